@@ -1,0 +1,300 @@
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK_SIZE = 64 * 1024, ALIGNMENT = 16, BLOCK_ALIGNMENT = 64 };
+
+/* Small objects are carved from chunks; a block has a header of its own. */
+typedef struct Chunk {
+    struct Chunk *next;
+    size_t used, size;
+} Chunk;
+
+typedef struct Block {
+    struct Block *next, *previous;
+    size_t size;
+    size_t pad[5];
+} Block;
+
+_Static_assert(sizeof(Block) == BLOCK_ALIGNMENT, "a block stays aligned");
+
+typedef struct Deferred {
+    struct Deferred *next;
+    void (*undo)(void *object);
+    void *object;
+} Deferred;
+
+/* What a tree of arenas shares. */
+typedef struct Root {
+    size_t budget, bytes, peak;
+    int over_budget, guarded;
+    jmp_buf jump;
+} Root;
+
+struct Arena {
+    Root *root;
+    Arena *parent, *child, *next, *previous;
+    Chunk *chunk;
+    Block *block;
+    Deferred *deferred;
+};
+
+static size_t fail_countdown;
+
+void mem_fail_at(size_t n)
+{
+    fail_countdown = n;
+}
+
+static int fail_now(void)
+{
+    return fail_countdown > 0 && --fail_countdown == 0;
+}
+
+static void *raw_alloc(size_t size)
+{
+    if (fail_now())
+        return NULL;
+    size_t rounded = (size + BLOCK_ALIGNMENT - 1) & ~(size_t)63;
+    return rounded < size ? NULL : aligned_alloc(BLOCK_ALIGNMENT, rounded);
+}
+
+static void *out_of_memory(Arena *arena, int over_budget)
+{
+    arena->root->over_budget = over_budget;
+    if (arena->root->guarded)
+        longjmp(arena->root->jump, 1);
+    return NULL;
+}
+
+/* Memory counted against the budget; NULL only where no guard is set. */
+static void *counted_alloc(Arena *arena, size_t size)
+{
+    Root *root = arena->root;
+    if (root->budget && size > root->budget - root->bytes)
+        return out_of_memory(arena, 1);
+    void *memory = raw_alloc(size);
+    if (!memory)
+        return out_of_memory(arena, 0);
+    root->bytes += size;
+    if (root->bytes > root->peak)
+        root->peak = root->bytes;
+    return memory;
+}
+
+static void counted_free(Arena *arena, void *memory, size_t size)
+{
+    arena->root->bytes -= size;
+    free(memory);
+}
+
+Arena *arena_new(size_t budget)
+{
+    Arena *arena = raw_alloc(sizeof *arena);
+    Root *root = raw_alloc(sizeof *root);
+    if (!arena || !root) {
+        free(arena);
+        free(root);
+        return NULL;
+    }
+    *root = (Root){.budget = budget};
+    *arena = (Arena){.root = root};
+    return arena;
+}
+
+Arena *arena_child(Arena *parent)
+{
+    Arena *arena = counted_alloc(parent, sizeof *arena);
+    *arena = (Arena){.root = parent->root, .parent = parent};
+    arena->next = parent->child;
+    if (arena->next)
+        arena->next->previous = arena;
+    parent->child = arena;
+    return arena;
+}
+
+static void arena_unlink(Arena *arena)
+{
+    if (arena->previous)
+        arena->previous->next = arena->next;
+    else
+        arena->parent->child = arena->next;
+    if (arena->next)
+        arena->next->previous = arena->previous;
+}
+
+void arena_free(Arena *arena)
+{
+    if (!arena)
+        return;
+    while (arena->child)
+        arena_free(arena->child);
+    for (Deferred *d = arena->deferred; d; d = d->next)
+        d->undo(d->object);
+    while (arena->block)
+        arena_release(arena, arena->block + 1);
+    for (Chunk *chunk = arena->chunk, *next; chunk; chunk = next) {
+        next = chunk->next;
+        counted_free(arena, chunk, sizeof *chunk + chunk->size);
+    }
+    if (arena->parent) {
+        arena_unlink(arena);
+        counted_free(arena, arena, sizeof *arena);
+    } else {
+        free(arena->root);
+        free(arena);
+    }
+}
+
+static Chunk *chunk_add(Arena *arena, size_t size)
+{
+    Chunk *chunk = counted_alloc(arena, sizeof *chunk + size);
+    if (!chunk)
+        return NULL;
+    *chunk = (Chunk){.size = size};
+    /* A chunk made for one large object goes behind the one in use. */
+    if (arena->chunk && size > CHUNK_SIZE) {
+        chunk->next = arena->chunk->next;
+        arena->chunk->next = chunk;
+    } else {
+        chunk->next = arena->chunk;
+        arena->chunk = chunk;
+    }
+    return chunk;
+}
+
+void *arena_alloc(Arena *arena, size_t size)
+{
+    size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    if (rounded < size || rounded > SIZE_MAX / 2)
+        return out_of_memory(arena, 0);
+    Chunk *chunk = arena->chunk;
+    if (!chunk || chunk->size - chunk->used < rounded)
+        chunk = chunk_add(arena, rounded > CHUNK_SIZE ? rounded : CHUNK_SIZE);
+    if (!chunk)
+        return NULL;
+    size_t header = (sizeof *chunk + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    char *memory = (char *)chunk + header + chunk->used;
+    chunk->used += rounded;
+    return memset(memory, 0, rounded);
+}
+
+static int multiply_overflows(size_t a, size_t b, size_t *product)
+{
+    return __builtin_mul_overflow(a, b, product);
+}
+
+void *arena_array(Arena *arena, size_t count, size_t size)
+{
+    size_t bytes;
+    if (multiply_overflows(count, size, &bytes))
+        return out_of_memory(arena, 0);
+    return arena_alloc(arena, bytes);
+}
+
+void *arena_block(Arena *arena, size_t count, size_t size)
+{
+    size_t bytes;
+    if (multiply_overflows(count, size, &bytes) ||
+        bytes > SIZE_MAX / 2 - sizeof(Block))
+        return out_of_memory(arena, 0);
+    Block *block = counted_alloc(arena, sizeof *block + bytes);
+    if (!block)
+        return NULL;
+    *block = (Block){.size = bytes, .next = arena->block};
+    if (block->next)
+        block->next->previous = block;
+    arena->block = block;
+    return block + 1;
+}
+
+void arena_release(Arena *arena, void *memory)
+{
+    if (!memory)
+        return;
+    Block *block = (Block *)memory - 1;
+    if (block->previous)
+        block->previous->next = block->next;
+    else
+        arena->block = block->next;
+    if (block->next)
+        block->next->previous = block->previous;
+    counted_free(arena, block, sizeof *block + block->size);
+}
+
+void *arena_grow(Arena *arena, void *array, size_t *capacity, size_t need,
+                 size_t size)
+{
+    if (need <= *capacity)
+        return array;
+    size_t larger = *capacity < 4 ? 8 : *capacity * 2;
+    if (larger < need)
+        larger = need;
+    void *grown = arena_array(arena, larger, size);
+    if (array)
+        memcpy(grown, array, *capacity * size);
+    *capacity = larger;
+    return grown;
+}
+
+char *arena_strndup(Arena *arena, const char *text, size_t length)
+{
+    char *copy = arena_alloc(arena, length + 1);
+    memcpy(copy, text, length);
+    return copy;
+}
+
+char *arena_strdup(Arena *arena, const char *text)
+{
+    return arena_strndup(arena, text, strlen(text));
+}
+
+char *arena_printf(Arena *arena, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    char *text = arena_alloc(arena, length < 0 ? 1 : (size_t)length + 1);
+    if (length > 0)
+        vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    return text;
+}
+
+void arena_defer(Arena *arena, void (*undo)(void *object), void *object)
+{
+    Deferred *deferred = arena_alloc(arena, sizeof *deferred);
+    *deferred = (Deferred){arena->deferred, undo, object};
+    arena->deferred = deferred;
+}
+
+size_t arena_bytes(const Arena *arena)
+{
+    return arena->root->bytes;
+}
+
+size_t arena_peak(const Arena *arena)
+{
+    return arena->root->peak;
+}
+
+int arena_over_budget(const Arena *arena)
+{
+    return arena->root->over_budget;
+}
+
+jmp_buf *arena_jump(Arena *arena)
+{
+    arena->root->guarded = 1;
+    return &arena->root->jump;
+}
+
+void arena_unguard(Arena *arena)
+{
+    arena->root->guarded = 0;
+}

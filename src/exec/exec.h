@@ -1,0 +1,76 @@
+/*
+ * The reference executor.  It evaluates a graph in one precision: every real
+ * type (float16 to float64) is held as that precision, every integer and bool
+ * as int64; the logical ONNX type is kept beside, integer results wrap to it.
+ * It never writes to the graph.
+ */
+#ifndef REPFOLD_EXEC_EXEC_H
+#define REPFOLD_EXEC_EXEC_H
+
+#include "base/pool.h"
+#include "graph/graph.h"
+
+typedef enum Precision { PRECISION_F32, PRECISION_F64 } Precision;
+
+/* A run-time tensor. */
+typedef struct Array {
+    DType type; /* logical type */
+    int rank;
+    int64_t dims[RANK_MAX];
+    int64_t count;
+    void *data; /* float, double or int64_t, row-major */
+} Array;
+
+/* How the elements are held for that type in that precision. */
+typedef enum Storage { STORAGE_F32, STORAGE_F64, STORAGE_I64 } Storage;
+Storage array_storage(DType type, Precision precision);
+
+Array *array_new(Arena *arena, DType type, int rank, const int64_t *dims,
+                 Precision precision);
+/* The elements of a tensor; `exact` takes a formula's values unrounded,
+ * otherwise they are rounded to the tensor's type first. */
+int array_from_tensor(Arena *arena, const Tensor *tensor, Precision precision,
+                      bool exact, Array **out, Err *err);
+/* The elements as double, whatever the storage. */
+void array_to_f64(const Array *array, Precision precision, int64_t first,
+                  int64_t count, double *out);
+/* A tensor in the array's logical type, rounded once. */
+Tensor *array_to_tensor(Arena *arena, const Array *array, Precision precision);
+
+typedef struct ExecOptions {
+    Precision precision;
+    bool exact;  /* weights of folded nodes unrounded: the algebra */
+    Pool *pool;  /* NULL for one thread */
+    /* Called with every value a node produces, before its buffer may be
+     * reused; NULL for none. The array is only lent. */
+    int (*probe)(void *context, const Node *node, int output,
+                 const Array *array, Err *err);
+    void *probe_context;
+    /* Called after each node with the seconds it took; NULL for none. */
+    void (*timing)(void *context, const Node *node, double seconds);
+    void *timing_context;
+} ExecOptions;
+
+typedef struct Exec Exec;
+
+/* Plans a graph: checks that there is a kernel for every node (else
+ * ERR_UNSUPPORTED_OPERATOR naming operator, domain and opset), loads the
+ * constants, finds each buffer's last use. Belongs to the arena. */
+int exec_new(Arena *arena, const Graph *graph, const ExecOptions *options,
+             Exec **out, Err *err);
+/* Runs it. `inputs` are in the order of the graph's inputs that are not
+ * initializers, of the right type and a fitting shape; outputs are made in
+ * `arena`, in the order of the graph's outputs. May be called again and
+ * again. */
+int exec_run(Exec *exec, Arena *arena, Array *const *inputs, Array **outputs,
+             Err *err);
+
+/* Evaluates one node on given inputs (NULL where absent): how the folder
+ * evaluates constants and the judge evaluates segments. */
+int exec_node(Arena *arena, const Node *node, const ExecOptions *options,
+              Array *const *inputs, Array **outputs, Err *err);
+
+/* True when there is a kernel for the node. */
+bool exec_supports(const Node *node);
+
+#endif

@@ -1,0 +1,14 @@
+/* NumPy's .npy files, version 1.0 to 3.0, both byte orders, C and Fortran
+ * order. */
+#ifndef REPFOLD_EXEC_NPY_H
+#define REPFOLD_EXEC_NPY_H
+
+#include "base/mem.h"
+#include "graph/tensor.h"
+
+int npy_read(Arena *arena, const char *path, Tensor **out, Err *err);
+/* The file's bytes (version 1.0, little-endian, C order). */
+int npy_write(Arena *arena, const Tensor *tensor, const void **bytes,
+              size_t *size, Err *err);
+
+#endif

@@ -1,0 +1,270 @@
+/*
+ * The graph: what every layer works on.  It knows nothing of protobuf.
+ *
+ * Ownership: everything belongs to the model's arena; names and tensors often
+ * point into the mapped file, which the arena also owns.
+ *
+ * Order: graph->nodes is topologically sorted, always.  A new node takes the
+ * place of the last node it replaces, and produces that node's value, so
+ * consumers do not change and the order stays valid.
+ *
+ * Editing: build the new node, put it in place (graph_replace_node), and let
+ * graph_sweep drop what has become dead.  A tensor is never edited: it may be
+ * shared.  Uses are recomputed by graph_fill_uses, never maintained.
+ */
+#ifndef REPFOLD_GRAPH_GRAPH_H
+#define REPFOLD_GRAPH_GRAPH_H
+
+#include "base/map.h"
+#include "graph/shape.h"
+#include "graph/tensor.h"
+
+typedef enum Op {
+    OP_OTHER, /* not in op.def, or not in the ai.onnx domain: opaque */
+#define OP(name, min_in, max_in, max_out, infer) OP_##name,
+#include "graph/op.def"
+#undef OP
+    OP_COUNT
+} Op;
+
+/* The operator of that name in the ai.onnx domain, or OP_OTHER. */
+Op op_find(const char *name);
+const char *op_name(Op op);
+typedef struct OpArity {
+    int min_inputs, max_inputs, max_outputs; /* -1 is variadic */
+} OpArity;
+OpArity op_arity(Op op);
+
+/* A piece of the input file, not copied. */
+typedef struct Span {
+    const uint8_t *bytes;
+    size_t size;
+} Span;
+
+typedef struct Model Model;
+typedef struct Graph Graph;
+typedef struct Node Node;
+typedef struct Value Value;
+
+/* AttributeProto.AttributeType. */
+typedef enum AttrType {
+    ATTR_UNDEFINED = 0,
+    ATTR_FLOAT = 1,
+    ATTR_INT = 2,
+    ATTR_STRING = 3,
+    ATTR_TENSOR = 4,
+    ATTR_GRAPH = 5,
+    ATTR_FLOATS = 6,
+    ATTR_INTS = 7,
+    ATTR_STRINGS = 8,
+    ATTR_TENSORS = 9,
+    ATTR_GRAPHS = 10,
+    ATTR_SPARSE_TENSOR = 11,
+    ATTR_SPARSE_TENSORS = 12,
+    ATTR_TYPE_PROTO = 13,
+    ATTR_TYPE_PROTOS = 14
+} AttrType;
+
+typedef struct Attr {
+    const char *name;
+    AttrType type;
+    const char *reference; /* ref_attr_name inside a function, or NULL */
+    float f;
+    int64_t i;
+    Span s;
+    Tensor *tensor;
+    Graph *graph;
+    const float *floats;
+    const int64_t *ints;
+    const Span *strings;
+    Graph **graphs;
+    size_t count; /* of floats, ints, strings or graphs */
+} Attr;
+
+/* One place where a value is read: an input slot of a node, or, with node
+ * NULL, a graph output. Add(y, y) makes two. */
+typedef struct Use {
+    Node *node;
+    int slot;
+} Use;
+
+struct Value {
+    const char *name;
+    Node *producer; /* NULL for graph inputs, initializers, captured values */
+    int output;     /* which output of the producer */
+    /* What it holds, when that is known: an initializer's tensor, or one that
+     * constant evaluation found. */
+    Tensor *tensor;
+    Fact fact;
+    Use *uses;      /* filled by graph_fill_uses */
+    int use_count;
+    bool is_input, is_output, is_initializer;
+    bool is_captured; /* some subgraph reads it by name */
+    bool is_mutable;  /* training_info updates it, or it is quantised */
+    /* Of another scope's value that this scope reads by name. */
+    Value *outer;
+};
+
+struct Node {
+    Op op;
+    const char *name, *op_type, *domain; /* never NULL; "" when absent */
+    Value **inputs; /* NULL slots are absent optional inputs */
+    int input_count;
+    Value **outputs; /* NULL slots are unnamed outputs */
+    int output_count;
+    Attr *attrs;
+    int attr_count;
+    Graph *graph;
+    size_t index; /* in graph->nodes, as of graph_fill_uses */
+    /* The NodeProto in the file: written back as it is, unless `edited`, when
+     * only its inputs and outputs are written anew. Empty for a new node. */
+    Span source;
+    bool edited;
+    bool removed;
+    const char *origin; /* of a new node: the names it was made from */
+    const char *rule;   /* of a new node: the rule that made it */
+};
+
+struct Graph {
+    Arena *arena;
+    Model *model;
+    Graph *parent; /* the graph whose node holds this one as an attribute */
+    const char *name;
+    Node **nodes;
+    size_t node_count, node_capacity;
+    Value **inputs, **outputs, **initializers;
+    size_t input_count, input_capacity;
+    size_t output_count, output_capacity;
+    size_t initializer_count, initializer_capacity;
+    Map *values; /* by name, of this scope */
+    Span source; /* the GraphProto in the file, empty for a new graph */
+    bool changed;
+};
+
+/* A model-local function: where it is, and what it is called. Its body is a
+ * graph whose inputs and outputs are the function's. */
+typedef struct Function {
+    const char *name, *domain;
+    Graph *body;
+    Span source;
+} Function;
+
+typedef struct OpsetImport {
+    const char *domain;
+    int64_t version;
+} OpsetImport;
+
+struct Model {
+    Arena *arena;
+    Graph *graph;
+    const char *path; /* as the user named it, for messages */
+    int64_t ir_version;
+    int64_t opset; /* of the ai.onnx domain */
+    OpsetImport *imports;
+    size_t import_count;
+    Function *functions;
+    size_t function_count;
+    const char *producer_name, *producer_version;
+    Symbols *symbols;
+    Span file; /* the whole ModelProto, empty for a new model */
+    bool freeze_initializers; /* an initializer that is also an input counts
+                                 as constant */
+};
+
+Model *model_new(Arena *arena);
+Graph *graph_new(Model *model, Graph *parent);
+
+/* The value of that name in this scope, made when it is not there. */
+Value *graph_value(Graph *graph, const char *name);
+/* The value of that name here or in an enclosing scope, or NULL. */
+Value *graph_find_value(const Graph *graph, const char *name);
+/* A value with a name that is free in the whole model, made from `stem`. */
+Value *graph_fresh_value(Graph *graph, const char *stem);
+
+void graph_add_input(Graph *graph, Value *value);
+void graph_add_output(Graph *graph, Value *value);
+/* An initializer with a free name made from `stem`. */
+Value *graph_add_initializer(Graph *graph, const char *stem, Tensor *tensor);
+/* Gives the value its tensor and lists it as an initializer. */
+void graph_set_initializer(Graph *graph, Value *value, Tensor *tensor);
+
+/* A node that is not yet in the graph. Its arrays are copied. Outputs become
+ * its own when it is put in place. */
+Node *node_new(Graph *graph, Op op, const char *name, Value *const *inputs,
+               int input_count, Value *const *outputs, int output_count);
+/* The same operator and attributes on other values. */
+Node *node_clone(Node *node, Value *const *inputs, Value *const *outputs);
+void node_set_int(Node *node, const char *name, int64_t value);
+void node_set_float(Node *node, const char *name, float value);
+void node_set_ints(Node *node, const char *name, const int64_t *values,
+                   size_t count);
+void node_set_string(Node *node, const char *name, const char *value);
+void node_set_tensor(Node *node, const char *name, Tensor *tensor);
+
+/* Attributes by name; the fallback where absent. */
+const Attr *node_attr(const Node *node, const char *name);
+int64_t node_int(const Node *node, const char *name, int64_t fallback);
+float node_float(const Node *node, const char *name, float fallback);
+/* The count, or -1 where absent. */
+int64_t node_ints(const Node *node, const char *name, const int64_t **values);
+/* True when the attribute is there and is that string. */
+bool node_string_is(const Node *node, const char *name, const char *text);
+
+/* The value of an input slot, NULL when absent or past the end. */
+Value *node_input(const Node *node, int slot);
+Value *node_output(const Node *node, int slot);
+
+/* Appends a node; its outputs get it as producer. */
+void graph_add_node(Graph *graph, Node *node);
+/* Puts `fresh` (count nodes, in order) where `old` stands. Outputs of `old`
+ * that a fresh node produces change hands; `old` is gone. Others that `old`
+ * alone consumed stay until graph_sweep. */
+void graph_replace_node(Graph *graph, Node *old, Node *const *fresh,
+                        size_t count);
+/* Makes the node read `with` instead of `value` in every slot. */
+void node_replace_input(Node *node, Value *value, Value *with);
+
+/* Recomputes uses, indices, is_captured; a graph output counts as a use, and
+ * so does a subgraph's capture. Walks subgraphs too. */
+void graph_fill_uses(Graph *graph);
+/* Drops nodes none of whose outputs are used, then initializers nobody reads;
+ * returns how many nodes went. Leaves uses filled. Nodes that were dead in
+ * the file stay, so that a graph in which nothing was folded is not touched:
+ * see `keep_dead` in graph.c. */
+size_t graph_sweep(Graph *graph);
+
+/* The known tensor of a value, or NULL: an initializer that a caller cannot
+ * override, or what constant evaluation found. */
+const Tensor *value_constant(const Graph *graph, const Value *value);
+/* True for an initializer that a caller may override: also a graph input, IR 4
+ * or newer, and not frozen. */
+bool value_is_overridable(const Graph *graph, const Value *value);
+
+/* Every promise of the comments above that can be checked, and: defined
+ * before use, defined once, arity within op.def, known types agree. */
+int graph_check(const Graph *graph, Err *err);
+
+/* Shape inference over the graph in order, subgraphs left out; fills
+ * value->fact. Never fails: what cannot be known stays unknown. A node that
+ * contradicts itself (a Conv whose channels do not fit) is an error. */
+int graph_infer(Graph *graph, Err *err);
+
+/* Inference of one node, also what the executor plans with: facts of inputs in
+ * (NULL when absent), facts of outputs out. */
+typedef struct InferCall {
+    const Node *node;
+    int64_t opset;
+    Arena *arena;
+    Symbols *symbols;
+    const Fact *const *inputs;
+    /* Known tensors of inputs, NULL where unknown: Reshape's shape, axes. */
+    const Tensor *const *tensors;
+    Fact *outputs;
+} InferCall;
+int infer_node(InferCall *call, Err *err);
+
+/* How a message names a node: `Conv node "/stem/conv"`, or by its first output
+ * where it has no name. Control characters are escaped. */
+const char *node_text(Arena *arena, const Node *node);
+
+#endif

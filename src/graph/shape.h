@@ -1,0 +1,62 @@
+/*
+ * Symbolic shapes.  A dimension is a number, or a symbol: a name from the
+ * file ("batch"), or an expression over other dimensions.  Expressions are
+ * interned, so equal expressions are the same Dim and == decides.
+ */
+#ifndef REPFOLD_GRAPH_SHAPE_H
+#define REPFOLD_GRAPH_SHAPE_H
+
+#include "graph/tensor.h"
+
+/* >= 0: the number. < 0: a symbol, an index into Symbols. */
+typedef int64_t Dim;
+
+typedef struct Symbols Symbols;
+
+typedef enum DimOp {
+    DIM_ADD,
+    DIM_SUB,
+    DIM_MUL,
+    DIM_DIV,  /* rounds towards minus infinity */
+    DIM_CEIL, /* DIM_DIV that rounds towards plus infinity */
+    DIM_MOD,
+    DIM_MIN,
+    DIM_MAX
+} DimOp;
+
+Symbols *symbols_new(Arena *arena);
+/* The symbol of that name; the same name is the same symbol. */
+Dim dim_named(Symbols *symbols, const char *name);
+/* A symbol equal to nothing else. */
+Dim dim_unknown(Symbols *symbols);
+/* Folds numbers, applies the unit laws, orders commuting operands. A result
+ * out of int64, and a division by zero, is unknown. An intermediate value may
+ * be a negative number: it is kept as an expression, see dim_is_known. */
+Dim dim_combine(Symbols *symbols, DimOp op, Dim a, Dim b);
+/* True and the number (which may be negative: Slice ends, Reshape's -1) for a
+ * Dim whose value is known. */
+bool dim_is_known(const Symbols *symbols, Dim dim, int64_t *value);
+/* A number, negative ones included, as a Dim. */
+Dim dim_number(Symbols *symbols, int64_t value);
+/* The symbol's text, or the number's, for dumps: "batch", "(height+1)/2". */
+const char *dim_text(Arena *arena, const Symbols *symbols, Dim dim);
+
+/* What is known of a value before anything runs. */
+typedef struct Fact {
+    DType type; /* DT_UNDEFINED when unknown */
+    int rank;   /* -1 when unknown */
+    Dim dims[RANK_MAX];
+    /* The elements of a small integer tensor of rank 0 or 1 (a shape, axes,
+     * sizes ...), each known or symbolic; int_count is -1 when not tracked. */
+    Dim *ints;
+    int int_count;
+} Fact;
+
+enum { FACT_INTS_MAX = 64 };
+
+#define FACT_UNKNOWN ((Fact){.rank = -1, .int_count = -1})
+
+/* True when every dimension is a number; `count` is their product. */
+bool fact_is_static(const Symbols *symbols, const Fact *fact, int64_t *count);
+
+#endif

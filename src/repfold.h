@@ -1,0 +1,305 @@
+/*
+ * repfold: from the training form of a network to its deploy form, with proof.
+ *
+ * The one public header of librepfold.  It reads ONNX models, folds what is
+ * exactly foldable, verifies the result and writes it.
+ *
+ *     rp_error error = {0};
+ *     rp_model *model = rp_open("train.onnx", NULL, &error);
+ *     if (model && rp_fold(model, NULL, &error) == 0)
+ *         rp_save(model, "deploy.onnx", NULL, &error);
+ *     rp_close(model);
+ *
+ * Errors: a function that can fail returns NULL or -1 and fills the error,
+ * whose code is a stable name and whose message is one line.  The library
+ * never prints, exits or aborts; an rp_model that failed in rp_fold can only
+ * be closed.
+ *
+ * Ownership: everything a model returns (records, strings) belongs to it and
+ * lives until rp_close.  A verdict belongs to the caller until
+ * rp_verdict_free.
+ *
+ * Threads: different models may be used from different threads at once; one
+ * model from one thread at a time.
+ */
+#ifndef REPFOLD_H
+#define REPFOLD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RP_VERSION "0.1.0"
+
+#if defined(__GNUC__)
+#define RP_API __attribute__((visibility("default")))
+#else
+#define RP_API
+#endif
+
+typedef struct rp_model rp_model;
+typedef struct rp_verdict rp_verdict;
+
+typedef struct rp_error {
+    const char *code;  /* stable: "io", "not-onnx", ...; NULL without error */
+    char message[512]; /* one line: file, node, value, what to do */
+} rp_error;
+
+/* The version of the library that is linked, "MAJOR.MINOR.PATCH". */
+RP_API const char *rp_version(void);
+
+/* ---- Reading and writing ---- */
+
+typedef struct rp_open_options {
+    size_t max_memory;      /* bytes for the model and all work on it; 0: none */
+    int freeze_initializers; /* initializers that are also inputs are constant */
+} rp_open_options;
+
+/* Opens a model; the file is mapped and must not change until rp_close. "-" is
+ * standard input. `options` may be NULL. */
+RP_API rp_model *rp_open(const char *path, const rp_open_options *options,
+                         rp_error *error);
+/* The same from memory, which must live until rp_close. `name` is what
+ * messages call it. */
+RP_API rp_model *rp_open_memory(const void *bytes, size_t size,
+                                const char *name,
+                                const rp_open_options *options,
+                                rp_error *error);
+/* NULL is allowed. */
+RP_API void rp_close(rp_model *model);
+
+typedef struct rp_save_options {
+    int in_place; /* allow the output to be the file the model came from */
+} rp_save_options;
+
+/* Writes the model: whole or not at all. */
+RP_API int rp_save(rp_model *model, const char *path,
+                   const rp_save_options *options, rp_error *error);
+/* The same into memory that belongs to the model. */
+RP_API int rp_save_memory(rp_model *model, const void **bytes, size_t *size,
+                          rp_error *error);
+
+/* ---- What a model is ---- */
+
+typedef struct rp_tensor_info {
+    const char *name;
+    const char *type;   /* "float32", "int64", ... or "" when unknown */
+    int rank;           /* -1 when unknown */
+    const char *const *dims; /* rank texts: "3", "batch" */
+} rp_tensor_info;
+
+typedef struct rp_op_count {
+    const char *op;
+    size_t count;
+} rp_op_count;
+
+typedef struct rp_block_info {
+    const char *kind;  /* "RepMixer", "MobileOne", "ConvFFN", ... */
+    const char *where; /* name of the node it ends with */
+    size_t nodes;
+} rp_block_info;
+
+typedef struct rp_summary {
+    const char *path, *producer;
+    int64_t ir_version, opset;
+    size_t nodes;
+    uint64_t parameters;    /* elements of the initializers */
+    uint64_t weight_bytes;
+    uint64_t file_bytes;    /* as rp_save would write it now */
+    double macs;            /* multiply-accumulates; of unknown sizes: 1 */
+    int macs_are_exact;     /* 0 where a symbolic size was taken as 1 */
+    const rp_tensor_info *inputs, *outputs;
+    size_t input_count, output_count;
+    const rp_op_count *ops; /* most frequent first, then by name */
+    size_t op_count;
+    const rp_block_info *blocks;
+    size_t block_count;
+} rp_summary;
+
+/* Describes the model as it is now. */
+RP_API int rp_summarize(rp_model *model, const rp_summary **summary,
+                        rp_error *error);
+/* How many nodes of that operator the summary counts. */
+RP_API size_t rp_summary_op(const rp_summary *summary, const char *op);
+
+/* The graph as text or for Graphviz; belongs to the model. */
+RP_API int rp_dump(rp_model *model, int dot, const char **text,
+                   rp_error *error);
+
+/* ---- Folding ---- */
+
+/* One fold that was made. */
+typedef struct rp_fold_record {
+    int number;          /* 1, 2, ...: what stop_after counts */
+    const char *rules;   /* "C1,C4,C5" */
+    const char *node;    /* the node it produced */
+    const char *output;  /* the value that node produces, the same as before */
+    const char *const *consumed; /* the nodes that went into it */
+    size_t consumed_count;
+    double macs_before, macs_after; /* per output position */
+    uint64_t parameters_before, parameters_after;
+} rp_fold_record;
+
+/* One site that was left alone. */
+typedef struct rp_refusal {
+    const char *reason; /* a code: "multi-use", "pad-shift", ... */
+    const char *node;
+    const char *op;
+    const char *fact;   /* the one fact that blocked it */
+    const char *advice; /* what the user can do */
+} rp_refusal;
+
+typedef struct rp_fold_options {
+    const char *only;     /* rules, comma-separated; NULL for all */
+    const char *skip;     /* rules, comma-separated; NULL for none */
+    const char *enable;   /* rules that are off by default; NULL for none */
+    int stop_after;       /* folds to make at most; 0 for all */
+    int assume_inference; /* training_mode=1 BatchNormalization counts as 0 */
+    int allow_cost;       /* folds may raise MACs or parameters */
+    int threads;          /* 0 for all processors */
+    int (*progress)(void *context, const char *phase, double done);
+    void *progress_context; /* a progress that returns non-zero cancels */
+} rp_fold_options;
+
+/* Folds the model in place. `options` may be NULL. */
+RP_API int rp_fold(rp_model *model, const rp_fold_options *options,
+                   rp_error *error);
+/* What rp_fold did, and what it left alone. */
+RP_API const rp_fold_record *rp_folds(const rp_model *model, size_t *count);
+RP_API const rp_refusal *rp_refusals(const rp_model *model, size_t *count);
+
+/* ---- Verifying ---- */
+
+/* Three numbers for each output, as maximum over samples of |difference|
+ * divided by the maximum of |y|; see the manual, VERDICT. */
+typedef struct rp_output_verdict {
+    const char *name;
+    int equivalent;
+    double max_abs;      /* largest |y| of the original in float64 */
+    double algebra;      /* converted with unrounded weights; NaN: not known */
+    double weights;      /* converted as stored, both in float64 */
+    double execution_a, execution_b; /* each in float32 against float64 */
+    double noise_floor;  /* what storing A's parameters once costs */
+    double ratio;        /* weights / noise_floor */
+} rp_output_verdict;
+
+typedef struct rp_segment_verdict {
+    const char *output; /* the value at whose computation they differ */
+    const char *node_a, *node_b;
+    double difference;  /* largest |difference| */
+    double bound;       /* what rounding can explain there */
+    double ratio;       /* largest difference / bound over the elements */
+} rp_segment_verdict;
+
+typedef struct rp_verify_options {
+    int samples;         /* random inputs; 0 for 4 */
+    uint64_t seed;       /* 0 for 1 */
+    int threads;         /* 0 for all processors */
+    int skip_f32;        /* leave execution out: quicker */
+    int skip_segments;
+    int noise_runs;      /* 0 for 4 */
+    /* "NAME:1,3,256,256" each: the size of a symbolic input. */
+    const char *const *input_shapes;
+    size_t input_shape_count;
+    /* "NAME=FILE.npy" each: verify on these data as well. */
+    const char *const *input_files;
+    size_t input_file_count;
+    int (*progress)(void *context, const char *phase, double done);
+    void *progress_context;
+} rp_verify_options;
+
+typedef struct rp_verdict_info {
+    const char *verdict; /* "equivalent", "different", "inconclusive" */
+    const char *why;     /* one line where it is not "equivalent" */
+    uint64_t seed;
+    int samples;
+    const rp_output_verdict *outputs;
+    size_t output_count;
+    size_t segments;     /* compared */
+    const rp_segment_verdict *worst; /* NULL when none was compared */
+    /* Segments that exceed their bound, in graph order. */
+    const rp_segment_verdict *faults;
+    size_t fault_count;
+} rp_verdict_info;
+
+/* Are two models the same function? When b came from a by rp_fold, its
+ * unrounded weights are known and `algebra` is given. NULL on trouble. */
+RP_API rp_verdict *rp_verify(rp_model *a, rp_model *b,
+                             const rp_verify_options *options,
+                             rp_error *error);
+RP_API const rp_verdict_info *rp_verdict_get(const rp_verdict *verdict);
+RP_API void rp_verdict_free(rp_verdict *verdict);
+
+/* ---- Running ---- */
+
+typedef struct rp_run_options {
+    int f64;     /* 1: float64, 0: float32 */
+    int threads; /* 0 for all processors */
+    /* "NAME=FILE.npy" each. */
+    const char *const *inputs;
+    size_t input_count;
+    const char *const *outputs;
+    size_t output_count;
+    /* An ONNX backend test: model's input_N.pb and output_N.pb; or NULL. */
+    const char *data_dir;
+    double rtol, atol; /* for data_dir; 0 for ONNX's 1e-3 and 1e-7 */
+} rp_run_options;
+
+typedef struct rp_run_result {
+    int matched;          /* with data_dir: every output matched */
+    const char *mismatch; /* the first that did not, in words */
+    double seconds;
+} rp_run_result;
+
+RP_API int rp_run(rp_model *model, const rp_run_options *options,
+                  rp_run_result *result, rp_error *error);
+
+/* Time per operator. */
+typedef struct rp_bench_op {
+    const char *op;
+    size_t count;
+    double median_ms;
+} rp_bench_op;
+
+typedef struct rp_bench_info {
+    double median_ms, min_ms, macs_per_s;
+    const rp_bench_op *operators; /* slowest first */
+    size_t operator_count;
+} rp_bench_info;
+
+typedef struct rp_bench_options {
+    int runs; /* 0 for 10 */
+    int f64, threads;
+    const char *const *input_shapes; /* as in rp_verify_options */
+    size_t input_shape_count;
+} rp_bench_options;
+
+RP_API int rp_bench(rp_model *model, const rp_bench_options *options,
+                    const rp_bench_info **info, rp_error *error);
+
+/* ---- The generator ---- */
+
+typedef struct rp_sample_options {
+    const char *variant; /* "fastvit_t8" ... "fastvit_ma36" */
+    double width_mult;   /* 0 for 1 */
+    int size;            /* pixels; 0 for 256 */
+    int classes;         /* 0 for 1000 */
+    int dense;           /* four feature maps instead of a classifier */
+    int dynamic;         /* symbolic batch */
+    const char *dtype;   /* "float32" (NULL), "float16", "float64" */
+    uint64_t seed;       /* 0 for 1 */
+} rp_sample_options;
+
+/* A training-form model with random weights; open like any other. */
+RP_API rp_model *rp_sample(const rp_sample_options *options, rp_error *error);
+/* The variants' names, ended by NULL. */
+RP_API const char *const *rp_sample_variants(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
