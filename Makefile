@@ -33,15 +33,16 @@ FOLD := affine kernel form site pass rule_affine rule_sum rule_forward
 EXEC := array plan run kernels npy
 JUDGE := input compare segment judge
 ZOO := fastvit weights
+API := repfold
 CONVERTER := main
+# Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
+SUITES := err mem map half tensor
 
 LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \
     $(ONNX:%=src/onnx/%.c) $(FOLD:%=src/fold/%.c) $(EXEC:%=src/exec/%.c) \
-    $(JUDGE:%=src/judge/%.c) $(ZOO:%=src/zoo/%.c) src/repfold.c
+    $(JUDGE:%=src/judge/%.c) $(ZOO:%=src/zoo/%.c) $(API:%=src/%.c)
 CONVERTER_SOURCES := $(CONVERTER:%=converter/%.c)
-TEST_SOURCES := tests/main.c \
-    $(patsubst SUITE(%),tests/test_%.c,$(shell grep -o '^SUITE([a-z0-9_]*)' \
-    tests/suites.def))
+TEST_SOURCES := tests/main.c $(SUITES:%=tests/test_%.c)
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o
 CONVERTER_OBJECTS := $(CONVERTER_SOURCES:%.c=$(BUILD)/%.o)
@@ -95,6 +96,11 @@ $(BUILD)/librepfold.so: $(LIB_OBJECTS)
 
 $(BUILD)/repfold: $(CONVERTER_OBJECTS) $(BUILD)/librepfold.a
 	$(CC) -o $@ $^ $(LIBS)
+
+$(BUILD)/suites.def: Makefile
+	@mkdir -p $(BUILD)
+	printf 'SUITE(%s)\n' $(SUITES) >$@
+$(TEST_OBJECTS): $(BUILD)/suites.def
 
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/librepfold.a
 	$(CC) -o $@ $^ $(shell pkg-config --libs check) $(LIBS)

@@ -1,4 +1,4 @@
-/* The suites that main.c runs. */
+/* The suites that main.c runs: the Makefile's list, one SUITE(name) each. */
 #ifndef REPFOLD_TESTS_SUITES_H
 #define REPFOLD_TESTS_SUITES_H
 
