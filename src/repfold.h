@@ -45,7 +45,8 @@ typedef struct rp_verdict rp_verdict;
 
 typedef struct rp_error {
     const char *code;  /* stable: "io", "not-onnx", ...; NULL without error */
-    char message[512]; /* one line: file, node, value, what to do */
+    char where[512];   /* the file it is about, or "" */
+    char message[512]; /* one line: node, value, what to do */
 } rp_error;
 
 /* The version of the library that is linked, "MAJOR.MINOR.PATCH". */
@@ -68,6 +69,10 @@ RP_API rp_model *rp_open_memory(const void *bytes, size_t size,
                                 const char *name,
                                 const rp_open_options *options,
                                 rp_error *error);
+/* The bytes that `model` came from, opened again: what a folded model is
+ * verified against, whatever has happened to the file since.  `model` must stay
+ * open until the copy is closed. */
+RP_API rp_model *rp_reopen(const rp_model *model, rp_error *error);
 /* NULL is allowed. */
 RP_API void rp_close(rp_model *model);
 
@@ -102,6 +107,15 @@ typedef struct rp_block_info {
     size_t nodes;
 } rp_block_info;
 
+/* The nodes that work at one spatial size. */
+typedef struct rp_stage_info {
+    const char *size;     /* "64x64", "heightxwidth" */
+    const char *channels; /* of its last convolution */
+    size_t nodes, convs;
+    uint64_t parameters;
+    double macs;
+} rp_stage_info;
+
 typedef struct rp_summary {
     const char *path, *producer;
     int64_t ir_version, opset;
@@ -117,6 +131,8 @@ typedef struct rp_summary {
     size_t op_count;
     const rp_block_info *blocks;
     size_t block_count;
+    const rp_stage_info *stages;
+    size_t stage_count;
 } rp_summary;
 
 /* Describes the model as it is now. */
@@ -157,6 +173,7 @@ typedef struct rp_fold_options {
     const char *skip;     /* rules, comma-separated; NULL for none */
     const char *enable;   /* rules that are off by default; NULL for none */
     int stop_after;       /* folds to make at most; 0 for all */
+    const char *stop_after_pass; /* the last pass to run; NULL for all */
     int assume_inference; /* training_mode=1 BatchNormalization counts as 0 */
     int allow_cost;       /* folds may raise MACs or parameters */
     int threads;          /* 0 for all processors */
@@ -225,8 +242,9 @@ typedef struct rp_verdict_info {
     size_t fault_count;
 } rp_verdict_info;
 
-/* Are two models the same function? When b came from a by rp_fold, its
- * unrounded weights are known and `algebra` is given. NULL on trouble. */
+/* Are two models the same function? When b was folded and a is rp_reopen's
+ * copy of it, or b is a's, the unrounded weights are known and `algebra` is
+ * given. NULL on trouble. */
 RP_API rp_verdict *rp_verify(rp_model *a, rp_model *b,
                              const rp_verify_options *options,
                              rp_error *error);
