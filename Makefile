@@ -27,7 +27,7 @@ LIBS = $(SANITIZE) $(shell pkg-config --libs $(PC_MODULES) 2>/dev/null) \
     -pthread -lm
 
 BASE := err mem map half pool
-GRAPH := tensor shape op graph attr infer infer_shape infer_window check dump
+GRAPH := tensor shape op graph uses attr check dump
 ONNX := scan read write save
 FOLD := affine kernel form site pass rule_affine rule_sum rule_forward
 EXEC := array plan run kernels npy

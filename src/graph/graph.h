@@ -103,6 +103,7 @@ struct Value {
     bool is_mutable;  /* training_info updates it, or it is quantised */
     /* Of another scope's value that this scope reads by name. */
     Value *outer;
+    bool keep_dead; /* an initializer that nobody read in the file */
 };
 
 struct Node {
@@ -121,6 +122,10 @@ struct Node {
     Span source;
     bool edited;
     bool removed;
+    bool keep_dead; /* had no used output in the file, see graph_sweep */
+    /* Neighbours in the same place, until graph_fill_uses gives every node a
+     * place of its own; graph->nodes shows the last one. */
+    Node *before, *after;
     const char *origin; /* of a new node: the names it was made from */
     const char *rule;   /* of a new node: the rule that made it */
 };
@@ -137,8 +142,12 @@ struct Graph {
     size_t output_count, output_capacity;
     size_t initializer_count, initializer_capacity;
     Map *values; /* by name, of this scope */
+    Value **scope; /* the same in the order they were made */
+    size_t scope_count, scope_capacity;
+    Use *uses; /* of all values of this scope */
     Span source; /* the GraphProto in the file, empty for a new graph */
     bool changed;
+    bool filled; /* graph_fill_uses has seen it */
 };
 
 /* A model-local function: where it is, and what it is called. Its body is a
@@ -166,6 +175,7 @@ struct Model {
     size_t function_count;
     const char *producer_name, *producer_version;
     Symbols *symbols;
+    Map *names; /* of values, in every scope: what graph_fresh_value avoids */
     Span file; /* the whole ModelProto, empty for a new model */
     bool freeze_initializers; /* an initializer that is also an input counts
                                  as constant */
@@ -174,8 +184,13 @@ struct Model {
 Model *model_new(Arena *arena);
 Graph *graph_new(Model *model, Graph *parent);
 
-/* The value of that name in this scope, made when it is not there. */
+/* The value of that name in this scope, made when it is not there. The name
+ * is not copied. */
 Value *graph_value(Graph *graph, const char *name);
+/* What a node of this scope reads under that name: a value of this scope, or
+ * a stand-in whose `outer` is the enclosing scope's value. NULL when no scope
+ * has it. */
+Value *graph_read_value(Graph *graph, const char *name);
 /* The value of that name here or in an enclosing scope, or NULL. */
 Value *graph_find_value(const Graph *graph, const char *name);
 /* A value with a name that is free in the whole model, made from `stem`. */
@@ -185,15 +200,17 @@ void graph_add_input(Graph *graph, Value *value);
 void graph_add_output(Graph *graph, Value *value);
 /* An initializer with a free name made from `stem`. */
 Value *graph_add_initializer(Graph *graph, const char *stem, Tensor *tensor);
-/* Gives the value its tensor and lists it as an initializer. */
+/* Gives the value its tensor and its fact, and lists it as an initializer. */
 void graph_set_initializer(Graph *graph, Value *value, Tensor *tensor);
 
 /* A node that is not yet in the graph. Its arrays are copied. Outputs become
  * its own when it is put in place. */
 Node *node_new(Graph *graph, Op op, const char *name, Value *const *inputs,
                int input_count, Value *const *outputs, int output_count);
-/* The same operator and attributes on other values. */
+/* The same operator and attributes on other values, as many of each. */
 Node *node_clone(Node *node, Value *const *inputs, Value *const *outputs);
+/* Set or replace an attribute. Only of a new node: of a node from the file
+ * the attributes are written as they were. */
 void node_set_int(Node *node, const char *name, int64_t value);
 void node_set_float(Node *node, const char *name, float value);
 void node_set_ints(Node *node, const char *name, const int64_t *values,
@@ -201,7 +218,8 @@ void node_set_ints(Node *node, const char *name, const int64_t *values,
 void node_set_string(Node *node, const char *name, const char *value);
 void node_set_tensor(Node *node, const char *name, Tensor *tensor);
 
-/* Attributes by name; the fallback where absent. */
+/* Attributes by name; the fallback where absent, of another type, or a
+ * reference to an attribute of the function. */
 const Attr *node_attr(const Node *node, const char *name);
 int64_t node_int(const Node *node, const char *name, int64_t fallback);
 float node_float(const Node *node, const char *name, float fallback);
@@ -216,21 +234,25 @@ Value *node_output(const Node *node, int slot);
 
 /* Appends a node; its outputs get it as producer. */
 void graph_add_node(Graph *graph, Node *node);
-/* Puts `fresh` (count nodes, in order) where `old` stands. Outputs of `old`
- * that a fresh node produces change hands; `old` is gone. Others that `old`
- * alone consumed stay until graph_sweep. */
+/* Puts `fresh` (count nodes, in order) where `old` stands, in constant time.
+ * Outputs of `old` that a fresh node produces change hands; `old` is gone.
+ * Nodes that only `old` read from stay until graph_sweep. */
 void graph_replace_node(Graph *graph, Node *old, Node *const *fresh,
                         size_t count);
 /* Makes the node read `with` instead of `value` in every slot. */
 void node_replace_input(Node *node, Value *value, Value *with);
 
-/* Recomputes uses, indices, is_captured; a graph output counts as a use, and
- * so does a subgraph's capture. Walks subgraphs too. */
+/* Recomputes uses, indices, is_captured, of the graph, its subgraphs and its
+ * parents, and closes the gaps of replaced nodes. A graph output counts as a
+ * use, and so does a subgraph's capture: by the node that holds the subgraph,
+ * slot -1. The first call must come before any editing: it notes what is dead
+ * in the file. */
 void graph_fill_uses(Graph *graph);
 /* Drops nodes none of whose outputs are used, then initializers nobody reads;
- * returns how many nodes went. Leaves uses filled. Nodes that were dead in
- * the file stay, so that a graph in which nothing was folded is not touched:
- * see `keep_dead` in graph.c. */
+ * returns how many nodes went. Leaves uses filled. What was dead in the file
+ * already stays, so that a graph in which nothing was folded is not touched.
+ * An initializer that is also an input goes from both lists, but stays when a
+ * caller may override it. */
 size_t graph_sweep(Graph *graph);
 
 /* The known tensor of a value, or NULL: an initializer that a caller cannot

@@ -27,18 +27,25 @@ typedef enum DimOp {
 Symbols *symbols_new(Arena *arena);
 /* The symbol of that name; the same name is the same symbol. */
 Dim dim_named(Symbols *symbols, const char *name);
-/* A symbol equal to nothing else. */
+/* A symbol equal to nothing else, of any sign. */
 Dim dim_unknown(Symbols *symbols);
-/* Folds numbers, applies the unit laws, orders commuting operands. A result
- * out of int64, and a division by zero, is unknown. An intermediate value may
- * be a negative number: it is kept as an expression, see dim_is_known. */
+/* The same for a size, which is not negative. */
+Dim dim_size_unknown(Symbols *symbols);
+/* Expressions are polynomials in normal form, so a+b-b is a, (a+1)*b is
+ * a*b+b, and a*b/b is a. A result out of int64, a division by zero, and an
+ * expression beyond reason, is unknown. A value may be a negative number: it
+ * is kept as an expression, see dim_is_known. */
 Dim dim_combine(Symbols *symbols, DimOp op, Dim a, Dim b);
 /* True and the number (which may be negative: Slice ends, Reshape's -1) for a
  * Dim whose value is known. */
 bool dim_is_known(const Symbols *symbols, Dim dim, int64_t *value);
+/* True when the Dim cannot be negative, whatever its symbols are: names from
+ * the file and dim_size_unknown stand for sizes. */
+bool dim_is_nonnegative(const Symbols *symbols, Dim dim);
 /* A number, negative ones included, as a Dim. */
 Dim dim_number(Symbols *symbols, int64_t value);
-/* The symbol's text, or the number's, for dumps: "batch", "(height+1)/2". */
+/* The symbol's text, or the number's, for dumps: "batch", "(height+1)/2". Cut
+ * short where it gets out of hand. */
 const char *dim_text(Arena *arena, const Symbols *symbols, Dim dim);
 
 /* What is known of a value before anything runs. */

@@ -165,6 +165,8 @@ bool tensor_is_readable(const Tensor *tensor)
 void tensor_read_f64(const Tensor *tensor, int64_t first, int64_t count,
                      double *out)
 {
+    if (count <= 0) /* also when there is no data to point into */
+        return;
     if (tensor->formula) {
         tensor->formula->read(tensor->formula, first, count, out);
         return;
@@ -182,8 +184,9 @@ void tensor_read_f64(const Tensor *tensor, int64_t first, int64_t count,
         READ_AS(uint16_t, bfloat_to_double);
     case DT_INT8:
         READ_AS(int8_t, );
+    case DT_BOOL: /* any byte but 0 is true */
+        READ_AS(uint8_t, !!);
     case DT_UINT8:
-    case DT_BOOL:
         READ_AS(uint8_t, );
     case DT_INT16:
         READ_AS(int16_t, );
@@ -205,13 +208,16 @@ void tensor_read_f64(const Tensor *tensor, int64_t first, int64_t count,
 void tensor_read_i64(const Tensor *tensor, int64_t first, int64_t count,
                      int64_t *out)
 {
+    if (count <= 0)
+        return;
     const char *bytes =
         (const char *)tensor->data + (size_t)first * dtype_size(tensor->type);
     switch (tensor->type) {
     case DT_INT8:
         READ_AS(int8_t, );
+    case DT_BOOL: /* any byte but 0 is true */
+        READ_AS(uint8_t, !!);
     case DT_UINT8:
-    case DT_BOOL:
         READ_AS(uint8_t, );
     case DT_INT16:
         READ_AS(int16_t, );
@@ -258,6 +264,8 @@ void tensor_read_stored(const Tensor *tensor, int64_t first, int64_t count,
 {
     enum { PIECE = 512 };
     size_t size = dtype_size(tensor->type);
+    if (count <= 0)
+        return;
     if (!tensor->formula) {
         memcpy(out, (const char *)tensor->data + (size_t)first * size,
                (size_t)count * size);

@@ -1,0 +1,97 @@
+#include <string.h>
+
+#include "graph/graph.h"
+
+const Attr *node_attr(const Node *node, const char *name)
+{
+    for (int i = 0; i < node->attr_count; i++)
+        if (strcmp(node->attrs[i].name, name) == 0)
+            return &node->attrs[i];
+    return NULL;
+}
+
+/* The attribute, when it holds a value of that type. */
+static const Attr *attr_of_type(const Node *node, const char *name,
+                                AttrType type)
+{
+    const Attr *attr = node_attr(node, name);
+    return attr && attr->type == type && !attr->reference ? attr : NULL;
+}
+
+int64_t node_int(const Node *node, const char *name, int64_t fallback)
+{
+    const Attr *attr = attr_of_type(node, name, ATTR_INT);
+    return attr ? attr->i : fallback;
+}
+
+float node_float(const Node *node, const char *name, float fallback)
+{
+    const Attr *attr = attr_of_type(node, name, ATTR_FLOAT);
+    return attr ? attr->f : fallback;
+}
+
+int64_t node_ints(const Node *node, const char *name, const int64_t **values)
+{
+    const Attr *attr = attr_of_type(node, name, ATTR_INTS);
+    if (!attr)
+        return -1;
+    *values = attr->ints;
+    return (int64_t)attr->count;
+}
+
+bool node_string_is(const Node *node, const char *name, const char *text)
+{
+    const Attr *attr = attr_of_type(node, name, ATTR_STRING);
+    return attr && attr->s.size == strlen(text) &&
+           memcmp(attr->s.bytes, text, attr->s.size) == 0;
+}
+
+/* The place of the attribute to set, empty but for its name. */
+static Attr *attr_slot(Node *node, const char *name, AttrType type)
+{
+    Attr *attr = (Attr *)node_attr(node, name);
+    if (!attr) {
+        size_t count = (size_t)node->attr_count;
+        Attr *larger = arena_array(node->graph->arena, count + 1, sizeof *attr);
+        if (count > 0)
+            memcpy(larger, node->attrs, count * sizeof *attr);
+        node->attrs = larger;
+        node->attr_count++;
+        attr = &larger[count];
+    }
+    *attr = (Attr){.name = name, .type = type};
+    return attr;
+}
+
+void node_set_int(Node *node, const char *name, int64_t value)
+{
+    attr_slot(node, name, ATTR_INT)->i = value;
+}
+
+void node_set_float(Node *node, const char *name, float value)
+{
+    attr_slot(node, name, ATTR_FLOAT)->f = value;
+}
+
+void node_set_ints(Node *node, const char *name, const int64_t *values,
+                   size_t count)
+{
+    int64_t *copy = arena_array(node->graph->arena, count, sizeof *copy);
+    if (count > 0)
+        memcpy(copy, values, count * sizeof *copy);
+    Attr *attr = attr_slot(node, name, ATTR_INTS);
+    attr->ints = copy;
+    attr->count = count;
+}
+
+void node_set_string(Node *node, const char *name, const char *value)
+{
+    size_t size = strlen(value);
+    const char *copy = arena_strndup(node->graph->arena, value, size);
+    attr_slot(node, name, ATTR_STRING)->s = (Span){(const uint8_t *)copy, size};
+}
+
+void node_set_tensor(Node *node, const char *name, Tensor *tensor)
+{
+    attr_slot(node, name, ATTR_TENSOR)->tensor = tensor;
+}

@@ -1,0 +1,283 @@
+#include "graph/graph.h"
+
+#include <string.h>
+
+Model *model_new(Arena *arena)
+{
+    Model *model = arena_alloc(arena, sizeof *model);
+    model->arena = arena;
+    model->path = "";
+    model->producer_name = model->producer_version = "";
+    model->symbols = symbols_new(arena);
+    model->names = map_new(arena);
+    return model;
+}
+
+Graph *graph_new(Model *model, Graph *parent)
+{
+    Graph *graph = arena_alloc(model->arena, sizeof *graph);
+    graph->arena = model->arena;
+    graph->model = model;
+    graph->parent = parent;
+    graph->name = "";
+    graph->values = map_new(model->arena);
+    return graph;
+}
+
+/* What model->names holds: how often the name was a stem. */
+typedef struct NameUse {
+    unsigned long next;
+} NameUse;
+
+static NameUse *name_note(Model *model, const char *name)
+{
+    NameUse *use = map_get(model->names, name);
+    if (!use) {
+        use = arena_alloc(model->arena, sizeof *use);
+        map_put(model->names, name, use);
+    }
+    return use;
+}
+
+Value *graph_value(Graph *graph, const char *name)
+{
+    Value *value = map_get(graph->values, name);
+    if (value)
+        return value;
+    value = arena_alloc(graph->arena, sizeof *value);
+    value->name = name;
+    value->fact = FACT_UNKNOWN;
+    map_put(graph->values, name, value);
+    name_note(graph->model, name);
+    graph->scope = arena_grow(graph->arena, graph->scope,
+                              &graph->scope_capacity, graph->scope_count + 1,
+                              sizeof(Value *));
+    graph->scope[graph->scope_count++] = value;
+    return value;
+}
+
+Value *graph_find_value(const Graph *graph, const char *name)
+{
+    for (; graph; graph = graph->parent) {
+        Value *value = map_get(graph->values, name);
+        if (value)
+            return value;
+    }
+    return NULL;
+}
+
+Value *graph_read_value(Graph *graph, const char *name)
+{
+    Value *value = map_get(graph->values, name);
+    if (value)
+        return value;
+    Value *outer = graph_find_value(graph->parent, name);
+    if (!outer)
+        return NULL;
+    value = graph_value(graph, outer->name);
+    value->outer = outer;
+    return value;
+}
+
+Value *graph_fresh_value(Graph *graph, const char *stem)
+{
+    Model *model = graph->model;
+    if (!map_get(model->names, stem))
+        return graph_value(graph, arena_strdup(graph->arena, stem));
+    NameUse *use = name_note(model, stem);
+    for (;;) {
+        char *name = arena_printf(graph->arena, "%s_%lu", stem, ++use->next);
+        if (!map_get(model->names, name))
+            return graph_value(graph, name);
+    }
+}
+
+/* Appends to one of the graph's lists. */
+static void list_add(Arena *arena, Value ***list, size_t *count,
+                     size_t *capacity, Value *value)
+{
+    *list = arena_grow(arena, *list, capacity, *count + 1, sizeof **list);
+    (*list)[(*count)++] = value;
+}
+
+void graph_add_input(Graph *graph, Value *value)
+{
+    value->is_input = true;
+    list_add(graph->arena, &graph->inputs, &graph->input_count,
+             &graph->input_capacity, value);
+}
+
+void graph_add_output(Graph *graph, Value *value)
+{
+    value->is_output = true;
+    list_add(graph->arena, &graph->outputs, &graph->output_count,
+             &graph->output_capacity, value);
+}
+
+void graph_set_initializer(Graph *graph, Value *value, Tensor *tensor)
+{
+    value->tensor = tensor;
+    value->fact.type = tensor->type;
+    value->fact.rank = tensor->rank;
+    for (int i = 0; i < tensor->rank; i++)
+        value->fact.dims[i] = tensor->dims[i];
+    if (value->is_initializer)
+        return;
+    value->is_initializer = true;
+    list_add(graph->arena, &graph->initializers, &graph->initializer_count,
+             &graph->initializer_capacity, value);
+}
+
+/* IR 3 and older: "every initializer must also be a graph input". */
+static bool initializers_are_inputs(const Graph *graph)
+{
+    return graph->model->ir_version > 0 && graph->model->ir_version < 4;
+}
+
+Value *graph_add_initializer(Graph *graph, const char *stem, Tensor *tensor)
+{
+    Value *value = graph_fresh_value(graph, stem);
+    graph_set_initializer(graph, value, tensor);
+    if (initializers_are_inputs(graph))
+        graph_add_input(graph, value);
+    graph->changed = true;
+    return value;
+}
+
+static Value **values_copy(Arena *arena, Value *const *values, int count)
+{
+    Value **copy = arena_array(arena, (size_t)count, sizeof *copy);
+    if (count > 0)
+        memcpy(copy, values, (size_t)count * sizeof *copy);
+    return copy;
+}
+
+Node *node_new(Graph *graph, Op op, const char *name, Value *const *inputs,
+               int input_count, Value *const *outputs, int output_count)
+{
+    Node *node = arena_alloc(graph->arena, sizeof *node);
+    node->op = op;
+    node->name = name ? name : "";
+    node->op_type = op_name(op);
+    node->domain = "";
+    node->graph = graph;
+    node->inputs = values_copy(graph->arena, inputs, input_count);
+    node->input_count = input_count;
+    node->outputs = values_copy(graph->arena, outputs, output_count);
+    node->output_count = output_count;
+    return node;
+}
+
+Node *node_clone(Node *node, Value *const *inputs, Value *const *outputs)
+{
+    Node *clone = node_new(node->graph, node->op, node->name, inputs,
+                           node->input_count, outputs, node->output_count);
+    size_t count = (size_t)node->attr_count;
+    clone->op_type = node->op_type;
+    clone->domain = node->domain;
+    clone->attrs = arena_array(node->graph->arena, count, sizeof(Attr));
+    if (count > 0)
+        memcpy(clone->attrs, node->attrs, count * sizeof(Attr));
+    clone->attr_count = node->attr_count;
+    return clone;
+}
+
+Value *node_input(const Node *node, int slot)
+{
+    return slot < node->input_count ? node->inputs[slot] : NULL;
+}
+
+Value *node_output(const Node *node, int slot)
+{
+    return slot < node->output_count ? node->outputs[slot] : NULL;
+}
+
+static void node_claim_outputs(Node *node)
+{
+    for (int i = 0; i < node->output_count; i++)
+        if (node->outputs[i]) {
+            node->outputs[i]->producer = node;
+            node->outputs[i]->output = i;
+        }
+}
+
+void graph_add_node(Graph *graph, Node *node)
+{
+    graph->nodes =
+        arena_grow(graph->arena, graph->nodes, &graph->node_capacity,
+                   graph->node_count + 1, sizeof(Node *));
+    node->index = graph->node_count;
+    graph->nodes[graph->node_count++] = node;
+    node_claim_outputs(node);
+}
+
+/* A subgraph is part of its parents. */
+static void graph_mark_changed(Graph *graph)
+{
+    for (; graph; graph = graph->parent)
+        graph->changed = true;
+}
+
+/* Takes the node out of the chain that stands in its place. An empty place
+ * keeps showing the removed node. */
+static void node_unlink(Graph *graph, Node *node)
+{
+    if (node->before)
+        node->before->after = node->after;
+    if (node->after)
+        node->after->before = node->before;
+    else if (node->before)
+        graph->nodes[node->index] = node->before;
+    node->before = node->after = NULL;
+}
+
+/* Puts `fresh` into the chain, before `node`. */
+static void node_link(Node *fresh, Node *node)
+{
+    fresh->index = node->index;
+    fresh->before = node->before;
+    fresh->after = node;
+    if (node->before)
+        node->before->after = fresh;
+    node->before = fresh;
+}
+
+void graph_replace_node(Graph *graph, Node *old, Node *const *fresh,
+                        size_t count)
+{
+    for (int i = 0; i < old->output_count; i++)
+        if (old->outputs[i] && old->outputs[i]->producer == old)
+            old->outputs[i]->producer = NULL;
+    for (size_t i = 0; i < count; i++) {
+        node_link(fresh[i], old);
+        node_claim_outputs(fresh[i]);
+    }
+    node_unlink(graph, old);
+    old->removed = true;
+    graph_mark_changed(graph);
+}
+
+void node_replace_input(Node *node, Value *value, Value *with)
+{
+    for (int i = 0; i < node->input_count; i++)
+        if (node->inputs[i] == value) {
+            node->inputs[i] = with;
+            node->edited = true;
+            graph_mark_changed(node->graph);
+        }
+}
+
+bool value_is_overridable(const Graph *graph, const Value *value)
+{
+    return value->is_initializer && value->is_input &&
+           graph->model->ir_version >= 4 && !graph->model->freeze_initializers;
+}
+
+const Tensor *value_constant(const Graph *graph, const Value *value)
+{
+    while (value->outer)
+        value = value->outer;
+    if (value->is_mutable || value_is_overridable(graph, value))
+        return NULL;
+    return value->tensor;
+}

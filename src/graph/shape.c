@@ -1,0 +1,656 @@
+/*
+ * A Dim is a polynomial with integer coefficients over atoms: names, unknowns,
+ * and the quotients, minima and maxima that did not simplify.  Polynomials are
+ * kept in normal form and interned, which makes + - * and exact division
+ * canonical.  A remainder is a - b*floor(a/b), so needs no atom of its own.
+ */
+#include "graph/shape.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/map.h"
+
+/* Beyond these an expression is unknown; shapes of real models stay far
+ * below.  NESTING bounds every recursion here. */
+enum { TERMS_MAX = 16, DEGREE_MAX = 16, NESTING_MAX = 32 };
+
+/* coefficient * product of the atoms, which are sorted. */
+typedef struct Term {
+    int64_t coefficient;
+    int degree;
+    int atoms[DEGREE_MAX];
+} Term;
+
+/* Terms in descending order: by degree, then by atoms. */
+typedef struct Poly {
+    int count;
+    Term terms[TERMS_MAX];
+} Poly;
+
+typedef enum SymbolKind {
+    SYMBOL_NAME,
+    SYMBOL_UNKNOWN,
+    SYMBOL_DIV,
+    SYMBOL_MIN,
+    SYMBOL_MAX,
+    SYMBOL_POLY /* the only kind that is not an atom; negative numbers too */
+} SymbolKind;
+
+typedef struct Symbol {
+    SymbolKind kind;
+    bool nonnegative;
+    int nesting;
+    const char *name;   /* of SYMBOL_NAME */
+    Dim left, right;    /* of SYMBOL_DIV, MIN, MAX */
+    const Term *terms;  /* of SYMBOL_POLY */
+    int term_count;
+} Symbol;
+
+struct Symbols {
+    Arena *arena;
+    Symbol *table;
+    size_t count, capacity;
+    Map *index; /* from a key that spells the symbol out to its place */
+};
+
+Symbols *symbols_new(Arena *arena)
+{
+    Symbols *symbols = arena_alloc(arena, sizeof *symbols);
+    symbols->arena = arena;
+    symbols->index = map_new(arena);
+    return symbols;
+}
+
+static const Symbol *symbol_of(const Symbols *symbols, Dim dim)
+{
+    return &symbols->table[-(dim + 1)];
+}
+
+static Dim symbol_add(Symbols *symbols, Symbol symbol)
+{
+    symbols->table =
+        arena_grow(symbols->arena, symbols->table, &symbols->capacity,
+                   symbols->count + 1, sizeof *symbols->table);
+    symbols->table[symbols->count++] = symbol;
+    return -(Dim)symbols->count;
+}
+
+/* The symbol with that key, added when it is new. The map's values are the
+ * Dims, stored as pointers to Dim. */
+static Dim symbol_intern(Symbols *symbols, const char *key, Symbol symbol)
+{
+    Dim *known = map_get(symbols->index, key);
+    if (known)
+        return *known;
+    known = arena_alloc(symbols->arena, sizeof *known);
+    *known = symbol_add(symbols, symbol);
+    map_put(symbols->index, arena_strdup(symbols->arena, key), known);
+    return *known;
+}
+
+Dim dim_named(Symbols *symbols, const char *name)
+{
+    char *key = arena_printf(symbols->arena, "name %s", name);
+    return symbol_intern(symbols, key,
+                         (Symbol){.kind = SYMBOL_NAME,
+                                  .nonnegative = true,
+                                  .name = key + strlen("name ")});
+}
+
+Dim dim_unknown(Symbols *symbols)
+{
+    return symbol_add(symbols, (Symbol){.kind = SYMBOL_UNKNOWN});
+}
+
+Dim dim_size_unknown(Symbols *symbols)
+{
+    return symbol_add(symbols, (Symbol){.kind = SYMBOL_UNKNOWN,
+                                        .nonnegative = true});
+}
+
+bool dim_is_nonnegative(const Symbols *symbols, Dim dim)
+{
+    return dim >= 0 || symbol_of(symbols, dim)->nonnegative;
+}
+
+static int dim_nesting(const Symbols *symbols, Dim dim)
+{
+    return dim >= 0 ? 0 : symbol_of(symbols, dim)->nesting;
+}
+
+bool dim_is_known(const Symbols *symbols, Dim dim, int64_t *value)
+{
+    *value = dim;
+    if (dim >= 0)
+        return true;
+    const Symbol *symbol = symbol_of(symbols, dim);
+    if (symbol->kind != SYMBOL_POLY || symbol->terms[0].degree > 0)
+        return false;
+    *value = symbol->terms[0].coefficient;
+    return true;
+}
+
+/* ---- Polynomials: the functions fail (false) beyond the limits ---- */
+
+/* A graded lexicographic order: products keep it, so division ends. */
+static int term_order(const Term *a, const Term *b)
+{
+    if (a->degree != b->degree)
+        return a->degree - b->degree;
+    for (int i = 0; i < a->degree; i++)
+        if (a->atoms[i] != b->atoms[i])
+            return b->atoms[i] - a->atoms[i];
+    return 0;
+}
+
+static bool poly_add_term(Poly *poly, const Term *term)
+{
+    int at = 0;
+    while (at < poly->count && term_order(&poly->terms[at], term) > 0)
+        at++;
+    Term *place = &poly->terms[at];
+    bool merges = at < poly->count && term_order(place, term) == 0;
+    if (!merges) {
+        if (term->coefficient == 0)
+            return true;
+        if (poly->count == TERMS_MAX)
+            return false;
+        memmove(place + 1, place, (size_t)(poly->count - at) * sizeof *place);
+        *place = *term;
+        poly->count++;
+        return true;
+    }
+    if (__builtin_add_overflow(place->coefficient, term->coefficient,
+                               &place->coefficient))
+        return false;
+    if (place->coefficient == 0) {
+        poly->count--;
+        memmove(place, place + 1, (size_t)(poly->count - at) * sizeof *place);
+    }
+    return true;
+}
+
+static bool term_multiply(const Term *a, const Term *b, Term *out)
+{
+    if (a->degree + b->degree > DEGREE_MAX ||
+        __builtin_mul_overflow(a->coefficient, b->coefficient,
+                               &out->coefficient))
+        return false;
+    out->degree = a->degree + b->degree;
+    for (int i = 0, j = 0; i + j < out->degree;)
+        if (j == b->degree || (i < a->degree && a->atoms[i] <= b->atoms[j])) {
+            out->atoms[i + j] = a->atoms[i];
+            i++;
+        } else {
+            out->atoms[i + j] = b->atoms[j];
+            j++;
+        }
+    return true;
+}
+
+/* a / b where b divides a. */
+static bool term_divide(const Term *a, const Term *b, Term *out)
+{
+    if (b->coefficient == -1 && a->coefficient == INT64_MIN)
+        return false;
+    if (a->coefficient % b->coefficient != 0)
+        return false;
+    out->coefficient = a->coefficient / b->coefficient;
+    out->degree = 0;
+    int j = 0;
+    for (int i = 0; i < a->degree; i++)
+        if (j < b->degree && a->atoms[i] == b->atoms[j])
+            j++;
+        else
+            out->atoms[out->degree++] = a->atoms[i];
+    return j == b->degree;
+}
+
+/* out += scale * a */
+static bool poly_add_scaled(Poly *out, const Term *scale, const Poly *a)
+{
+    for (int i = 0; i < a->count; i++) {
+        Term term;
+        if (!term_multiply(scale, &a->terms[i], &term) ||
+            !poly_add_term(out, &term))
+            return false;
+    }
+    return true;
+}
+
+static bool poly_multiply(const Poly *a, const Poly *b, Poly *out)
+{
+    out->count = 0;
+    for (int i = 0; i < a->count; i++)
+        if (!poly_add_scaled(out, &a->terms[i], b))
+            return false;
+    return true;
+}
+
+/* Long division, when it leaves nothing over. */
+static bool poly_divide(const Poly *a, const Poly *b, Poly *out)
+{
+    Poly rest = *a;
+    out->count = 0;
+    while (rest.count > 0) {
+        Term quotient, negated;
+        if (!term_divide(&rest.terms[0], &b->terms[0], &quotient) ||
+            quotient.coefficient == INT64_MIN ||
+            !poly_add_term(out, &quotient))
+            return false;
+        negated = quotient;
+        negated.coefficient = -quotient.coefficient;
+        if (!poly_add_scaled(&rest, &negated, b))
+            return false;
+    }
+    return true;
+}
+
+static Poly poly_constant(int64_t value)
+{
+    Poly poly = {.count = value != 0};
+    poly.terms[0] = (Term){.coefficient = value};
+    return poly;
+}
+
+static bool poly_is_constant(const Poly *poly, int64_t *value)
+{
+    *value = poly->count ? poly->terms[0].coefficient : 0;
+    return poly->count == 0 || (poly->count == 1 && poly->terms[0].degree == 0);
+}
+
+/* ---- Between Dims and polynomials ---- */
+
+static Poly poly_of(const Symbols *symbols, Dim dim)
+{
+    if (dim >= 0)
+        return poly_constant(dim);
+    const Symbol *symbol = symbol_of(symbols, dim);
+    Poly poly = {.count = 1};
+    if (symbol->kind == SYMBOL_POLY) {
+        poly.count = symbol->term_count;
+        memcpy(poly.terms, symbol->terms,
+               (size_t)poly.count * sizeof *poly.terms);
+    } else {
+        poly.terms[0] = (Term){1, 1, {(int)-(dim + 1)}};
+    }
+    return poly;
+}
+
+/* What the symbol of a polynomial knows about its atoms. */
+static Symbol poly_symbol(const Symbols *symbols, const Poly *poly)
+{
+    Symbol symbol = {.kind = SYMBOL_POLY, .nonnegative = true};
+    for (int i = 0; i < poly->count; i++) {
+        const Term *term = &poly->terms[i];
+        symbol.nonnegative &= term->coefficient > 0;
+        for (int j = 0; j < term->degree; j++) {
+            const Symbol *atom = &symbols->table[term->atoms[j]];
+            symbol.nonnegative &= atom->nonnegative;
+            if (atom->nesting > symbol.nesting)
+                symbol.nesting = atom->nesting;
+        }
+    }
+    return symbol;
+}
+
+static char *poly_key(const Symbols *symbols, const Poly *poly)
+{
+    char key[TERMS_MAX * (24 + DEGREE_MAX * 12)];
+    size_t length = 0;
+    for (int i = 0; i < poly->count; i++) {
+        const Term *term = &poly->terms[i];
+        length += (size_t)snprintf(key + length, sizeof key - length, "%+lld",
+                                   (long long)term->coefficient);
+        for (int j = 0; j < term->degree; j++)
+            length += (size_t)snprintf(key + length, sizeof key - length,
+                                       "*%d", term->atoms[j]);
+    }
+    return arena_strndup(symbols->arena, key, length);
+}
+
+static Dim dim_of(Symbols *symbols, const Poly *poly)
+{
+    int64_t value;
+    if (poly_is_constant(poly, &value) && value >= 0)
+        return value;
+    const Term *first = &poly->terms[0];
+    if (poly->count == 1 && first->degree == 1 && first->coefficient == 1)
+        return -(Dim)first->atoms[0] - 1;
+    char *key = poly_key(symbols, poly);
+    Dim *known = map_get(symbols->index, key);
+    if (known)
+        return *known;
+    size_t size = (size_t)poly->count * sizeof(Term);
+    Term *terms = arena_alloc(symbols->arena, size);
+    memcpy(terms, poly->terms, size);
+    Symbol symbol = poly_symbol(symbols, poly);
+    symbol.terms = terms;
+    symbol.term_count = poly->count;
+    return symbol_intern(symbols, key, symbol);
+}
+
+Dim dim_number(Symbols *symbols, int64_t value)
+{
+    Poly poly = poly_constant(value);
+    return dim_of(symbols, &poly);
+}
+
+/* An operation that did not simplify. */
+static Dim dim_atom(Symbols *symbols, SymbolKind kind, Dim left, Dim right)
+{
+    int nesting = dim_nesting(symbols, left);
+    if (dim_nesting(symbols, right) > nesting)
+        nesting = dim_nesting(symbols, right);
+    bool left_is = dim_is_nonnegative(symbols, left);
+    bool right_is = dim_is_nonnegative(symbols, right);
+    bool nonnegative = kind == SYMBOL_MAX ? left_is || right_is
+                                          : left_is && right_is;
+    if (nesting == NESTING_MAX)
+        return nonnegative ? dim_size_unknown(symbols) : dim_unknown(symbols);
+    char key[80];
+    snprintf(key, sizeof key, "%d %lld %lld", (int)kind, (long long)left,
+             (long long)right);
+    return symbol_intern(symbols, key,
+                         (Symbol){.kind = kind,
+                                  .nonnegative = nonnegative,
+                                  .nesting = nesting + 1,
+                                  .left = left,
+                                  .right = right});
+}
+
+/* ---- Division by a positive number ---- */
+
+static int64_t floor_divide(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+static int64_t gcd(int64_t a, int64_t b)
+{
+    while (b) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* floor(a/d) = quotient + floor(rest/d), coefficients of the rest in [0, d). */
+static bool poly_split(const Poly *a, int64_t d, Poly *quotient, Poly *rest)
+{
+    quotient->count = rest->count = 0;
+    for (int i = 0; i < a->count; i++) {
+        Term whole = a->terms[i], part = a->terms[i];
+        whole.coefficient = floor_divide(whole.coefficient, d);
+        part.coefficient -= whole.coefficient * d;
+        if (!poly_add_term(quotient, &whole) || !poly_add_term(rest, &part))
+            return false;
+    }
+    return true;
+}
+
+/* floor((g*p + c) / (g*e)) = floor((p + floor(c/g)) / e): divides numerator
+ * and denominator by what all but the constant term share. */
+static int64_t poly_reduce(Poly *poly, int64_t d)
+{
+    int64_t common = d;
+    for (int i = 0; i < poly->count; i++)
+        if (poly->terms[i].degree > 0)
+            common = gcd(common, poly->terms[i].coefficient);
+    Poly reduced = {0};
+    for (int i = 0; i < poly->count; i++) {
+        Term term = poly->terms[i];
+        term.coefficient /= common; /* both are positive */
+        poly_add_term(&reduced, &term);
+    }
+    *poly = reduced;
+    return d / common;
+}
+
+static bool divide_by_number(Symbols *symbols, const Poly *a, int64_t d,
+                             Poly *out)
+{
+    Poly rest;
+    if (!poly_split(a, d, out, &rest))
+        return false;
+    d = poly_reduce(&rest, d);
+    int64_t value;
+    if (poly_is_constant(&rest, &value)) /* in [0, d): its floor is 0 */
+        return true;
+    Dim atom = dim_atom(symbols, SYMBOL_DIV, dim_of(symbols, &rest), d);
+    Poly last = poly_of(symbols, atom);
+    return poly_add_term(out, &last.terms[0]);
+}
+
+/* ---- dim_combine ---- */
+
+static bool combine_div(Symbols *symbols, const Poly *a, const Poly *b,
+                        Poly *out)
+{
+    int64_t d;
+    if (b->count == 0)
+        return false;
+    if (poly_divide(a, b, out))
+        return true;
+    if (poly_is_constant(b, &d)) {
+        if (d > 0)
+            return divide_by_number(symbols, a, d, out);
+        Poly negated = {0};
+        if (d == INT64_MIN ||
+            !poly_add_scaled(&negated, &(Term){.coefficient = -1}, a))
+            return false;
+        return divide_by_number(symbols, &negated, -d, out);
+    }
+    Dim left = dim_of(symbols, a), right = dim_of(symbols, b);
+    *out = poly_of(symbols, dim_atom(symbols, SYMBOL_DIV, left, right));
+    return true;
+}
+
+/* ceil(a/b) is floor((a + b-1)/b) for a number, else -floor(-a/b). */
+static bool combine_ceil(Symbols *symbols, const Poly *a, const Poly *b,
+                         Poly *out)
+{
+    const Term minus = {.coefficient = -1};
+    Poly numerator = *a, quotient;
+    int64_t d;
+    if (poly_is_constant(b, &d) && d > 0)
+        return poly_add_term(&numerator, &(Term){.coefficient = d - 1}) &&
+               combine_div(symbols, &numerator, b, out);
+    numerator.count = out->count = 0;
+    return poly_add_scaled(&numerator, &minus, a) &&
+           combine_div(symbols, &numerator, b, &quotient) &&
+           poly_add_scaled(out, &minus, &quotient);
+}
+
+static bool combine_mod(Symbols *symbols, const Poly *a, const Poly *b,
+                        Poly *out)
+{
+    Poly quotient, multiple;
+    *out = *a;
+    return combine_div(symbols, a, b, &quotient) &&
+           poly_multiply(&quotient, b, &multiple) &&
+           poly_add_scaled(out, &(Term){.coefficient = -1}, &multiple);
+}
+
+/* Decided when the difference is a number or has a sign; else an atom. */
+static bool combine_extremum(Symbols *symbols, DimOp op, Dim a, Dim b,
+                             Poly *out)
+{
+    Dim less = a, more = b;
+    if (a == INT64_MAX || dim_is_nonnegative(
+            symbols, dim_combine(symbols, DIM_SUB, a, b))) {
+        less = b;
+        more = a;
+    } else if (b != INT64_MAX && !dim_is_nonnegative(
+            symbols, dim_combine(symbols, DIM_SUB, b, a))) {
+        SymbolKind kind = op == DIM_MIN ? SYMBOL_MIN : SYMBOL_MAX;
+        *out = poly_of(symbols, dim_atom(symbols, kind, a < b ? a : b,
+                                         a < b ? b : a));
+        return true;
+    }
+    *out = poly_of(symbols, op == DIM_MIN ? less : more);
+    return true;
+}
+
+static bool combine(Symbols *symbols, DimOp op, Dim left, Dim right, Poly *out)
+{
+    Poly a = poly_of(symbols, left), b = poly_of(symbols, right);
+    switch (op) {
+    case DIM_ADD:
+        *out = a;
+        return poly_add_scaled(out, &(Term){.coefficient = 1}, &b);
+    case DIM_SUB:
+        *out = a;
+        return poly_add_scaled(out, &(Term){.coefficient = -1}, &b);
+    case DIM_MUL:
+        return poly_multiply(&a, &b, out);
+    case DIM_DIV:
+        return combine_div(symbols, &a, &b, out);
+    case DIM_CEIL:
+        return combine_ceil(symbols, &a, &b, out);
+    case DIM_MOD:
+        return combine_mod(symbols, &a, &b, out);
+    default:
+        return combine_extremum(symbols, op, left, right, out);
+    }
+}
+
+Dim dim_combine(Symbols *symbols, DimOp op, Dim a, Dim b)
+{
+    Poly result;
+    if (combine(symbols, op, a, b, &result))
+        return dim_of(symbols, &result);
+    return dim_unknown(symbols);
+}
+
+/* ---- Text ---- */
+
+enum { TEXT_MAX = 240 };
+
+typedef struct DimText {
+    const Symbols *symbols;
+    char bytes[TEXT_MAX + 4];
+    size_t length;
+} DimText;
+
+static void put(DimText *text, const char *piece)
+{
+    size_t room = TEXT_MAX - text->length, length = strlen(piece);
+    if (text->length >= TEXT_MAX)
+        return;
+    if (length > room) {
+        memcpy(text->bytes + text->length, piece, room);
+        strcpy(text->bytes + TEXT_MAX - 3, "...");
+        text->length = TEXT_MAX;
+        return;
+    }
+    memcpy(text->bytes + text->length, piece, length + 1);
+    text->length += length;
+}
+
+static void put_number(DimText *text, int64_t value)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%lld", (long long)value);
+    put(text, number);
+}
+
+static void put_dim(DimText *text, Dim dim);
+
+/* An operand of a product or quotient. */
+static void put_operand(DimText *text, Dim dim)
+{
+    bool sum = dim < 0 && symbol_of(text->symbols, dim)->kind == SYMBOL_POLY;
+    put(text, sum ? "(" : "");
+    put_dim(text, dim);
+    put(text, sum ? ")" : "");
+}
+
+static void put_atom(DimText *text, const Symbol *atom, int place)
+{
+    switch (atom->kind) {
+    case SYMBOL_NAME:
+        put(text, atom->name);
+        break;
+    case SYMBOL_DIV:
+        put_operand(text, atom->left);
+        put(text, "/");
+        put_operand(text, atom->right);
+        break;
+    case SYMBOL_MIN:
+    case SYMBOL_MAX:
+        put(text, atom->kind == SYMBOL_MIN ? "min(" : "max(");
+        put_dim(text, atom->left);
+        put(text, ",");
+        put_dim(text, atom->right);
+        put(text, ")");
+        break;
+    default:
+        put(text, "?");
+        put_number(text, place);
+    }
+}
+
+static void put_term(DimText *text, const Term *term, bool first)
+{
+    int64_t coefficient = term->coefficient;
+    if (!first && coefficient > 0)
+        put(text, "+");
+    bool unit = term->degree > 0 && (coefficient == 1 || coefficient == -1);
+    if (unit)
+        put(text, coefficient < 0 ? "-" : "");
+    else
+        put_number(text, coefficient);
+    for (int i = 0; i < term->degree; i++) {
+        const Symbol *atom = &text->symbols->table[term->atoms[i]];
+        bool quotient = atom->kind == SYMBOL_DIV &&
+                        (term->degree > 1 || !unit);
+        put(text, i > 0 || !unit ? "*" : "");
+        put(text, quotient ? "(" : "");
+        put_atom(text, atom, term->atoms[i]);
+        put(text, quotient ? ")" : "");
+    }
+}
+
+/* Recursion ends at NESTING_MAX, and early once the text is full. */
+static void put_dim(DimText *text, Dim dim)
+{
+    if (text->length >= TEXT_MAX)
+        return;
+    if (dim >= 0) {
+        put_number(text, dim);
+        return;
+    }
+    const Symbol *symbol = symbol_of(text->symbols, dim);
+    if (symbol->kind != SYMBOL_POLY)
+        put_atom(text, symbol, (int)-(dim + 1));
+    for (int i = 0; i < symbol->term_count; i++)
+        put_term(text, &symbol->terms[i], i == 0);
+}
+
+const char *dim_text(Arena *arena, const Symbols *symbols, Dim dim)
+{
+    DimText text = {.symbols = symbols};
+    put_dim(&text, dim);
+    return arena_strndup(arena, text.bytes, text.length);
+}
+
+bool fact_is_static(const Symbols *symbols, const Fact *fact, int64_t *count)
+{
+    (void)symbols;
+    *count = 1;
+    if (fact->rank < 0)
+        return false;
+    bool empty = false, fits = true;
+    for (int i = 0; i < fact->rank; i++) {
+        if (fact->dims[i] < 0)
+            return false;
+        empty |= fact->dims[i] == 0;
+        fits &= !__builtin_mul_overflow(*count, fact->dims[i], count);
+    }
+    if (empty)
+        *count = 0;
+    return fits || empty;
+}
