@@ -283,6 +283,12 @@ size_t arena_peak(const Arena *arena)
     return arena->root->peak;
 }
 
+size_t arena_room(const Arena *arena)
+{
+    const Root *root = arena->root;
+    return root->budget ? root->budget - root->bytes : SIZE_MAX;
+}
+
 int arena_over_budget(const Arena *arena)
 {
     return arena->root->over_budget;

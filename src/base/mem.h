@@ -56,6 +56,9 @@ void arena_defer(Arena *arena, void (*undo)(void *object), void *object);
 size_t arena_bytes(const Arena *arena);
 size_t arena_peak(const Arena *arena);
 
+/* Bytes that may still be allocated; SIZE_MAX where there is no budget. */
+size_t arena_room(const Arena *arena);
+
 /* Why the last allocation failed: true for the budget, false for the system.
  */
 int arena_over_budget(const Arena *arena);

@@ -75,6 +75,9 @@ typedef struct Tensor {
     const void *data;  /* as ONNX's raw_data holds it: little-endian, packed */
     size_t data_size;  /* bytes at `data` */
     const TensorFormula *formula; /* NULL where there is `data` */
+    /* The TensorProto it was read from, in the file; NULL for a new one. */
+    const uint8_t *source;
+    size_t source_size;
 } Tensor;
 
 /* A tensor over `data`, which is not copied. dims are checked: not negative,
