@@ -79,6 +79,7 @@ typedef struct Attr {
     const Span *strings;
     Graph **graphs;
     size_t count; /* of floats, ints, strings or graphs */
+    Span source;  /* the AttributeProto in the file, empty for a new one */
 } Attr;
 
 /* One place where a value is read: an input slot of a node, or, with node
