@@ -180,6 +180,8 @@ struct Model {
     Span file; /* the whole ModelProto, empty for a new model */
     bool freeze_initializers; /* an initializer that is also an input counts
                                  as constant */
+    bool assume_inference; /* BatchNormalization and Dropout in training mode
+                              count as inference, in folding and running */
 };
 
 Model *model_new(Arena *arena);
