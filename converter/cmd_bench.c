@@ -1,0 +1,58 @@
+#include <string.h>
+
+#include "converter.h"
+
+static void print_bench(FILE *stream, const rp_bench_info *info)
+{
+    fprintf(stream, "median %.3f ms, best %.3f ms, %s MAC/s\n",
+            info->median_ms, info->min_ms, format_large(info->macs_per_s));
+    for (size_t i = 0; i < info->operator_count; i++) {
+        fprintf(stream, "%10.3f ms  ", info->operators[i].median_ms);
+        print_escaped(stream, info->operators[i].op);
+        fprintf(stream, " x%zu\n", info->operators[i].count);
+    }
+}
+
+static int run(const Options *options)
+{
+    rp_error error = {0};
+    const rp_bench_info *info = NULL;
+    rp_bench_options how = {
+        .runs = (int)options->runs,
+        .f64 = options->precision && options->precision[1] == '6',
+        .threads = (int)options->threads,
+        .input_shapes = options->shapes.items,
+        .input_shape_count = options->shapes.count,
+    };
+    rp_model *model = open_model(options, options->files.items[0], &error);
+    int status;
+    if (!model || rp_bench(model, &how, &info, &error) < 0) {
+        status = trouble(options, &error);
+    } else {
+        if (!options->quiet)
+            print_bench(report_stream(options), info);
+        status = json_bench(options, info);
+    }
+    rp_close(model);
+    return status;
+}
+
+const Verb verb_bench = {
+    .name = "bench",
+    .bit = VERB_BENCH,
+    .min_files = 1,
+    .max_files = 1,
+    .arguments = "IN.onnx [OPTION ...]",
+    .summary = "time the reference executor, in all and per operator",
+    .text =
+        "Runs the model on random inputs several times, after one run that "
+        "does not\n"
+        "count, and prints the median and the best time, and the median per "
+        "operator.\n"
+        "\n"
+        "  repfold bench model.onnx --runs 20 --threads 1\n"
+        "  repfold bench model.onnx -q --json - | jq .median_ms\n"
+        "\n"
+        "Exit status: 0 done; 2 trouble.",
+    .run = run,
+};

@@ -1,0 +1,169 @@
+#include <string.h>
+
+#include "converter.h"
+
+/* What is open during a conversion. */
+typedef struct Job {
+    const Options *options;
+    const char *input, *output;
+    rp_model *original; /* NULL with --no-verify */
+    rp_model *model;
+    rp_verdict *verdict;
+    Report report;
+    Progress progress;
+    rp_error error;
+} Job;
+
+static int job_trouble(Job *job)
+{
+    progress_end(&job->progress);
+    return trouble(job->options, &job->error);
+}
+
+static int fold(Job *job)
+{
+    rp_fold_options options = fold_options(job->options, &job->progress);
+    if (rp_summarize(job->model, &job->report.before, &job->error) < 0 ||
+        rp_fold(job->model, &options, &job->error) < 0 ||
+        rp_summarize(job->model, &job->report.after, &job->error) < 0)
+        return job_trouble(job);
+    job->report.folded = job->model;
+    return 0;
+}
+
+static int verify(Job *job)
+{
+    if (job->options->no_verify)
+        return 0;
+    rp_verify_options options = verify_options(job->options, &job->progress);
+    job->original = rp_reopen(job->model, &job->error);
+    if (!job->original)
+        return job_trouble(job);
+    job->verdict =
+        rp_verify(job->original, job->model, &options, &job->error);
+    if (!job->verdict)
+        return job_trouble(job);
+    job->report.verdict = rp_verdict_get(job->verdict);
+    return 0;
+}
+
+/* Whether the result may be written, which is also the exit status. */
+static bool is_acceptable(const Job *job)
+{
+    const rp_verdict_info *verdict = job->report.verdict;
+    size_t folds;
+    rp_folds(job->model, &folds);
+    if (job->options->require_change && folds == 0)
+        return false;
+    return !verdict || strcmp(verdict->verdict, "equivalent") == 0;
+}
+
+static int save(Job *job)
+{
+    rp_save_options options = {.in_place = job->options->in_place};
+    job->report.ok = is_acceptable(job);
+    if (!job->report.ok)
+        return 0;
+    if (rp_save(job->model, job->output, &options, &job->error) < 0)
+        return job_trouble(job);
+    job->report.output = job->output;
+    return 0;
+}
+
+static int tell(Job *job)
+{
+    progress_end(&job->progress);
+    if (!job->options->quiet)
+        text_convert(job->options, report_stream(job->options), &job->report);
+    int status = json_report(job->options, &job->report);
+    return status ? status : job->report.ok ? YES : NO;
+}
+
+/* --dump-after: the graph instead of a file. */
+static int dump(Job *job)
+{
+    rp_fold_options options = fold_options(job->options, &job->progress);
+    const char *text;
+    if (rp_fold(job->model, &options, &job->error) < 0 ||
+        rp_dump(job->model, 0, &text, &job->error) < 0)
+        return job_trouble(job);
+    progress_end(&job->progress);
+    fputs(text, stdout);
+    return YES;
+}
+
+static int convert(Job *job)
+{
+    progress_start(&job->progress, job->options);
+    job->model = open_model(job->options, job->input, &job->error);
+    if (!job->model)
+        return job_trouble(job);
+    if (job->options->dump_after)
+        return dump(job);
+    job->report.command = "convert";
+    job->report.input = job->input;
+    int status = fold(job);
+    if (status == 0)
+        status = verify(job);
+    if (status == 0)
+        status = save(job);
+    return status ? status : tell(job);
+}
+
+static int check_output(Job *job)
+{
+    const Options *options = job->options;
+    if (options->dump_after)
+        return 0;
+    if (options->in_place && options->output)
+        return trouble_say(options, "usage", "",
+                           "--in-place and --output exclude each other");
+    job->output = options->in_place ? job->input : options->output;
+    if (!job->output)
+        return trouble_say(options, "usage", "",
+                           "where to? give --output FILE or --in-place");
+    if (options->in_place && strcmp(job->input, "-") == 0)
+        return trouble_say(options, "usage", "",
+                           "standard input cannot be replaced");
+    return output_check(options, job->output);
+}
+
+static int run(const Options *options)
+{
+    Job job = {.options = options, .input = options->files.items[0]};
+    int status = check_output(&job);
+    if (status == 0)
+        status = convert(&job);
+    rp_verdict_free(job.verdict);
+    rp_close(job.original);
+    rp_close(job.model);
+    return status;
+}
+
+const Verb verb_convert = {
+    .name = "convert",
+    .bit = VERB_CONVERT,
+    .min_files = 1,
+    .max_files = 1,
+    .arguments = "IN.onnx -o OUT.onnx [OPTION ...]",
+    .summary = "fold what is exactly foldable, verify, write",
+    .text =
+        "Folds every BatchNormalization, parallel branch, identity and layer "
+        "scale that\n"
+        "is exactly foldable into one kernel, compares the result with the "
+        "original in\n"
+        "float64, and writes it only when the two are the same function. "
+        "Where nothing\n"
+        "can be folded, the output is the input byte for byte.\n"
+        "\n"
+        "  repfold convert train.onnx -o deploy.onnx\n"
+        "  repfold convert train.onnx -o deploy.onnx -v --json report.json\n"
+        "  repfold convert dyn.onnx -o deploy.onnx "
+        "--input-shape x:1,3,384,512\n"
+        "  repfold convert train.onnx -o deploy.onnx --stop-after 12\n"
+        "\n"
+        "Exit status: 0 written; 1 not equivalent, or --require-change and "
+        "nothing to\n"
+        "fold: nothing is written; 2 trouble.",
+    .run = run,
+};

@@ -1,0 +1,55 @@
+#include <string.h>
+
+#include "converter.h"
+
+static int tell(const Options *options, rp_model *model)
+{
+    size_t left;
+    rp_folds(model, &left);
+    Report report = {
+        .command = "lint",
+        .input = options->files.items[0],
+        .folded = model,
+        .ok = left == 0,
+    };
+    if (!options->quiet)
+        text_lint(options, report_stream(options), &report);
+    int status = json_report(options, &report);
+    return status ? status : report.ok ? YES : NO;
+}
+
+static int run(const Options *options)
+{
+    rp_error error = {0};
+    Progress progress;
+    progress_start(&progress, options);
+    rp_fold_options fold = fold_options(options, &progress);
+    rp_model *model = open_model(options, options->files.items[0], &error);
+    int failed = !model || rp_fold(model, &fold, &error) < 0;
+    progress_end(&progress);
+    int status =
+        failed ? trouble(options, &error) : tell(options, model);
+    rp_close(model);
+    return status;
+}
+
+const Verb verb_lint = {
+    .name = "lint",
+    .bit = VERB_LINT,
+    .min_files = 1,
+    .max_files = 1,
+    .arguments = "IN.onnx [OPTION ...]",
+    .summary = "list foldable sites that are left, for a CI job",
+    .text =
+        "Folds the model in memory and writes nothing: lists each kernel that "
+        "convert\n"
+        "would merge, and each site that cannot be folded with the reason, "
+        "the fact that\n"
+        "blocks it and what can be done. The manual lists all reasons.\n"
+        "\n"
+        "  repfold lint model.onnx\n"
+        "  if ! repfold lint -q model.onnx; then echo unfused; fi\n"
+        "\n"
+        "Exit status: 0 nothing is left to fold; 1 something is; 2 trouble.",
+    .run = run,
+};

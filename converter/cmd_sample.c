@@ -1,0 +1,53 @@
+#include "converter.h"
+
+static int check(const Options *options)
+{
+    if (!options->output)
+        return trouble_say(options, "usage", "",
+                           "where to? give --output FILE");
+    return output_check(options, options->output);
+}
+
+static int run(const Options *options)
+{
+    rp_error error = {0};
+    rp_sample_options how = {
+        .variant = options->files.items[0],
+        .width_mult = options->width_mult,
+        .size = (int)options->size,
+        .classes = (int)options->classes,
+        .dense = options->dense,
+        .dynamic = options->dynamic,
+        .dtype = options->dtype,
+        .seed = options->seed,
+    };
+    int status = check(options);
+    if (status)
+        return status;
+    rp_model *model = rp_sample(&how, &error);
+    if (!model || rp_save(model, options->output, NULL, &error) < 0)
+        status = trouble(options, &error);
+    rp_close(model);
+    return status;
+}
+
+const Verb verb_sample = {
+    .name = "sample",
+    .bit = VERB_SAMPLE,
+    .min_files = 1,
+    .max_files = 1,
+    .arguments = "VARIANT -o OUT.onnx [OPTION ...]",
+    .summary = "write a training-form FastViT with random weights",
+    .text =
+        "VARIANT is fastvit_t8, fastvit_t12, fastvit_s12, fastvit_sa12, "
+        "fastvit_sa24,\n"
+        "fastvit_sa36 or fastvit_ma36. Weights, statistics and layer scales "
+        "are random,\n"
+        "so that a wrong fold shows; the same seed gives the same file.\n"
+        "\n"
+        "  repfold sample fastvit_t8 -o train.onnx\n"
+        "  repfold sample fastvit_sa12 --dense --dtype float16 -o sa12.onnx\n"
+        "\n"
+        "Exit status: 0 written; 2 trouble.",
+    .run = run,
+};

@@ -1,0 +1,57 @@
+/* From the command line's options to the library's. */
+#include <string.h>
+
+#include "converter.h"
+
+static bool is_stdout(const char *path)
+{
+    return path && strcmp(path, "-") == 0;
+}
+
+FILE *report_stream(const Options *options)
+{
+    bool taken = is_stdout(options->output) || is_stdout(options->json);
+    return taken ? stderr : stdout;
+}
+
+rp_model *open_model(const Options *options, const char *path, rp_error *error)
+{
+    rp_open_options open = {
+        .max_memory = options->max_memory,
+        .freeze_initializers = options->freeze_initializers,
+        .assume_inference = options->assume_inference,
+    };
+    return rp_open(path, &open, error);
+}
+
+rp_fold_options fold_options(const Options *options, Progress *progress)
+{
+    return (rp_fold_options){
+        .only = options->only,
+        .skip = options->skip,
+        .enable = options->enable,
+        .stop_after = (int)options->stop_after,
+        .stop_after_pass = options->dump_after,
+        .assume_inference = options->assume_inference,
+        .allow_cost = options->allow_cost,
+        .threads = (int)options->threads,
+        .progress = progress_show,
+        .progress_context = progress,
+    };
+}
+
+rp_verify_options verify_options(const Options *options, Progress *progress)
+{
+    return (rp_verify_options){
+        .samples = (int)options->samples,
+        .seed = options->seed,
+        .threads = (int)options->threads,
+        .skip_f32 = options->precision && options->precision[1] == '6',
+        .input_shapes = options->shapes.items,
+        .input_shape_count = options->shapes.count,
+        .input_files = options->inputs.items,
+        .input_file_count = options->inputs.count,
+        .progress = progress_show,
+        .progress_context = progress,
+    };
+}

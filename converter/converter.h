@@ -1,0 +1,144 @@
+/*
+ * What the commands of the converter share.  The converter is a program on
+ * the public API: it includes repfold.h and nothing else of src/.
+ */
+#ifndef REPFOLD_CONVERTER_H
+#define REPFOLD_CONVERTER_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "repfold.h"
+
+/* Exit statuses: NO is an answer, TROUBLE is none. */
+enum { YES = 0, NO = 1, TROUBLE = 2 };
+
+typedef struct List {
+    const char **items;
+    size_t count;
+} List;
+
+/* Everything the command line can say; opt.c fills it by its table. */
+typedef struct Options {
+    List files;
+    const char *output, *json;
+    const char *only, *skip, *enable, *dump_after;
+    const char *data_dir, *dtype, *precision;
+    List inputs, outputs, shapes;
+    bool help, verbose, quiet;
+    bool in_place, no_verify, require_change, allow_cost;
+    bool assume_inference, freeze_initializers;
+    bool dense, dynamic;
+    uint64_t threads, samples, stop_after, runs, size, classes, seed;
+    uint64_t max_memory;
+    double width_mult, rtol, atol;
+} Options;
+
+/* One command. */
+typedef struct Verb {
+    const char *name;
+    unsigned bit; /* the options that concern it have this bit */
+    size_t min_files, max_files;
+    const char *arguments; /* of the usage line */
+    const char *summary;   /* one line */
+    const char *text;      /* the rest of --help */
+    int (*run)(const Options *options);
+} Verb;
+
+enum {
+    VERB_CONVERT = 1,
+    VERB_VERIFY = 2,
+    VERB_LINT = 4,
+    VERB_INSPECT = 8,
+    VERB_RUN = 16,
+    VERB_BENCH = 32,
+    VERB_SAMPLE = 64
+};
+
+extern const Verb verb_convert, verb_verify, verb_lint, verb_inspect, verb_run,
+    verb_bench, verb_sample;
+
+/* ---- trouble.c: errors ---- */
+
+/* Prints the one line, and the error object where --json was given; returns
+ * TROUBLE. */
+int trouble(const Options *options, const rp_error *error);
+/* The same for a fault of the command line or the system. */
+int trouble_say(const Options *options, const char *code, const char *where,
+                const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* ---- files.c: what is read and written besides models ---- */
+
+/* Writes a report: whole or not at all; "-" is standard output. -1 and errno
+ * on failure. */
+int bytes_save(const char *path, const char *bytes, size_t size);
+/* Refuses a folder, and a path in a folder that does not exist, before hours
+ * of work are spent on it. */
+int output_check(const Options *options, const char *path);
+/* Refuses to write one file twice, or a report over an input. Until it has
+ * passed, no file is written, not even for an error. */
+int outputs_differ(const Options *options);
+
+/* ---- format.c: numbers and names for people ---- */
+
+/* A short text; kept in a small ring, so use it at once. */
+const char *format_count(uint64_t count);  /* 4033272 */
+const char *format_large(double value);    /* 4.03 M */
+const char *format_bytes(uint64_t bytes);  /* 16.3 MB */
+const char *format_number(double value);   /* 2.1e-15, "-" for NaN */
+/* Prints a name from a file so that it cannot drive the terminal. */
+void print_escaped(FILE *stream, const char *text);
+/* Colour on, where standard output is a terminal that wants it. */
+const char *color(const char *code);
+
+/* ---- progress.c ---- */
+
+typedef struct Progress {
+    bool on, shown;
+    double start, phase_start, last;
+    const char *phase;
+} Progress;
+
+/* Shows work of more than a second on a terminal's standard error. */
+void progress_start(Progress *progress, const Options *options);
+int progress_show(void *context, const char *phase, double done);
+void progress_end(Progress *progress);
+
+/* ---- options shared by commands: common.c ---- */
+
+/* Where the report for people goes: standard error when the model or the JSON
+ * takes standard output. */
+FILE *report_stream(const Options *options);
+rp_model *open_model(const Options *options, const char *path,
+                     rp_error *error);
+rp_fold_options fold_options(const Options *options, Progress *progress);
+rp_verify_options verify_options(const Options *options, Progress *progress);
+
+/* ---- report_text.c ---- */
+
+/* What a report may tell; absent parts are NULL. */
+typedef struct Report {
+    const char *command;
+    const char *input, *output; /* files; NULL when none was written */
+    const rp_summary *before, *after;
+    rp_model *folded; /* its folds and refusals */
+    const rp_verdict_info *verdict;
+    const char *other; /* the second file of verify */
+    bool ok;           /* the answer the exit status gives */
+} Report;
+
+void text_convert(const Options *options, FILE *stream, const Report *report);
+void text_verify(FILE *stream, const Report *report);
+void text_lint(const Options *options, FILE *stream, const Report *report);
+void text_inspect(FILE *stream, const rp_summary *summary);
+
+/* ---- report_json.c ---- */
+
+int json_report(const Options *options, const Report *report);
+int json_run(const Options *options, const rp_run_result *result);
+int json_bench(const Options *options, const rp_bench_info *info);
+/* The error object; the fault of writing it is not reported. */
+void json_error(const char *path, const rp_error *error);
+
+#endif

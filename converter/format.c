@@ -1,0 +1,122 @@
+/* Numbers and names for people. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "converter.h"
+
+/* So that one printf may show several. */
+static char *next_text(size_t *size)
+{
+    static char ring[16][32];
+    static unsigned next;
+    *size = sizeof ring[0];
+    return ring[next++ % 16];
+}
+
+const char *format_count(uint64_t count)
+{
+    size_t size;
+    char *text = next_text(&size);
+    snprintf(text, size, "%" PRIu64, count);
+    return text;
+}
+
+static const char *format_scaled(double value, const char *unit)
+{
+    static const char *const prefixes[] = {"", "k", "M", "G", "T", "P"};
+    size_t size, step = 0;
+    char *text = next_text(&size);
+    while (value >= 999.5 && step < 5) {
+        value /= 1000;
+        step++;
+    }
+    int digits = step == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+    snprintf(text, size, "%.*f%s%s%s", digits, value,
+             step > 0 || *unit ? " " : "", prefixes[step], unit);
+    return text;
+}
+
+const char *format_large(double value)
+{
+    return format_scaled(value, "");
+}
+
+const char *format_bytes(uint64_t bytes)
+{
+    return format_scaled((double)bytes, "B");
+}
+
+const char *format_number(double value)
+{
+    size_t size;
+    char *text = next_text(&size);
+    if (isnan(value))
+        snprintf(text, size, "-");
+    else
+        snprintf(text, size, "%.2g", value);
+    return text;
+}
+
+/* ---- Names ---- */
+
+/* Bytes of the UTF-8 sequence at `s`, 0 where it is not one (RFC 3629). */
+static int utf8_length(const unsigned char *s, uint32_t *code)
+{
+    int length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2
+               : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+    if (length <= 1) {
+        *code = s[0];
+        return length;
+    }
+    *code = s[0] & (0x7fu >> length);
+    for (int i = 1; i < length; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+        *code = *code << 6 | (s[i] & 0x3fu);
+    }
+    bool overlong = (length == 3 && *code < 0x800) ||
+                    (length == 4 && *code < 0x10000);
+    bool invalid = *code > 0x10ffff || (*code >= 0xd800 && *code <= 0xdfff);
+    return overlong || invalid ? 0 : length;
+}
+
+/* Control characters, and those that turn the direction of what follows. */
+static bool is_unsafe(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) ||
+           (code >= 0x200e && code <= 0x200f) ||
+           (code >= 0x2028 && code <= 0x202e) ||
+           (code >= 0x2066 && code <= 0x2069) || code == 0xfeff;
+}
+
+void print_escaped(FILE *stream, const char *text)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    while (*s) {
+        uint32_t code;
+        int length = utf8_length(s, &code);
+        if (length > 0 && !is_unsafe(code)) {
+            fwrite(s, 1, (size_t)length, stream);
+        } else {
+            if (length == 0)
+                length = 1;
+            for (int i = 0; i < length; i++)
+                fprintf(stream, "\\x%02x", s[i]);
+        }
+        s += length;
+    }
+}
+
+/* ---- Colour ---- */
+
+const char *color(const char *code)
+{
+    const char *term = getenv("TERM");
+    const char *no_color = getenv("NO_COLOR");
+    bool on = isatty(STDOUT_FILENO) && !(no_color && *no_color) && term &&
+              strcmp(term, "dumb") != 0;
+    return on ? code : "";
+}

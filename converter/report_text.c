@@ -1,0 +1,355 @@
+/* Reports for people. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "converter.h"
+
+#define BOLD color("\033[1m")
+#define GREEN color("\033[1;32m")
+#define RED color("\033[1;31m")
+#define PLAIN color("\033[0m")
+
+/* ---- Tallies: "C1 70, C4 31" ---- */
+
+enum { TALLY_MAX = 64, TALLY_NAME = 32 };
+
+typedef struct Tally {
+    char names[TALLY_MAX][TALLY_NAME];
+    size_t counts[TALLY_MAX];
+    size_t size;
+} Tally;
+
+static void tally_add(Tally *tally, const char *name, size_t length)
+{
+    size_t i = 0;
+    if (length >= TALLY_NAME)
+        length = TALLY_NAME - 1;
+    while (i < tally->size && (strncmp(tally->names[i], name, length) != 0 ||
+                               tally->names[i][length] != '\0'))
+        i++;
+    if (i == TALLY_MAX)
+        return;
+    if (i == tally->size) {
+        memcpy(tally->names[i], name, length);
+        tally->size++;
+    }
+    tally->counts[i]++;
+}
+
+/* Most frequent first; there are a dozen at most. */
+static void tally_print(FILE *stream, Tally *tally)
+{
+    for (size_t shown = 0; shown < tally->size; shown++) {
+        size_t best = 0;
+        for (size_t i = 1; i < tally->size; i++)
+            if (tally->counts[i] > tally->counts[best])
+                best = i;
+        fprintf(stream, "%s%s %zu", shown ? ", " : "", tally->names[best],
+                tally->counts[best]);
+        tally->counts[best] = 0;
+    }
+}
+
+static void print_fold_tally(FILE *stream, const rp_fold_record *folds,
+                             size_t count)
+{
+    Tally tally = {.size = 0};
+    for (size_t i = 0; i < count; i++)
+        for (const char *rule = folds[i].rules; *rule;) {
+            size_t length = strcspn(rule, ",");
+            tally_add(&tally, rule, length);
+            rule += length + (rule[length] == ',');
+        }
+    tally_print(stream, &tally);
+}
+
+static void print_refusal_tally(FILE *stream, const rp_refusal *refusals,
+                                size_t count)
+{
+    Tally tally = {.size = 0};
+    for (size_t i = 0; i < count; i++)
+        tally_add(&tally, refusals[i].reason, strlen(refusals[i].reason));
+    tally_print(stream, &tally);
+}
+
+/* ---- Folds and refusals one by one ---- */
+
+static const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void print_fold(FILE *stream, const rp_fold_record *fold)
+{
+    fprintf(stream, "  #%d %s ", fold->number, fold->rules);
+    print_escaped(stream, fold->node);
+    fputs(" <-", stream);
+    for (size_t i = 0; i < fold->consumed_count; i++) {
+        fputs(i ? ", " : " ", stream);
+        print_escaped(stream, fold->consumed[i]);
+    }
+    fputc('\n', stream);
+}
+
+static void print_refusal(FILE *stream, const rp_refusal *refusal)
+{
+    fprintf(stream, "  %s ", refusal->op);
+    print_escaped(stream, refusal->node);
+    fprintf(stream, ": %s: ", refusal->reason);
+    print_escaped(stream, refusal->fact);
+    if (refusal->advice && *refusal->advice)
+        fprintf(stream, "; %s", refusal->advice);
+    fputc('\n', stream);
+}
+
+static void print_folds(FILE *stream, const rp_model *model, bool each)
+{
+    size_t count;
+    const rp_fold_record *folds = rp_folds(model, &count);
+    if (count > 0) {
+        fprintf(stream, "folds    %zu merged node%s: ", count, plural(count));
+        print_fold_tally(stream, folds, count);
+        fputc('\n', stream);
+    } else {
+        fputs("folds    none: there is nothing to fold\n", stream);
+    }
+    for (size_t i = 0; each && i < count; i++)
+        print_fold(stream, &folds[i]);
+}
+
+static void print_refusals(FILE *stream, const rp_model *model, bool each)
+{
+    size_t count;
+    const rp_refusal *refusals = rp_refusals(model, &count);
+    if (count == 0)
+        return;
+    fprintf(stream, "left     %zu site%s: ", count, plural(count));
+    print_refusal_tally(stream, refusals, count);
+    fputs(each ? "\n" : "; -v tells where and why\n", stream);
+    for (size_t i = 0; each && i < count; i++)
+        print_refusal(stream, &refusals[i]);
+}
+
+/* ---- Before and after ---- */
+
+static void print_row(FILE *stream, const char *name, const char *before,
+                      const char *after)
+{
+    fprintf(stream, "  %-20s %12s %12s\n", name, before, after);
+}
+
+static void print_table(FILE *stream, const rp_summary *before,
+                        const rp_summary *after)
+{
+    static const char *const ops[] = {"Conv", "BatchNormalization", "Add",
+                                      "Mul", "Sub"};
+    fprintf(stream, "%s", BOLD);
+    print_row(stream, "", "before", "after");
+    fprintf(stream, "%s", PLAIN);
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        print_row(stream, ops[i],
+                  format_count(rp_summary_op(before, ops[i])),
+                  format_count(rp_summary_op(after, ops[i])));
+    print_row(stream, "nodes", format_count(before->nodes),
+              format_count(after->nodes));
+    print_row(stream, "parameters", format_large((double)before->parameters),
+              format_large((double)after->parameters));
+    print_row(stream, "MACs", format_large(before->macs),
+              format_large(after->macs));
+    print_row(stream, "bytes", format_bytes(before->file_bytes),
+              format_bytes(after->file_bytes));
+    if (!after->macs_are_exact)
+        fputs("  (sizes that are not known count as 1 in the MACs)\n",
+              stream);
+}
+
+/* ---- The verdict ---- */
+
+static void print_output(FILE *stream, const rp_output_verdict *output)
+{
+    fputs("  output ", stream);
+    print_escaped(stream, output->name);
+    fprintf(stream, ": max |y| %s%s\n", format_number(output->max_abs),
+            output->equivalent ? "" : "  <- differs");
+    if (!isnan(output->algebra))
+        fprintf(stream, "    algebra    %-9s the folding itself, unrounded\n",
+                format_number(output->algebra));
+    fprintf(stream,
+            "    weights    %-9s as stored; the noise floor is %s, ratio %s\n",
+            format_number(output->weights),
+            format_number(output->noise_floor), format_number(output->ratio));
+    if (!isnan(output->execution_a))
+        fprintf(stream,
+                "    execution  %-9s float32 of the first, %s of the second\n",
+                format_number(output->execution_a),
+                format_number(output->execution_b));
+}
+
+static void print_segment(FILE *stream, const char *what,
+                          const rp_segment_verdict *segment)
+{
+    fprintf(stream, "  %s at ", what);
+    print_escaped(stream, segment->output);
+    fputs(" (", stream);
+    print_escaped(stream, segment->node_b);
+    fprintf(stream, "): difference %s, %s of the rounding bound\n",
+            format_number(segment->difference),
+            format_number(segment->ratio));
+}
+
+static void print_segments(FILE *stream, const rp_verdict_info *info)
+{
+    enum { FAULTS_SHOWN = 8 };
+    for (size_t i = 0; i < info->fault_count && i < FAULTS_SHOWN; i++)
+        print_segment(stream, "fault", &info->faults[i]);
+    if (info->fault_count > FAULTS_SHOWN)
+        fprintf(stream, "  and %zu more faults\n",
+                info->fault_count - FAULTS_SHOWN);
+    if (info->segments == 0)
+        return;
+    fprintf(stream, "  %zu segment%s compared\n", info->segments,
+            plural(info->segments));
+    if (info->worst && info->fault_count == 0)
+        print_segment(stream, "worst", info->worst);
+}
+
+static void print_verdict(FILE *stream, const rp_verdict_info *info)
+{
+    bool good = strcmp(info->verdict, "equivalent") == 0;
+    fprintf(stream, "verdict  %s%s%s", good ? GREEN : RED, info->verdict,
+            PLAIN);
+    if (!good && info->why) {
+        fputs(": ", stream);
+        print_escaped(stream, info->why);
+    }
+    fprintf(stream, " (%d sample%s, seed %" PRIu64 ")\n", info->samples,
+            plural((size_t)info->samples), info->seed);
+    for (size_t i = 0; i < info->output_count; i++)
+        print_output(stream, &info->outputs[i]);
+    print_segments(stream, info);
+}
+
+/* ---- Commands ---- */
+
+void text_convert(const Options *options, FILE *stream, const Report *report)
+{
+    print_table(stream, report->before, report->after);
+    print_folds(stream, report->folded, options->verbose);
+    print_refusals(stream, report->folded, options->verbose);
+    if (report->verdict)
+        print_verdict(stream, report->verdict);
+    if (report->output) {
+        fputs("wrote    ", stream);
+        print_escaped(stream, report->output);
+        fputc('\n', stream);
+    } else {
+        fputs("nothing was written\n", stream);
+    }
+}
+
+void text_verify(FILE *stream, const Report *report)
+{
+    print_verdict(stream, report->verdict);
+}
+
+void text_lint(const Options *options, FILE *stream, const Report *report)
+{
+    size_t count;
+    const rp_fold_record *folds = rp_folds(report->folded, &count);
+    print_escaped(stream, report->input);
+    if (count == 0)
+        fputs(": nothing is left to fold\n", stream);
+    else
+        fprintf(stream, ": %zu kernel%s can be folded\n", count,
+                plural(count));
+    for (size_t i = 0; i < count; i++)
+        print_fold(stream, &folds[i]);
+    print_refusals(stream, report->folded, !options->quiet);
+}
+
+/* ---- inspect ---- */
+
+static void print_tensors(FILE *stream, const char *what,
+                          const rp_tensor_info *tensors, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fprintf(stream, "%-9s", what);
+        print_escaped(stream, tensors[i].name);
+        fprintf(stream, " %s", *tensors[i].type ? tensors[i].type : "?");
+        fputs(tensors[i].rank < 0 ? " of unknown shape" : "[", stream);
+        for (int k = 0; k < tensors[i].rank; k++) {
+            fputs(k ? "," : "", stream);
+            print_escaped(stream, tensors[i].dims[k]);
+        }
+        fputs(tensors[i].rank < 0 ? "\n" : "]\n", stream);
+    }
+}
+
+static void print_ops(FILE *stream, const rp_summary *summary)
+{
+    fputs("operators", stream);
+    int column = 9;
+    for (size_t i = 0; i < summary->op_count; i++) {
+        const rp_op_count *op = &summary->ops[i];
+        int width = (int)strlen(op->op) + 8;
+        if (column + width > 79) {
+            fputs("\n         ", stream);
+            column = 9;
+        }
+        column += width;
+        fprintf(stream, "%s", column > 9 + width ? ", " : "");
+        print_escaped(stream, op->op);
+        fprintf(stream, " %zu", op->count);
+    }
+    fputc('\n', stream);
+}
+
+static void print_stages(FILE *stream, const rp_summary *summary)
+{
+    if (summary->stage_count == 0)
+        return;
+    fprintf(stream, "%s%-9s%-20s %8s %6s %6s %12s %10s%s\n", BOLD, "stages",
+            "size", "channels", "nodes", "Conv", "parameters", "MACs", PLAIN);
+    for (size_t i = 0; i < summary->stage_count; i++) {
+        const rp_stage_info *stage = &summary->stages[i];
+        fprintf(stream, "%9s%-20s %8s %6zu %6zu %12s %10s\n", "",
+                stage->size, stage->channels, stage->nodes, stage->convs,
+                format_large((double)stage->parameters),
+                format_large(stage->macs));
+    }
+}
+
+static void print_blocks(FILE *stream, const rp_summary *summary)
+{
+    Tally tally = {.size = 0};
+    for (size_t i = 0; i < summary->block_count; i++)
+        tally_add(&tally, summary->blocks[i].kind,
+                  strlen(summary->blocks[i].kind));
+    fputs("blocks   ", stream);
+    if (summary->block_count == 0)
+        fputs("none recognised", stream);
+    tally_print(stream, &tally);
+    fputc('\n', stream);
+}
+
+void text_inspect(FILE *stream, const rp_summary *summary)
+{
+    fputs("model    ", stream);
+    print_escaped(stream, summary->path);
+    fprintf(stream, ", %s\n", format_bytes(summary->file_bytes));
+    fputs("producer ", stream);
+    print_escaped(stream, *summary->producer ? summary->producer : "unknown");
+    fprintf(stream, ", opset %" PRId64 ", IR %" PRId64 "\n", summary->opset,
+            summary->ir_version);
+    print_tensors(stream, "input", summary->inputs, summary->input_count);
+    print_tensors(stream, "output", summary->outputs, summary->output_count);
+    fprintf(stream, "size     %s parameters in %s, %s MACs%s, %zu nodes\n",
+            format_large((double)summary->parameters),
+            format_bytes(summary->weight_bytes), format_large(summary->macs),
+            summary->macs_are_exact ? "" : " (unknown sizes counted as 1)",
+            summary->nodes);
+    print_ops(stream, summary);
+    print_blocks(stream, summary);
+    print_stages(stream, summary);
+}

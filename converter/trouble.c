@@ -1,0 +1,31 @@
+/* Errors: one line on standard error, and the error object of --json. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "converter.h"
+
+int trouble(const Options *options, const rp_error *error)
+{
+    fputs("repfold: ", stderr);
+    if (error->where[0]) {
+        print_escaped(stderr, error->where);
+        fputs(": ", stderr);
+    }
+    print_escaped(stderr, error->message);
+    fprintf(stderr, " [%s]\n", error->code ? error->code : "internal");
+    if (options->json)
+        json_error(options->json, error);
+    return TROUBLE;
+}
+
+int trouble_say(const Options *options, const char *code, const char *where,
+                const char *format, ...)
+{
+    rp_error error = {.code = code};
+    va_list arguments;
+    snprintf(error.where, sizeof error.where, "%s", where ? where : "");
+    va_start(arguments, format);
+    vsnprintf(error.message, sizeof error.message, format, arguments);
+    va_end(arguments);
+    return trouble(options, &error);
+}

@@ -1,0 +1,47 @@
+/* What the files that implement repfold.h share. */
+#ifndef REPFOLD_API_H
+#define REPFOLD_API_H
+
+#include "fold/fold.h"
+#include "graph/graph.h"
+#include "repfold.h"
+
+struct rp_model {
+    Arena *arena; /* the root: the model itself is in it */
+    Model *model;
+    const char *path;       /* as the user named it */
+    const rp_model *origin; /* what it was reopened from, or itself */
+    rp_open_options options;
+    FoldReport report;
+    bool is_file; /* path names a file that a save must not overwrite */
+    bool folded;
+    bool broken; /* a fold failed half-way */
+};
+
+/* Work that may run out of memory. */
+typedef int Work(void *context, Err *err);
+
+/* Does the work under the arena's guard; running out of memory becomes
+ * ERR_MEMORY, or ERR_BUDGET where the user's own limit was reached. What the
+ * work changed must lie in the context, not in locals of the caller's frame
+ * that a register could hold. */
+int api_guard(Arena *arena, Work *work, void *context, Err *err);
+
+/* Hands an error to the caller, who may have passed NULL; returns -1. `where`
+ * is the file it is about, or NULL. */
+int api_fail(rp_error *error, const Err *err, const char *where);
+
+/* Does the work on a model, under its guard; a model that rp_fold left
+ * half-way is refused. An error is about the file `where`. */
+int api_on_model(rp_model *model, Work *work, void *context,
+                 const char *where, rp_error *error);
+
+/* The blocks of a graph, in graph order. Requires facts; fills uses. */
+void blocks_find(Arena *arena, Graph *graph, const rp_block_info **blocks,
+                 size_t *count);
+
+/* Multiply-accumulates of one node; clears *exact where a size that is not
+ * known was taken as 1. Requires facts. */
+double node_macs(const Symbols *symbols, const Node *node, bool *exact);
+
+#endif

@@ -1,0 +1,267 @@
+/* rp_run: named .npy files, or a folder of the ONNX backend test format. */
+#include <string.h>
+#include <time.h>
+
+#include "api.h"
+#include "exec/exec.h"
+#include "exec/npy.h"
+#include "judge/compare.h"
+#include "judge/input.h"
+#include "onnx/onnx.h"
+
+typedef struct RunWork {
+    rp_model *model;
+    const rp_run_options *options;
+    rp_run_result *result;
+    Arena *scratch; /* freed whatever happens */
+    const Graph *graph;
+    const Value **inputs; /* that must be given */
+    int input_count;
+    Tensor **tensors; /* of those inputs */
+    Array **outputs;
+    Precision precision;
+} RunWork;
+
+/* ---- "NAME=FILE" ---- */
+
+/* FILE when the pair begins with that name; names may hold '='. */
+static const char *pair_file(const char *pair, const char *name)
+{
+    size_t length = strlen(name);
+    if (strncmp(pair, name, length) != 0 || pair[length] != '=')
+        return NULL;
+    return pair + length + 1;
+}
+
+static int bad_pair(const char *pair, const char *what, Err *err)
+{
+    if (!strchr(pair, '='))
+        return err_set(err, ERR_USAGE, "\"%s\" is not NAME=FILE.npy", pair);
+    return err_set(err, ERR_BAD_INPUT, "no %s is called as in \"%s\"", what,
+                   pair);
+}
+
+/* ---- Inputs ---- */
+
+static const char *shape_text(Arena *arena, int rank, const int64_t *dims)
+{
+    const char *text = "";
+    for (int i = 0; i < rank; i++)
+        text = arena_printf(arena, "%s%s%lld", text, i ? "," : "",
+                            (long long)dims[i]);
+    return arena_printf(arena, "[%s]", text);
+}
+
+static bool shape_fits(const Symbols *symbols, const Fact *fact,
+                       const Tensor *tensor)
+{
+    if (fact->rank < 0)
+        return true;
+    if (fact->rank != tensor->rank)
+        return false;
+    for (int i = 0; i < fact->rank; i++) {
+        int64_t size;
+        if (dim_is_known(symbols, fact->dims[i], &size) &&
+            size != tensor->dims[i])
+            return false;
+    }
+    return true;
+}
+
+static int check_input(const RunWork *work, const Value *value,
+                       const Tensor *tensor, const char *file, Err *err)
+{
+    const Fact *fact = &value->fact;
+    Arena *arena = work->scratch;
+    if (fact->type != DT_UNDEFINED && fact->type != tensor->type)
+        return err_set(err, ERR_BAD_INPUT, "%s: input %s is %s, not %s", file,
+                       value->name, dtype_name(fact->type),
+                       dtype_name(tensor->type));
+    if (shape_fits(work->graph->model->symbols, fact, tensor))
+        return 0;
+    const char *wanted = "";
+    for (int i = 0; i < fact->rank; i++)
+        wanted = arena_printf(arena, "%s%s%s", wanted, i ? "," : "",
+                              dim_text(arena, work->graph->model->symbols,
+                                       fact->dims[i]));
+    return err_set(err, ERR_BAD_INPUT, "%s: input %s is [%s], not %s", file,
+                   value->name, wanted,
+                   shape_text(arena, tensor->rank, tensor->dims));
+}
+
+/* Assigns one pair to the input it names. */
+static int read_pair(RunWork *work, const char *pair, Err *err)
+{
+    for (int i = 0; i < work->input_count; i++) {
+        const char *file = pair_file(pair, work->inputs[i]->name);
+        if (!file)
+            continue;
+        if (work->tensors[i])
+            return err_set(err, ERR_USAGE, "input %s is given twice",
+                           work->inputs[i]->name);
+        TRY(npy_read(work->scratch, file, &work->tensors[i], err));
+        return check_input(work, work->inputs[i], work->tensors[i], file, err);
+    }
+    return bad_pair(pair, "input", err);
+}
+
+static int read_named(RunWork *work, Err *err)
+{
+    for (size_t i = 0; i < work->options->input_count; i++)
+        TRY(read_pair(work, work->options->inputs[i], err));
+    for (int i = 0; i < work->input_count; i++)
+        if (!work->tensors[i])
+            return err_set(err, ERR_BAD_INPUT,
+                           "input %s is not given; use --input %s=FILE.npy",
+                           work->inputs[i]->name, work->inputs[i]->name);
+    return 0;
+}
+
+static int read_folder(RunWork *work, Err *err)
+{
+    for (int i = 0; i < work->input_count; i++) {
+        const char *name;
+        const char *file = arena_printf(work->scratch, "%s/input_%d.pb",
+                                        work->options->data_dir, i);
+        TRY(tensor_read_file(work->scratch, file, &work->tensors[i], &name,
+                             err));
+        TRY(check_input(work, work->inputs[i], work->tensors[i], file, err));
+    }
+    return 0;
+}
+
+/* ---- Outputs ---- */
+
+static int write_output(RunWork *work, size_t index, const char *file,
+                        Err *err)
+{
+    const void *bytes;
+    size_t size;
+    const Tensor *tensor = array_to_tensor(
+        work->scratch, work->outputs[index], work->precision);
+    TRY(npy_write(work->scratch, tensor, &bytes, &size, err));
+    return file_save(work->scratch, file, bytes, size, err);
+}
+
+/* The output that a pair names, or -1. */
+static int find_output(const RunWork *work, const char *pair, Err *err)
+{
+    for (size_t i = 0; i < work->graph->output_count; i++)
+        if (pair_file(pair, work->graph->outputs[i]->name))
+            return (int)i;
+    return bad_pair(pair, "output", err);
+}
+
+static int write_named(RunWork *work, Err *err)
+{
+    for (size_t i = 0; i < work->options->output_count; i++) {
+        const char *pair = work->options->outputs[i];
+        int index = find_output(work, pair, err);
+        TRY(index);
+        const Value *value = work->graph->outputs[index];
+        TRY(write_output(work, (size_t)index, pair_file(pair, value->name),
+                         err));
+    }
+    return 0;
+}
+
+/* Compares with output_N.pb and keeps the first difference. */
+static int compare_output(RunWork *work, int index, Err *err)
+{
+    const rp_run_options *options = work->options;
+    Tolerance tolerance = {
+        .rtol = options->rtol > 0 ? options->rtol : 1e-3,
+        .atol = options->atol > 0 ? options->atol : 1e-7,
+    };
+    Comparison comparison;
+    Tensor *expected;
+    const char *name;
+    const char *file = arena_printf(work->scratch, "%s/output_%d.pb",
+                                    options->data_dir, index);
+    Operand y = {work->outputs[index], work->precision};
+    Operand wanted = {NULL, PRECISION_F64};
+    TRY(tensor_read_file(work->scratch, file, &expected, &name, err));
+    TRY(array_from_tensor(work->scratch, expected, PRECISION_F64, false,
+                          (Array **)&wanted.array, err));
+    compare_arrays(y, wanted, &tolerance, &comparison);
+    if (comparison.result == COMPARE_EQUAL || work->result->mismatch)
+        return 0;
+    work->result->mismatch = arena_printf(
+        work->model->arena, "output %s, %s: %s",
+        work->graph->outputs[index]->name, file,
+        compare_text(work->scratch, &comparison, y, wanted));
+    return 0;
+}
+
+static int compare_folder(RunWork *work, Err *err)
+{
+    for (size_t i = 0; i < work->graph->output_count; i++)
+        TRY(compare_output(work, (int)i, err));
+    work->result->matched = work->result->mismatch == NULL;
+    return 0;
+}
+
+/* ---- The run ---- */
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static int execute(RunWork *work, Err *err)
+{
+    Arena *arena = work->scratch;
+    ExecOptions options = {
+        .precision = work->precision,
+        .pool = pool_new(arena, work->options->threads),
+    };
+    Exec *exec;
+    Array **arrays =
+        arena_array(arena, (size_t)work->input_count + 1, sizeof *arrays);
+    for (int i = 0; i < work->input_count; i++)
+        TRY(array_from_tensor(arena, work->tensors[i], work->precision, false,
+                              &arrays[i], err));
+    work->outputs =
+        arena_array(arena, work->graph->output_count + 1, sizeof(Array *));
+    TRY(exec_new(arena, work->graph, &options, &exec, err));
+    double start = now();
+    TRY(exec_run(exec, arena, arrays, work->outputs, err));
+    work->result->seconds = now() - start;
+    return 0;
+}
+
+static int run_work(void *context, Err *err)
+{
+    RunWork *work = context;
+    bool folder = work->options->data_dir != NULL;
+    work->scratch = arena_child(work->model->arena);
+    work->graph = work->model->model->graph;
+    work->input_count =
+        graph_free_inputs(work->scratch, work->graph, &work->inputs);
+    work->tensors = arena_array(work->scratch, (size_t)work->input_count + 1,
+                                sizeof(Tensor *));
+    /* A name that is not there is told before the work. */
+    for (size_t i = 0; i < work->options->output_count; i++)
+        TRY(find_output(work, work->options->outputs[i], err));
+    TRY(folder ? read_folder(work, err) : read_named(work, err));
+    TRY(execute(work, err));
+    return folder ? compare_folder(work, err) : write_named(work, err);
+}
+
+int rp_run(rp_model *model, const rp_run_options *options,
+           rp_run_result *result, rp_error *error)
+{
+    rp_run_options none = {0};
+    RunWork work = {
+        .model = model,
+        .options = options ? options : &none,
+        .result = result,
+    };
+    work.precision = work.options->f64 ? PRECISION_F64 : PRECISION_F32;
+    *result = (rp_run_result){0};
+    int status = api_on_model(model, run_work, &work, model->path, error);
+    arena_free(work.scratch);
+    return status;
+}
