@@ -32,9 +32,11 @@ ONNX := scan read write save
 FOLD := affine kernel form site pass rule_affine rule_sum rule_forward
 EXEC := array plan run kernels npy
 JUDGE := input compare segment judge
-ZOO := fastvit weights
-API := repfold
-CONVERTER := main
+ZOO := zoo net block attention fastvit weights
+API := repfold summary blocks runner bench
+CONVERTER := main opt trouble format progress files common report_text \
+    report_json cmd_convert cmd_verify cmd_lint cmd_inspect cmd_run cmd_bench \
+    cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
 SUITES := err mem map half tensor
 
@@ -42,26 +44,28 @@ LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \
     $(ONNX:%=src/onnx/%.c) $(FOLD:%=src/fold/%.c) $(EXEC:%=src/exec/%.c) \
     $(JUDGE:%=src/judge/%.c) $(ZOO:%=src/zoo/%.c) $(API:%=src/%.c)
 CONVERTER_SOURCES := $(CONVERTER:%=converter/%.c)
-TEST_SOURCES := tests/main.c $(SUITES:%=tests/test_%.c)
+TEST_SOURCES := tests/main.c tests/cli.c $(SUITES:%=tests/test_%.c)
+SAMPLES := convert_memory verify_files
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o
 CONVERTER_OBJECTS := $(CONVERTER_SOURCES:%.c=$(BUILD)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 
-.PHONY: all lib demo test asan layers headertest format bench install clean \
-    help deps check-build
+.PHONY: all lib samples demo test check asan layers headertest format bench \
+    install uninstall clean help deps
 
-all: lib $(BUILD)/repfold
+all: lib $(BUILD)/repfold samples
 
 help:
 	@echo 'make demo        set up, build, convert a generated fastvit_t8'
 	@echo 'make test        set up, build, run every test'
-	@echo 'make all         program and libraries into $(BUILD)/'
+	@echo 'make all         program, libraries and samples into $(BUILD)/'
 	@echo 'make asan        the tests under ASan and UBSan'
 	@echo 'make layers      check that includes point downwards only'
 	@echo 'make headertest  compile repfold.h alone, strictly'
 	@echo 'make format      clang-format the sources'
-	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
+	@echo 'make bench       time conversion and execution of a generated model'
+	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also uninstall'
 	@echo 'make clean       remove $(BUILD)/'
 
 lib: $(BUILD)/librepfold.a $(BUILD)/librepfold.so
@@ -104,6 +108,84 @@ $(TEST_OBJECTS): $(BUILD)/suites.def
 
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/librepfold.a
 	$(CC) -o $@ $^ $(shell pkg-config --libs check) $(LIBS)
+
+samples: $(SAMPLES:%=$(BUILD)/samples/%)
+
+# Against the shared library, as a user's program would be.
+$(BUILD)/samples/%: samples/%.c src/repfold.h $(BUILD)/librepfold.so
+	@mkdir -p $(@D)
+	$(CC) -std=c99 $(OPTIMIZE) $(CFLAGS) $(WARNINGS) $(WERROR) $(SANITIZE) \
+	    -Isrc -o $@ $< -L$(BUILD) -Wl,-rpath,$(abspath $(BUILD)) -lrepfold \
+	    $(SANITIZE)
+
+test: deps
+	@$(MAKE) --no-print-directory check
+
+# Everything but the set-up; Check's own closing lines come last.
+check: layers headertest all $(BUILD)/run-tests
+	$(BUILD)/run-tests
+
+asan: deps
+	@CK_FORK=no ASAN_OPTIONS=detect_leaks=1 \
+	    $(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMIZE=-O1 \
+	    EXEC_OPTIMIZE=-O1 check \
+	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
+
+layers:
+	./tests/layers.sh
+
+headertest: $(BUILD)/librepfold.so
+	./tests/header.sh $(CC) $(BUILD)/librepfold.so
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@./tests/demo.sh $(BUILD)
+
+bench: all
+	@./tests/bench.sh $(BUILD)
+
+format:
+	clang-format -i $(filter-out src/graph/op.def, \
+	    $(wildcard src/*.[ch] src/*/*.[ch] converter/*.[ch] samples/*.c \
+	    tests/*.[ch]))
+
+$(BUILD)/repfold.pc: Makefile
+	@mkdir -p $(BUILD)
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: repfold' \
+	    'Description: re-parameterizes ONNX models, with proof' \
+	    'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' \
+	    'Libs: -L$${prefix}/lib -lrepfold' \
+	    'Requires.private: $(PC_MODULES)' \
+	    'Libs.private: -lm -pthread' >$@
+
+ROOT = $(DESTDIR)$(PREFIX)
+install: lib $(BUILD)/repfold $(BUILD)/repfold.pc
+	install -d $(ROOT)/bin $(ROOT)/lib/pkgconfig $(ROOT)/include \
+	    $(ROOT)/share/man/man1 $(ROOT)/share/zsh/site-functions \
+	    $(ROOT)/share/bash-completion/completions \
+	    $(ROOT)/share/fish/vendor_completions.d
+	install $(BUILD)/repfold $(ROOT)/bin
+	install -m 644 $(BUILD)/librepfold.a $(ROOT)/lib
+	install -m 644 $(BUILD)/librepfold.so.$(VERSION) $(ROOT)/lib
+	ln -sf librepfold.so.$(VERSION) $(ROOT)/lib/librepfold.so.$(SOVERSION)
+	ln -sf librepfold.so.$(SOVERSION) $(ROOT)/lib/librepfold.so
+	install -m 644 $(BUILD)/repfold.pc $(ROOT)/lib/pkgconfig
+	install -m 644 src/repfold.h $(ROOT)/include
+	install -m 644 converter/repfold.1 $(ROOT)/share/man/man1
+	install -m 644 converter/completions/repfold.bash \
+	    $(ROOT)/share/bash-completion/completions/repfold
+	install -m 644 converter/completions/_repfold \
+	    $(ROOT)/share/zsh/site-functions
+	install -m 644 converter/completions/repfold.fish \
+	    $(ROOT)/share/fish/vendor_completions.d
+
+uninstall:
+	rm -f $(ROOT)/bin/repfold $(ROOT)/lib/librepfold.a \
+	    $(ROOT)/lib/librepfold.so* $(ROOT)/lib/pkgconfig/repfold.pc \
+	    $(ROOT)/include/repfold.h $(ROOT)/share/man/man1/repfold.1 \
+	    $(ROOT)/share/bash-completion/completions/repfold \
+	    $(ROOT)/share/zsh/site-functions/_repfold \
+	    $(ROOT)/share/fish/vendor_completions.d/repfold.fish
 
 clean:
 	rm -rf $(BUILD)

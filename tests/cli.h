@@ -1,0 +1,50 @@
+/*
+ * Runs the built program as a user would, each test in a folder of its own.
+ */
+#ifndef REPFOLD_TESTS_CLI_H
+#define REPFOLD_TESTS_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Of the last run. */
+typedef struct Cli {
+    int status; /* exit status; 128 + N when signal N ended it */
+    char out[1 << 18];
+    char err[1 << 14];
+} Cli;
+extern Cli cli;
+
+/* A checked fixture: the folder, and what is in it, are gone afterwards. */
+void cli_setup(void);
+void cli_teardown(void);
+
+/* Runs it in the folder; the arguments end with NULL. */
+int cli_run(const char *const *arguments);
+#define REPFOLD(...) cli_run((const char *const[]){__VA_ARGS__, NULL})
+/* The same with standard input and output from and to files; NULL is neither. */
+int cli_run_with(const char *input, const char *output,
+                 const char *const *arguments);
+/* Any program of the build folder: "samples/verify_files". */
+int cli_program(const char *program, const char *const *arguments);
+
+/* The path of a file of tests/fixtures, and of any file of the repository;
+ * good until it is called eight times more. */
+const char *cli_fixture(const char *name);
+const char *cli_source(const char *path);
+
+/* Files in the folder. */
+const char *cli_path(const char *name);
+void cli_write(const char *name, const void *bytes, size_t size);
+/* The bytes, with a NUL behind; the caller frees them. NULL when absent. */
+char *cli_read(const char *name, size_t *size);
+bool cli_exists(const char *name);
+bool cli_same(const char *a, const char *b);
+/* How many entries the folder has. */
+int cli_count(void);
+
+/* The last run ended with that status, wrote nothing to standard output and
+ * one line to standard error, which holds `text` and the code. */
+void cli_assert_trouble(const char *code, const char *text);
+
+#endif
