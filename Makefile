@@ -29,7 +29,8 @@ LIBS = $(SANITIZE) $(shell pkg-config --libs $(PC_MODULES) 2>/dev/null) \
 BASE := err mem map half pool
 GRAPH := tensor shape op graph uses attr check dump
 ONNX := scan read write save
-FOLD := affine kernel form site pass rule_affine rule_sum rule_forward
+FOLD := affine kernel site site_linear site_affine site_shape constants islands \
+    form emit rule_sum rule_forward explain pass
 EXEC := array plan run kernels npy
 JUDGE := input compare segment judge
 ZOO := zoo net block attention fastvit weights

@@ -1,0 +1,179 @@
+/*
+ * Constant evaluation.  It changes nothing in the graph: it only finds out
+ * what is constant, so that a file in which nothing folds stays the same.
+ *
+ * requires: uses, shapes.  fills: value->tensor.
+ */
+#include <string.h>
+
+#include "exec/exec.h"
+#include "fold/site.h"
+
+/* Elements of one evaluated constant, and of all of them. */
+enum { ELEMENTS_MAX = 1 << 26, ELEMENTS_TOTAL = 1 << 27 };
+
+/* Values of evaluated real constants, kept unrounded. */
+typedef struct DoublesFormula {
+    TensorFormula formula;
+    const double *values;
+} DoublesFormula;
+
+static void doubles_read(const TensorFormula *self, int64_t first,
+                         int64_t count, double *out)
+{
+    const double *values = ((const DoublesFormula *)self)->values;
+    memcpy(out, values + first, (size_t)count * sizeof *out);
+}
+
+static Tensor *doubles_tensor(Arena *arena, const Array *array)
+{
+    DoublesFormula *formula = arena_alloc(arena, sizeof *formula);
+    double *values =
+        arena_array(arena, (size_t)array->count, sizeof *values);
+    memcpy(values, array->data, (size_t)array->count * sizeof *values);
+    *formula = (DoublesFormula){{doubles_read}, values};
+    return tensor_from_formula(arena, array->type, array->rank, array->dims,
+                               &formula->formula);
+}
+
+/* Marks the nodes whose outputs a fold may want to know: weights, statistics
+ * and constant operands, and what computes them. */
+static void mark_wanted(const Graph *graph, bool *wanted)
+{
+    for (size_t i = graph->node_count; i-- > 0;) {
+        const Node *node = graph->nodes[i];
+        bool parameters = node->op == OP_Conv || node->op == OP_ConvTranspose ||
+                          node->op == OP_BatchNormalization ||
+                          node->op == OP_Gemm || node->op == OP_MatMul ||
+                          node->op == OP_Mul || node->op == OP_Add ||
+                          node->op == OP_Sub || node->op == OP_Div ||
+                          node->op == OP_Pad || node->op == OP_Dropout;
+        for (int k = 0; (parameters || wanted[i]) && k < node->input_count;
+             k++) {
+            const Node *producer =
+                node->inputs[k] ? node->inputs[k]->producer : NULL;
+            if (producer && producer->graph == graph)
+                wanted[producer->index] = true;
+        }
+    }
+}
+
+/* A small integer tensor whose every element inference knows, such as what
+ * Shape gives: its tensor, or NULL. */
+static Tensor *tensor_from_fact(Fold *fold, const Fact *fact)
+{
+    if (fact->int_count < 0 || fact->rank > 1 || fact->type != DT_INT64)
+        return NULL;
+    int64_t values[FACT_INTS_MAX], dims[1] = {fact->int_count};
+    for (int i = 0; i < fact->int_count; i++)
+        if (!dim_is_known(fold->model->symbols, fact->ints[i], &values[i]))
+            return NULL;
+    void *data;
+    Tensor *tensor =
+        tensor_alloc(fold->arena, DT_INT64, fact->rank, dims, &data);
+    memcpy(data, values, (size_t)tensor->count * sizeof *values);
+    return tensor;
+}
+
+/* True when all the node reads is constant. CastLike reads only the type of
+ * its second input. */
+static bool node_is_constant(const Fold *fold, const Node *node)
+{
+    if (node->op == OP_OTHER || !exec_supports(node))
+        return false;
+    for (int i = 0; i < node->attr_count; i++)
+        if (node->attrs[i].graph || node->attrs[i].graphs)
+            return false;
+    for (int i = 0; i < node->input_count; i++) {
+        const Value *value = node->inputs[i];
+        if (!value)
+            continue;
+        if (node->op == OP_CastLike && i == 1) {
+            if (value->fact.type == DT_UNDEFINED)
+                return false;
+            continue;
+        }
+        const Tensor *tensor = value_constant(fold->graph, value);
+        if (!tensor || !tensor_is_readable(tensor))
+            return false;
+    }
+    return true;
+}
+
+static bool outputs_fit(const Fold *fold, const Node *node, int64_t *left)
+{
+    for (int i = 0; i < node->output_count; i++) {
+        int64_t count;
+        if (!node->outputs[i])
+            continue;
+        if (!fact_is_static(fold->model->symbols, &node->outputs[i]->fact,
+                            &count) ||
+            count > ELEMENTS_MAX || count > *left)
+            return false;
+        *left -= count;
+    }
+    return true;
+}
+
+static int node_evaluate(Fold *fold, Arena *scratch, const Node *node, Err *err)
+{
+    ExecOptions options = {.precision = PRECISION_F64, .exact = true};
+    Array **inputs =
+        arena_array(scratch, (size_t)node->input_count + 1, sizeof *inputs);
+    Array **outputs =
+        arena_array(scratch, (size_t)node->output_count + 1, sizeof *outputs);
+    for (int i = 0; i < node->input_count; i++) {
+        const Value *value = node->inputs[i];
+        const Tensor *tensor =
+            value ? value_constant(fold->graph, value) : NULL;
+        if (tensor)
+            TRY(array_from_tensor(scratch, tensor, PRECISION_F64, true,
+                                  &inputs[i], err));
+        else if (value)
+            inputs[i] = array_new(scratch, value->fact.type, 0, NULL,
+                                  PRECISION_F64);
+    }
+    TRY(exec_node(scratch, node, &options, inputs, outputs, err));
+    for (int i = 0; i < node->output_count; i++) {
+        if (!node->outputs[i] || !outputs[i])
+            continue;
+        node->outputs[i]->tensor =
+            dtype_is_real(outputs[i]->type)
+                ? doubles_tensor(fold->arena, outputs[i])
+                : array_to_tensor(fold->arena, outputs[i], PRECISION_F64);
+    }
+    return 0;
+}
+
+int constants_evaluate(Fold *fold, Err *err)
+{
+    Graph *graph = fold->graph;
+    bool *wanted =
+        arena_array(fold->scratch, graph->node_count + 1, sizeof *wanted);
+    mark_wanted(graph, wanted);
+    int64_t left = ELEMENTS_TOTAL;
+    for (size_t i = 0; i < graph->node_count; i++) {
+        Node *node = graph->nodes[i];
+        if (!wanted[i] || node->output_count == 0 || !node->outputs[0] ||
+            node->outputs[0]->tensor)
+            continue;
+        Tensor *known = tensor_from_fact(fold, &node->outputs[0]->fact);
+        if (known) {
+            node->outputs[0]->tensor = known;
+            continue;
+        }
+        if (!node_is_constant(fold, node) || !outputs_fit(fold, node, &left))
+            continue;
+        Arena *scratch = arena_child(fold->scratch);
+        /* What cannot be evaluated is simply not constant: a fold that needs
+         * it says so. The model itself may still be fine elsewhere. */
+        Err ignored = {0};
+        int failed = node_evaluate(fold, scratch, node, &ignored);
+        arena_free(scratch);
+        if (failed < 0 && ignored.code == ERR_INTERNAL) {
+            *err = ignored;
+            return -1;
+        }
+    }
+    return 0;
+}

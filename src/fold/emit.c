@@ -1,0 +1,248 @@
+#include "fold/emit.h"
+
+#include <math.h>
+#include <string.h>
+
+void emission_add(Fold *fold, Emission *emission, Node *node)
+{
+    emission->nodes =
+        arena_grow(fold->scratch, emission->nodes, &emission->capacity,
+                   emission->count + 1, sizeof *emission->nodes);
+    emission->nodes[emission->count++] = node;
+}
+
+Value *emission_value(Fold *fold, const Value *like)
+{
+    Value *value = graph_fresh_value(fold->graph, like->name);
+    value->fact = like->fact;
+    return value;
+}
+
+/* A bias, or a vector for an Add, that is kept in double until it is stored. */
+typedef struct VecFormula {
+    TensorFormula formula;
+    Vec vec;
+} VecFormula;
+
+static void vec_formula_read(const TensorFormula *self, int64_t first,
+                             int64_t count, double *out)
+{
+    const VecFormula *formula = (const VecFormula *)self;
+    for (int64_t i = 0; i < count; i++)
+        out[i] = vec_get(formula->vec, first + i, 0);
+}
+
+static Value *vec_initializer(Fold *fold, Vec vec, int64_t size, DType type,
+                              const char *stem)
+{
+    VecFormula *formula = arena_alloc(fold->arena, sizeof *formula);
+    *formula = (VecFormula){{vec_formula_read}, vec};
+    Tensor *tensor = tensor_from_formula(fold->arena, type, 1, &size,
+                                         &formula->formula);
+    return graph_add_initializer(fold->graph, stem, tensor);
+}
+
+/* The weight's shape: as the operator had it, but for groups and taps. */
+static Value *kernel_initializer(Fold *fold, const Linear *like,
+                                 const Kernel *kernel)
+{
+    const Value *old = like->node->inputs[1];
+    const Tensor *weight = value_constant(fold->graph, old);
+    int64_t dims[RANK_MAX];
+    memcpy(dims, weight->dims, sizeof dims);
+    if (like->kind == LINEAR_CONV)
+        dims[1] = kernel->in_channels / kernel->group;
+    for (int i = 0; i < like->spatial; i++)
+        dims[2 + i] = kernel->taps[i];
+    Tensor *tensor =
+        kernel_tensor(fold->arena, kernel, like->type, weight->rank, dims);
+    return graph_add_initializer(fold->graph, old->name, tensor);
+}
+
+static void set_axes(Node *node, const Linear *like, const Kernel *kernel)
+{
+    int64_t pads[2 * AXES_MAX], strides[AXES_MAX], dilations[AXES_MAX];
+    int n = like->spatial;
+    for (int i = 0; i < n; i++) {
+        pads[i] = like->axes[i].begin;
+        pads[n + i] = like->axes[i].end;
+        strides[i] = like->axes[i].stride;
+        dilations[i] = like->axes[i].dilation;
+    }
+    size_t count = (size_t)n;
+    node_set_ints(node, "dilations", dilations, count);
+    node_set_int(node, "group", kernel->group);
+    node_set_ints(node, "kernel_shape", kernel->taps, count);
+    node_set_ints(node, "pads", pads, 2 * count);
+    node_set_ints(node, "strides", strides, count);
+}
+
+/* The operator itself. A convolution states its axes in full, so that what was
+ * implied (auto_pad, defaults) cannot differ. */
+static Node *operator_node(Fold *fold, const Linear *like,
+                           const Kernel *kernel, Value *weight, Value *bias,
+                           Value *out)
+{
+    Value *inputs[3] = {like->input, weight, bias};
+    Node *node = node_new(fold->graph, like->node->op, like->node->name,
+                          inputs, bias ? 3 : 2, &out, 1);
+    if (like->kind == LINEAR_CONV) {
+        set_axes(node, like, kernel);
+        return node;
+    }
+    Node *copy = node_clone(like->node, like->node->inputs, &out);
+    node->attrs = copy->attrs;
+    node->attr_count = copy->attr_count;
+    if (like->kind == LINEAR_GEMM && bias)
+        node_set_float(node, "beta", 1.0f);
+    return node;
+}
+
+int linear_node_count(const Linear *like, Vec bias)
+{
+    return like->kind == LINEAR_MATMUL && bias.size ? 2 : 1;
+}
+
+int emit_linear(Fold *fold, Emission *emission, const Linear *like,
+                const Kernel *kernel, Vec bias, Value *out)
+{
+    Node *old = like->node;
+    Value *weight = kernel == like->kernel
+                        ? old->inputs[1]
+                        : kernel_initializer(fold, like, kernel);
+    Value *vector = NULL;
+    if (bias.size) {
+        const Value *named = node_input(old, 2);
+        const char *stem = named ? named->name
+                                 : arena_printf(fold->arena, "%s.bias",
+                                                old->inputs[1]->name);
+        vector = vec_initializer(fold, bias, kernel->out_channels, like->type,
+                                 stem);
+    }
+    if (like->kind != LINEAR_MATMUL || !vector) {
+        emission_add(fold, emission,
+                     operator_node(fold, like, kernel, weight, vector, out));
+        return 1;
+    }
+    Value *product = emission_value(fold, old->outputs[0]);
+    emission_add(fold, emission,
+                 operator_node(fold, like, kernel, weight, NULL, product));
+    Value *inputs[2] = {product, vector};
+    emission_add(fold, emission,
+                 node_new(fold->graph, OP_Add,
+                          arena_printf(fold->arena, "%s/bias", old->name),
+                          inputs, 2, &out, 1));
+    return 2;
+}
+
+static double type_largest(DType type)
+{
+    switch (type) {
+    case DT_FLOAT16:
+        return 65519.99; /* what still rounds to 65504 */
+    case DT_BFLOAT16:
+        return 0x1.ffp127 * (1 - 0x1p-54);
+    case DT_FLOAT:
+        return 0x1.ffffffp127 * (1 - 0x1p-54);
+    default:
+        return HUGE_VAL;
+    }
+}
+
+static Reason elements_obstacle(const double *values, int64_t count,
+                                double largest, DType type)
+{
+    for (int64_t i = 0; i < count; i++) {
+        if (fabs(values[i]) < largest)
+            continue;
+        bool overflow = isfinite(values[i]) &&
+                        (type == DT_FLOAT16 || type == DT_BFLOAT16);
+        return overflow ? REASON_F16_OVERFLOW : REASON_NOT_FINITE;
+    }
+    return REASON_NONE;
+}
+
+Reason kernel_obstacle(const Kernel *kernel, DType type)
+{
+    enum { PIECE = 1024 };
+    double piece[PIECE], largest = type_largest(type);
+    int64_t count = kernel_elements(kernel);
+    for (int64_t done = 0; done < count; done += PIECE) {
+        int64_t now = count - done < PIECE ? count - done : PIECE;
+        kernel->formula.read(&kernel->formula, done, now, piece);
+        Reason reason = elements_obstacle(piece, now, largest, type);
+        if (reason)
+            return reason;
+    }
+    return REASON_NONE;
+}
+
+Reason vec_obstacle(Vec vec, DType type)
+{
+    return elements_obstacle(vec.at, vec.size, type_largest(type), type);
+}
+
+static const char *consumed_text(Fold *fold, const char *const *names,
+                                 size_t count)
+{
+    size_t length = 1;
+    for (size_t i = 0; i < count; i++)
+        length += strlen(names[i]) + 1;
+    char *text = arena_alloc(fold->arena, length), *at = text;
+    for (size_t i = 0; i < count; i++) {
+        at = stpcpy(at, names[i]);
+        if (i + 1 < count)
+            *at++ = ' ';
+    }
+    return text;
+}
+
+static uint64_t node_parameters(const Node *node)
+{
+    uint64_t count = 0;
+    for (int i = 0; i < node->input_count; i++) {
+        const Value *value = node->inputs[i];
+        if (value && value->is_initializer && value->tensor)
+            count += (uint64_t)value->tensor->count;
+    }
+    return count;
+}
+
+void fold_record(Fold *fold, const Emission *emission, RuleSet rules,
+                 const Node *const *consumed, size_t consumed_count,
+                 double macs_before, double macs_after)
+{
+    FoldReport *report = fold->report;
+    report->folds =
+        arena_grow(fold->arena, report->folds, &report->fold_capacity,
+                   report->fold_count + 1, sizeof *report->folds);
+    rp_fold_record *record = &report->folds[report->fold_count++];
+    const char **names =
+        arena_array(fold->arena, consumed_count, sizeof *names);
+    uint64_t before = 0, after = 0;
+    for (size_t i = 0; i < consumed_count; i++) {
+        const Node *node = consumed[i];
+        names[i] = node->name[0] ? node->name : node->outputs[0]->name;
+        before += node_parameters(node);
+    }
+    const char *origin = consumed_text(fold, names, consumed_count);
+    for (size_t i = 0; i < emission->count; i++) {
+        emission->nodes[i]->origin = origin;
+        emission->nodes[i]->rule = rules_text(fold->arena, rules);
+        after += node_parameters(emission->nodes[i]);
+    }
+    const Node *last = emission->nodes[emission->count - 1];
+    *record = (rp_fold_record){
+        .number = (int)report->fold_count,
+        .rules = rules_text(fold->arena, rules),
+        .node = last->name,
+        .output = last->outputs[0]->name,
+        .consumed = names,
+        .consumed_count = consumed_count,
+        .macs_before = macs_before,
+        .macs_after = macs_after,
+        .parameters_before = before,
+        .parameters_after = after,
+    };
+    fold->graph->changed = true;
+}

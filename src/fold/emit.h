@@ -1,0 +1,35 @@
+/* Making the nodes that replace a fold's. */
+#ifndef REPFOLD_FOLD_EMIT_H
+#define REPFOLD_FOLD_EMIT_H
+
+#include "fold/site.h"
+
+/* The nodes of one fold, in order, until they are put in place. */
+typedef struct Emission {
+    Node **nodes;
+    size_t count, capacity;
+} Emission;
+
+void emission_add(Fold *fold, Emission *emission, Node *node);
+
+/* A value like `like` with a fresh name. */
+Value *emission_value(Fold *fold, const Value *like);
+
+/* The nodes that compute kernel * input + bias in the manner of `like`, whose
+ * attributes they take, into `out`. A weight that did not change (kernel ==
+ * like->kernel) is the same initializer. Returns how many nodes it adds. */
+int emit_linear(Fold *fold, Emission *emission, const Linear *like,
+                const Kernel *kernel, Vec bias, Value *out);
+/* How many nodes emit_linear would add. */
+int linear_node_count(const Linear *like, Vec bias);
+
+/* NOT_FINITE or F16_OVERFLOW when a folded weight does not fit its type. */
+Reason kernel_obstacle(const Kernel *kernel, DType type);
+Reason vec_obstacle(Vec vec, DType type);
+
+/* Records a fold: the `consumed` nodes went into the emitted ones. */
+void fold_record(Fold *fold, const Emission *emission, RuleSet rules,
+                 const Node *const *consumed, size_t consumed_count,
+                 double macs_before, double macs_after);
+
+#endif

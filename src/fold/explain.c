@@ -1,0 +1,106 @@
+/*
+ * Why not: every site that is left, with its reason.
+ *
+ * requires: uses, shapes, and the notes of a round in which nothing folded.
+ */
+#include "fold/pass.h"
+
+static const Obstacle *noted(const Fold *fold, const Node *node)
+{
+    const Value *value = node ? node_output(node, 0) : NULL;
+    return value ? map_get(fold->obstacles, value->name) : NULL;
+}
+
+/* A site is what a reparameterization would have removed: a normalization, a
+ * scale or shift by channel, or anything a pass found a specific reason for.
+ * A single number is an activation's as a rule, and no site by itself. */
+static bool is_site(Fold *fold, Node *node, const Obstacle *obstacle)
+{
+    AffineMap map;
+    const char *fact;
+    if (node->op == OP_BatchNormalization)
+        return true;
+    Reason reason = obstacle ? obstacle->reason : REASON_NONE;
+    switch (node->op) {
+    case OP_Mul:
+    case OP_Add:
+    case OP_Sub:
+    case OP_Div:
+        if (reason == REASON_ISLAND)
+            return true;
+        return affine_read(fold, node, &map, &fact) == REASON_NONE &&
+               map.axis >= 0 && !fold->island[node->index];
+    case OP_Conv:
+    case OP_ConvTranspose:
+    case OP_AveragePool:
+    case OP_Pad:
+        return reason != REASON_NONE && reason != REASON_NONLINEAR;
+    default:
+        return false;
+    }
+}
+
+/* MatMul and its bias are one linear operator in two nodes. */
+static bool is_matmul_bias(const Fold *fold, const Node *node)
+{
+    if (node->op != OP_Add)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        const Value *value = node->inputs[i];
+        const Node *producer = value ? value->producer : NULL;
+        if (producer && producer->op == OP_MatMul && value->use_count == 1 &&
+            value_constant(fold->graph, node->inputs[1 - i]))
+            return true;
+    }
+    return false;
+}
+
+static void refusal_add(Fold *fold, const Node *node, Obstacle obstacle)
+{
+    FoldReport *report = fold->report;
+    report->refusals =
+        arena_grow(fold->arena, report->refusals, &report->refusal_capacity,
+                   report->refusal_count + 1, sizeof *report->refusals);
+    report->refusals[report->refusal_count++] = (rp_refusal){
+        .reason = reason_code(obstacle.reason),
+        .node = node->name[0] ? node->name : node->outputs[0]->name,
+        .op = node->op_type,
+        .fact = obstacle.fact,
+        .advice = reason_advice(obstacle.reason),
+    };
+}
+
+/* The domain's operators that only share a name with ONNX's are opaque, and a
+ * reader may wonder. */
+static bool is_namesake(const Node *node)
+{
+    return node->op == OP_OTHER && op_find(node->op_type) != OP_OTHER;
+}
+
+int refusals_list(Fold *fold, Err *err)
+{
+    (void)err;
+    Graph *graph = fold->graph;
+    for (size_t i = 0; i < graph->node_count; i++) {
+        Node *node = graph->nodes[i];
+        const Obstacle *obstacle = noted(fold, node);
+        if (node->output_count == 0 || !node->outputs[0])
+            continue;
+        if (is_namesake(node)) {
+            refusal_add(fold, node,
+                        (Obstacle){REASON_FOREIGN_DOMAIN, node->domain});
+            continue;
+        }
+        if (!is_site(fold, node, obstacle) || is_matmul_bias(fold, node))
+            continue;
+        Obstacle shown = obstacle ? *obstacle
+                                  : (Obstacle){REASON_NONLINEAR, ""};
+        /* What keeps the operator before it from being linear is the reason. */
+        const Value *input = node_input(node, 0);
+        const Obstacle *cause = noted(fold, input ? input->producer : NULL);
+        if (shown.reason == REASON_NONLINEAR && cause)
+            shown = *cause;
+        refusal_add(fold, node, shown);
+    }
+    return 0;
+}

@@ -1,0 +1,391 @@
+#include "fold/form.h"
+
+static Form *form_new(Fold *fold, Value *value, Node *node, int parts,
+                      int branches)
+{
+    Form *form = arena_alloc(fold->scratch, sizeof *form);
+    form->value = value;
+    form->node = node;
+    form->axis = -1;
+    form->part_count = parts;
+    form->parts =
+        arena_array(fold->scratch, (size_t)parts + 1, sizeof *form->parts);
+    form->count = branches;
+    form->branches =
+        arena_array(fold->scratch, (size_t)branches, sizeof *form->branches);
+    return form;
+}
+
+static Form *form_leaf(Fold *fold, Value *value)
+{
+    Form *form = form_new(fold, value, NULL, 0, 1);
+    form->branches[0] = (Branch){.kind = BRANCH_IDENTITY, .value = value,
+                                 .alias = value, .alias_sign = 1};
+    return form;
+}
+
+bool form_absorbs(const Form *form)
+{
+    for (int i = 0; i < form->count; i++)
+        if (form->branches[i].kind == BRANCH_IDENTITY ||
+            (form->branches[i].kind == BRANCH_LINEAR &&
+             form->branches[i].linear.is_virtual))
+            return false;
+    return true;
+}
+
+/* True when the branch's channels, `size` of them or any number for 0, lie
+ * along `axis` of the form's value. */
+static bool branch_has_axis(const Fold *fold, const Branch *branch, int axis,
+                            int64_t size)
+{
+    while (branch->kind == BRANCH_VIA) {
+        axis = shape_axis_back(fold, branch->mover, axis);
+        if (axis < 0)
+            return false;
+        /* All branches of an inner form absorb along the same axis, which
+         * form_move has made sure of. */
+        branch = &branch->inner->branches[0];
+    }
+    return branch->kind == BRANCH_IDENTITY ||
+           (branch->linear.channel_axis == axis &&
+            (!size || branch->linear.kernel->out_channels == size));
+}
+
+/* The axis of the value along which all branches have their channels, -1 when
+ * they disagree. */
+static int form_channel_axis(const Fold *fold, const Form *form)
+{
+    for (int axis = 0; axis < form->value->fact.rank; axis++) {
+        int i = 0;
+        while (i < form->count &&
+               branch_has_axis(fold, &form->branches[i], axis, 0))
+            i++;
+        if (i == form->count)
+            return axis;
+    }
+    return -1;
+}
+
+Form *form_scaled(Fold *fold, Form *part, Vec scale, Vec shift, int axis)
+{
+    if (axis >= 0 && part->axis >= 0 && axis != part->axis)
+        return NULL;
+    int64_t size = scale.size > shift.size ? scale.size : shift.size;
+    for (int i = 0; axis >= 0 && i < part->count; i++)
+        if (!branch_has_axis(fold, &part->branches[i], axis, size))
+            return NULL;
+    Form *form = form_new(fold, part->value, part->node, 1, part->count);
+    form->parts[0] = part;
+    form->axis = axis >= 0 ? axis : part->axis;
+    form->rules = part->rules;
+    form->moves = part->moves;
+    int holder = 0; /* the branch that takes the shift */
+    for (int i = part->count - 1; i >= 0; i--)
+        if (part->branches[i].kind != BRANCH_IDENTITY)
+            holder = i;
+    bool negation = vec_all_equal(scale, -1, 1);
+    for (int i = 0; i < part->count; i++) {
+        Branch *branch = &form->branches[i];
+        *branch = part->branches[i];
+        branch->scale = vec_multiply(fold->arena, scale, branch->scale);
+        branch->shift = vec_scale(fold->arena, scale, branch->shift);
+        if (negation)
+            branch->alias_sign = -branch->alias_sign;
+        else if (scale.size)
+            branch->alias = NULL;
+        if (i == holder && shift.size) {
+            branch->shift = vec_add(fold->arena, branch->shift, shift);
+            branch->alias = NULL;
+        }
+    }
+    return form;
+}
+
+/* ---- Building, node by node ---- */
+
+/* The form of a value for a reader that would absorb it, or a leaf. */
+static Form *form_take(Fold *fold, Form **forms, Value *value,
+                       const Node *reader)
+{
+    Node *producer = value->producer;
+    Form *form = producer && producer->graph == fold->graph &&
+                         producer->outputs[0] == value
+                     ? forms[producer->index]
+                     : NULL;
+    Reason reason = form ? use_obstacle(value) : REASON_NONLINEAR;
+    if (!reason)
+        return form;
+    fold_note(fold, reader, reason, value->name);
+    return form_leaf(fold, value);
+}
+
+static RuleSet affine_rules(const Node *node, const AffineMap *map,
+                            const Form *part)
+{
+    RuleSet rules = 0;
+    if (node->op == OP_Mul && !map->shift.size)
+        rules |= RULE_BIT(RULE_C11);
+    for (int i = 0; i < part->count; i++) {
+        const Branch *branch = &part->branches[i];
+        if (branch->kind == BRANCH_VIA)
+            rules |= RULE_BIT(RULE_C10);
+        else if (branch->kind == BRANCH_IDENTITY)
+            rules |= part->node ? RULE_BIT(RULE_C17) : 0;
+        else if (branch->linear.kind == LINEAR_CONV)
+            rules |= RULE_BIT(RULE_C1);
+        else if (branch->linear.kind == LINEAR_CONV_TRANSPOSE)
+            rules |= RULE_BIT(RULE_C2);
+        else
+            rules |= RULE_BIT(RULE_C3);
+    }
+    return rules;
+}
+
+static Form *build_affine(Fold *fold, Form **forms, Node *node)
+{
+    AffineMap map;
+    const char *fact = NULL;
+    Reason reason = affine_read(fold, node, &map, &fact);
+    if (!reason && fold->island[node->index]) {
+        const Form *form = form_take(fold, forms, map.input, node);
+        reason = form_absorbs(form) ? REASON_ISLAND : REASON_NONLINEAR;
+    }
+    if (reason) {
+        if (reason != REASON_NONLINEAR)
+            fold_note(fold, node, reason, fact);
+        return NULL;
+    }
+    Form *part = form_take(fold, forms, map.input, node);
+    Form *form = form_scaled(fold, part, map.scale, map.shift, map.axis);
+    if (!form) {
+        fold_note(fold, node, REASON_WRONG_AXIS, map.input->name);
+        part = form_leaf(fold, map.input);
+        form = form_scaled(fold, part, map.scale, map.shift, map.axis);
+    }
+    part->taken = true;
+    form->rules |= affine_rules(node, &map, part);
+    form->value = node->outputs[0];
+    form->node = node;
+    if (form->count == 1) {
+        form->branches[0].alias = form->value;
+        form->branches[0].alias_sign = 1;
+    }
+    return form;
+}
+
+/* Pad's amounts for the spatial axes, when it only adds zeros there. ONNX Pad:
+ * an attribute before opset 11, then inputs, with `axes` from opset 18. */
+static Reason pad_read(Fold *fold, const Node *pad, int rank, int64_t *amounts)
+{
+    Value *list = node_input(pad, 1), *value = node_input(pad, 2);
+    Vec number = VEC_NONE;
+    const int64_t *attribute;
+    int64_t given[2 * RANK_MAX], count = node_ints(pad, "pads", &attribute);
+    if (node_attr(pad, "mode") && !node_string_is(pad, "mode", "constant"))
+        return REASON_PAD_MODE;
+    if (node_input(pad, 3))
+        return REASON_SHAPE_UNKNOWN;
+    if (value && (!constant_vec(fold, value, &number) ||
+                  !vec_all_equal(number, 0, 0)))
+        return REASON_PAD_MODE;
+    if (node_float(pad, "value", 0.0f) != 0.0f)
+        return REASON_PAD_MODE;
+    if (list) {
+        const Tensor *tensor = value_constant(fold->graph, list);
+        if (!tensor)
+            return constant_obstacle(fold, list);
+        count = tensor->count;
+        if (count == 2 * rank)
+            tensor_read_i64(tensor, 0, count, given);
+        attribute = given;
+    }
+    if (count != 2 * rank)
+        return REASON_SHAPE_UNKNOWN;
+    for (int i = 0; i < 2 * rank; i++) {
+        if (attribute[i] < 0 || attribute[i] >= 1 << 24 ||
+            (i % rank < 2 && attribute[i] != 0))
+            return REASON_PAD_MODE;
+        amounts[i] = attribute[i];
+    }
+    return REASON_NONE;
+}
+
+/* C18: a convolution takes the zero padding in front of it. */
+static void absorb_pad(Fold *fold, Linear *linear)
+{
+    Node *pad = linear->input->producer;
+    int rank = linear->spatial + 2;
+    int64_t amounts[2 * RANK_MAX];
+    if (linear->kind != LINEAR_CONV || !pad || pad->op != OP_Pad ||
+        pad->graph != fold->graph || !node_input(pad, 0) ||
+        !(fold->enabled & RULE_BIT(RULE_C18)))
+        return;
+    Reason reason = use_obstacle(linear->input);
+    if (!reason)
+        reason = pad_read(fold, pad, rank, amounts);
+    if (reason) {
+        fold_note(fold, pad, reason, linear->input->name);
+        return;
+    }
+    for (int i = 0; i < linear->spatial; i++) {
+        linear->axes[i].begin += amounts[2 + i];
+        linear->axes[i].end += amounts[rank + 2 + i];
+    }
+    linear->input = pad->inputs[0];
+    linear->pad = pad;
+}
+
+static Form *build_linear(Fold *fold, Node *node)
+{
+    Linear linear;
+    const char *fact = NULL;
+    Reason reason = linear_read(fold, node, &linear, &fact);
+    if (reason) {
+        if (reason != REASON_NONLINEAR)
+            fold_note(fold, node, reason, fact);
+        return NULL;
+    }
+    absorb_pad(fold, &linear);
+    Form *form = form_new(fold, node->outputs[0], node, 0, 1);
+    if (linear.pad)
+        form->rules |= RULE_BIT(RULE_C18);
+    if (node->op == OP_AveragePool || node->op == OP_MaxPool)
+        form->rules |= RULE_BIT(RULE_C6);
+    form->branches[0] =
+        (Branch){.kind = BRANCH_LINEAR, .linear = linear, .value = form->value,
+                 .alias = form->value, .alias_sign = 1};
+    return form;
+}
+
+/* The parts of a sum. What would make the form too large, or has its vectors
+ * along another axis, stays a leaf. Returns the number of branches, 0 when a
+ * summand is constant or absent. */
+static int sum_parts(Fold *fold, Form **forms, Node *node, Form **parts,
+                     int *axis)
+{
+    int count = 0;
+    *axis = -1;
+    for (int k = 0; k < node->input_count; k++) {
+        Value *value = node->inputs[k];
+        if (!value || value_constant(fold->graph, value))
+            return 0;
+        Form *part = form_take(fold, forms, value, node);
+        int room = BRANCHES_MAX - count - (node->input_count - 1 - k);
+        if (part->count > room ||
+            (part->axis >= 0 && *axis >= 0 && part->axis != *axis))
+            part = form_leaf(fold, value);
+        *axis = part->axis >= 0 ? part->axis : *axis;
+        count += part->count;
+        parts[k] = part;
+    }
+    return count <= BRANCHES_MAX ? count : 0;
+}
+
+static void branch_negate(Fold *fold, Branch *branch)
+{
+    Vec minus = vec_uniform(fold->arena, -1);
+    branch->scale = vec_multiply(fold->arena, minus, branch->scale);
+    branch->shift = vec_scale(fold->arena, minus, branch->shift);
+    branch->alias_sign = -branch->alias_sign;
+}
+
+static Form *build_sum(Fold *fold, Form **forms, Node *node)
+{
+    if (!dtype_is_real(node->outputs[0]->fact.type))
+        return NULL;
+    Form *parts[BRANCHES_MAX];
+    int axis, count = node->input_count > BRANCHES_MAX
+                          ? 0
+                          : sum_parts(fold, forms, node, parts, &axis);
+    if (!count)
+        return NULL;
+    Form *form = form_new(fold, node->outputs[0], node, node->input_count,
+                          count);
+    form->axis = axis;
+    Branch *branch = form->branches;
+    for (int k = 0; k < node->input_count; k++) {
+        form->parts[k] = parts[k];
+        form->rules |= parts[k]->rules;
+        if (form->moves < parts[k]->moves)
+            form->moves = parts[k]->moves;
+        parts[k]->taken = true;
+        for (int i = 0; i < parts[k]->count; i++, branch++) {
+            *branch = parts[k]->branches[i];
+            branch->part = k;
+            if (node->op == OP_Sub && k == 1)
+                branch_negate(fold, branch);
+        }
+    }
+    return form;
+}
+
+/* Identity and Dropout: the same branches under another name. */
+static Form *build_same(Fold *fold, Form **forms, Node *node, Value *input)
+{
+    Form *part = form_take(fold, forms, input, node);
+    Form *form = form_scaled(fold, part, VEC_NONE, VEC_NONE, -1);
+    part->taken = true;
+    form->value = node->outputs[0];
+    form->node = node;
+    return form;
+}
+
+/* An operator that moves elements: looked through when all behind it is linear
+ * and the channels stay together. */
+static Form *build_move(Fold *fold, Form **forms, Node *node)
+{
+    Value *input = node_input(node, 0);
+    if (!input || !node_moves_only(fold, node) ||
+        value_constant(fold->graph, input))
+        return NULL;
+    if (node->op == OP_Identity || node->op == OP_Dropout)
+        return build_same(fold, forms, node, input);
+    Node *producer = input->producer;
+    Form *part = producer && producer->graph == fold->graph &&
+                         producer->outputs[0] == input
+                     ? forms[producer->index]
+                     : NULL;
+    if (!part || part->moves == MOVES_MAX || use_obstacle(input) ||
+        !form_absorbs(part) || form_channel_axis(fold, part) < 0)
+        return NULL;
+    Form *form = form_new(fold, node->outputs[0], node, 1, 1);
+    form->parts[0] = part;
+    form->branches[0] =
+        (Branch){.kind = BRANCH_VIA, .inner = part, .mover = node,
+                 .value = form->value, .alias = form->value, .alias_sign = 1};
+    if (form_channel_axis(fold, form) < 0)
+        return NULL;
+    form->rules = part->rules;
+    form->moves = part->moves + 1;
+    part->taken = true;
+    return form;
+}
+
+static bool is_binary_sum(const Fold *fold, const Node *node)
+{
+    if (node->op == OP_Sum)
+        return node->input_count > 1;
+    return (node->op == OP_Add || node->op == OP_Sub) && node->inputs[0] &&
+           node->inputs[1] && !value_constant(fold->graph, node->inputs[0]) &&
+           !value_constant(fold->graph, node->inputs[1]);
+}
+
+Form **forms_build(Fold *fold)
+{
+    Graph *graph = fold->graph;
+    Form **forms =
+        arena_array(fold->scratch, graph->node_count + 1, sizeof *forms);
+    for (size_t i = 0; i < graph->node_count; i++) {
+        Node *node = graph->nodes[i];
+        if (node->removed || node->op == OP_OTHER || node->output_count == 0 ||
+            !node->outputs[0] || node->outputs[0]->tensor)
+            continue;
+        if (is_binary_sum(fold, node))
+            forms[i] = build_sum(fold, forms, node);
+        else if ((forms[i] = build_linear(fold, node)) == NULL &&
+                 (forms[i] = build_affine(fold, forms, node)) == NULL)
+            forms[i] = build_move(fold, forms, node);
+    }
+    return forms;
+}

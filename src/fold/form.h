@@ -1,0 +1,66 @@
+/*
+ * Linear forms.  Around sums and scalings a value is flattened into
+ *
+ *     value = sum over branches of  scale * L(base) + shift
+ *
+ * where L is a linear operator, an identity, or a linear form seen through
+ * operators that only move elements. Whatever the nesting and the signs,
+ * x + gamma * (mix(x) - norm(x)) becomes one list of branches, of which those
+ * that share a base and a lattice become one kernel.
+ */
+#ifndef REPFOLD_FOLD_FORM_H
+#define REPFOLD_FOLD_FORM_H
+
+#include "fold/site.h"
+
+typedef struct Form Form;
+
+typedef enum BranchKind {
+    BRANCH_IDENTITY, /* a value that the form cannot look into */
+    BRANCH_LINEAR,   /* a convolution, pool, Gemm or MatMul */
+    BRANCH_VIA       /* a form behind an operator that moves elements */
+} BranchKind;
+
+typedef struct Branch {
+    BranchKind kind;
+    Linear linear; /* of BRANCH_LINEAR */
+    Form *inner;   /* of BRANCH_VIA: what the moving node reads */
+    Node *mover;
+    Value *value; /* the branch without scale and shift */
+    Vec scale, shift;
+    /* A value of the graph that equals alias_sign times the whole branch, scale
+     * and shift included; NULL when there is none. */
+    Value *alias;
+    double alias_sign;
+    int part; /* which operand of the last sum it came with */
+} Branch;
+
+/* Sums of more branches are left in pieces, and so are longer chains of moving
+ * nodes: the planner recurses over both. */
+enum { BRANCHES_MAX = 64, MOVES_MAX = 16 };
+
+struct Form {
+    Value *value; /* what it describes */
+    Node *node;   /* what produces that; NULL for a leaf */
+    Form **parts; /* the forms of what the node reads */
+    int part_count;
+    Branch *branches;
+    int count;
+    int axis; /* along which scales and shifts lie, -1 while uniform */
+    int moves; /* moving nodes on the longest way down */
+    RuleSet rules;
+    bool taken; /* a larger form has it */
+};
+
+/* Builds the forms of all nodes of the graph, indexed by node index; NULL for
+ * nodes that are neither linear nor affine nor sums. */
+Form **forms_build(Fold *fold);
+
+/* The form of scale * form + shift, with vectors along `axis` of the value; NULL
+ * when some branch's channels do not lie there. */
+Form *form_scaled(Fold *fold, Form *form, Vec scale, Vec shift, int axis);
+
+/* True when every branch has a linear operator to take scale and shift. */
+bool form_absorbs(const Form *form);
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * The table of passes and their driver.
+ *
+ * Before each pass uses, shapes, constants and islands are found anew; after
+ * it what has become dead goes and every invariant is checked. The table is
+ * run until a whole round folds nothing: the order is that of the catalogue of
+ * folds, backward before forward, so that a map is not taken forward which a
+ * merge of branches needs.
+ */
+#include "fold/pass.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(Fold *fold, Err *err);
+} passes[] = {
+    {"sum", rule_sum},
+    {"forward", rule_forward},
+};
+
+/* Each round must fold at least one site, and each fold removes a node; the
+ * bound is for a rule that is wrong. */
+enum { ROUNDS_MAX = 64 };
+
+static int pass_prepare(Fold *fold, Err *err)
+{
+    graph_fill_uses(fold->graph);
+    TRY(graph_infer(fold->graph, err));
+    TRY(constants_evaluate(fold, err));
+    /* Shapes may follow from constants that were only now evaluated. */
+    TRY(graph_infer(fold->graph, err));
+    islands_mark(fold);
+    return 0;
+}
+
+static int pass_finish(Fold *fold, const char *name, Err *err)
+{
+    graph_sweep(fold->graph);
+    if (graph_check(fold->graph, err) < 0)
+        return err_prefix(err, "after pass \"%s\"", name);
+    return 0;
+}
+
+static int pass_run(Fold *fold, size_t index, Err *err)
+{
+    Arena *outer = fold->scratch;
+    fold->scratch = arena_child(outer);
+    TRY(pass_prepare(fold, err));
+    TRY(passes[index].run(fold, err));
+    TRY(pass_finish(fold, passes[index].name, err));
+    arena_free(fold->scratch);
+    fold->scratch = outer;
+    return 0;
+}
+
+static int progress(const Fold *fold, int round, Err *err)
+{
+    const rp_fold_options *options = fold->options;
+    if (!options->progress ||
+        !options->progress(options->progress_context, "fold",
+                           1 - 1.0 / (2 << (round < 8 ? round : 8))))
+        return 0;
+    return err_set(err, ERR_USAGE, "cancelled");
+}
+
+/* Runs the table until nothing changes. */
+static int rounds_run(Fold *fold, Err *err)
+{
+    const char *last = fold->options->stop_after_pass;
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        size_t before = fold->report->fold_count;
+        fold->obstacles = map_new(fold->arena);
+        TRY(progress(fold, round, err));
+        for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
+            TRY(pass_run(fold, i, err));
+            if (last && strcmp(passes[i].name, last) == 0)
+                return 0;
+        }
+        if (fold->report->fold_count == before || fold_is_done(fold))
+            return 0;
+    }
+    return 0;
+}
+
+static int rules_enabled(const rp_fold_options *options, RuleSet *enabled,
+                         Err *err)
+{
+    RuleSet skipped = 0;
+    *enabled = (1u << RULE_COUNT) - 1;
+    if (options->only)
+        TRY(rules_parse(options->only, enabled, err));
+    if (options->skip)
+        TRY(rules_parse(options->skip, &skipped, err));
+    *enabled &= ~skipped;
+    return 0;
+}
+
+static int pass_name_check(const char *name, Err *err)
+{
+    for (size_t i = 0; name && i < sizeof passes / sizeof *passes; i++)
+        if (strcmp(passes[i].name, name) == 0)
+            return 0;
+    return name ? err_set(err, ERR_USAGE, "no pass is called \"%s\"", name) : 0;
+}
+
+int model_fold(Model *model, const rp_fold_options *options,
+               FoldReport *report, Err *err)
+{
+    Fold fold = {.arena = model->arena,
+                 .scratch = arena_child(model->arena),
+                 .model = model,
+                 .graph = model->graph,
+                 .options = options,
+                 .report = report};
+    TRY(pass_name_check(options->stop_after_pass, err));
+    TRY(rules_enabled(options, &fold.enabled, err));
+    if (options->assume_inference)
+        model->assume_inference = true;
+    TRY(rounds_run(&fold, err));
+    TRY(pass_prepare(&fold, err));
+    TRY(refusals_list(&fold, err));
+    arena_free(fold.scratch);
+    return 0;
+}

@@ -1,0 +1,15 @@
+/* The table of passes. Each changes the graph and records each fold it makes. */
+#ifndef REPFOLD_FOLD_PASS_H
+#define REPFOLD_FOLD_PASS_H
+
+#include "fold/site.h"
+
+/* Backward: affine maps into linear operators before them, branches into one
+ * kernel. */
+int rule_sum(Fold *fold, Err *err);
+/* Forward: affine maps into linear operators after them. */
+int rule_forward(Fold *fold, Err *err);
+/* Lists what was left alone, and why. */
+int refusals_list(Fold *fold, Err *err);
+
+#endif

@@ -1,0 +1,146 @@
+#include "fold/site.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *reason_code(Reason reason)
+{
+    static const char *const codes[] = {
+        [REASON_NONE] = "none",
+#define REASON(id, code, advice) [REASON_##id] = code,
+#include "fold/reason.def"
+#undef REASON
+    };
+    return codes[reason];
+}
+
+const char *reason_advice(Reason reason)
+{
+    static const char *const texts[] = {
+        [REASON_NONE] = "",
+#define REASON(id, code, advice) [REASON_##id] = advice,
+#include "fold/reason.def"
+#undef REASON
+    };
+    return texts[reason];
+}
+
+Reason constant_obstacle(const Fold *fold, const Value *value)
+{
+    if (!value || value_constant(fold->graph, value))
+        return REASON_NONE;
+    if (value->is_mutable)
+        return REASON_MUTABLE;
+    if (value_is_overridable(fold->graph, value))
+        return REASON_OVERRIDABLE;
+    if (value->producer &&
+        strcmp(value->producer->op_type, "DequantizeLinear") == 0)
+        return REASON_QUANTIZED;
+    return REASON_DYNAMIC_WEIGHT;
+}
+
+bool constant_vec(Fold *fold, const Value *value, Vec *out)
+{
+    const Tensor *tensor = value ? value_constant(fold->graph, value) : NULL;
+    if (!tensor || !tensor_is_readable(tensor))
+        return false;
+    double *elements =
+        arena_array(fold->arena, (size_t)tensor->count, sizeof *elements);
+    tensor_read_f64(tensor, 0, tensor->count, elements);
+    *out = (Vec){tensor->count, elements};
+    return true;
+}
+
+bool use_is_value_free(const Use *use)
+{
+    if (!use->node)
+        return false;
+    Op op = use->node->op;
+    return op == OP_Shape || op == OP_Size ||
+           (op == OP_CastLike && use->slot == 1);
+}
+
+Reason use_obstacle(const Value *value)
+{
+    if (value->is_output)
+        return REASON_GRAPH_OUTPUT;
+    if (value->is_captured)
+        return REASON_SUBGRAPH_CAPTURE;
+    return value->use_count == 1 ? REASON_NONE : REASON_MULTI_USE;
+}
+
+Value *value_behind(Value *value)
+{
+    while (value->producer && value->producer->op == OP_Identity &&
+           node_input(value->producer, 0))
+        value = value->producer->inputs[0];
+    return value;
+}
+
+/* ---- Rules ---- */
+
+static const char *const rule_names[RULE_COUNT] = {
+    [RULE_C1] = "C1",   [RULE_C2] = "C2",   [RULE_C3] = "C3",
+    [RULE_C4] = "C4",   [RULE_C5] = "C5",   [RULE_C6] = "C6",
+    [RULE_C7] = "C7",   [RULE_C9] = "C9",   [RULE_C10] = "C10",
+    [RULE_C11] = "C11", [RULE_C17] = "C17", [RULE_C18] = "C18",
+};
+
+const char *rule_name(Rule rule)
+{
+    return rule_names[rule];
+}
+
+int rules_parse(const char *text, RuleSet *out, Err *err)
+{
+    *out = 0;
+    while (*text) {
+        size_t length = strcspn(text, ",");
+        int rule = 0;
+        while (rule < RULE_COUNT &&
+               (strlen(rule_names[rule]) != length ||
+                strncmp(rule_names[rule], text, length) != 0))
+            rule++;
+        if (rule == RULE_COUNT)
+            return err_set(err, ERR_USAGE, "no rule is called \"%.*s\"",
+                           (int)length, text);
+        *out |= RULE_BIT(rule);
+        text += length + (text[length] == ',');
+    }
+    return 0;
+}
+
+const char *rules_text(Arena *arena, RuleSet rules)
+{
+    char text[RULE_COUNT * 4 + 1] = "";
+    size_t length = 0;
+    for (int rule = 0; rule < RULE_COUNT; rule++)
+        if (rules & RULE_BIT(rule))
+            length += (size_t)snprintf(text + length, sizeof text - length,
+                                       "%s%s", length ? "," : "",
+                                       rule_names[rule]);
+    return arena_strdup(arena, text);
+}
+
+/* ---- Notes ---- */
+
+bool fold_is_done(const Fold *fold)
+{
+    int limit = fold->options->stop_after;
+    return limit > 0 && fold->report->fold_count >= (size_t)limit;
+}
+
+/* A pass that comes later has looked again and knows better, unless all it
+ * found is that nothing linear is there. */
+void fold_note(Fold *fold, const Node *node, Reason reason, const char *fact)
+{
+    const Value *value = node_output(node, 0);
+    if (!value)
+        return;
+    Obstacle *known = map_get(fold->obstacles, value->name);
+    if (known && (reason == REASON_NONLINEAR || reason == known->reason))
+        return;
+    Obstacle *obstacle = arena_alloc(fold->arena, sizeof *obstacle);
+    *obstacle = (Obstacle){reason, fact ? fact : ""};
+    map_put(fold->obstacles, value->name, obstacle);
+}

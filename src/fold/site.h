@@ -1,0 +1,146 @@
+/*
+ * Reading nodes as algebra: what a node is, if it is linear, and the reason
+ * if it cannot take part. Nothing here changes the graph.
+ */
+#ifndef REPFOLD_FOLD_SITE_H
+#define REPFOLD_FOLD_SITE_H
+
+#include "fold/fold.h"
+#include "fold/kernel.h"
+
+typedef enum Reason {
+    REASON_NONE,
+#define REASON(id, code, advice) REASON_##id,
+#include "fold/reason.def"
+#undef REASON
+    REASON_COUNT
+} Reason;
+
+const char *reason_code(Reason reason);
+const char *reason_advice(Reason reason);
+
+/* The rules, by their names in the catalogue of folds. */
+typedef enum Rule {
+    RULE_C1,  /* convolution, then affine */
+    RULE_C2,  /* transposed convolution, then affine */
+    RULE_C3,  /* Gemm or MatMul, then affine */
+    RULE_C4,  /* sum of parallel convolutions */
+    RULE_C5,  /* identity branch */
+    RULE_C6,  /* average-pool branch */
+    RULE_C7,  /* affine, then unpadded convolution */
+    RULE_C9,  /* affine, then shape operators, then linear */
+    RULE_C10, /* linear, then shape operators, then affine */
+    RULE_C11, /* layer scale */
+    RULE_C17, /* affine over affine */
+    RULE_C18, /* explicit zero padding, then convolution */
+    RULE_COUNT
+} Rule;
+
+typedef unsigned RuleSet;
+#define RULE_BIT(rule) (1u << (rule))
+
+const char *rule_name(Rule rule);
+/* The set named by "C1,C4"; an unknown name is an error. */
+int rules_parse(const char *text, RuleSet *out, Err *err);
+const char *rules_text(Arena *arena, RuleSet rules);
+
+/* A refusal while it is being found: the reason and the one fact. */
+typedef struct Obstacle {
+    Reason reason;
+    const char *fact;
+} Obstacle;
+
+/* What every pass works with. */
+typedef struct Fold {
+    Arena *arena;   /* the model's: what stays */
+    Arena *scratch; /* what a pass forgets */
+    Model *model;
+    Graph *graph;
+    const rp_fold_options *options;
+    RuleSet enabled;
+    FoldReport *report;
+    bool *island; /* by node index, as of the last fill */
+    Map *obstacles; /* node's first output -> Obstacle, for the report */
+} Fold;
+
+/* True when no further fold may be made (--stop-after). */
+bool fold_is_done(const Fold *fold);
+/* Notes why a node stays, as of this round. */
+void fold_note(Fold *fold, const Node *node, Reason reason, const char *fact);
+
+typedef enum LinearKind {
+    LINEAR_CONV,
+    LINEAR_CONV_TRANSPOSE,
+    LINEAR_GEMM,
+    LINEAR_MATMUL
+} LinearKind;
+
+/* A linear operator: y = kernel * x + bias. */
+typedef struct Linear {
+    LinearKind kind;
+    Node *node;
+    Value *input;
+    const Kernel *kernel;
+    Vec bias; /* VEC_NONE when there is none */
+    int spatial;
+    Axis axes[AXES_MAX]; /* of Conv; beyond `spatial` a single tap */
+    int channel_axis;    /* of the output */
+    DType type;          /* of the stored weight */
+    bool is_virtual;     /* a pool or an identity: no weight is stored */
+    Node *pad;           /* an explicit Pad that went into the axes, or NULL */
+} Linear;
+
+/* Why the node cannot be read so, with the fact in `fact` where there is one;
+ * REASON_NONE when it can. REASON_NONLINEAR for any other operator. */
+Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact);
+
+/* The identity on a value as a one-tap depthwise convolution; false when its
+ * channels are not known. `type` is that of the weights it will join. */
+bool linear_identity(Fold *fold, Value *value, DType type, Linear *out);
+
+/* Multiply-accumulates for one output position: taps x channels. */
+double linear_macs(const Linear *linear);
+
+/* An affine map along one axis of its input: y = scale * x + shift. */
+typedef struct AffineMap {
+    Value *input;
+    Vec scale, shift;
+    int axis; /* -1 when the same in every channel */
+} AffineMap;
+
+/* BatchNormalization (inference), Mul, Add, Sub, Div with one constant operand,
+ * Neg. The same conventions. */
+Reason affine_read(Fold *fold, Node *node, AffineMap *out, const char **fact);
+
+/* The elements of a constant value as a vector; false when it is none. */
+bool constant_vec(Fold *fold, const Value *value, Vec *out);
+/* Why a value is not a constant. */
+Reason constant_obstacle(const Fold *fold, const Value *value);
+
+/* The value behind Identity nodes: what a branch really reads. */
+Value *value_behind(Value *value);
+
+/* Why the only reader of a value cannot absorb what computes it. */
+Reason use_obstacle(const Value *value);
+/* True when a use reads only the value's shape or type. */
+bool use_is_value_free(const Use *use);
+
+/* The axis of the shape operator's input that becomes `axis` of its output, as
+ * a whole and in order; -1 when there is none. */
+int shape_axis_back(const Fold *fold, const Node *node, int axis);
+/* The other way; *repeat is by how much the channels are merged with trailing
+ * axes (Flatten), 1 as a rule. */
+int shape_axis_forward(const Fold *fold, const Node *node, int axis,
+                       int64_t *repeat);
+/* Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Identity, and Dropout in
+ * inference: it only moves elements. */
+bool node_moves_only(const Fold *fold, const Node *node);
+
+/* Evaluates, in float64, the constant subgraphs that feed weights, statistics
+ * and shapes, within a budget; stores them in value->tensor. */
+int constants_evaluate(Fold *fold, Err *err);
+
+/* Marks the nodes of activations and attention that runtimes recognise. */
+void islands_mark(Fold *fold);
+
+#endif

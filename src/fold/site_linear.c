@@ -1,0 +1,274 @@
+/* Linear operators: Conv, ConvTranspose, Gemm, MatMul and average pools. */
+#include "fold/site.h"
+
+/* An attribute beyond this is no convolution anybody runs; below it sums and
+ * products of a few stay in int64. */
+enum { ATTRIBUTE_MAX = 1 << 24 };
+
+/* The i-th entry of an attribute that lists one number an axis. */
+static bool read_axis_attr(const Node *node, const char *name, int count,
+                           int64_t fallback, int64_t least, int64_t *out)
+{
+    const int64_t *values;
+    int64_t found = node_ints(node, name, &values);
+    if (found >= 0 && found != count)
+        return false;
+    for (int i = 0; i < count; i++) {
+        out[i] = found < 0 ? fallback : values[i];
+        if (out[i] < least || out[i] > ATTRIBUTE_MAX)
+            return false;
+    }
+    return true;
+}
+
+/* auto_pad SAME_*: with stride 1 the total is d(k-1) for every size; otherwise
+ * it follows from the input size, which must then be known. ONNX Conv-11. */
+static Reason same_pads(const Fold *fold, const Value *input, bool upper,
+                        int index, Axis *axis)
+{
+    int64_t reach = axis->dilation * (axis->taps - 1), total = reach, size;
+    if (axis->stride != 1) {
+        if (input->fact.rank < index + 3 ||
+            !dim_is_known(fold->model->symbols, input->fact.dims[index + 2],
+                          &size))
+            return REASON_SAME_PAD_SYMBOLIC;
+        int64_t out = (size + axis->stride - 1) / axis->stride;
+        total = (out - 1) * axis->stride + reach + 1 - size;
+        total = total < 0 ? 0 : total;
+    }
+    axis->begin = upper ? total / 2 : total - total / 2;
+    axis->end = total - axis->begin;
+    return REASON_NONE;
+}
+
+static Reason conv_read_axes(const Fold *fold, Linear *linear,
+                             const int64_t *shape)
+{
+    const Node *node = linear->node;
+    int n = linear->spatial;
+    int64_t kernel[AXES_MAX], strides[AXES_MAX], dilations[AXES_MAX];
+    int64_t pads[2 * AXES_MAX];
+    if (!read_axis_attr(node, "strides", n, 1, 1, strides) ||
+        !read_axis_attr(node, "dilations", n, 1, 1, dilations) ||
+        !read_axis_attr(node, "pads", 2 * n, 0, 0, pads) ||
+        !read_axis_attr(node, "kernel_shape", n, 0, 0, kernel))
+        return REASON_CHANNELS;
+    bool same_upper = node_string_is(node, "auto_pad", "SAME_UPPER");
+    bool same_lower = node_string_is(node, "auto_pad", "SAME_LOWER");
+    bool valid = node_string_is(node, "auto_pad", "VALID");
+    for (int i = 0; i < n; i++) {
+        int64_t taps = shape[i];
+        if (taps < 1 || taps > ATTRIBUTE_MAX ||
+            (kernel[i] != 0 && kernel[i] != taps))
+            return REASON_CHANNELS;
+        linear->axes[i] = (Axis){taps, strides[i], dilations[i],
+                                 valid ? 0 : pads[i], valid ? 0 : pads[n + i]};
+        Reason reason = REASON_NONE;
+        if (same_upper || same_lower)
+            reason = same_pads(fold, linear->input, same_upper, i,
+                               &linear->axes[i]);
+        if (reason)
+            return reason;
+    }
+    return REASON_NONE;
+}
+
+static Reason conv_read(Fold *fold, Linear *linear, const Tensor *weight)
+{
+    const Node *node = linear->node;
+    linear->spatial = weight->rank - 2;
+    linear->channel_axis = 1;
+    if (linear->spatial < 1 || linear->spatial > AXES_MAX)
+        return REASON_BUDGET;
+    for (int i = 0; i < AXES_MAX; i++)
+        linear->axes[i] = (Axis){1, 1, 1, 0, 0};
+    Reason reason = conv_read_axes(fold, linear, weight->dims + 2);
+    if (reason)
+        return reason;
+    int64_t group = node_int(node, "group", 1), taps[AXES_MAX];
+    bool transposed = linear->kind == LINEAR_CONV_TRANSPOSE;
+    if (group < 1 || weight->dims[0] % group || weight->dims[0] == 0 ||
+        weight->dims[1] == 0)
+        return REASON_GROUPS;
+    int64_t other;
+    if (__builtin_mul_overflow(weight->dims[1], group, &other))
+        return REASON_GROUPS;
+    for (int i = 0; i < AXES_MAX; i++)
+        taps[i] = linear->axes[i].taps;
+    linear->kernel = kernel_from_tensor(
+        fold->arena, weight, transposed ? LAYOUT_IN_OUT : LAYOUT_OUT_IN,
+        transposed ? other : weight->dims[0],
+        transposed ? weight->dims[0] : other, group, taps);
+    Value *bias = node_input(node, 2);
+    if (bias && !constant_vec(fold, bias, &linear->bias))
+        return constant_obstacle(fold, bias);
+    if (linear->bias.size && linear->bias.size != linear->kernel->out_channels)
+        return REASON_CHANNELS;
+    return REASON_NONE;
+}
+
+static const int64_t no_taps[AXES_MAX] = {1, 1, 1};
+
+/* Gemm's C, times beta, as a vector over the columns: (N), (1, N), (1), () . */
+static Reason gemm_read_bias(Fold *fold, Linear *linear, Value *value)
+{
+    const Tensor *tensor = value_constant(fold->graph, value);
+    int64_t columns = linear->kernel->out_channels;
+    Vec bias;
+    if (!tensor || !constant_vec(fold, value, &bias))
+        return constant_obstacle(fold, value);
+    if (tensor->count != 1 &&
+        (tensor->count != columns || tensor->dims[tensor->rank - 1] != columns))
+        return REASON_BROADCAST;
+    double beta = (double)node_float(linear->node, "beta", 1.0f);
+    double *wide = arena_array(fold->arena, (size_t)columns, sizeof *wide);
+    for (int64_t i = 0; i < columns; i++)
+        wide[i] = beta * vec_get(bias, i, 0);
+    linear->bias = (Vec){columns, wide};
+    return REASON_NONE;
+}
+
+static Reason gemm_read(Fold *fold, Linear *linear, const Tensor *weight)
+{
+    if (weight->rank != 2 || weight->count == 0)
+        return REASON_CHANNELS;
+    bool transposed = node_int(linear->node, "transB", 0) != 0;
+    linear->channel_axis = 1;
+    linear->kernel = kernel_from_tensor(
+        fold->arena, weight, transposed ? LAYOUT_OUT_IN : LAYOUT_IN_OUT,
+        weight->dims[transposed ? 0 : 1], weight->dims[transposed ? 1 : 0], 1,
+        no_taps);
+    Value *bias = node_input(linear->node, 2);
+    return bias ? gemm_read_bias(fold, linear, bias) : REASON_NONE;
+}
+
+/* MatMul with the weight on the right: rank 2, or more with ones in front. */
+static Reason matmul_read(Fold *fold, Linear *linear, const Tensor *weight)
+{
+    int rank = linear->input->fact.rank;
+    if (rank < 0)
+        return REASON_SHAPE_UNKNOWN;
+    if (weight->rank < 2 || rank < weight->rank || weight->count == 0)
+        return REASON_CHANNELS;
+    for (int i = 0; i < weight->rank - 2; i++)
+        if (weight->dims[i] != 1)
+            return REASON_BROADCAST;
+    linear->channel_axis = rank - 1;
+    linear->kernel = kernel_from_tensor(fold->arena, weight, LAYOUT_IN_OUT,
+                                        weight->dims[weight->rank - 1],
+                                        weight->dims[weight->rank - 2], 1,
+                                        no_taps);
+    return REASON_NONE;
+}
+
+/* ---- Linear operators without a weight ---- */
+
+bool linear_identity(Fold *fold, Value *value, DType type, Linear *out)
+{
+    const Fact *fact = &value->fact;
+    int64_t channels;
+    if (fact->rank < 3 || fact->rank > AXES_MAX + 2 ||
+        !dim_is_known(fold->model->symbols, fact->dims[1], &channels) ||
+        channels < 1)
+        return false;
+    *out = (Linear){.kind = LINEAR_CONV, .input = value, .type = type,
+                    .spatial = fact->rank - 2, .channel_axis = 1,
+                    .is_virtual = true};
+    for (int i = 0; i < AXES_MAX; i++)
+        out->axes[i] = (Axis){1, 1, 1, 0, 0};
+    out->kernel = kernel_uniform(fold->arena, channels, 1, no_taps);
+    return true;
+}
+
+/* ONNX AveragePool: the divisor must be the same everywhere, so padding counts
+ * or there is none, and no window may overhang the padded input. */
+static Reason pool_divisor(const Fold *fold, const Linear *linear)
+{
+    const Node *node = linear->node;
+    bool include = node_int(node, "count_include_pad", 0) != 0;
+    for (int i = 0; i < linear->spatial; i++) {
+        const Axis *axis = &linear->axes[i];
+        if (!include && (axis->begin || axis->end) &&
+            node->op == OP_AveragePool)
+            return REASON_EXCLUDE_PAD;
+        int64_t size;
+        if (!node_int(node, "ceil_mode", 0))
+            continue;
+        if (!dim_is_known(fold->model->symbols,
+                          linear->input->fact.dims[2 + i], &size) ||
+            (size + axis_slack(axis) - 1) % axis->stride != 0)
+            return REASON_CEIL_OVERHANG;
+    }
+    return REASON_NONE;
+}
+
+/* A pool as a depthwise convolution with 1/k at every tap. A maximum over one
+ * element is that element. */
+static Reason pool_read(Fold *fold, Node *node, Linear *out)
+{
+    const int64_t *shape;
+    int64_t count = node_ints(node, "kernel_shape", &shape), taps[AXES_MAX];
+    Value *input = node_input(node, 0);
+    if (!input || count < 1 || count > AXES_MAX ||
+        !linear_identity(fold, input, input->fact.type, out) ||
+        out->spatial != count || node_output(node, 1))
+        return REASON_NONLINEAR;
+    out->node = node;
+    double number = 1;
+    for (int i = 0; i < AXES_MAX; i++) {
+        taps[i] = i < count ? shape[i] : 1;
+        if (taps[i] < 1 || taps[i] > ATTRIBUTE_MAX)
+            return REASON_CHANNELS;
+        number *= (double)taps[i];
+    }
+    if (node->op == OP_MaxPool && number > 1)
+        return REASON_NONLINEAR;
+    Reason reason = conv_read_axes(fold, out, shape);
+    if (!reason)
+        reason = pool_divisor(fold, out);
+    out->kernel = kernel_uniform(fold->arena, out->kernel->out_channels,
+                                 1 / number, taps);
+    return reason;
+}
+
+double linear_macs(const Linear *linear)
+{
+    return linear->is_virtual ? 0 : (double)kernel_elements(linear->kernel);
+}
+
+Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact)
+{
+    static const struct {
+        Op op;
+        LinearKind kind;
+        Reason (*read)(Fold *fold, Linear *linear, const Tensor *weight);
+    } kinds[] = {
+        {OP_Conv, LINEAR_CONV, conv_read},
+        {OP_ConvTranspose, LINEAR_CONV_TRANSPOSE, conv_read},
+        {OP_Gemm, LINEAR_GEMM, gemm_read},
+        {OP_MatMul, LINEAR_MATMUL, matmul_read},
+    };
+    if (node->op == OP_AveragePool || node->op == OP_MaxPool)
+        return pool_read(fold, node, out);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (node->op != kinds[i].op)
+            continue;
+        *out = (Linear){.kind = kinds[i].kind, .node = node,
+                        .input = node_input(node, 0)};
+        Value *value = node_input(node, 1);
+        const Tensor *weight =
+            value ? value_constant(fold->graph, value) : NULL;
+        if (!out->input || !value)
+            return REASON_DYNAMIC_WEIGHT;
+        if (!weight || value_constant(fold->graph, out->input)) {
+            *fact = value->name;
+            return constant_obstacle(fold, weight ? out->input : value);
+        }
+        if (!tensor_is_readable(weight) || !dtype_is_real(weight->type))
+            return REASON_QUANTIZED;
+        out->type = weight->type;
+        return kinds[i].read(fold, out, weight);
+    }
+    return REASON_NONLINEAR;
+}
+
