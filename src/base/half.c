@@ -18,7 +18,7 @@ static double widen(Format format, uint16_t bits)
     int fraction = bits & ((1 << format.fraction) - 1);
     double sign = bits & 0x8000 ? -1.0 : 1.0;
     if (exponent == exponent_mask && fraction == 0)
-        return sign * INFINITY;
+        return sign * (double)INFINITY;
     if (exponent == exponent_mask) {
         uint64_t wide = (uint64_t)(bits & 0x8000) << 48 |
                         (uint64_t)0x7ff8 << 48 |
