@@ -388,16 +388,16 @@ static const struct {
     {{.variant = "fastvit_t8", .classes = -1},
      "-1 classes: at least 1 is needed"},
     {{.variant = "fastvit_t8", .width_mult = -1},
-     "width_mult -1 is not in (0, 16]"},
+     "width multiplier -1 is not in (0, 16]"},
     {{.variant = "fastvit_t8", .width_mult = (double)NAN},
-     "width_mult nan is not in (0, 16]"},
+     "width multiplier nan is not in (0, 16]"},
     {{.variant = "fastvit_t8", .width_mult = 0.001},
-     "width_mult 0.001 leaves stage 1 without channels"},
+     "width multiplier 0.001 leaves stage 1 no channels"},
     {{.variant = "fastvit_t8", .width_mult = 0.3},
-     "width_mult 0.3 makes stages 1 and 2 14 and 29 channels wide, and the "
-     "first must divide the second"},
+     "width multiplier 0.3 gives stage 2 29 channels, which is not a multiple "
+     "of the 14 of stage 1"},
     {{.variant = "fastvit_ma36", .width_mult = 0.25},
-     "width_mult 0.25 makes stage 4 152 channels wide, and attention needs a "
+     "width multiplier 0.25 gives stage 4 152 channels, and attention needs a "
      "multiple of 32"},
 };
 

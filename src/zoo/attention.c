@@ -12,18 +12,12 @@ typedef struct Extents {
     Extent batch, channels, height, width, positions, heads;
 } Extents;
 
-static Value *set_ints(Node *node, const char *attr, const int64_t *values,
-                       size_t count)
-{
-    node_set_ints(node, attr, values, count);
-    return node->outputs[0];
-}
-
 static Value *transpose(Net *net, Scope scope, Value *x, const int64_t *perm,
                         size_t rank)
 {
-    return set_ints(net_node(net, scope, OP_Transpose, &x, 1, 1), "perm", perm,
-                    rank);
+    Node *node = net_node(net, scope, OP_Transpose, &x, 1, 1);
+    node_set_ints(node, "perm", perm, rank);
+    return node->outputs[0];
 }
 
 static Value *reshape(Net *net, Scope scope, Value *x, Value *shape)

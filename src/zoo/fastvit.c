@@ -2,29 +2,27 @@
 
 #include "zoo/block.h"
 
-/* Widths after width_mult, which every block of the stage can take. */
+/* The stages' widths, which every block of theirs can take. */
 static int scale_widths(Net *net, const FastVit *fastvit, int64_t *widths)
 {
+    double factor = net->options.width_mult;
     for (int i = 0; i < FASTVIT_STAGES; i++) {
-        double width = fastvit->widths[i] * net->options.width_mult;
-        widths[i] = (int64_t)(width + 0.5);
-        if (widths[i] == 0)
+        widths[i] = (int64_t)(fastvit->widths[i] * factor + 0.5);
+        long long width = widths[i], before = i > 0 ? widths[i - 1] : 1;
+        if (width == 0)
             return err_set(net->err, ERR_USAGE,
-                           "width_mult %g leaves stage %d without channels",
-                           net->options.width_mult, i + 1);
-        if (i > 0 && widths[i] % widths[i - 1] != 0)
+                           "width multiplier %g leaves stage %d no channels",
+                           factor, i + 1);
+        if (width % before != 0)
             return err_set(net->err, ERR_USAGE,
-                           "width_mult %g makes stages %d and %d %lld and "
-                           "%lld channels wide, and the first must divide the "
-                           "second",
-                           net->options.width_mult, i, i + 1,
-                           (long long)widths[i - 1], (long long)widths[i]);
-        if (fastvit->mixers[i] == ATTENTION && widths[i] % HEAD_CHANNELS != 0)
+                           "width multiplier %g gives stage %d %lld channels, "
+                           "which is not a multiple of the %lld of stage %d",
+                           factor, i + 1, width, before, i);
+        if (fastvit->mixers[i] == ATTENTION && width % HEAD_CHANNELS != 0)
             return err_set(net->err, ERR_USAGE,
-                           "width_mult %g makes stage %d %lld channels wide, "
+                           "width multiplier %g gives stage %d %lld channels, "
                            "and attention needs a multiple of %d",
-                           net->options.width_mult, i + 1, (long long)widths[i],
-                           HEAD_CHANNELS);
+                           factor, i + 1, width, HEAD_CHANNELS);
     }
     return 0;
 }

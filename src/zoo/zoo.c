@@ -36,7 +36,7 @@ static const Variant *find_variant(Arena *arena, const char *name, Err *err)
         known = arena_printf(arena, "%s%s%s", known, *known ? ", " : "",
                              variants[i].name);
     }
-    err_set(err, ERR_USAGE, "unknown variant \"%s\"; there are %s",
+    err_set(err, ERR_USAGE, "unknown variant \"%.64s\"; there are %s",
             name ? name : "", known);
     return NULL;
 }
@@ -68,7 +68,7 @@ static int fill_options(NetOptions *net, const rp_sample_options *given,
     if (given->classes == 0)
         net->classes = 1000;
     if (!(net->width_mult > 0 && net->width_mult <= 16))
-        return err_set(err, ERR_USAGE, "width_mult %g is not in (0, 16]",
+        return err_set(err, ERR_USAGE, "width multiplier %g is not in (0, 16]",
                        net->width_mult);
     if (net->size < 1 || net->size > SIZE_MAX_PIXELS)
         return err_set(err, ERR_USAGE, "size %lld is not in 1 .. %d",
