@@ -1,0 +1,42 @@
+# bash completion for repfold
+# shellcheck shell=bash
+
+_repfold_options() {
+    local common='--quiet --help'
+    local reads='--freeze-initializers --assume-inference --max-memory --json'
+    local folds='--only --skip --enable --allow-cost --stop-after --verbose'
+    local judges='--input --input-shape --samples --seed --precision'
+    case $1 in
+    convert) echo "$common $reads $folds $judges --threads --output --in-place
+        --no-verify --require-change --dump-after" ;;
+    verify) echo "$common $reads $judges --threads" ;;
+    lint) echo "$common $reads $folds --threads" ;;
+    inspect) echo "$common $reads" ;;
+    run) echo "$common $reads --threads --input --output --data --rtol --atol
+        --precision" ;;
+    bench) echo "$common $reads --threads --input-shape --runs --precision" ;;
+    sample) echo "$common --output --width-mult --size --classes --dense
+        --dynamic --dtype --seed" ;;
+    esac
+}
+
+_repfold() {
+    local current=${COMP_WORDS[COMP_CWORD]} verb=${COMP_WORDS[1]} words=
+    local previous=${COMP_WORDS[COMP_CWORD - 1]}
+    compopt -o default 2>/dev/null
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        words='convert verify lint inspect run bench sample --help --version'
+    elif [ "$previous" = --precision ]; then
+        words='f32 f64 both'
+    elif [ "$previous" = --dtype ]; then
+        words='float16 float32 float64'
+    elif [[ $current = -* ]]; then
+        words=$(_repfold_options "$verb")
+    elif [ "$verb" = sample ] && [ "$COMP_CWORD" -eq 2 ]; then
+        words='fastvit_t8 fastvit_t12 fastvit_s12 fastvit_sa12 fastvit_sa24
+            fastvit_sa36 fastvit_ma36'
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+complete -F _repfold repfold

@@ -1,0 +1,62 @@
+# fish completion for repfold
+set -l verbs convert verify lint inspect run bench sample
+
+complete -c repfold -n "not __fish_seen_subcommand_from $verbs" -f \
+    -a "$verbs"
+complete -c repfold -n "not __fish_seen_subcommand_from $verbs" -l version
+
+function __repfold_option
+    set -l verbs $argv[1]
+    complete -c repfold -n "__fish_seen_subcommand_from $verbs" $argv[2..]
+end
+
+__repfold_option "$verbs" -s q -l quiet -d 'Print errors only'
+__repfold_option "$verbs" -s h -l help -d 'Explain the command'
+
+set -l reads convert verify lint inspect run bench
+__repfold_option "$reads" -l freeze-initializers \
+    -d 'Initializers that are also inputs are constant'
+__repfold_option "$reads" -l assume-inference \
+    -d 'Take training_mode=1 for inference'
+__repfold_option "$reads" -x -l max-memory -d 'Stop when more is needed'
+__repfold_option "$reads" -r -l json -d 'Write the report as JSON'
+
+set -l folds convert lint
+__repfold_option "$folds" -x -l only -d 'Fold by these rules alone'
+__repfold_option "$folds" -x -l skip -d 'Fold by all rules but these'
+__repfold_option "$folds" -x -l enable -d 'Also fold by these rules'
+__repfold_option "$folds" -l allow-cost -d 'Also folds that raise the cost'
+__repfold_option "$folds" -x -l stop-after -d 'Make the first N folds only'
+__repfold_option "$folds" -s v -l verbose -d 'List each fold and refusal'
+
+set -l judges convert verify
+__repfold_option "$judges run" -r -l input -d 'NAME=FILE.npy'
+__repfold_option "$judges bench" -x -l input-shape -d 'NAME:1,3,H,W'
+__repfold_option "$judges" -x -l samples -d 'Random inputs to verify on'
+__repfold_option "$judges sample" -x -l seed -d 'Random numbers start here'
+__repfold_option "$judges" -x -l precision -a 'f64 both'
+__repfold_option "run bench" -x -l precision -a 'f32 f64'
+__repfold_option "$judges lint run bench" -x -l threads -d 'Processors'
+
+__repfold_option "convert sample" -s o -r -l output -d 'Where the model goes'
+__repfold_option convert -l in-place -d 'Replace the input file'
+__repfold_option convert -l no-verify -d 'Write without verifying'
+__repfold_option convert -l require-change -d 'Exit 1 when nothing folded'
+__repfold_option convert -x -l dump-after -d 'Print the graph after a pass'
+
+__repfold_option run -r -l output -d 'NAME=FILE.npy'
+__repfold_option run -r -l data -d 'Run a backend test folder'
+__repfold_option run -x -l rtol -d 'Relative tolerance'
+__repfold_option run -x -l atol -d 'Absolute tolerance'
+__repfold_option bench -x -l runs -d 'How often to run'
+
+__repfold_option sample -x -l width-mult -d 'Multiply the channels'
+__repfold_option sample -x -l size -d 'Height and width'
+__repfold_option sample -x -l classes -d 'Outputs of the classifier'
+__repfold_option sample -l dense -d 'Four feature maps'
+__repfold_option sample -l dynamic -d 'Leave the batch size open'
+__repfold_option sample -x -l dtype -a 'float16 float32 float64'
+__repfold_option sample -f -a 'fastvit_t8 fastvit_t12 fastvit_s12
+    fastvit_sa12 fastvit_sa24 fastvit_sa36 fastvit_ma36'
+
+functions -e __repfold_option
