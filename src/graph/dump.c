@@ -75,3 +75,229 @@ const char *node_text(Arena *arena, const Node *node)
     text_printf(&text, "\"");
     return text.bytes;
 }
+
+void text_fact(Text *text, const Symbols *symbols, const Fact *fact)
+{
+    text_printf(text, "%s",
+                fact->type == DT_UNDEFINED ? "?" : dtype_name(fact->type));
+    if (fact->rank < 0)
+        return;
+    text_printf(text, "[");
+    for (int i = 0; i < fact->rank; i++) {
+        text_printf(text, "%s", i > 0 ? "," : "");
+        text_escaped(text, dim_text(text->arena, symbols, fact->dims[i]));
+    }
+    text_printf(text, "]");
+}
+
+/* ---- Text ---- */
+
+/* Longer lists of an attribute are cut. */
+enum { LIST_SHOWN = 8 };
+
+static void put_indent(Text *text, int depth)
+{
+    text_printf(text, "%*s", 2 * depth, "");
+}
+
+/* "name type[dims]" */
+static void put_value(Text *text, const Graph *graph, const Value *value)
+{
+    if (!value) {
+        text_printf(text, "-");
+        return;
+    }
+    text_escaped(text, value->name);
+    text_printf(text, " ");
+    text_fact(text, graph->model->symbols, &value->fact);
+}
+
+static void put_span(Text *text, Span span)
+{
+    size_t shown = span.size < 64 ? span.size : 64;
+    text_printf(text, "\"");
+    if (shown > 0)
+        text_escaped(text, arena_strndup(text->arena,
+                                         (const char *)span.bytes, shown));
+    text_printf(text, shown < span.size ? "...\"" : "\"");
+}
+
+static void put_list(Text *text, const Attr *attr)
+{
+    text_printf(text, "[");
+    for (size_t i = 0; i < attr->count && i < LIST_SHOWN; i++) {
+        text_printf(text, "%s", i > 0 ? "," : "");
+        if (attr->type == ATTR_INTS)
+            text_printf(text, "%lld", (long long)attr->ints[i]);
+        else if (attr->type == ATTR_FLOATS)
+            text_printf(text, "%g", (double)attr->floats[i]);
+        else
+            put_span(text, attr->strings[i]);
+    }
+    text_printf(text, attr->count > LIST_SHOWN ? ",...]" : "]");
+}
+
+static void put_tensor(Text *text, const Tensor *tensor)
+{
+    text_printf(text, "%s[", dtype_name(tensor->type));
+    for (int i = 0; i < tensor->rank; i++)
+        text_printf(text, "%s%lld", i > 0 ? "," : "",
+                    (long long)tensor->dims[i]);
+    text_printf(text, "]");
+}
+
+static void put_attr(Text *text, const Attr *attr)
+{
+    text_printf(text, " ");
+    text_escaped(text, attr->name);
+    text_printf(text, "=");
+    if (attr->reference)
+        text_escaped(text, attr->reference);
+    else if (attr->type == ATTR_INT)
+        text_printf(text, "%lld", (long long)attr->i);
+    else if (attr->type == ATTR_FLOAT)
+        text_printf(text, "%g", (double)attr->f);
+    else if (attr->type == ATTR_STRING)
+        put_span(text, attr->s);
+    else if (attr->type == ATTR_INTS || attr->type == ATTR_FLOATS ||
+             attr->type == ATTR_STRINGS)
+        put_list(text, attr);
+    else if (attr->type == ATTR_TENSOR && attr->tensor)
+        put_tensor(text, attr->tensor);
+    else
+        text_printf(text, "...");
+}
+
+static void put_graph(Text *text, const Graph *graph, int depth);
+
+static void put_subgraphs(Text *text, const Attr *attr, int depth)
+{
+    if (attr->graph)
+        put_graph(text, attr->graph, depth);
+    for (size_t i = 0; attr->graphs && i < attr->count; i++)
+        put_graph(text, attr->graphs[i], depth);
+}
+
+/* "y float32[1,8] = Relu(x) axis=1 # name" */
+static void put_node(Text *text, const Node *node, int depth)
+{
+    put_indent(text, depth);
+    for (int i = 0; i < node->output_count; i++) {
+        text_printf(text, "%s", i > 0 ? ", " : "");
+        put_value(text, node->graph, node->outputs[i]);
+    }
+    text_printf(text, " = ");
+    if (node->domain[0]) {
+        text_escaped(text, node->domain);
+        text_printf(text, ".");
+    }
+    text_escaped(text, node->op_type);
+    text_printf(text, "(");
+    for (int i = 0; i < node->input_count; i++) {
+        text_printf(text, "%s", i > 0 ? ", " : "");
+        text_escaped(text, node->inputs[i] ? node->inputs[i]->name : "-");
+    }
+    text_printf(text, ")");
+    for (int i = 0; i < node->attr_count; i++)
+        put_attr(text, &node->attrs[i]);
+    if (node->name[0]) {
+        text_printf(text, " # ");
+        text_escaped(text, node->name);
+    }
+    text_printf(text, "\n");
+    for (int i = 0; i < node->attr_count; i++)
+        put_subgraphs(text, &node->attrs[i], depth + 1);
+}
+
+static void put_values(Text *text, const Graph *graph, const char *what,
+                       Value *const *values, size_t count, int depth)
+{
+    for (size_t i = 0; i < count; i++) {
+        put_indent(text, depth);
+        text_printf(text, "%s ", what);
+        put_value(text, graph, values[i]);
+        text_printf(text, "\n");
+    }
+}
+
+/* Recursion is as deep as subgraphs nest, which the reader bounds. */
+static void put_graph(Text *text, const Graph *graph, int depth)
+{
+    put_indent(text, depth);
+    text_printf(text, "graph ");
+    text_escaped(text, graph->name);
+    text_printf(text, "\n");
+    put_values(text, graph, "input", graph->inputs, graph->input_count,
+               depth + 1);
+    put_values(text, graph, "initializer", graph->initializers,
+               graph->initializer_count, depth + 1);
+    for (size_t i = 0; i < graph->node_count; i++)
+        if (!graph->nodes[i]->removed)
+            put_node(text, graph->nodes[i], depth + 1);
+    put_values(text, graph, "output", graph->outputs, graph->output_count,
+               depth + 1);
+}
+
+void graph_dump_text(const Graph *graph, Text *text)
+{
+    put_graph(text, graph, 0);
+}
+
+/* ---- Graphviz ---- */
+
+/* A name inside double quotes. */
+static void put_dot_name(Text *text, const char *name)
+{
+    Text plain = {.arena = text->arena};
+    text_escaped(&plain, name);
+    for (const char *c = plain.bytes; *c; c++)
+        text_printf(text, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+}
+
+/* Edges come from the producing node, or from the value's own box. */
+static void put_dot_edge(Text *text, const Graph *graph, const Value *value,
+                         const char *to, size_t index)
+{
+    if (value->producer)
+        text_printf(text, "  n%zu -> %s%zu [label=\"",
+                    value->producer->index, to, index);
+    else {
+        text_printf(text, "  \"");
+        put_dot_name(text, value->name);
+        text_printf(text, "\" -> %s%zu [label=\"", to, index);
+    }
+    Text fact = {.arena = text->arena};
+    text_fact(&fact, graph->model->symbols, &value->fact);
+    put_dot_name(text, fact.bytes);
+    text_printf(text, "\"];\n");
+}
+
+/* Parameters would drown the rest: constants are left out. */
+static void put_dot_node(Text *text, const Graph *graph, const Node *node)
+{
+    text_printf(text, "  n%zu [shape=box,label=\"", node->index);
+    put_dot_name(text, node->op_type);
+    text_printf(text, "\\n");
+    put_dot_name(text, node->name);
+    text_printf(text, "\"];\n");
+    for (int i = 0; i < node->input_count; i++)
+        if (node->inputs[i] && !value_constant(graph, node->inputs[i]))
+            put_dot_edge(text, graph, node->inputs[i], "n", node->index);
+}
+
+void graph_dump_dot(const Graph *graph, Text *text)
+{
+    text_printf(text, "digraph \"");
+    put_dot_name(text, graph->name);
+    text_printf(text, "\" {\n");
+    for (size_t i = 0; i < graph->node_count; i++)
+        if (!graph->nodes[i]->removed)
+            put_dot_node(text, graph, graph->nodes[i]);
+    for (size_t i = 0; i < graph->output_count; i++) {
+        text_printf(text, "  out%zu [label=\"", i);
+        put_dot_name(text, graph->outputs[i]->name);
+        text_printf(text, "\"];\n");
+        put_dot_edge(text, graph, graph->outputs[i], "out", i);
+    }
+    text_printf(text, "}\n");
+}

@@ -17,6 +17,9 @@ void text_printf(Text *text, const char *format, ...)
  * from a file can go to a terminal. */
 void text_escaped(Text *text, const char *string);
 
+/* "float32[batch,3,256,256]"; "?" for what is not known. */
+void text_fact(Text *text, const Symbols *symbols, const Fact *fact);
+
 /* One line a node: outputs with type and shape, operator, inputs. */
 void graph_dump_text(const Graph *graph, Text *text);
 /* The same for Graphviz. */

@@ -31,6 +31,8 @@ Dim dim_named(Symbols *symbols, const char *name);
 Dim dim_unknown(Symbols *symbols);
 /* The same for a size, which is not negative. */
 Dim dim_size_unknown(Symbols *symbols);
+/* True for what these two make. */
+bool dim_is_unknown(const Symbols *symbols, Dim dim);
 /* Expressions are polynomials in normal form, so a+b-b is a, (a+1)*b is
  * a*b+b, and a*b/b is a. A result out of int64, a division by zero, and an
  * expression beyond reason, is unknown. A value may be a negative number: it
@@ -55,7 +57,7 @@ typedef struct Fact {
     Dim dims[RANK_MAX];
     /* The elements of a small integer tensor of rank 0 or 1 (a shape, axes,
      * sizes ...), each known or symbolic; int_count is -1 when not tracked. */
-    Dim *ints;
+    const Dim *ints;
     int int_count;
 } Fact;
 

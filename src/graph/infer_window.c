@@ -1,0 +1,586 @@
+/*
+ * Shape functions of convolution, pooling, resizing and normalisation.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "graph/infer.h"
+
+enum { SPATIAL_MAX = RANK_MAX - 2 };
+
+typedef enum AutoPad {
+    PAD_EXPLICIT,
+    PAD_SAME,
+    PAD_VALID
+} AutoPad;
+
+/* The attributes that windows share, one entry for each spatial axis. */
+typedef struct Window {
+    int spatial;
+    Dim kernel[SPATIAL_MAX];
+    int64_t stride[SPATIAL_MAX], dilation[SPATIAL_MAX];
+    int64_t begin[SPATIAL_MAX], end[SPATIAL_MAX]; /* pads */
+    AutoPad auto_pad;
+    bool ceil_mode;
+} Window;
+
+/* A list attribute with `count` entries in [least, INT32_MAX]. */
+static int list_attr(const InferCall *call, const char *name, int64_t fallback,
+                     int64_t least, int count, int64_t *out, Err *err)
+{
+    const int64_t *values = NULL;
+    int64_t given = node_ints(call->node, name, &values);
+    if (given >= 0 && given != count)
+        return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
+                          "%s has %lld entries instead of %d", name,
+                          (long long)given, count);
+    for (int i = 0; i < count; i++) {
+        out[i] = given < 0 ? fallback : values[i];
+        if (out[i] < least || out[i] > INT32_MAX)
+            return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
+                              "%s has %lld, which is not possible", name,
+                              (long long)out[i]);
+    }
+    return 0;
+}
+
+static int read_auto_pad(const InferCall *call, AutoPad *out, Err *err)
+{
+    const Node *node = call->node;
+    *out = PAD_EXPLICIT;
+    if (node_string_is(node, "auto_pad", "SAME_UPPER") ||
+        node_string_is(node, "auto_pad", "SAME_LOWER"))
+        *out = PAD_SAME;
+    else if (node_string_is(node, "auto_pad", "VALID"))
+        *out = PAD_VALID;
+    else if (node_attr(node, "auto_pad") &&
+             !node_string_is(node, "auto_pad", "NOTSET") &&
+             !node_string_is(node, "auto_pad", ""))
+        return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
+                          "auto_pad is not one of NOTSET, SAME_UPPER, "
+                          "SAME_LOWER, VALID");
+    return 0;
+}
+
+/* The sizes of the kernel: the attribute's, and where there is a weight (its
+ * last `spatial` sizes) both must agree. */
+static int read_kernel(const InferCall *call, Window *window,
+                       const Fact *weight, Err *err)
+{
+    int64_t sizes[SPATIAL_MAX];
+    bool given = node_attr(call->node, "kernel_shape") != NULL;
+    if (!given && !weight)
+        return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
+                          "it has no kernel_shape");
+    if (given)
+        TRY(list_attr(call, "kernel_shape", 1, 1, window->spatial, sizes,
+                      err));
+    for (int i = 0; i < window->spatial; i++) {
+        Dim size = weight && weight->rank >= 0
+                       ? weight->dims[weight->rank - window->spatial + i]
+                       : -1;
+        window->kernel[i] = given ? sizes[i] : size;
+        if (given && size >= 0)
+            TRY(infer_same(call, sizes[i], size,
+                           "kernel_shape and weight differ",
+                           &window->kernel[i], err));
+        if (!given && !(weight && weight->rank >= 0))
+            window->kernel[i] = dim_size_unknown(call->symbols);
+        if (window->kernel[i] == 0)
+            return infer_fail(call, err, ERR_BAD_SHAPE,
+                              "its kernel has a size of 0");
+    }
+    return 0;
+}
+
+static int read_window(const InferCall *call, Window *window, int spatial,
+                       const Fact *weight, Err *err)
+{
+    int64_t pads[2 * SPATIAL_MAX];
+    window->spatial = spatial;
+    TRY(read_kernel(call, window, weight, err));
+    TRY(list_attr(call, "strides", 1, 1, spatial, window->stride, err));
+    TRY(list_attr(call, "dilations", 1, 1, spatial, window->dilation, err));
+    TRY(list_attr(call, "pads", 0, 0, 2 * spatial, pads, err));
+    TRY(read_auto_pad(call, &window->auto_pad, err));
+    for (int i = 0; i < spatial; i++) {
+        bool padded = window->auto_pad == PAD_EXPLICIT;
+        window->begin[i] = padded ? pads[i] : 0;
+        window->end[i] = padded ? pads[spatial + i] : 0;
+    }
+    window->ceil_mode = node_int(call->node, "ceil_mode", 0) != 0;
+    return 0;
+}
+
+/* Conv-11 and pooling: floor((in + pads - dilation*(kernel-1) - 1) / stride)
+ * + 1. The slack is summed first, so that equal slack gives the same Dim. With
+ * ceil_mode a window that would start in the end padding is left out: no more
+ * windows than strides that begin in the input and its begin padding. */
+static int window_size(const InferCall *call, const Window *window, int i,
+                       Dim in, Dim *out, Err *err)
+{
+    Symbols *symbols = call->symbols;
+    int64_t stride = window->stride[i];
+    if (window->auto_pad == PAD_SAME) {
+        *out = infer_dim(call, DIM_CEIL, in, stride);
+        return 0;
+    }
+    Dim reach = infer_dim(call, DIM_MUL, window->dilation[i],
+                          infer_dim(call, DIM_SUB, window->kernel[i], 1));
+    Dim pads = dim_number(symbols, window->begin[i] + window->end[i] - 1);
+    Dim slack = infer_dim(call, DIM_SUB, pads, reach);
+    Dim room = infer_dim(call, DIM_ADD, in, slack);
+    int64_t number;
+    if (dim_is_known(symbols, room, &number) && number < 0)
+        return infer_fail(call, err, ERR_BAD_SHAPE,
+                          "its kernel is larger than the padded input, "
+                          "whose size is %lld",
+                          (long long)in);
+    Dim steps = infer_dim(call, window->ceil_mode ? DIM_CEIL : DIM_DIV, room,
+                          stride);
+    *out = infer_dim(call, DIM_ADD, steps, 1);
+    if (window->ceil_mode) {
+        Dim most = infer_dim(call, DIM_ADD, in, window->begin[i]);
+        *out = infer_dim(call, DIM_MIN, *out,
+                         infer_dim(call, DIM_CEIL, most, stride));
+    }
+    return 0;
+}
+
+/* The rank of input and weight must agree and leave room for spatial axes. */
+static int conv_rank(const InferCall *call, const Fact *in, const Fact *weight,
+                     int *rank, Err *err)
+{
+    *rank = in->rank >= 0 ? in->rank : weight->rank;
+    if (*rank >= 0 && *rank < 3)
+        return infer_fail(call, err, ERR_BAD_SHAPE,
+                          "its input or weight has rank %d", *rank);
+    if (in->rank >= 0 && weight->rank >= 0 && in->rank != weight->rank)
+        return infer_fail(call, err, ERR_BAD_SHAPE,
+                          "input %s and weight %s differ in rank",
+                          infer_text(call, in), infer_text(call, weight));
+    return 0;
+}
+
+/* The bias, when there is one, has one element for each channel. */
+static int check_bias(const InferCall *call, int slot, Dim channels, Err *err)
+{
+    const Fact *bias = infer_in(call, slot);
+    Dim same;
+    if (bias->rank < 0)
+        return 0;
+    if (bias->rank != 1)
+        return infer_fail(call, err, ERR_BAD_SHAPE, "its bias has rank %d",
+                          bias->rank);
+    return infer_same(call, bias->dims[0], channels,
+                      "bias and output channels differ", &same, err);
+}
+
+static int check_group(const InferCall *call, Dim channels, int64_t group,
+                       Err *err)
+{
+    if (channels >= 0 && channels % group != 0)
+        return infer_fail(call, err, ERR_BAD_SHAPE,
+                          "%lld channels do not divide into %lld groups",
+                          (long long)channels, (long long)group);
+    return 0;
+}
+
+/* Weight of Conv: [out, in/group, kernel...]. */
+static int conv_channels(const InferCall *call, const Fact *in,
+                         const Fact *weight, int64_t group, Dim *out, Err *err)
+{
+    *out = dim_size_unknown(call->symbols);
+    if (weight->rank < 0)
+        return 0;
+    Dim same;
+    Dim needs = infer_dim(call, DIM_MUL, weight->dims[1], group);
+    *out = weight->dims[0];
+    TRY(check_group(call, *out, group, err));
+    if (in->rank >= 0)
+        TRY(infer_same(call, in->dims[1], needs,
+                       "input channels and weight differ", &same, err));
+    return check_bias(call, 2, *out, err);
+}
+
+/* Weight of ConvTranspose: [in, out/group, kernel...]. */
+static int transposed_channels(const InferCall *call, const Fact *in,
+                               const Fact *weight, int64_t group, Dim *out,
+                               Err *err)
+{
+    *out = dim_size_unknown(call->symbols);
+    if (weight->rank < 0)
+        return 0;
+    Dim same;
+    *out = infer_dim(call, DIM_MUL, weight->dims[1], group);
+    TRY(check_group(call, weight->dims[0], group, err));
+    if (in->rank >= 0)
+        TRY(infer_same(call, in->dims[1], weight->dims[0],
+                       "input channels and weight differ", &same, err));
+    return check_bias(call, 2, *out, err);
+}
+
+/* Size i of the input's spatial axes. */
+static Dim spatial_size(const InferCall *call, const Fact *in, int i)
+{
+    return in->rank >= 0 ? in->dims[2 + i] : dim_size_unknown(call->symbols);
+}
+
+static Dim batch_size(const InferCall *call, const Fact *in)
+{
+    return in->rank >= 0 ? in->dims[0] : dim_size_unknown(call->symbols);
+}
+
+int infer_conv(InferCall *call, Err *err)
+{
+    const Fact *in = infer_in(call, 0), *weight = infer_in(call, 1);
+    Fact *out = infer_out(call, 0);
+    Dim dims[RANK_MAX];
+    Window window;
+    int rank;
+    int64_t group;
+    out->type = in->type != DT_UNDEFINED ? in->type : weight->type;
+    TRY(infer_int_attr(call, "group", 1, 1, &group, err));
+    TRY(conv_rank(call, in, weight, &rank, err));
+    if (rank < 0)
+        return 0;
+    TRY(read_window(call, &window, rank - 2, weight, err));
+    dims[0] = batch_size(call, in);
+    TRY(conv_channels(call, in, weight, group, &dims[1], err));
+    for (int i = 0; i < window.spatial; i++)
+        TRY(window_size(call, &window, i, spatial_size(call, in, i),
+                        &dims[2 + i], err));
+    infer_set(out, out->type, rank, dims);
+    return 0;
+}
+
+/* ConvTranspose-11: stride*(in-1) + output_padding + dilation*(kernel-1) + 1
+ * - pads; with auto_pad SAME the input's size times the stride. */
+static int transposed_size(const InferCall *call, const Window *window, int i,
+                           int64_t extra, Dim in, Dim *out, Err *err)
+{
+    int64_t stride = window->stride[i], number;
+    *out = infer_dim(call, DIM_MUL, in, stride);
+    if (window->auto_pad == PAD_SAME)
+        return 0;
+    Dim reach = infer_dim(call, DIM_MUL, window->dilation[i],
+                          infer_dim(call, DIM_SUB, window->kernel[i], 1));
+    Dim rest = dim_number(call->symbols, extra + 1 - stride -
+                                             window->begin[i] -
+                                             window->end[i]);
+    *out = infer_dim(call, DIM_ADD, *out, infer_dim(call, DIM_ADD, reach,
+                                                    rest));
+    if (dim_is_known(call->symbols, *out, &number) && number < 0)
+        return infer_fail(call, err, ERR_BAD_SHAPE,
+                          "its pads leave a size of %lld", (long long)number);
+    return 0;
+}
+
+int infer_convtranspose(InferCall *call, Err *err)
+{
+    const Fact *in = infer_in(call, 0), *weight = infer_in(call, 1);
+    Fact *out = infer_out(call, 0);
+    Dim dims[RANK_MAX];
+    Window window;
+    int rank;
+    int64_t group, extra[SPATIAL_MAX], sizes[SPATIAL_MAX];
+    out->type = in->type != DT_UNDEFINED ? in->type : weight->type;
+    TRY(infer_int_attr(call, "group", 1, 1, &group, err));
+    TRY(conv_rank(call, in, weight, &rank, err));
+    if (rank < 0)
+        return 0;
+    TRY(read_window(call, &window, rank - 2, weight, err));
+    TRY(list_attr(call, "output_padding", 0, 0, rank - 2, extra, err));
+    bool given = node_attr(call->node, "output_shape") != NULL;
+    if (given)
+        TRY(list_attr(call, "output_shape", 1, 0, rank - 2, sizes, err));
+    dims[0] = batch_size(call, in);
+    TRY(transposed_channels(call, in, weight, group, &dims[1], err));
+    for (int i = 0; i < window.spatial; i++)
+        if (given)
+            dims[2 + i] = sizes[i];
+        else
+            TRY(transposed_size(call, &window, i, extra[i],
+                                spatial_size(call, in, i), &dims[2 + i], err));
+    infer_set(out, out->type, rank, dims);
+    return 0;
+}
+
+/* MaxPool's second output are int64 indices. */
+int infer_pool(InferCall *call, Err *err)
+{
+    const Fact *in = infer_in(call, 0);
+    Fact *out = infer_out(call, 0), *indices = infer_out(call, 1);
+    Window window;
+    infer_copy(out, in);
+    indices->type = DT_INT64;
+    if (in->rank < 0)
+        return 0;
+    if (in->rank < 3)
+        return infer_fail(call, err, ERR_BAD_SHAPE, "its input has rank %d",
+                          in->rank);
+    TRY(read_window(call, &window, in->rank - 2, NULL, err));
+    for (int i = 0; i < window.spatial; i++)
+        TRY(window_size(call, &window, i, in->dims[2 + i], &out->dims[2 + i],
+                        err));
+    infer_set(indices, DT_INT64, out->rank, out->dims);
+    return 0;
+}
+
+int infer_globalpool(InferCall *call, Err *err)
+{
+    const Fact *in = infer_in(call, 0);
+    Fact *out = infer_out(call, 0);
+    infer_copy(out, in);
+    if (in->rank >= 0 && in->rank < 2)
+        return infer_fail(call, err, ERR_BAD_SHAPE, "its input has rank %d",
+                          in->rank);
+    for (int i = 2; i < in->rank; i++)
+        out->dims[i] = 1;
+    return 0;
+}
+
+/* ---- Normalisation ---- */
+
+/* Inputs `first` to `last` are one number for each channel. */
+static int check_channels(const InferCall *call, int first, int last,
+                          Dim channels, Err *err)
+{
+    for (int i = first; i <= last; i++) {
+        const Fact *fact = infer_in(call, i);
+        Dim same;
+        if (fact->rank < 0)
+            continue;
+        if (fact->rank != 1)
+            return infer_fail(call, err, ERR_BAD_SHAPE,
+                              "its input %d has rank %d", i, fact->rank);
+        TRY(infer_same(call, fact->dims[0], channels,
+                       "parameters and channels differ", &same, err));
+    }
+    return 0;
+}
+
+/* Axis 1 holds the channels; an input of rank 1 has a single one. */
+static Dim channels_of(const InferCall *call, const Fact *in)
+{
+    if (in->rank < 0)
+        return dim_size_unknown(call->symbols);
+    return in->rank < 2 ? 1 : in->dims[1];
+}
+
+int infer_batchnorm(InferCall *call, Err *err)
+{
+    const Fact *in = infer_in(call, 0);
+    Dim channels = channels_of(call, in);
+    infer_copy(infer_out(call, 0), in);
+    /* Until opset 8 spatial=0 gave every position its own parameters. */
+    if (node_int(call->node, "spatial", 1) != 0)
+        TRY(check_channels(call, 1, 4, channels, err));
+    /* The statistics of training mode: before opset 14 with a type of the
+     * input, since then of the mean input. */
+    for (int i = 1; i < call->node->output_count; i++)
+        infer_set(infer_out(call, i), infer_in(call, 3)->type, 1, &channels);
+    return 0;
+}
+
+int infer_instancenorm(InferCall *call, Err *err)
+{
+    const Fact *in = infer_in(call, 0);
+    infer_copy(infer_out(call, 0), in);
+    return check_channels(call, 1, 2, channels_of(call, in), err);
+}
+
+/* Scale and bias are per group in opset 18, per channel since 21. */
+int infer_groupnorm(InferCall *call, Err *err)
+{
+    const Fact *in = infer_in(call, 0);
+    int64_t groups;
+    infer_copy(infer_out(call, 0), in);
+    TRY(infer_int_attr(call, "num_groups", 0, 1, &groups, err));
+    Dim channels = channels_of(call, in);
+    TRY(check_group(call, channels, groups, err));
+    return check_channels(call, 1, 2, call->opset < 21 ? groups : channels,
+                          err);
+}
+
+/* LayerNormalization-17: mean and inverse deviation keep the axes before
+ * `axis` and have size 1 from there on. */
+int infer_layernorm(InferCall *call, Err *err)
+{
+    const Fact *in = infer_in(call, 0);
+    int64_t type = node_int(call->node, "stash_type", DT_FLOAT);
+    Fact statistics = *in;
+    int axis;
+    infer_copy(infer_out(call, 0), in);
+    if (type <= 0 || type >= DT_COUNT)
+        return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
+                          "stash_type %lld is not a type", (long long)type);
+    if (in->rank >= 0) {
+        TRY(infer_axis(call, node_int(call->node, "axis", -1), in->rank, &axis,
+                       err));
+        for (int i = axis; i < in->rank; i++)
+            statistics.dims[i] = 1;
+    }
+    for (int i = 1; i < call->node->output_count; i++)
+        infer_set(infer_out(call, i), (DType)type, in->rank, statistics.dims);
+    return 0;
+}
+
+/* ---- Resize ---- */
+
+/* floor(size * scale), in float as ONNX computes it. */
+static Dim scaled_size(const InferCall *call, Dim size, double scale)
+{
+    double inverse = 1 / scale;
+    if (size >= 0) {
+        double exact = floor((double)((float)size * (float)scale));
+        if (exact >= 0 && exact < 0x1p62)
+            return (Dim)exact;
+    } else if (scale >= 1 && scale == floor(scale) && scale < INT32_MAX) {
+        return infer_dim(call, DIM_MUL, size, (Dim)scale);
+    } else if (inverse == floor(inverse) && inverse < INT32_MAX) {
+        return infer_dim(call, DIM_DIV, size, (Dim)inverse);
+    }
+    return dim_size_unknown(call->symbols);
+}
+
+/* Scales are the second input of Resize-10 and Upsample-9, the third of
+ * Resize-11, and an attribute of Upsample-7. */
+static int resize_scales(const InferCall *call, double *scales)
+{
+    bool old = call->node->op == OP_Upsample || call->opset < 11;
+    int count = infer_reals(call, old ? 1 : 2, RANK_MAX, scales);
+    const Attr *attr = node_attr(call->node, "scales");
+    if (count >= 0 || !attr || attr->type != ATTR_FLOATS)
+        return count;
+    if (attr->count > RANK_MAX)
+        return -1;
+    for (size_t i = 0; i < attr->count; i++)
+        scales[i] = (double)attr->floats[i];
+    return (int)attr->count;
+}
+
+/* Resize-18's axes; all of them without the attribute. */
+static int resize_axes(const InferCall *call, int rank, int axes[RANK_MAX],
+                       int *count, Err *err)
+{
+    const int64_t *values = NULL;
+    int64_t given = node_ints(call->node, "axes", &values);
+    bool seen[RANK_MAX] = {false};
+    *count = given < 0 ? rank : (int)(given > rank ? rank + 1 : given);
+    if (*count > rank)
+        return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
+                          "axes has more entries than the rank %d", rank);
+    for (int i = 0; i < *count; i++) {
+        TRY(infer_axis(call, given < 0 ? i : values[i], rank, &axes[i], err));
+        if (seen[axes[i]])
+            return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
+                              "axis %d is given twice", axes[i]);
+        seen[axes[i]] = true;
+    }
+    return 0;
+}
+
+typedef struct Resize {
+    int axes[RANK_MAX], count;
+    double scales[RANK_MAX];
+    int scale_count; /* 0 or -1 when they are not given or not known */
+    IntList sizes;
+} Resize;
+
+/* keep_aspect_ratio_policy of Resize-18: one scale for all axes, the smallest
+ * or the largest that the sizes ask for. */
+static int resize_keep_ratio(const InferCall *call, const Fact *in,
+                             const Resize *resize, Fact *out)
+{
+    bool larger = node_string_is(call->node, "keep_aspect_ratio_policy",
+                                 "not_smaller");
+    if (!larger && !node_string_is(call->node, "keep_aspect_ratio_policy",
+                                   "not_larger"))
+        return 0;
+    double best = larger ? 0 : HUGE_VAL;
+    bool known = true;
+    for (int i = 0; i < resize->count; i++) {
+        Dim from = in->dims[resize->axes[i]], to = resize->sizes.items[i];
+        known &= from > 0 && to >= 0;
+        double scale = (double)to / (double)from;
+        if (larger ? scale > best : scale < best)
+            best = scale;
+    }
+    for (int i = 0; i < resize->count; i++) {
+        Dim *dim = &out->dims[resize->axes[i]];
+        double size = floor(best * (double)*dim + 0.5);
+        *dim = known && size < 0x1p62 ? (Dim)size
+                                      : dim_size_unknown(call->symbols);
+    }
+    return 1;
+}
+
+static void resize_to_sizes(const InferCall *call, const Fact *in,
+                            const Resize *resize, Fact *out)
+{
+    if (resize_keep_ratio(call, in, resize, out))
+        return;
+    for (int i = 0; i < resize->count; i++)
+        out->dims[resize->axes[i]] = resize->sizes.items[i];
+}
+
+/* With tf_crop_and_resize the scaled size is that of the region: roi holds
+ * all starts and then all ends. */
+static int resize_region(const InferCall *call, Resize *resize)
+{
+    double roi[2 * RANK_MAX];
+    if (!node_string_is(call->node, "coordinate_transformation_mode",
+                        "tf_crop_and_resize"))
+        return 1;
+    if (infer_reals(call, 1, 2 * RANK_MAX, roi) != 2 * resize->count)
+        return 0;
+    for (int i = 0; i < resize->count; i++)
+        resize->scales[i] *= roi[resize->count + i] - roi[i];
+    return 1;
+}
+
+static int resize_by_scales(const InferCall *call, Resize *resize, Fact *out,
+                            Err *err)
+{
+    for (int i = 0; i < resize->count; i++)
+        if (!(resize->scales[i] > 0))
+            return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
+                              "its scale is %g", resize->scales[i]);
+    bool known = resize_region(call, resize);
+    for (int i = 0; i < resize->count; i++) {
+        Dim *dim = &out->dims[resize->axes[i]];
+        *dim = known ? scaled_size(call, *dim, resize->scales[i])
+                     : dim_size_unknown(call->symbols);
+    }
+    return 0;
+}
+
+int infer_resize(InferCall *call, Err *err)
+{
+    const Fact *in = infer_in(call, 0);
+    Fact *out = infer_out(call, 0);
+    Resize resize = {.sizes = {NULL, -1}};
+    infer_copy(out, in);
+    if (in->rank < 0)
+        return 0;
+    TRY(resize_axes(call, in->rank, resize.axes, &resize.count, err));
+    resize.scale_count = resize_scales(call, resize.scales);
+    if (infer_has(call, 3))
+        resize.sizes = infer_ints(call, 3);
+    int given = resize.sizes.count > 0 ? resize.sizes.count
+                                       : resize.scale_count;
+    if (given > 0 && given != resize.count)
+        return infer_fail(call, err, ERR_BAD_SHAPE,
+                          "it has %d sizes or scales for %d axes", given,
+                          resize.count);
+    if (given > 0 && resize.sizes.count > 0) {
+        resize_to_sizes(call, in, &resize, out);
+        return 0;
+    }
+    if (given > 0)
+        return resize_by_scales(call, &resize, out, err);
+    for (int i = 0; i < resize.count; i++)
+        out->dims[resize.axes[i]] = dim_size_unknown(call->symbols);
+    return 0;
+}
