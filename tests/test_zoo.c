@@ -291,6 +291,34 @@ START_TEST(where_nothing_needs_the_batch_a_dynamic_graph_is_the_static_one)
 }
 END_TEST
 
+/* Bit 0 of the case: dense; bit 1: dynamic; the rest: the variant. */
+START_TEST(inference_finds_every_shape_and_the_outputs_as_declared)
+{
+    rp_sample_options o = {.variant = expected[_i / 4].variant,
+                           .size = 250,
+                           .dense = _i % 2,
+                           .dynamic = _i / 2 % 2};
+    Graph *graph = build(o, NULL)->graph;
+    Fact declared[4];
+    Err err = {0};
+    for (size_t i = 0; i < graph->output_count; i++) {
+        declared[i] = graph->outputs[i]->fact;
+        graph->outputs[i]->fact = FACT_UNKNOWN;
+    }
+    ck_assert_msg(graph_infer(graph, &err) == 0, "%s", err.message);
+    for (size_t i = 0; i < graph->output_count; i++) {
+        const Fact *found = &graph->outputs[i]->fact;
+        ck_assert_int_eq(found->type, declared[i].type);
+        ck_assert_int_eq(found->rank, declared[i].rank);
+        ck_assert_mem_eq(found->dims, declared[i].dims,
+                         (size_t)found->rank * sizeof *found->dims);
+    }
+    for (size_t i = 0; i < graph->node_count; i++)
+        ck_assert_msg(graph->nodes[i]->outputs[0]->fact.rank >= 0, "%s",
+                      graph->nodes[i]->name);
+}
+END_TEST
+
 START_TEST(half_precision_takes_the_reciprocal_in_single)
 {
     rp_sample_options o = {.variant = "fastvit_sa12", .dtype = "float16"};
@@ -451,6 +479,9 @@ Suite *suite_zoo(void)
     tcase_add_test(graph, a_dynamic_batch_is_a_symbol_and_found_at_run_time);
     tcase_add_test(
         graph, where_nothing_needs_the_batch_a_dynamic_graph_is_the_static_one);
+    tcase_add_loop_test(graph,
+                        inference_finds_every_shape_and_the_outputs_as_declared,
+                        0, 4 * EXPECTED_COUNT);
     tcase_add_test(graph, half_precision_takes_the_reciprocal_in_single);
     tcase_add_test(graph, a_convolution_has_the_attributes_of_its_module);
     tcase_add_test(graph, widths_are_scaled_and_the_squeeze_with_them);
