@@ -221,19 +221,67 @@ static Dim dim_atom(Symbols *symbols, SymbolKind kind, Dim left, Dim right)
 
 /* ---- Division by a positive number ---- */
 
+/* The only term that is a quotient by a number, NULL for none or several. */
+static const Symbol *lone_quotient(const Symbols *symbols, const Poly *poly,
+                                   int *place)
+{
+    const Symbol *found = NULL;
+    for (int i = 0; i < poly->count; i++) {
+        const Term *term = &poly->terms[i];
+        if (term->degree != 1 || term->coefficient != 1)
+            continue;
+        const Symbol *atom = &symbols->table[term->atoms[0]];
+        if (atom->kind != SYMBOL_DIV || atom->right <= 0)
+            continue;
+        if (found)
+            return NULL;
+        found = atom;
+        *place = i;
+    }
+    return found;
+}
+
+/* floor((y + floor(x/e)) / d) = floor((e*y + x) / (e*d)): two strides in a
+ * row are one. False where there is nothing to join. */
+static bool join_quotients(const Symbols *symbols, Poly *poly, int64_t *d)
+{
+    int place;
+    const Symbol *inner = lone_quotient(symbols, poly, &place);
+    int64_t product;
+    if (!inner || __builtin_mul_overflow(inner->right, *d, &product))
+        return false;
+    Term gone = poly->terms[place];
+    gone.coefficient = -1;
+    Poly others = *poly, joined = poly_of(symbols, inner->left);
+    if (!poly_add_term(&others, &gone) ||
+        !poly_add_scaled(&joined, &(Term){.coefficient = inner->right},
+                         &others))
+        return false;
+    *poly = joined;
+    *d = product;
+    return true;
+}
+
+/* Joining shrinks nothing but the nesting, so the loop is short. */
 static bool divide_by_number(Symbols *symbols, const Poly *a, int64_t d,
                              Poly *out)
 {
-    Poly rest;
-    if (!poly_split(a, d, out, &rest))
-        return false;
-    d = poly_reduce(&rest, d);
+    const Term one = {.coefficient = 1};
+    Poly part = *a, quotient, rest;
+    out->count = 0;
+    do {
+        if (!poly_split(&part, d, &quotient, &rest) ||
+            !poly_add_scaled(out, &one, &quotient))
+            return false;
+        d = poly_reduce(&rest, d);
+        part = rest;
+    } while (join_quotients(symbols, &part, &d));
     int64_t value;
     if (poly_is_constant(&rest, &value)) /* in [0, d): its floor is 0 */
         return true;
     Dim atom = dim_atom(symbols, SYMBOL_DIV, dim_of(symbols, &rest), d);
     Poly last = poly_of(symbols, atom);
-    return poly_add_term(out, &last.terms[0]);
+    return poly_add_scaled(out, &one, &last);
 }
 
 /* ---- dim_combine ---- */
