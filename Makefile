@@ -42,11 +42,14 @@ CONVERTER := main opt trouble format progress files common report_text \
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
 SUITES := err mem map half tensor zoo weights
 
+# What several suites share.
+SUPPORT := cli proto
+
 LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \
     $(ONNX:%=src/onnx/%.c) $(FOLD:%=src/fold/%.c) $(EXEC:%=src/exec/%.c) \
     $(JUDGE:%=src/judge/%.c) $(ZOO:%=src/zoo/%.c) $(API:%=src/%.c)
 CONVERTER_SOURCES := $(CONVERTER:%=converter/%.c)
-TEST_SOURCES := tests/main.c tests/cli.c $(SUITES:%=tests/test_%.c)
+TEST_SOURCES := tests/main.c $(SUPPORT:%=tests/%.c) $(SUITES:%=tests/test_%.c)
 SAMPLES := convert_memory verify_files
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o
