@@ -29,7 +29,8 @@ LIBS = $(SANITIZE) $(shell pkg-config --libs $(PC_MODULES) 2>/dev/null) \
 BASE := err mem map half pool
 GRAPH := tensor poly shape op graph uses attr infer infer_elementwise infer_shape \
     infer_index infer_window infer_linear infer_einsum check dump
-ONNX := scan read write save
+ONNX := wire scan unpack input read read_node read_tensor order rope pack \
+    rewrite write save
 FOLD := affine kernel site site_linear site_affine site_shape constants islands \
     form emit rule_sum rule_forward explain pass
 EXEC := array plan run kernels npy

@@ -1,0 +1,49 @@
+/* What the files of the reader share. */
+#ifndef REPFOLD_ONNX_READ_H
+#define REPFOLD_ONNX_READ_H
+
+#include "graph/graph.h"
+#include "onnx.pb-c.h"
+
+typedef struct Reader {
+    Arena *arena;
+    Model *model;
+    Map *functions; /* what the model defines itself, by function_key */
+    Map *attrs; /* by attribute's name, the last node that had it */
+    Err *err;
+} Reader;
+
+/* A name as it stands in a message: quoted, escaped, and cut when it is too
+ * long to read. */
+const char *name_text(Arena *arena, const char *name);
+
+/* A TensorProto. Its elements stay in the file wherever they are packed there;
+ * a type that is not understood gives a tensor that is not readable. */
+int read_tensor(Arena *arena, Span source, Tensor **out, Err *err);
+/* The same, and the tensor stays unread: only its type and dims. */
+int read_sparse_tensor(Arena *arena, const Onnx__SparseTensorProto *proto,
+                       Tensor **out, Err *err);
+
+/* What a type says of a value. */
+Fact read_type(Symbols *symbols, const Onnx__TypeProto *type);
+
+/* Appends the node to the graph, with the graphs in its attributes. */
+int read_node(Reader *reader, Graph *graph, Span source);
+/* Fills a new graph from a GraphProto. */
+int read_graph(Reader *reader, Graph *graph, Span source);
+
+/* True for the body of a function: its source is a FunctionProto. */
+bool graph_is_function(const Graph *graph);
+
+/* How a function is found: "ai.onnx" is "". */
+const char *function_key(Arena *arena, const char *domain, const char *name);
+bool is_onnx_domain(const char *domain);
+
+/* How a message names the node that is at `source`. */
+const char *source_text(Arena *arena, Span source);
+
+/* A node of the graph reads a name that is not defined there: says whether
+ * nothing produces it, the nodes are out of order, or it is a cycle. */
+int order_fault(Arena *arena, const Graph *graph, const char *name, Err *err);
+
+#endif

@@ -1,0 +1,361 @@
+#include <string.h>
+
+#include "onnx/read.h"
+#include "onnx/unpack.h"
+#include "onnx/wire.h"
+
+/* Numbers of TensorProto's fields. */
+enum {
+    DIMS = 1,
+    DATA_TYPE = 2,
+    SEGMENT = 3,
+    FLOAT_DATA = 4,
+    INT32_DATA = 5,
+    STRING_DATA = 6,
+    INT64_DATA = 7,
+    RAW_DATA = 9,
+    DOUBLE_DATA = 10,
+    UINT64_DATA = 11,
+    EXTERNAL_DATA = 13,
+    DATA_LOCATION = 14
+};
+
+/* The fields that can hold elements, raw_data last. */
+static const struct {
+    uint32_t field;
+    WireType entry;
+    const char *name;
+} stores[] = {
+    {FLOAT_DATA, WIRE_FIXED32, "float_data"},
+    {INT32_DATA, WIRE_VARINT, "int32_data"},
+    {STRING_DATA, WIRE_BYTES, "string_data"},
+    {INT64_DATA, WIRE_VARINT, "int64_data"},
+    {DOUBLE_DATA, WIRE_FIXED64, "double_data"},
+    {UINT64_DATA, WIRE_VARINT, "uint64_data"},
+    {RAW_DATA, WIRE_BYTES, "raw_data"},
+};
+enum { STORES = sizeof stores / sizeof *stores, RAW = STORES - 1 };
+
+/* A TensorProto as it stands in the file. */
+typedef struct Parts {
+    Span source;
+    int64_t type;
+    size_t rank; /* may be beyond RANK_MAX; `dims` has the first */
+    int64_t dims[RANK_MAX];
+    size_t entries[STORES]; /* bytes of raw_data, elements of the others */
+    Span chunk[STORES];     /* the last piece of each */
+    size_t chunks[STORES];
+    bool has_segment, is_external;
+} Parts;
+
+static void add_dim(Parts *parts, uint64_t dim)
+{
+    if (parts->rank < RANK_MAX)
+        parts->dims[parts->rank] = (int64_t)dim;
+    parts->rank++;
+}
+
+static void add_dims(Parts *parts, const Field *field)
+{
+    if (field->type != WIRE_BYTES) {
+        add_dim(parts, field->value);
+        return;
+    }
+    Wire wire = wire_over(field->payload);
+    uint64_t dim;
+    while (wire_number(&wire, WIRE_VARINT, &dim))
+        add_dim(parts, dim);
+}
+
+/* How many numbers a packed array holds: each varint has one last byte. */
+static size_t packed_count(WireType entry, Span array)
+{
+    if (entry != WIRE_VARINT)
+        return array.size / (entry == WIRE_FIXED32 ? 4 : 8);
+    size_t count = 0;
+    for (size_t i = 0; i < array.size; i++)
+        count += array.bytes[i] < 0x80;
+    return count;
+}
+
+static void add_elements(Parts *parts, const Field *field)
+{
+    for (size_t i = 0; i < STORES; i++) {
+        if (stores[i].field != field->number)
+            continue;
+        bool packed = stores[i].entry != WIRE_BYTES &&
+                      field->type == WIRE_BYTES;
+        parts->chunks[i]++;
+        parts->chunk[i] = field->payload;
+        parts->entries[i] += i == RAW ? field->payload.size
+                             : packed
+                                 ? packed_count(stores[i].entry, field->payload)
+                                 : 1;
+    }
+}
+
+static void read_parts(Span source, Parts *parts)
+{
+    *parts = (Parts){.source = source};
+    Wire wire = wire_over(source);
+    Field field;
+    while (wire_next(&wire, &field)) {
+        switch (field.number) {
+        case DIMS:
+            add_dims(parts, &field);
+            break;
+        case DATA_TYPE:
+            parts->type = (int32_t)(uint32_t)field.value;
+            break;
+        case SEGMENT:
+            parts->has_segment = true;
+            break;
+        case DATA_LOCATION:
+            parts->is_external = field.value == 1;
+            break;
+        default:
+            add_elements(parts, &field);
+        }
+    }
+}
+
+/* The typed field that goes with a type (the table in TensorProto). */
+static uint32_t field_of_type(int64_t type)
+{
+    switch (type) {
+    case DT_FLOAT:
+    case DT_COMPLEX64:
+        return FLOAT_DATA;
+    case DT_DOUBLE:
+    case DT_COMPLEX128:
+        return DOUBLE_DATA;
+    case DT_INT64:
+        return INT64_DATA;
+    case DT_UINT32:
+    case DT_UINT64:
+        return UINT64_DATA;
+    case DT_STRING:
+        return STRING_DATA;
+    default:
+        return INT32_DATA;
+    }
+}
+
+/* The one store that is used, -1 for none. */
+static int find_store(const Parts *parts, int *store, Err *err)
+{
+    *store = -1;
+    for (int i = 0; i < STORES; i++) {
+        if (parts->entries[i] == 0)
+            continue;
+        if (*store >= 0)
+            return err_set(err, ERR_BAD_TENSOR, "has both %s and %s",
+                           stores[*store].name, stores[i].name);
+        *store = i;
+    }
+    if (*store < 0 || parts->type >= DT_COUNT)
+        return 0;
+    bool fits = *store == RAW
+                    ? parts->type != DT_STRING
+                    : stores[*store].field == field_of_type(parts->type);
+    return fits ? 0
+                : err_set(err, ERR_BAD_TENSOR,
+                          "has %s, which does not go with its type %s",
+                          stores[*store].name, dtype_name((DType)parts->type));
+}
+
+static const char *external_location(Arena *arena, Span source)
+{
+    Wire wire = wire_over(source);
+    Field field;
+    while (wire_find(&wire, EXTERNAL_DATA, WIRE_BYTES, &field))
+        if (strcmp(wire_string(arena, field.payload, 1), "location") == 0)
+            return wire_string(arena, field.payload, 2);
+    return "";
+}
+
+static int check_parts(Arena *arena, const Parts *parts, Err *err)
+{
+    if (parts->is_external)
+        return err_set(err, ERR_EXTERNAL_DATA,
+                       "its data is in another file, %s, and this version "
+                       "reads no external data: save the model in one file",
+                       name_text(arena,
+                                 external_location(arena, parts->source)));
+    if (parts->has_segment)
+        return err_set(err, ERR_BAD_TENSOR,
+                       "is stored in segments, which no ONNX version defines");
+    if (parts->type <= 0)
+        return err_set(err, ERR_BAD_TENSOR, "has no data type");
+    for (size_t i = 0; i < parts->rank && i < RANK_MAX; i++)
+        if (parts->dims[i] < 0)
+            return err_set(err, ERR_BAD_TENSOR, "has the negative dim %lld",
+                           (long long)parts->dims[i]);
+    return 0;
+}
+
+/* Stores one number of a typed field as an element of `size` bytes; false when
+ * it does not fit there. */
+static bool put_entry(DType type, uint64_t number, uint8_t *out, size_t size)
+{
+    int64_t value = (int64_t)number;
+    if (field_of_type(type) == INT32_DATA) {
+        bool is_signed = type == DT_INT8 || type == DT_INT16 ||
+                         type == DT_INT32;
+        value = (int32_t)(uint32_t)number;
+        int64_t span = type == DT_BOOL ? 2 : (int64_t)1 << (8 * size);
+        int64_t low = is_signed ? -span / 2 : 0;
+        if (value < low || value >= low + span)
+            return false;
+    } else if (type == DT_UINT32 && number > UINT32_MAX) {
+        return false;
+    }
+    memcpy(out, &value, size);
+    return true;
+}
+
+/* Walks all numbers of a typed field, in one array or several, or one by
+ * one. */
+typedef struct Entries {
+    Wire message, array;
+    uint32_t field;
+    WireType entry;
+} Entries;
+
+static bool next_entry(Entries *entries, uint64_t *number)
+{
+    Field field;
+    while (!wire_number(&entries->array, entries->entry, number)) {
+        do
+            if (!wire_next(&entries->message, &field))
+                return false;
+        while (field.number != entries->field);
+        if (field.type != WIRE_BYTES) {
+            *number = field.value;
+            return true;
+        }
+        entries->array = wire_over(field.payload);
+    }
+    return true;
+}
+
+/* Elements of a typed field, packed as raw_data would hold them. */
+static int convert(Arena *arena, const Parts *parts, int store, Span *out,
+                   Err *err)
+{
+    DType type = (DType)parts->type;
+    WireType entry = stores[store].entry;
+    size_t size = entry == WIRE_FIXED32   ? 4
+                  : entry == WIRE_FIXED64 ? 8
+                                          : dtype_size(type);
+    uint8_t *bytes = arena_block(arena, parts->entries[store], size);
+    Entries entries = {.message = wire_over(parts->source),
+                       .field = stores[store].field,
+                       .entry = entry};
+    uint64_t number;
+    for (size_t i = 0; next_entry(&entries, &number); i++) {
+        uint8_t *at = bytes + i * size;
+        if (entry != WIRE_VARINT)
+            memcpy(at, &number, size);
+        else if (!put_entry(type, number, at, size))
+            return err_set(err, ERR_BAD_TENSOR,
+                           "element %zu of %s is out of the range of %s", i,
+                           stores[store].name, dtype_name(type));
+    }
+    *out = (Span){bytes, parts->entries[store] * size};
+    return 0;
+}
+
+/* The elements, in the file where they are packed there. */
+static int find_elements(Arena *arena, const Parts *parts, int store,
+                         Span *out, Err *err)
+{
+    *out = (Span){0};
+    if (store < 0)
+        return 0;
+    bool packed = stores[store].entry != WIRE_VARINT &&
+                  parts->chunks[store] == 1 && parts->chunk[store].size > 0;
+    if (!packed)
+        return convert(arena, parts, store, out, err);
+    *out = parts->chunk[store];
+    return 0;
+}
+
+/* Bits of an element, 0 where it has no fixed size. */
+static uint64_t element_bits(int64_t type)
+{
+    switch (type) {
+    case DT_UINT4:
+    case DT_INT4:
+    case DT_FLOAT4E2M1:
+        return 4;
+    case DT_UINT2:
+    case DT_INT2:
+        return 2;
+    default:
+        return type < DT_COUNT ? 8 * dtype_size((DType)type) : 0;
+    }
+}
+
+/* A tensor whose elements are not looked into. What is stored must still be
+ * what the type and dims ask for, where that is known. */
+static int make_opaque(Arena *arena, const Parts *parts, int store,
+                       Tensor **out, Err *err)
+{
+    if (parts->rank > RANK_MAX) {
+        *out = arena_alloc(arena, sizeof **out);
+        return 0;
+    }
+    DType type = parts->type < DT_COUNT ? (DType)parts->type : DT_UNDEFINED;
+    /* No element size is known to tensor.c, so it asks for no data. */
+    TRY(tensor_new(arena, type, (int)parts->rank, parts->dims, NULL, 0, out,
+                   err));
+    uint64_t count = (uint64_t)(*out)->count, bits = element_bits(type);
+    bool typed = store >= 0 && store != RAW && type != DT_STRING;
+    size_t has = store < 0 ? 0 : parts->entries[store];
+    uint64_t need = count / 8 * bits + (count % 8 * bits + 7) / 8;
+    if (type == DT_STRING)
+        need = count;
+    /* How the small types stand in int32_data is told in two ways. */
+    if (type == DT_UNDEFINED || typed || has == need)
+        return 0;
+    return err_set(err, ERR_BAD_TENSOR,
+                   "%zu %s where its type %s and dims need %llu", has,
+                   type == DT_STRING ? "strings" : "bytes of data",
+                   dtype_name(type), (unsigned long long)need);
+}
+
+int read_tensor(Arena *arena, Span source, Tensor **out, Err *err)
+{
+    Parts parts;
+    int store;
+    Span elements;
+    read_parts(source, &parts);
+    TRY(check_parts(arena, &parts, err));
+    TRY(find_store(&parts, &store, err));
+    bool known = parts.type < DT_COUNT && dtype_size((DType)parts.type) > 0;
+    if (known && parts.rank <= RANK_MAX) {
+        TRY(find_elements(arena, &parts, store, &elements, err));
+        TRY(tensor_new(arena, (DType)parts.type, (int)parts.rank, parts.dims,
+                       elements.bytes, elements.size, out, err));
+    } else {
+        TRY(make_opaque(arena, &parts, store, out, err));
+    }
+    (*out)->source = source.bytes;
+    (*out)->source_size = source.size;
+    return 0;
+}
+
+int read_sparse_tensor(Arena *arena, const Onnx__SparseTensorProto *proto,
+                       Tensor **out, Err *err)
+{
+    Tensor *values, *indices;
+    if (!proto->values)
+        return err_set(err, ERR_BAD_TENSOR, "is sparse and has no values");
+    TRY(read_tensor(arena, unpack_place(&proto->values->base), &values, err));
+    if (proto->indices)
+        TRY(read_tensor(arena, unpack_place(&proto->indices->base), &indices,
+                        err));
+    *out = arena_alloc(arena, sizeof **out);
+    return 0;
+}

@@ -1,0 +1,338 @@
+/*
+ * Writing a model that came from a file: its own bytes, except for what has
+ * changed since.
+ */
+#include <string.h>
+
+#include "onnx/pack.h"
+#include "onnx/read.h"
+#include "onnx/wire.h"
+
+bool attr_is_dirty(const Attr *attr)
+{
+    if (attr->graph && graph_is_dirty(attr->graph))
+        return true;
+    for (size_t i = 0; attr->graphs && i < attr->count; i++)
+        if (graph_is_dirty(attr->graphs[i]))
+            return true;
+    return false;
+}
+
+bool node_is_dirty(const Node *node)
+{
+    if (node->edited)
+        return true;
+    for (int i = 0; i < node->attr_count; i++)
+        if (attr_is_dirty(&node->attrs[i]))
+            return true;
+    return false;
+}
+
+/* Recursion is as deep as subgraphs nest, which the reader bounds. */
+bool graph_is_dirty(const Graph *graph)
+{
+    if (graph->changed)
+        return true;
+    for (size_t i = 0; i < graph->node_count; i++)
+        if (node_is_dirty(graph->nodes[i]))
+            return true;
+    return false;
+}
+
+Rope rewrite_attr(Writer *writer, const Attr *attr)
+{
+    enum { G = 6, GRAPHS = 11 };
+    Rope rope = writer_rope(writer);
+    if (!attr_is_dirty(attr)) {
+        rope_span(&rope, attr->source);
+        return rope;
+    }
+    Wire wire = wire_over(attr->source);
+    Field field;
+    size_t graphs = 0;
+    while (wire_next(&wire, &field)) {
+        if (field.number != G && field.number != GRAPHS) {
+            rope_span(&rope, field.whole);
+            continue;
+        }
+        const Graph *graph = field.number == G ? attr->graph
+                                               : attr->graphs[graphs++];
+        Rope inner = rewrite_graph(writer, graph);
+        rope_message(&rope, field.number, &inner);
+    }
+    return rope;
+}
+
+/* The names that a node's device configuration may speak of. */
+static Map *node_names(Writer *writer, const Node *node)
+{
+    Map *names = map_new(writer->arena);
+    for (int i = 0; i < node->input_count; i++)
+        if (node->inputs[i])
+            map_put(names, node->inputs[i]->name, node->inputs[i]);
+    for (int i = 0; i < node->output_count; i++)
+        if (node->outputs[i])
+            map_put(names, node->outputs[i]->name, node->outputs[i]);
+    return names;
+}
+
+/* A NodeDeviceConfigurationProto without the sharding of values that the node
+ * no longer has. */
+static Rope rewrite_devices(Writer *writer, const Node *node, Span source)
+{
+    enum { SHARDING_SPEC = 2, TENSOR_NAME = 1 };
+    Map *names = node_names(writer, node);
+    Rope rope = writer_rope(writer);
+    Wire wire = wire_over(source);
+    Field field;
+    while (wire_next(&wire, &field)) {
+        if (field.number == SHARDING_SPEC &&
+            !map_get(names,
+                     wire_string(writer->arena, field.payload, TENSOR_NAME)))
+            continue;
+        rope_span(&rope, field.whole);
+    }
+    return rope;
+}
+
+Rope rewrite_node(Writer *writer, const Node *node)
+{
+    enum { INPUT = 1, OUTPUT = 2, ATTRIBUTE = 5, DEVICES = 10 };
+    Rope rope = writer_rope(writer), inner;
+    rope_inputs(&rope, node);
+    Wire wire = wire_over(node->source);
+    Field field;
+    const Attr *attr = node->attrs;
+    while (wire_next(&wire, &field)) {
+        switch (field.number) {
+        case INPUT:
+        case OUTPUT:
+            break;
+        case ATTRIBUTE:
+            inner = rewrite_attr(writer, attr++);
+            rope_message(&rope, field.number, &inner);
+            break;
+        case DEVICES:
+            inner = rewrite_devices(writer, node, field.payload);
+            rope_message(&rope, field.number, &inner);
+            break;
+        default:
+            rope_span(&rope, field.whole);
+        }
+    }
+    return rope;
+}
+
+/* Where the parts of a graph are: numbers of fields, 0 for what is not there.
+ */
+typedef struct Layout {
+    uint32_t node, initializer, sparse_initializer, input, value_info,
+        annotation;
+} Layout;
+
+static const Layout graph_layout = {1, 5, 15, 11, 13, 14};
+static const Layout function_layout = {.node = 7, .value_info = 12};
+
+typedef struct Rewrite {
+    Writer *writer;
+    const Graph *graph;
+    Layout layout;
+    /* What there is now, by name. */
+    Map *values, *inputs, *initializers;
+    /* What of it the file has already, by name. */
+    Map *kept_inputs, *kept_initializers;
+    /* The fields after which new ones of the kind go; NULL for the end. */
+    const uint8_t *last_input, *last_initializer;
+    bool nodes_done;
+} Rewrite;
+
+static void note(Map *map, Value *const *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (values[i])
+            map_put(map, values[i]->name, values[i]);
+}
+
+static void note_nodes(Rewrite *rewrite)
+{
+    for (size_t i = 0; i < rewrite->graph->node_count; i++)
+        for (const Node *node = rewrite->graph->nodes[i]; node;
+             node = node->before)
+            if (!node->removed)
+                note(rewrite->values, node->outputs,
+                     (size_t)node->output_count);
+}
+
+/* The name of the value that a field of the graph is about. */
+static const char *subject(const Rewrite *rewrite, const Field *field)
+{
+    enum { NAME = 1, TENSOR_NAME = 8, VALUES = 1 };
+    Arena *arena = rewrite->writer->arena;
+    if (field->number == rewrite->layout.initializer)
+        return wire_string(arena, field->payload, TENSOR_NAME);
+    if (field->number == rewrite->layout.sparse_initializer)
+        return wire_string(arena, wire_bytes(field->payload, VALUES),
+                           TENSOR_NAME);
+    return wire_string(arena, field->payload, NAME);
+}
+
+/* True for a field that still holds. */
+static bool is_kept(const Rewrite *rewrite, const Field *field)
+{
+    const Layout *layout = &rewrite->layout;
+    if (field->number == layout->initializer) {
+        const Value *value =
+            map_get(rewrite->initializers, subject(rewrite, field));
+        return value && value->tensor->source == field->payload.bytes;
+    }
+    if (field->number == layout->sparse_initializer)
+        return map_get(rewrite->initializers, subject(rewrite, field));
+    if (field->number == layout->input)
+        return map_get(rewrite->inputs, subject(rewrite, field));
+    if (field->number == layout->value_info ||
+        field->number == layout->annotation)
+        return map_get(rewrite->values, subject(rewrite, field));
+    return true;
+}
+
+static void note_kept(Rewrite *rewrite)
+{
+    const Layout *layout = &rewrite->layout;
+    Wire wire = wire_over(rewrite->graph->source);
+    Field field;
+    while (wire_next(&wire, &field)) {
+        bool is_input = field.number == layout->input;
+        bool is_initializer = field.number == layout->initializer;
+        if (is_input)
+            rewrite->last_input = field.whole.bytes;
+        if (is_initializer)
+            rewrite->last_initializer = field.whole.bytes;
+        if (!is_input && !is_initializer &&
+            field.number != layout->sparse_initializer)
+            continue;
+        if (is_kept(rewrite, &field))
+            map_put(is_input ? rewrite->kept_inputs
+                             : rewrite->kept_initializers,
+                    subject(rewrite, &field), rewrite);
+    }
+}
+
+static Rewrite rewrite_start(Writer *writer, const Graph *graph)
+{
+    Arena *arena = writer->arena;
+    Rewrite rewrite = {
+        .writer = writer,
+        .graph = graph,
+        .layout = graph_is_function(graph) ? function_layout : graph_layout,
+        .values = map_new(arena),
+        .inputs = map_new(arena),
+        .initializers = map_new(arena),
+        .kept_inputs = map_new(arena),
+        .kept_initializers = map_new(arena),
+    };
+    note(rewrite.inputs, graph->inputs, graph->input_count);
+    note(rewrite.initializers, graph->initializers, graph->initializer_count);
+    note(rewrite.values, graph->inputs, graph->input_count);
+    note(rewrite.values, graph->initializers, graph->initializer_count);
+    note_nodes(&rewrite);
+    note_kept(&rewrite);
+    return rewrite;
+}
+
+static void put_new_initializers(Rewrite *rewrite, Rope *rope)
+{
+    const Graph *graph = rewrite->graph;
+    for (size_t i = 0; i < graph->initializer_count; i++) {
+        const Value *value = graph->initializers[i];
+        if (map_get(rewrite->kept_initializers, value->name))
+            continue;
+        if (rewrite->layout.initializer == 0)
+            err_set(rewrite->writer->err, ERR_INTERNAL,
+                    "a function cannot hold the constant %s",
+                    name_text(rewrite->writer->arena, value->name));
+        Rope inner = pack_tensor(rewrite->writer, value->tensor, value->name);
+        rope_message(rope, rewrite->layout.initializer, &inner);
+    }
+}
+
+static void put_input(Rewrite *rewrite, Rope *rope, const Value *value)
+{
+    if (map_get(rewrite->kept_inputs, value->name))
+        return;
+    Rope inner = pack_value(rewrite->writer, value);
+    rope_message(rope, rewrite->layout.input, &inner);
+    map_put(rewrite->kept_inputs, value->name, rewrite);
+}
+
+/* IR 3: "every initializer must also be a graph input". */
+static void put_new_inputs(Rewrite *rewrite, Rope *rope)
+{
+    const Graph *graph = rewrite->graph;
+    if (graph != graph->model->graph)
+        return;
+    for (size_t i = 0; i < graph->input_count; i++)
+        put_input(rewrite, rope, graph->inputs[i]);
+    if (graph->model->ir_version >= 4)
+        return;
+    for (size_t i = 0; i < graph->initializer_count; i++)
+        put_input(rewrite, rope, graph->initializers[i]);
+}
+
+/* All nodes go where the first one was. */
+static void put_nodes(Rewrite *rewrite, Rope *rope)
+{
+    if (!rewrite->nodes_done)
+        rope_nodes(rewrite->writer, rope, rewrite->layout.node,
+                   rewrite->graph);
+    rewrite->nodes_done = true;
+}
+
+Rope rewrite_graph(Writer *writer, const Graph *graph)
+{
+    Rope rope = writer_rope(writer);
+    if (!graph_is_dirty(graph)) {
+        rope_span(&rope, graph->source);
+        return rope;
+    }
+    Rewrite rewrite = rewrite_start(writer, graph);
+    Wire wire = wire_over(graph->source);
+    Field field;
+    while (wire_next(&wire, &field)) {
+        if (field.number == rewrite.layout.node)
+            put_nodes(&rewrite, &rope);
+        else if (is_kept(&rewrite, &field))
+            rope_span(&rope, field.whole);
+        if (field.whole.bytes == rewrite.last_initializer)
+            put_new_initializers(&rewrite, &rope);
+        if (field.whole.bytes == rewrite.last_input)
+            put_new_inputs(&rewrite, &rope);
+    }
+    put_nodes(&rewrite, &rope);
+    if (!rewrite.last_initializer)
+        put_new_initializers(&rewrite, &rope);
+    if (!rewrite.last_input)
+        put_new_inputs(&rewrite, &rope);
+    return rope;
+}
+
+Rope rewrite_model(Writer *writer)
+{
+    enum { GRAPH = 7, FUNCTIONS = 25 };
+    const Model *model = writer->model;
+    Rope rope = writer_rope(writer);
+    Wire wire = wire_over(model->file);
+    Field field;
+    const Function *function = model->functions;
+    while (wire_next(&wire, &field)) {
+        const Graph *graph = field.number == GRAPH       ? model->graph
+                             : field.number == FUNCTIONS ? (function++)->body
+                                                         : NULL;
+        if (!graph || !graph_is_dirty(graph)) {
+            rope_span(&rope, field.whole);
+            continue;
+        }
+        Rope inner = rewrite_graph(writer, graph);
+        rope_message(&rope, field.number, &inner);
+    }
+    return rope;
+}

@@ -1,0 +1,270 @@
+#include "onnx/scan.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "onnx.pb-c.h"
+#include "onnx/wire.h"
+
+enum { DEPTH_DEFAULT = 100, DEPTH_MAX = 1000, ALLOCATION_OVERHEAD = 32 };
+
+typedef ProtobufCMessageDescriptor Type;
+typedef ProtobufCFieldDescriptor Known;
+
+typedef struct Scan {
+    const uint8_t *base;
+    size_t depth_limit, room;
+    size_t heap; /* what unpacking will take */
+    Err *err;
+} Scan;
+
+/* One message on the way down. */
+typedef struct Level {
+    const Type *type;
+    size_t depth;
+    uint64_t seen; /* bit i: singular field i of the type has been met */
+} Level;
+
+static int scan_error(const Scan *scan, ErrCode code, const uint8_t *at,
+                      const Level *level, const char *what)
+{
+    return err_set(scan->err, code, "byte %zu, in a %s: %s",
+                   (size_t)(at - scan->base), level->type->short_name, what);
+}
+
+static int field_error(const Scan *scan, const Field *field,
+                       const Level *level, const Known *known,
+                       const char *what)
+{
+    return err_set(scan->err, ERR_MALFORMED, "byte %zu, in a %s: field %s %s",
+                   (size_t)(field->whole.bytes - scan->base),
+                   level->type->short_name, known->name, what);
+}
+
+static int scan_charge(Scan *scan, size_t size)
+{
+    if (size <= scan->room - scan->heap) {
+        scan->heap += size;
+        return 0;
+    }
+    return err_set(scan->err, ERR_BUDGET,
+                   "unpacking it takes more than the %zu bytes of memory "
+                   "that are left",
+                   scan->room);
+}
+
+/* The bytes of a well-formed UTF-8 sequence (Unicode, table 3-7), or 0. */
+static size_t utf8_sequence(const uint8_t *s, size_t size)
+{
+    if (s[0] < 0x80)
+        return s[0] != 0;
+    size_t length = s[0] < 0xc2   ? 0
+                    : s[0] < 0xe0 ? 2
+                    : s[0] < 0xf0 ? 3
+                    : s[0] < 0xf5 ? 4
+                                  : 0;
+    if (length == 0 || length > size)
+        return 0;
+    uint8_t low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
+    uint8_t high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
+    if (s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    return length;
+}
+
+static bool is_clean_text(Span text)
+{
+    for (size_t i = 0, n; i < text.size; i += n)
+        if ((n = utf8_sequence(text.bytes + i, text.size - i)) == 0)
+            return false;
+    return true;
+}
+
+/* How a number of that type stands in the file; WIRE_BYTES for the rest. */
+static WireType wire_type_of(const Known *known)
+{
+    switch (known->type) {
+    case PROTOBUF_C_TYPE_STRING:
+    case PROTOBUF_C_TYPE_BYTES:
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return WIRE_BYTES;
+    case PROTOBUF_C_TYPE_FLOAT:
+        return WIRE_FIXED32;
+    case PROTOBUF_C_TYPE_DOUBLE:
+        return WIRE_FIXED64;
+    default:
+        return WIRE_VARINT;
+    }
+}
+
+/* Numbers take at most 8 bytes each once unpacked; those of fixed size are
+ * left in the file. */
+static int scan_packed(Scan *scan, const Level *level, const Known *known,
+                       const Field *field)
+{
+    Wire wire = wire_over(field->payload);
+    WireType type = wire_type_of(known);
+    uint64_t value;
+    size_t count = 0;
+    while (wire_number(&wire, type, &value))
+        count++;
+    if (wire.fault)
+        return scan_error(scan, ERR_MALFORMED, wire.at, level, wire.fault);
+    return type == WIRE_VARINT ? scan_charge(scan, count * 8) : 0;
+}
+
+static int scan_message(Scan *scan, const Type *type, Span bytes,
+                        size_t depth);
+
+static int scan_bytes(Scan *scan, const Level *level, const Known *known,
+                      const Field *field)
+{
+    switch (known->type) {
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return scan_message(scan, known->descriptor, field->payload,
+                            level->depth + 1);
+    case PROTOBUF_C_TYPE_STRING:
+        if (!is_clean_text(field->payload))
+            return field_error(scan, field, level, known,
+                               "is not UTF-8 without NUL");
+        break;
+    default:
+        /* Weights are left in the file. */
+        if (level->type == &onnx__tensor_proto__descriptor)
+            return 0;
+    }
+    return scan_charge(scan, field->payload.size + ALLOCATION_OVERHEAD);
+}
+
+static int scan_known(Scan *scan, Level *level, const Known *known,
+                      const Field *field)
+{
+    bool repeated = known->label == PROTOBUF_C_LABEL_REPEATED;
+    uint64_t bit = (uint64_t)1 << (known - level->type->fields);
+    if (!repeated && (level->seen & bit))
+        return field_error(scan, field, level, known, "is there twice");
+    level->seen |= bit;
+    WireType type = wire_type_of(known);
+    if (type != WIRE_BYTES && repeated && field->type == WIRE_BYTES)
+        return scan_packed(scan, level, known, field);
+    if (type != field->type)
+        return field_error(scan, field, level, known,
+                           "has the wrong wire type");
+    TRY(scan_charge(scan, repeated ? sizeof(ProtobufCBinaryData) : 0));
+    return type == WIRE_BYTES ? scan_bytes(scan, level, known, field) : 0;
+}
+
+static int scan_unknown(Scan *scan, const Field *field)
+{
+    return scan_charge(scan, sizeof(ProtobufCMessageUnknownField) +
+                                 field->whole.size + ALLOCATION_OVERHEAD);
+}
+
+/* What stopped the reading of a message.  Only the file itself can be cut
+ * off: a message inside it that is too short is wrong. */
+static int scan_fault(const Scan *scan, const Wire *wire, const Level *level)
+{
+    if (wire->overrun && level->depth == 0)
+        return err_set(scan->err, ERR_TRUNCATED,
+                       "byte %zu: %s: the file is cut off",
+                       (size_t)(wire->at - scan->base), wire->fault);
+    return scan_error(scan, ERR_MALFORMED, wire->at, level, wire->fault);
+}
+
+/* Recursion is as deep as the limit. */
+static int scan_message(Scan *scan, const Type *type, Span bytes, size_t depth)
+{
+    Level level = {.type = type, .depth = depth};
+    if (depth > scan->depth_limit)
+        return scan_error(scan, ERR_TOO_DEEP, bytes.bytes, &level,
+                          "messages are nested too deeply");
+    TRY(scan_charge(scan, type->sizeof_message + ALLOCATION_OVERHEAD));
+    Wire wire = wire_over(bytes);
+    Field field;
+    while (wire_next(&wire, &field)) {
+        const Known *known =
+            protobuf_c_message_descriptor_get_field(type, field.number);
+        TRY(known ? scan_known(scan, &level, known, &field)
+                  : scan_unknown(scan, &field));
+    }
+    return wire.fault ? scan_fault(scan, &wire, &level) : 0;
+}
+
+static int scan_whole(const Type *type, Span bytes, const ScanLimits *limits,
+                      Err *err)
+{
+    if (bytes.size == 0)
+        return err_set(err, ERR_NOT_ONNX, "the file is empty");
+    if (bytes.size > INT_MAX)
+        return err_set(err, ERR_BUDGET,
+                       "%zu bytes are more than a file of this format can "
+                       "have",
+                       bytes.size);
+    size_t depth = limits->depth ? limits->depth : DEPTH_DEFAULT;
+    Scan scan = {
+        .base = bytes.bytes,
+        .depth_limit = depth < DEPTH_MAX ? depth : DEPTH_MAX,
+        .room = limits->room,
+        .err = err,
+    };
+    return scan_message(&scan, type, bytes, 0);
+}
+
+int scan_model(Span bytes, const ScanLimits *limits, Err *err)
+{
+    Err fault = {0};
+    if (scan_whole(&onnx__model_proto__descriptor, bytes, limits, &fault) == 0)
+        return 0;
+    const char *guess = scan_guess(bytes);
+    if (guess)
+        return err_set(err, ERR_NOT_ONNX, "not an ONNX model: looks like %s",
+                       guess);
+    return err_set(err, fault.code, "%s", fault.message);
+}
+
+int scan_tensor(Span bytes, const ScanLimits *limits, Err *err)
+{
+    return scan_whole(&onnx__tensor_proto__descriptor, bytes, limits, err);
+}
+
+/* The first bytes are text, and not the tags that a model starts with. */
+static bool is_text(Span bytes)
+{
+    size_t size = bytes.size < 64 ? bytes.size : 64;
+    for (size_t i = 0; i < size; i++) {
+        uint8_t c = bytes.bytes[i];
+        if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f)
+            return false;
+    }
+    return size > 0;
+}
+
+const char *scan_guess(Span bytes)
+{
+    static const struct {
+        size_t offset;
+        const char *magic;
+        const char *what;
+    } known[] = {
+        {0, "\x89PNG\r\n", "a PNG image"},
+        {0, "\xff\xd8\xff", "a JPEG image"},
+        {0, "\x7f" "ELF", "an ELF program"},
+        {0, "\x1f\x8b", "gzip data"},
+        {0, "PK\x03\x04", "a zip archive, perhaps a PyTorch checkpoint"},
+        {0, "\x80\x02", "a Python pickle, perhaps a PyTorch checkpoint"},
+        {0, "\x93NUMPY", "a NumPy array"},
+        {0, "\x89HDF\r\n", "an HDF5 file"},
+        {4, "TFL3", "a TensorFlow Lite model"},
+        {8, "{\"", "a safetensors file"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        size_t size = strlen(known[i].magic), offset = known[i].offset;
+        if (bytes.size >= offset + size &&
+            memcmp(bytes.bytes + offset, known[i].magic, size) == 0)
+            return known[i].what;
+    }
+    return is_text(bytes) ? "a text file" : NULL;
+}
