@@ -50,8 +50,10 @@ static Value *kernel_initializer(Fold *fold, const Linear *like,
     const Tensor *weight = value_constant(fold->graph, old);
     int64_t dims[RANK_MAX];
     memcpy(dims, weight->dims, sizeof dims);
-    if (like->kind == LINEAR_CONV)
-        dims[1] = kernel->in_channels / kernel->group;
+    if (like->spatial > 0)
+        dims[1] = (kernel->layout == LAYOUT_OUT_IN ? kernel->in_channels
+                                                   : kernel->out_channels) /
+                  kernel->group;
     for (int i = 0; i < like->spatial; i++)
         dims[2 + i] = kernel->taps[i];
     Tensor *tensor =
@@ -95,6 +97,9 @@ static Node *operator_node(Fold *fold, const Linear *like,
     node->attr_count = copy->attr_count;
     if (like->kind == LINEAR_GEMM && bias)
         node_set_float(node, "beta", 1.0f);
+    if (like->kind == LINEAR_CONV_TRANSPOSE && !node_attr(node, "auto_pad") &&
+        !node_attr(node, "output_shape"))
+        set_axes(node, like, kernel);
     return node;
 }
 

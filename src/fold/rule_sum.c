@@ -45,21 +45,50 @@ static double cluster_macs(const Linear *lead, int64_t group)
 }
 
 /* Equal slack makes equal outputs for every input size; different slack may
- * still do so for the one size that is known. */
+ * still do so for the one size that is known. (Of a transposed convolution the
+ * output size follows from slack and output_padding in the same way.) */
 static bool same_output(const Fold *fold, const Linear *a, const Linear *b,
                         int i)
 {
     int64_t size;
     if (axis_slack(&a->axes[i]) == axis_slack(&b->axes[i]))
         return true;
-    return dim_is_known(fold->model->symbols, a->input->fact.dims[2 + i],
+    return a->kind == LINEAR_CONV && dim_is_known(fold->model->symbols, a->input->fact.dims[2 + i],
                         &size) &&
            axis_output(&a->axes[i], size) == axis_output(&b->axes[i], size);
+}
+
+/* Attributes that a merged operator has only once. A transposed convolution
+ * whose pads follow from an output size cannot be placed on a lattice. */
+static bool same_attributes(const Linear *a, const Linear *b)
+{
+    if (a->kind == LINEAR_GEMM)
+        return node_float(a->node, "alpha", 1.0f) ==
+                   node_float(b->node, "alpha", 1.0f) &&
+               node_int(a->node, "transA", 0) == node_int(b->node, "transA", 0);
+    if (a->kind != LINEAR_CONV_TRANSPOSE)
+        return true;
+    const int64_t *first, *second;
+    int64_t count = node_ints(a->node, "output_padding", &first);
+    if (count != node_ints(b->node, "output_padding", &second) ||
+        node_attr(a->node, "output_shape") ||
+        node_attr(b->node, "output_shape") || node_attr(a->node, "auto_pad") ||
+        node_attr(b->node, "auto_pad"))
+        return false;
+    for (int64_t i = 0; i < count; i++)
+        if (first[i] != second[i])
+            return false;
+    return true;
 }
 
 static Reason join_obstacle(const Fold *fold, const Linear *lead,
                             const Linear *linear)
 {
+    if (lead->kind != linear->kind ||
+        lead->kernel->layout != linear->kernel->layout)
+        return REASON_DIFFERENT_INPUT;
+    if (!same_attributes(lead, linear))
+        return REASON_SLACK_DIFFERS;
     if (lead->spatial != linear->spatial)
         return REASON_BROADCAST;
     if (lead->kernel->out_channels != linear->kernel->out_channels ||
@@ -110,10 +139,10 @@ static void cluster_start(Plan *plan, int index)
     }
 }
 
-static bool is_real_conv(const Branch *branch)
+/* A linear operator that can lead a cluster. */
+static bool is_operator(const Branch *branch)
 {
-    return branch->kind == BRANCH_LINEAR &&
-           branch->linear.kind == LINEAR_CONV && !branch->linear.is_virtual;
+    return branch->kind == BRANCH_LINEAR && !branch->linear.is_virtual;
 }
 
 /* Tries the branch, described by `linear`, on the clusters over its base. */
@@ -123,7 +152,7 @@ static bool place_branch(Fold *fold, Plan *plan, int index,
     const Branch *branch = &plan->form->branches[index];
     for (int i = 0; i < plan->count; i++) {
         Cluster *cluster = &plan->clusters[i];
-        if (!is_real_conv(&plan->form->branches[cluster->members[0]]) ||
+        if (!is_operator(&plan->form->branches[cluster->members[0]]) ||
             value_behind(cluster->lead.input) != value_behind(linear->input))
             continue;
         Reason reason = cluster_join(fold, cluster, index, linear);
@@ -137,14 +166,14 @@ static bool place_branch(Fold *fold, Plan *plan, int index,
 
 /* The largest kernels come first: what joins a dense kernel is free, and would
  * not be the other way round. */
-static void cluster_convolutions(Fold *fold, Plan *plan)
+static void cluster_operators(Fold *fold, Plan *plan)
 {
     Form *form = plan->form;
     bool placed[BRANCHES_MAX] = {false};
     for (;;) {
         int next = -1;
         for (int i = 0; i < form->count; i++)
-            if (!placed[i] && is_real_conv(&form->branches[i]) &&
+            if (!placed[i] && is_operator(&form->branches[i]) &&
                 (next < 0 || linear_macs(&form->branches[i].linear) >
                                  linear_macs(&form->branches[next].linear)))
                 next = i;
@@ -171,7 +200,7 @@ static void cluster_rest(Fold *fold, Plan *plan)
     DType type = plan_type(plan);
     for (int i = 0; i < form->count; i++) {
         Branch *branch = &form->branches[i];
-        if (is_real_conv(branch))
+        if (is_operator(branch))
             continue;
         Linear linear;
         bool joins = type != DT_UNDEFINED && (form->axis < 0 || form->axis == 1);
@@ -238,16 +267,16 @@ static Form *via_form(Fold *fold, const Form *form, const Branch *branch)
 static RuleSet cluster_rules(const Plan *plan, const Cluster *cluster)
 {
     RuleSet rules = 0;
-    int convolutions = 0;
+    int operators = 0;
     for (int i = 0; cluster->count > 1 && i < cluster->count; i++) {
         const Branch *branch = &plan->form->branches[cluster->members[i]];
-        convolutions += is_real_conv(branch);
+        operators += is_operator(branch);
         if (branch->kind == BRANCH_IDENTITY)
             rules |= RULE_BIT(RULE_C5);
         else if (branch->linear.is_virtual)
             rules |= RULE_BIT(RULE_C6);
     }
-    return convolutions > 1 ? rules | RULE_BIT(RULE_C4) : rules;
+    return operators > 1 ? rules | RULE_BIT(RULE_C4) : rules;
 }
 
 /* Adds one cluster to the plan's account; false when it cannot be left so. */
@@ -288,7 +317,7 @@ static Plan plan_make(Fold *fold, Form *form)
     Plan plan = {.form = form, .rules = form->rules};
     plan.clusters = arena_array(fold->scratch, (size_t)form->count,
                                 sizeof *plan.clusters);
-    cluster_convolutions(fold, &plan);
+    cluster_operators(fold, &plan);
     cluster_rest(fold, &plan);
     int positive = 0;
     for (int i = 0; i < plan.count; i++) {

@@ -1,0 +1,216 @@
+/* Forward folds: affine maps into the linear operators that read them. */
+#include <string.h>
+
+#include "folding.h"
+#include "suites.h"
+
+/* An affine map with nothing linear before it. */
+static Value *normalized(Bench *b, int64_t channels, int64_t size)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, channels, size));
+    return bench_batchnorm(b, x, channels);
+}
+
+static void build_into_pointwise(Bench *b)
+{
+    Value *y = normalized(b, 4, 5);
+    y = bench_conv(b, y, (ConvShape){.out = 6, .bias = true});
+    bench_output(b, bench_unary(b, OP_Relu, y));
+}
+
+START_TEST(batchnorm_goes_into_a_pointwise_convolution)
+{
+    check_folds(build_into_pointwise, 1, 2);
+}
+END_TEST
+
+static void build_into_grouped(Bench *b)
+{
+    Value *y = normalized(b, 6, 7);
+    y = bench_conv(b, y, (ConvShape){.out = 4, .kernel = 3, .stride = 2,
+                                     .group = 2});
+    bench_output(b, y);
+}
+
+START_TEST(unpadded_kernels_take_scale_and_shift)
+{
+    check_folds(build_into_grouped, 1, 1);
+}
+END_TEST
+
+static void build_scale_only(Bench *b)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 4, 5));
+    x = bench_binary(b, OP_Mul, x, bench_channel_scale(b, 4));
+    bench_output(b, bench_conv(b, x, (ConvShape){.kernel = 3, .pad = 1}));
+}
+
+START_TEST(scale_alone_is_exact_for_any_padding)
+{
+    check_folds(build_scale_only, 1, 1);
+}
+END_TEST
+
+static void build_two_readers(Bench *b)
+{
+    Value *y = normalized(b, 4, 5);
+    bench_output(b, bench_conv(b, y, (ConvShape){.out = 3}));
+    bench_output(b, bench_conv(b, y, (ConvShape){.out = 2, .bias = true}));
+}
+
+START_TEST(all_readers_take_it)
+{
+    check_folds(build_two_readers, 2, 1);
+}
+END_TEST
+
+/* The entrance of an attention block: normalize, flatten, channels last. */
+static Value *tokens(Bench *b, Value *y)
+{
+    int64_t shape[3] = {1, 6, 16}, perm[3] = {0, 2, 1};
+    y = bench_binary(b, OP_Reshape, y, bench_ints(b, 3, shape));
+    Value *t = graph_fresh_value(b->graph, "t");
+    Node *node = node_new(b->graph, OP_Transpose, "t", &y, 1, &t, 1);
+    node_set_ints(node, "perm", perm, 3);
+    graph_add_node(b->graph, node);
+    Err err = {0};
+    ck_assert_int_eq(graph_infer(b->graph, &err), 0);
+    return t;
+}
+
+static void build_attention(Bench *b)
+{
+    int64_t w[2] = {6, 18};
+    Value *y = normalized(b, 6, 4);
+    bench_output(b, bench_unary(b, OP_Shape, y));
+    y = tokens(b, y);
+    bench_output(b, bench_binary(b, OP_MatMul, y, bench_constant(b, 2, w)));
+}
+
+static void build_attention_only(Bench *b)
+{
+    int64_t w[2] = {6, 18};
+    Value *y = tokens(b, normalized(b, 6, 4));
+    bench_output(b, bench_binary(b, OP_MatMul, y, bench_constant(b, 2, w)));
+}
+
+START_TEST(channels_are_followed_through_shape_operators)
+{
+    check_folds(build_attention_only, 0, 5);
+    Folded folded = fold_model(build_attention_only, NULL);
+    ck_assert_uint_eq(count_ops(folded.after, OP_BatchNormalization), 0);
+    ck_assert_str_eq(folded.report.folds[0].rules, "C9");
+    folded_free(&folded);
+}
+END_TEST
+
+/* Exporters read the batch size off the normalized tensor. */
+START_TEST(who_reads_only_the_shape_reads_it_elsewhere)
+{
+    static const rp_fold_options defaults;
+    Bench b = {.arena = arena_new(0), .random = 3};
+    b.model = model_new(b.arena);
+    b.graph = b.model->graph = graph_new(b.model, NULL);
+    b.model->ir_version = 8;
+    b.model->opset = 17;
+    build_attention(&b);
+    FoldReport report = {0};
+    Err err = {0};
+    ck_assert_int_eq(model_fold(b.model, &defaults, &report, &err), 0);
+    ck_assert_uint_eq(count_ops(b.model, OP_BatchNormalization), 0);
+    ck_assert_uint_eq(count_ops(b.model, OP_Shape), 1);
+    arena_free(b.arena);
+}
+END_TEST
+
+static void build_existing_bias(Bench *b)
+{
+    int64_t w[2] = {6, 5}, c[1] = {5};
+    Value *y = tokens(b, normalized(b, 6, 4));
+    y = bench_binary(b, OP_MatMul, y, bench_constant(b, 2, w));
+    bench_output(b, bench_binary(b, OP_Add, bench_constant(b, 1, c), y));
+}
+
+START_TEST(an_existing_bias_takes_the_shift)
+{
+    check_folds(build_existing_bias, 0, 5);
+}
+END_TEST
+
+static void build_flatten(Bench *b)
+{
+    int64_t w[2] = {12, 5}, c[1] = {5};
+    Value *y = bench_unary(b, OP_Flatten, normalized(b, 3, 2));
+    Value *inputs[3] = {y, bench_constant(b, 2, w), bench_constant(b, 1, c)};
+    bench_output(b, bench_node(b, OP_Gemm, inputs, 3));
+}
+
+START_TEST(flattened_channels_repeat)
+{
+    check_folds(build_flatten, 0, 3);
+}
+END_TEST
+
+/* ---- Refusals ---- */
+
+static void build_shift_into_padded(Bench *b)
+{
+    Value *y = normalized(b, 4, 5);
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 3, .pad = 1}));
+}
+
+static void build_one_reader_refuses(Bench *b)
+{
+    Value *y = normalized(b, 4, 5);
+    bench_output(b, bench_conv(b, y, (ConvShape){.out = 3}));
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 3, .pad = 1}));
+}
+
+/* 0.5 of an erf-GELU would fit the convolution behind it. */
+static void build_gelu(Bench *b)
+{
+    double root[1] = {1.41421356}, one[1] = {1}, half[1] = {0.5};
+    Value *x = bench_conv(b, bench_image(b, 2, 5), (ConvShape){.out = 4});
+    Value *y = bench_binary(b, OP_Div, x, bench_numbers(b, 0, NULL, root));
+    y = bench_unary(b, OP_Erf, y);
+    y = bench_binary(b, OP_Add, y, bench_numbers(b, 0, NULL, one));
+    y = bench_binary(b, OP_Mul, x, y);
+    y = bench_binary(b, OP_Mul, y, bench_numbers(b, 0, NULL, half));
+    bench_output(b, bench_conv(b, y, (ConvShape){.out = 2}));
+}
+
+START_TEST(a_shift_before_padding_is_refused)
+{
+    check_refuses(build_shift_into_padded, "pad-shift");
+    check_refuses(build_one_reader_refuses, "pad-shift");
+    Folded folded = fold_model(build_shift_into_padded, NULL);
+    const char *fact = folded.report.refusals[0].fact;
+    ck_assert_msg(strncmp(fact, "pads 1,1,1,1 and shift up to ", 29) == 0,
+                  "%s", fact);
+    folded_free(&folded);
+}
+END_TEST
+
+START_TEST(an_activation_is_left_whole)
+{
+    check_refuses(build_gelu, "island");
+}
+END_TEST
+
+Suite *suite_rule_forward(void)
+{
+    Suite *suite = suite_create("rule_forward");
+    TCase *tcase = tcase_create("rule_forward");
+    tcase_add_test(tcase, batchnorm_goes_into_a_pointwise_convolution);
+    tcase_add_test(tcase, unpadded_kernels_take_scale_and_shift);
+    tcase_add_test(tcase, scale_alone_is_exact_for_any_padding);
+    tcase_add_test(tcase, all_readers_take_it);
+    tcase_add_test(tcase, channels_are_followed_through_shape_operators);
+    tcase_add_test(tcase, who_reads_only_the_shape_reads_it_elsewhere);
+    tcase_add_test(tcase, an_existing_bias_takes_the_shift);
+    tcase_add_test(tcase, flattened_channels_repeat);
+    tcase_add_test(tcase, a_shift_before_padding_is_refused);
+    tcase_add_test(tcase, an_activation_is_left_whole);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}

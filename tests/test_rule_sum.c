@@ -1,0 +1,689 @@
+/* Backward folds: affine maps into operators, branches into one kernel. */
+#include <math.h>
+#include <string.h>
+
+#include "folding.h"
+#include "suites.h"
+
+#define DW(channels, k) \
+    ((ConvShape){.kernel = (k), .pad = (k) / 2, .group = (channels)})
+#define SAME(k) ((ConvShape){.kernel = (k), .pad = (k) / 2})
+
+static Value *conv_bn(Bench *b, Value *x, ConvShape shape)
+{
+    Value *y = bench_conv(b, x, shape);
+    return bench_batchnorm(b, y, y->fact.dims[1]);
+}
+
+/* ---- C1: convolution, then affine ---- */
+
+static void build_conv_bn(Bench *b)
+{
+    Value *y = conv_bn(b, bench_image(b, 3, 8),
+                       (ConvShape){.out = 5, .kernel = 3, .pad = 1,
+                                   .stride = 2, .bias = true});
+    bench_output(b, y);
+}
+
+START_TEST(conv_takes_batchnorm)
+{
+    check_folds(build_conv_bn, 1, 0);
+    Folded folded = fold_model(build_conv_bn, NULL);
+    const Node *conv = only_node(&folded, OP_Conv);
+    ck_assert_int_eq(conv->input_count, 3);
+    ck_assert_str_eq(conv->outputs[0]->name,
+                     folded.before->graph->outputs[0]->name);
+    ck_assert_str_eq(folded.report.folds[0].rules, "C1");
+    ck_assert_uint_eq(folded.report.folds[0].consumed_count, 2);
+    folded_free(&folded);
+}
+END_TEST
+
+static void build_decomposed_bn(Bench *b)
+{
+    int64_t dims[4] = {1, 4, 1, 1};
+    double four[4] = {4, 4, 4, 4};
+    Value *y = bench_conv(b, bench_image(b, 3, 6),
+                          (ConvShape){.out = 4, .kernel = 3});
+    y = bench_binary(b, OP_Sub, y, bench_constant(b, 4, dims));
+    Value *root = bench_unary(b, OP_Sqrt, bench_numbers(b, 4, dims, four));
+    y = bench_binary(b, OP_Div, y, root);
+    y = bench_binary(b, OP_Mul, bench_constant(b, 4, dims), y);
+    y = bench_binary(b, OP_Add, bench_constant(b, 4, dims), y);
+    bench_output(b, y);
+}
+
+START_TEST(decomposed_batchnorm_is_one)
+{
+    check_folds(build_decomposed_bn, 1, 0);
+}
+END_TEST
+
+static void build_constant_minus_conv(Bench *b)
+{
+    Value *y = bench_conv(b, bench_image(b, 2, 5), SAME(3));
+    y = bench_binary(b, OP_Sub, bench_channel_scale(b, 2), y);
+    bench_output(b, bench_unary(b, OP_Neg, y));
+}
+
+START_TEST(constant_minus_tensor_negates)
+{
+    check_folds(build_constant_minus_conv, 1, 0);
+}
+END_TEST
+
+static void build_shift_only(Bench *b)
+{
+    Value *y = bench_conv(b, bench_image(b, 2, 5), SAME(3));
+    bench_output(b, bench_binary(b, OP_Add, y, bench_channel_scale(b, 2)));
+}
+
+START_TEST(shift_alone_keeps_the_weight)
+{
+    check_folds(build_shift_only, 1, 0);
+    Folded folded = fold_model(build_shift_only, NULL);
+    const Node *conv = only_node(&folded, OP_Conv);
+    const Node *old = folded.before->graph->nodes[0];
+    ck_assert_str_eq(conv->inputs[1]->name, old->inputs[1]->name);
+    ck_assert_ptr_null(conv->inputs[1]->tensor->formula);
+    folded_free(&folded);
+}
+END_TEST
+
+/* One weight for two convolutions: each gets its own copy. */
+static void build_shared_weight(Bench *b)
+{
+    Value *x = bench_image(b, 2, 5);
+    Value *first = bench_conv(b, x, SAME(3));
+    Value *inputs[2] = {bench_unary(b, OP_Relu, x),
+                        first->producer->inputs[1]};
+    Value *second = bench_node(b, OP_Conv, inputs, 2);
+    bench_output(b, bench_batchnorm(b, first, 2));
+    bench_output(b, bench_batchnorm(b, second, 2));
+}
+
+START_TEST(shared_weight_is_not_edited)
+{
+    check_folds(build_shared_weight, 2, 1);
+}
+END_TEST
+
+/* ---- C2, C3: other linear operators ---- */
+
+static void build_transposed(Bench *b)
+{
+    int64_t dims[4] = {4, 3, 2, 2}, strides[2] = {2, 2};
+    Value *inputs[2] = {bench_image(b, 4, 5), bench_constant(b, 4, dims)};
+    Value *out = graph_fresh_value(b->graph, "t");
+    Node *node = node_new(b->graph, OP_ConvTranspose, "t", inputs, 2, &out, 1);
+    node_set_int(node, "group", 2);
+    node_set_ints(node, "strides", strides, 2);
+    graph_add_node(b->graph, node);
+    bench_output(b, bench_batchnorm(b, out, 6));
+}
+
+START_TEST(grouped_transposed_convolution_takes_batchnorm)
+{
+    check_folds(build_transposed, 0, 1);
+}
+END_TEST
+
+static void build_gemm(Bench *b)
+{
+    int64_t x[2] = {3, 4}, w[2] = {6, 4}, c[1] = {6};
+    Value *inputs[3] = {bench_input(b, 2, x), bench_constant(b, 2, w),
+                        bench_constant(b, 1, c)};
+    Value *out = graph_fresh_value(b->graph, "g");
+    Node *node = node_new(b->graph, OP_Gemm, "g", inputs, 3, &out, 1);
+    node_set_int(node, "transB", 1);
+    node_set_float(node, "alpha", 0.5f);
+    node_set_float(node, "beta", 2.0f);
+    graph_add_node(b->graph, node);
+    bench_output(b, bench_batchnorm(b, out, 6));
+}
+
+START_TEST(gemm_with_alpha_and_beta)
+{
+    check_folds(build_gemm, 0, 1);
+    Folded folded = fold_model(build_gemm, NULL);
+    const Node *gemm = only_node(&folded, OP_Gemm);
+    ck_assert_double_eq((double)node_float(gemm, "alpha", 1), 0.5);
+    ck_assert_double_eq((double)node_float(gemm, "beta", 0), 1);
+    folded_free(&folded);
+}
+END_TEST
+
+/* The projection of an attention block: MatMul, bias, then channels back to
+ * axis 1, then the layer scale. */
+static void build_projection(Bench *b)
+{
+    int64_t x[3] = {1, 16, 6}, w[2] = {6, 6}, c[1] = {6};
+    int64_t perm[3] = {0, 2, 1}, shape[4] = {1, 6, 4, 4};
+    Value *h = bench_input(b, 3, x);
+    Value *y = bench_binary(b, OP_MatMul, h, bench_constant(b, 2, w));
+    y = bench_binary(b, OP_Add, bench_constant(b, 1, c), y);
+    Value *t = graph_fresh_value(b->graph, "t");
+    Node *node = node_new(b->graph, OP_Transpose, "t", &y, 1, &t, 1);
+    node_set_ints(node, "perm", perm, 3);
+    graph_add_node(b->graph, node);
+    y = bench_binary(b, OP_Reshape, t, bench_ints(b, 4, shape));
+    bench_output(b, bench_binary(b, OP_Mul, y, bench_channel_scale(b, 6)));
+}
+
+START_TEST(layer_scale_goes_back_through_shape_operators)
+{
+    check_folds(build_projection, 0, 4);
+    Folded folded = fold_model(build_projection, NULL);
+    ck_assert_uint_eq(count_ops(folded.after, OP_Mul), 0);
+    ck_assert(strstr(folded.report.folds[0].rules, "C10") != NULL);
+    folded_free(&folded);
+}
+END_TEST
+
+/* ---- C4, C5: branches ---- */
+
+static void build_repvgg(Bench *b)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 4, 7));
+    Value *sum = bench_binary(b, OP_Add, conv_bn(b, x, SAME(3)),
+                              conv_bn(b, x, SAME(1)));
+    sum = bench_binary(b, OP_Add, bench_batchnorm(b, x, 4), sum);
+    bench_output(b, bench_unary(b, OP_Relu, sum));
+}
+
+START_TEST(repvgg_block_is_one_convolution)
+{
+    check_folds(build_repvgg, 1, 2);
+    Folded folded = fold_model(build_repvgg, NULL);
+    ck_assert_uint_eq(folded.report.fold_count, 1);
+    ck_assert_str_eq(folded.report.folds[0].rules, "C1,C4,C5");
+    folded_free(&folded);
+}
+END_TEST
+
+/* x + gamma * (mix(x) - norm(x)): FastViT, section 3.1. */
+static void build_repmixer(Bench *b)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 6, 7));
+    Value *mix = bench_binary(b, OP_Add, bench_batchnorm(b, x, 6),
+                              conv_bn(b, x, DW(6, 1)));
+    mix = bench_binary(b, OP_Add, mix, conv_bn(b, x, DW(6, 3)));
+    Value *y = bench_binary(b, OP_Sub, mix, bench_batchnorm(b, x, 6));
+    y = bench_binary(b, OP_Mul, bench_channel_scale(b, 6), y);
+    bench_output(b, bench_binary(b, OP_Add, x, y));
+}
+
+START_TEST(repmixer_is_one_depthwise_convolution)
+{
+    check_folds(build_repmixer, 1, 1);
+    Folded folded = fold_model(build_repmixer, NULL);
+    const Node *conv = only_node(&folded, OP_Conv);
+    ck_assert_int_eq(node_int(conv, "group", 1), 6);
+    folded_free(&folded);
+}
+END_TEST
+
+static void build_residual(Bench *b)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 4, 5));
+    Value *h = bench_unary(b, OP_Relu, bench_conv(b, x, SAME(1)));
+    Value *y = bench_conv(b, h, (ConvShape){.bias = true});
+    y = bench_binary(b, OP_Mul, y, bench_channel_scale(b, 4));
+    bench_output(b, bench_binary(b, OP_Add, x, y));
+}
+
+START_TEST(layer_scale_in_a_residual_branch)
+{
+    check_folds(build_residual, 2, 3);
+}
+END_TEST
+
+static void build_positional(Bench *b)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 4, 9));
+    Value *y = bench_conv(b, x, (ConvShape){.kernel = 7, .pad = 3, .group = 4,
+                                            .bias = true});
+    bench_output(b, bench_binary(b, OP_Add, y, x));
+}
+
+START_TEST(residual_goes_into_a_depthwise_convolution)
+{
+    check_folds(build_positional, 1, 1);
+}
+END_TEST
+
+static void build_strided(Bench *b)
+{
+    Value *x = bench_image(b, 4, 9);
+    Value *large = conv_bn(b, x, (ConvShape){.out = 8, .kernel = 7, .pad = 3,
+                                             .stride = 2, .group = 4});
+    Value *small = conv_bn(b, x, (ConvShape){.out = 8, .kernel = 3, .pad = 1,
+                                             .stride = 2, .group = 4});
+    bench_output(b, bench_binary(b, OP_Add, large, small));
+}
+
+START_TEST(large_and_small_kernel_with_stride)
+{
+    check_folds(build_strided, 1, 0);
+}
+END_TEST
+
+static void build_one_dimensional(Bench *b)
+{
+    int64_t dims[3] = {1, 4, -1};
+    Value *x = bench_input(b, 3, dims);
+    Value *sum = bench_binary(b, OP_Add, conv_bn(b, x, SAME(5)),
+                              conv_bn(b, x, SAME(3)));
+    bench_output(b, bench_binary(b, OP_Add, sum, x));
+}
+
+START_TEST(one_dimension_and_a_symbolic_size)
+{
+    check_folds(build_one_dimensional, 1, 0);
+}
+END_TEST
+
+static void build_three_dimensional(Bench *b)
+{
+    int64_t dims[5] = {1, 2, 4, 5, 6};
+    Value *x = bench_input(b, 5, dims);
+    Value *sum = bench_binary(b, OP_Add, conv_bn(b, x, SAME(3)),
+                              conv_bn(b, x, SAME(1)));
+    bench_output(b, bench_binary(b, OP_Sub, sum, x));
+}
+
+START_TEST(three_dimensions_and_a_negative_identity)
+{
+    check_folds(build_three_dimensional, 1, 0);
+}
+END_TEST
+
+/* UniRepLKNet: 5x5 d3 and 3x3 d4 lie on the lattice of 13x13. */
+static void build_dilated(Bench *b)
+{
+    Value *x = bench_image(b, 2, 15);
+    Value *sum = bench_conv(b, x, DW(2, 13));
+    sum = bench_binary(b, OP_Add, sum,
+                       bench_conv(b, x, (ConvShape){.kernel = 5, .pad = 6,
+                                                    .dilation = 3, .group = 2}));
+    sum = bench_binary(b, OP_Add, sum,
+                       bench_conv(b, x, (ConvShape){.kernel = 3, .pad = 4,
+                                                    .dilation = 4, .group = 2}));
+    bench_output(b, sum);
+}
+
+START_TEST(dilated_branches_become_one_kernel)
+{
+    check_folds(build_dilated, 1, 0);
+}
+END_TEST
+
+static void build_grouped_and_dense(Bench *b)
+{
+    Value *x = bench_image(b, 6, 5);
+    Value *sum = bench_binary(b, OP_Add,
+                              bench_conv(b, x, (ConvShape){.group = 3}),
+                              bench_conv(b, x, SAME(3)));
+    bench_output(b, bench_binary(b, OP_Add, sum, bench_conv(b, x, DW(6, 3))));
+}
+
+START_TEST(finer_groups_join_a_dense_kernel)
+{
+    check_folds(build_grouped_and_dense, 1, 0);
+}
+END_TEST
+
+static void build_pool_branch(Bench *b)
+{
+    Value *x = bench_image(b, 3, 8);
+    int64_t three[2] = {3, 3}, one[4] = {1, 1, 1, 1};
+    Value *pooled = graph_fresh_value(b->graph, "pool");
+    Node *pool = node_new(b->graph, OP_AveragePool, "pool", &x, 1, &pooled, 1);
+    node_set_ints(pool, "kernel_shape", three, 2);
+    node_set_ints(pool, "pads", one, 4);
+    node_set_int(pool, "count_include_pad", 1);
+    graph_add_node(b->graph, pool);
+    pooled = bench_batchnorm(b, pooled, 3);
+    bench_output(b, bench_binary(b, OP_Add, pooled, bench_conv(b, x, SAME(5))));
+}
+
+START_TEST(average_pool_is_a_branch)
+{
+    Folded folded = fold_model(build_pool_branch, NULL);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    ck_assert_uint_eq(folded.after->graph->node_count, 1);
+    folded_free(&folded);
+}
+END_TEST
+
+static void build_batchnorm_after_sum(Bench *b)
+{
+    Value *x = bench_image(b, 4, 6);
+    Value *sum = bench_binary(b, OP_Add, bench_conv(b, x, SAME(3)),
+                              bench_conv(b, x, SAME(1)));
+    bench_output(b, bench_batchnorm(b, sum, 4));
+}
+
+START_TEST(batchnorm_after_the_sum)
+{
+    check_folds(build_batchnorm_after_sum, 1, 0);
+}
+END_TEST
+
+static void build_four_branches(Bench *b)
+{
+    Value *x = bench_image(b, 4, 6), *other = bench_unary(b, OP_Relu, x);
+    Value *branches[4] = {conv_bn(b, x, SAME(3)), conv_bn(b, other, SAME(1)),
+                          bench_batchnorm(b, x, 4), conv_bn(b, x, SAME(1))};
+    bench_output(b, bench_node(b, OP_Sum, branches, 4));
+}
+
+START_TEST(three_of_four_branches_merge)
+{
+    check_folds(build_four_branches, 2, 2);
+}
+END_TEST
+
+/* A normalized residual cannot merge; its BatchNormalization stays whole. */
+static void build_kept_identity(Bench *b)
+{
+    Value *x = bench_image(b, 4, 6), *other = bench_unary(b, OP_Relu, x);
+    Value *sum = bench_binary(b, OP_Add, bench_conv(b, x, SAME(3)),
+                              bench_batchnorm(b, other, 4));
+    bench_output(b, bench_binary(b, OP_Sub, sum, conv_bn(b, x, SAME(1))));
+}
+
+START_TEST(what_cannot_merge_stays_whole)
+{
+    Folded folded = fold_model(build_kept_identity, NULL);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    ck_assert_uint_eq(count_ops(folded.after, OP_Conv), 1);
+    ck_assert_uint_eq(count_ops(folded.after, OP_BatchNormalization), 1);
+    ck_assert_uint_eq(count_ops(folded.after, OP_Add), 1);
+    ck_assert_uint_eq(folded.after->graph->node_count, 4);
+    folded_free(&folded);
+}
+END_TEST
+
+static void build_pad_conv(Bench *b)
+{
+    int64_t pads[8] = {0, 0, 1, 2, 0, 0, 3, 0};
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 2, 6));
+    Value *padded = bench_binary(b, OP_Pad, x, bench_ints(b, 8, pads));
+    bench_output(b, conv_bn(b, padded, (ConvShape){.kernel = 3, .stride = 2}));
+}
+
+START_TEST(explicit_padding_goes_into_the_convolution)
+{
+    check_folds(build_pad_conv, 1, 1);
+    Folded folded = fold_model(build_pad_conv, NULL);
+    const int64_t *pads;
+    ck_assert_int_eq(node_ints(only_node(&folded, OP_Conv), "pads", &pads), 4);
+    ck_assert_int_eq(pads[1], 2);
+    ck_assert_int_eq(pads[2], 3);
+    folded_free(&folded);
+}
+END_TEST
+
+/* ---- Refusals ---- */
+
+static void build_multi_use(Bench *b)
+{
+    Value *y = bench_conv(b, bench_image(b, 2, 5), SAME(3));
+    bench_output(b, bench_batchnorm(b, y, 2));
+    bench_output(b, bench_unary(b, OP_Relu, y));
+}
+
+static void build_graph_output(Bench *b)
+{
+    Value *y = bench_conv(b, bench_image(b, 2, 5), SAME(3));
+    bench_output(b, y);
+    bench_output(b, bench_batchnorm(b, y, 2));
+}
+
+/* Width equals the number of channels: the trap that OnnxSlim falls into. */
+static void build_wrong_axis(Bench *b)
+{
+    int64_t dims[1] = {5};
+    Value *y = bench_conv(b, bench_image(b, 5, 5), SAME(3));
+    bench_output(b, bench_binary(b, OP_Mul, y, bench_constant(b, 1, dims)));
+}
+
+static void build_broadcast(Bench *b)
+{
+    Value *y = bench_conv(b, bench_image(b, 3, 5), (ConvShape){.out = 1});
+    bench_output(b, bench_binary(b, OP_Mul, y, bench_channel_scale(b, 4)));
+}
+
+static void build_training(Bench *b)
+{
+    build_conv_bn(b);
+    Node *bn = b->graph->nodes[1];
+    node_set_int(bn, "training_mode", 1);
+}
+
+static void build_bad_variance(Bench *b)
+{
+    build_conv_bn(b);
+    Node *bn = b->graph->nodes[1];
+    ((float *)bn->inputs[4]->tensor->data)[3] = -1.0f;
+}
+
+static void build_dynamic_weight(Bench *b)
+{
+    int64_t dims[4] = {4, 2, 3, 3};
+    Value *weight = bench_input(b, 4, dims);
+    Value *y = bench_binary(b, OP_Conv, bench_image(b, 2, 5), weight);
+    bench_output(b, bench_batchnorm(b, y, 4));
+}
+
+static void build_overridable(Bench *b)
+{
+    build_conv_bn(b);
+    graph_add_input(b->graph, b->graph->nodes[0]->inputs[1]);
+}
+
+static void build_stride_differs(Bench *b)
+{
+    Value *x = bench_image(b, 2, 1);
+    Value *other = bench_conv(b, x, (ConvShape){.kernel = 3, .pad = 1,
+                                                .stride = 2});
+    bench_output(b, bench_binary(b, OP_Add, bench_conv(b, x, SAME(3)), other));
+}
+
+static void build_slack_differs(Bench *b)
+{
+    int64_t dims[4] = {1, 2, -1, -1};
+    Value *x = bench_input(b, 4, dims);
+    Value *large = bench_conv(b, x, (ConvShape){.kernel = 4, .pad = 1,
+                                                .stride = 2});
+    Value *small = bench_conv(b, x, (ConvShape){.kernel = 1, .stride = 2});
+    bench_output(b, bench_binary(b, OP_Add, large, small));
+}
+
+static void build_costly(Bench *b)
+{
+    Value *x = bench_image(b, 8, 5);
+    bench_output(b, bench_binary(b, OP_Add, bench_conv(b, x, SAME(1)),
+                                 bench_conv(b, x, DW(8, 3))));
+}
+
+static void build_nonlinear(Bench *b)
+{
+    Value *y = bench_conv(b, bench_image(b, 3, 5), SAME(3));
+    y = bench_unary(b, OP_Relu, y);
+    y = bench_batchnorm(b, y, 3);
+    bench_output(b, bench_unary(b, OP_Relu, y));
+}
+
+static void build_reflect(Bench *b)
+{
+    build_pad_conv(b);
+    node_set_string(b->graph->nodes[1], "mode", "reflect");
+    b->graph->nodes[3]->op = OP_Relu;
+    b->graph->nodes[3]->input_count = 1;
+}
+
+static void build_pool_exclude(Bench *b)
+{
+    build_pool_branch(b);
+    node_set_int(b->graph->nodes[0], "count_include_pad", 0);
+}
+
+START_TEST(refusals_name_their_reason)
+{
+    static const struct {
+        Build *build;
+        const char *reason;
+    } rows[] = {
+        {build_multi_use, "multi-use"},
+        {build_graph_output, "graph-output"},
+        {build_wrong_axis, "wrong-axis"},
+        {build_broadcast, "broadcast"},
+        {build_dynamic_weight, "dynamic-weight"},
+        {build_overridable, "overridable-initializer"},
+        {build_stride_differs, "stride"},
+        {build_slack_differs, "slack-differs"},
+        {build_costly, "cost"},
+        {build_nonlinear, "nonlinear"},
+        {build_pool_exclude, "exclude-pad"},
+    };
+    check_refuses(rows[_i].build, rows[_i].reason);
+}
+END_TEST
+
+/* These cannot be run to the end in inference terms; only the fold is looked
+ * at. */
+static void check_untouched(Build *build, const char *reason)
+{
+    static const rp_fold_options defaults;
+    Bench bench = {.arena = arena_new(0), .random = 3};
+    bench.model = model_new(bench.arena);
+    bench.graph = bench.model->graph = graph_new(bench.model, NULL);
+    bench.model->ir_version = 8;
+    bench.model->opset = 17;
+    build(&bench);
+    graph_fill_uses(bench.graph);
+    FoldReport report = {0};
+    Err err = {0};
+    ck_assert_int_eq(model_fold(bench.model, &defaults, &report, &err), 0);
+    ck_assert_uint_eq(report.fold_count, 0);
+    ck_assert(!bench.graph->changed);
+    ck_assert_uint_eq(report.refusal_count, 1);
+    ck_assert_str_eq(report.refusals[0].reason, reason);
+    arena_free(bench.arena);
+}
+
+START_TEST(what_is_not_inference_is_refused)
+{
+    check_untouched(build_training, "training-mode");
+    check_untouched(build_bad_variance, "bad-variance");
+    check_untouched(build_reflect, "pad-mode");
+}
+END_TEST
+
+START_TEST(training_mode_folds_when_inference_is_assumed)
+{
+    rp_fold_options options = {.assume_inference = 1};
+    Bench bench = {.arena = arena_new(0), .random = 3};
+    bench.model = model_new(bench.arena);
+    bench.graph = bench.model->graph = graph_new(bench.model, NULL);
+    bench.model->ir_version = 8;
+    bench.model->opset = 17;
+    build_training(&bench);
+    FoldReport report = {0};
+    Err err = {0};
+    ck_assert_int_eq(model_fold(bench.model, &options, &report, &err), 0);
+    ck_assert_uint_eq(report.fold_count, 1);
+    arena_free(bench.arena);
+}
+END_TEST
+
+/* ---- Options ---- */
+
+START_TEST(only_and_skip_choose_rules)
+{
+    rp_fold_options only = {.only = "C1"}, skip = {.skip = "C5"};
+    Folded folded = fold_model(build_repvgg, &only);
+    ck_assert_uint_eq(count_ops(folded.after, OP_Conv), 2);
+    ck_assert_uint_eq(count_ops(folded.after, OP_BatchNormalization), 1);
+    folded_free(&folded);
+    folded = fold_model(build_repvgg, &skip);
+    ck_assert_uint_eq(count_ops(folded.after, OP_Conv), 1);
+    ck_assert_uint_eq(count_ops(folded.after, OP_BatchNormalization), 1);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    folded_free(&folded);
+}
+END_TEST
+
+START_TEST(unknown_rule_is_an_error)
+{
+    rp_fold_options options = {.only = "C1,C99"};
+    Arena *arena = arena_new(0);
+    Model *model = model_new(arena);
+    model->graph = graph_new(model, NULL);
+    FoldReport report = {0};
+    Err err = {0};
+    ck_assert_int_eq(model_fold(model, &options, &report, &err), -1);
+    ck_assert_int_eq(err.code, ERR_USAGE);
+    ck_assert(strstr(err.message, "C99") != NULL);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(stop_after_counts_folds)
+{
+    rp_fold_options options = {.stop_after = 1};
+    Folded folded = fold_model(build_shared_weight, &options);
+    ck_assert_uint_eq(folded.report.fold_count, 1);
+    ck_assert_uint_eq(count_ops(folded.after, OP_BatchNormalization), 1);
+    folded_free(&folded);
+}
+END_TEST
+
+START_TEST(cost_can_be_allowed)
+{
+    rp_fold_options options = {.allow_cost = 1};
+    Folded folded = fold_model(build_costly, &options);
+    ck_assert_uint_eq(count_ops(folded.after, OP_Conv), 1);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    folded_free(&folded);
+}
+END_TEST
+
+Suite *suite_rule_sum(void)
+{
+    Suite *suite = suite_create("rule_sum");
+    TCase *tcase = tcase_create("rule_sum");
+    tcase_add_test(tcase, conv_takes_batchnorm);
+    tcase_add_test(tcase, decomposed_batchnorm_is_one);
+    tcase_add_test(tcase, constant_minus_tensor_negates);
+    tcase_add_test(tcase, shift_alone_keeps_the_weight);
+    tcase_add_test(tcase, shared_weight_is_not_edited);
+    tcase_add_test(tcase, grouped_transposed_convolution_takes_batchnorm);
+    tcase_add_test(tcase, gemm_with_alpha_and_beta);
+    tcase_add_test(tcase, layer_scale_goes_back_through_shape_operators);
+    tcase_add_test(tcase, repvgg_block_is_one_convolution);
+    tcase_add_test(tcase, repmixer_is_one_depthwise_convolution);
+    tcase_add_test(tcase, layer_scale_in_a_residual_branch);
+    tcase_add_test(tcase, residual_goes_into_a_depthwise_convolution);
+    tcase_add_test(tcase, large_and_small_kernel_with_stride);
+    tcase_add_test(tcase, one_dimension_and_a_symbolic_size);
+    tcase_add_test(tcase, three_dimensions_and_a_negative_identity);
+    tcase_add_test(tcase, dilated_branches_become_one_kernel);
+    tcase_add_test(tcase, finer_groups_join_a_dense_kernel);
+    tcase_add_test(tcase, average_pool_is_a_branch);
+    tcase_add_test(tcase, batchnorm_after_the_sum);
+    tcase_add_test(tcase, three_of_four_branches_merge);
+    tcase_add_test(tcase, what_cannot_merge_stays_whole);
+    tcase_add_test(tcase, explicit_padding_goes_into_the_convolution);
+    tcase_add_loop_test(tcase, refusals_name_their_reason, 0, 11);
+    tcase_add_test(tcase, what_is_not_inference_is_refused);
+    tcase_add_test(tcase, training_mode_folds_when_inference_is_assumed);
+    tcase_add_test(tcase, only_and_skip_choose_rules);
+    tcase_add_test(tcase, unknown_rule_is_an_error);
+    tcase_add_test(tcase, stop_after_counts_folds);
+    tcase_add_test(tcase, cost_can_be_allowed);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
