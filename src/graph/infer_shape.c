@@ -15,6 +15,17 @@ static Dim size_of(const InferCall *call, Dim element)
                : dim_size_unknown(call->symbols);
 }
 
+/* The rank, when the input that is to be the shape has a known length. */
+static void unknown_sizes(InferCall *call, int slot, Fact *out)
+{
+    const Fact *shape = infer_in(call, slot);
+    if (shape->rank != 1 || shape->dims[0] < 0 || shape->dims[0] > RANK_MAX)
+        return;
+    out->rank = (int)shape->dims[0];
+    for (int i = 0; i < out->rank; i++)
+        out->dims[i] = dim_size_unknown(call->symbols);
+}
+
 /* ---- Reshape ---- */
 
 typedef struct Reshape {
@@ -81,13 +92,7 @@ int infer_reshape(InferCall *call, Err *err)
     if (list.count > RANK_MAX)
         return 0;
     if (list.count < 0) {
-        const Fact *shape = infer_in(call, 1);
-        if (shape->rank == 1 && shape->dims[0] >= 0 &&
-            shape->dims[0] <= RANK_MAX) {
-            out->rank = (int)shape->dims[0];
-            for (int i = 0; i < out->rank; i++)
-                out->dims[i] = dim_size_unknown(call->symbols);
-        }
+        unknown_sizes(call, 1, out);
         return 0;
     }
     Reshape shape = {.rank = list.count, .inferred = -1};
@@ -320,12 +325,17 @@ static void follow_fill(InferCall *call, Fact *out, const Tensor *value)
     infer_follow(out, (IntList){items, (int)count});
 }
 
-/* Sets the dims to the elements of a shape input; the rank stays unknown
- * where they are. A negative one is an error. */
-static int dims_from_ints(InferCall *call, IntList list, Fact *out, Err *err)
+/* Sets the dims to the elements of a shape input. A negative one is an
+ * error. */
+static int dims_from_input(InferCall *call, int slot, Fact *out, Err *err)
 {
-    if (list.count < 0 || list.count > RANK_MAX)
+    IntList list = infer_ints(call, slot);
+    if (list.count > RANK_MAX)
         return 0;
+    if (list.count < 0) {
+        unknown_sizes(call, slot, out);
+        return 0;
+    }
     for (int i = 0; i < list.count; i++) {
         int64_t number;
         if (dim_is_known(call->symbols, list.items[i], &number) && number < 0)
@@ -343,7 +353,7 @@ int infer_constantofshape(InferCall *call, Err *err)
     const Attr *value = node_attr(call->node, "value");
     const Tensor *tensor = value ? value->tensor : NULL;
     out->type = tensor ? tensor->type : DT_FLOAT;
-    TRY(dims_from_ints(call, infer_ints(call, 0), out, err));
+    TRY(dims_from_input(call, 0, out, err));
     if (tensor && out->rank >= 0)
         follow_fill(call, out, tensor);
     return 0;
@@ -354,7 +364,7 @@ int infer_expand(InferCall *call, Err *err)
     const Fact *in = infer_in(call, 0);
     Fact *out = infer_out(call, 0), shape = FACT_UNKNOWN;
     out->type = in->type;
-    TRY(dims_from_ints(call, infer_ints(call, 1), &shape, err));
+    TRY(dims_from_input(call, 1, &shape, err));
     TRY(infer_broadcast(call, in, &shape, out, err));
     IntList list = infer_ints(call, 0);
     bool spreads = list.count == 1 && out->rank == 1 && out->dims[0] >= 0 &&
@@ -379,7 +389,7 @@ int infer_tile(InferCall *call, Err *err)
     out->type = in->type;
     if (in->rank < 0 || call->node->input_count > 2)
         return 0;
-    TRY(dims_from_ints(call, infer_ints(call, 1), &times, err));
+    TRY(dims_from_input(call, 1, &times, err));
     if (times.rank >= 0 && times.rank != in->rank)
         return infer_fail(call, err, ERR_BAD_SHAPE,
                           "it has %d repeats for rank %d", times.rank,
