@@ -34,14 +34,16 @@ ONNX := wire scan unpack input read read_node read_tensor order rope pack \
 FOLD := affine kernel site site_linear site_affine site_shape constants islands \
     form emit rule_sum rule_forward explain pass
 EXEC := array plan run kernels npy
-JUDGE := input compare segment judge
+JUDGE := compare sample input same track shared bound segment interface \
+    numbers judge
 ZOO := zoo net block attention fastvit weights
 API := repfold summary blocks runner bench
 CONVERTER := main opt trouble format progress files common report_text \
     report_json cmd_convert cmd_verify cmd_lint cmd_inspect cmd_run cmd_bench \
     cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
-SUITES := err mem map half tensor zoo weights
+SUITES := err mem map half tensor zoo weights \
+    compare
 
 # What several suites share.
 SUPPORT := cli proto
@@ -89,7 +91,7 @@ $(BUILD)/onnx.pb-c.o: $(BUILD)/onnx.pb-c.c
 	$(CC) -std=c11 -O2 -fPIC -fvisibility=hidden $(SANITIZE) -I$(BUILD) \
 	    $(PC_CFLAGS) -c -o $@ $<
 
-$(BUILD)/src/exec/%.o: OPTIMIZE := $(EXEC_OPTIMIZE)
+$(BUILD)/src/exec/%.o $(BUILD)/src/fold/kernel.o: OPTIMIZE := $(EXEC_OPTIMIZE)
 $(BUILD)/%.o: %.c | $(BUILD)/onnx.pb-c.h
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<

@@ -237,6 +237,9 @@ typedef struct rp_verdict_info {
     const rp_output_verdict *outputs;
     size_t output_count;
     size_t segments;     /* compared */
+    size_t segments_same; /* by the same nodes on the same values: no need */
+    /* No cut point: one name with two meanings, or no bound is known. */
+    size_t segments_left_out;
     const rp_segment_verdict *worst; /* NULL when none was compared */
     /* Segments that exceed their bound, in graph order. */
     const rp_segment_verdict *faults;

@@ -41,6 +41,12 @@ typedef struct ExecOptions {
     Precision precision;
     bool exact;  /* weights of folded nodes unrounded: the algebra */
     Pool *pool;  /* NULL for one thread */
+    /* Not 0: a seed. Every stored parameter is multiplied by 1 + r, r uniform
+     * in [-u, u], u the roundoff of its type: what storing it once more may
+     * do. Scalars (rank 0) are literals of the program, not parameters, and
+     * stay; so do the sizes and exponents that Resize, Upsample, Pow and Range
+     * read. */
+    uint64_t perturb;
     /* Called with every value a node produces, before its buffer may be
      * reused; NULL for none. The array is only lent. */
     int (*probe)(void *context, const Node *node, int output,

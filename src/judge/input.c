@@ -1,0 +1,275 @@
+#include "judge/input.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "exec/npy.h"
+#include "judge/sample.h"
+
+/* Small enough to be quick, large enough for networks that halve it six
+ * times. */
+enum { EVEN_SIZE = 64, ODD_SIZE = 67, ODDER_SIZE = 75 };
+enum { SAMPLES = 4, SEED = 1 };
+
+int graph_free_inputs(Arena *arena, const Graph *graph, const Value ***out)
+{
+    int count = 0;
+    *out = arena_array(arena, graph->input_count, sizeof **out);
+    for (size_t i = 0; i < graph->input_count; i++)
+        if (!graph->inputs[i]->is_initializer)
+            (*out)[count++] = graph->inputs[i];
+    return count;
+}
+
+/* The number of channels a convolution wants from this input; 0 when none
+ * says. */
+static int64_t wanted_channels(const Value *input)
+{
+    for (int i = 0; i < input->use_count; i++) {
+        const Node *node = input->uses[i].node;
+        if (!node || node->op != OP_Conv || input->uses[i].slot != 0)
+            continue;
+        const Value *weight = node_input(node, 1);
+        const Tensor *tensor = weight ? value_constant(node->graph, weight) : 0;
+        if (tensor && tensor->rank > 1)
+            return tensor->dims[1] * node_int(node, "group", 1);
+    }
+    return 0;
+}
+
+/* The number a dimension has in both models, or -1. */
+static int64_t fixed_size(const InputSlot *slot, int axis)
+{
+    if (slot->shape)
+        return slot->shape[axis];
+    const Fact *a = &slot->a->fact, *b = &slot->b->fact;
+    if (a->rank == slot->rank && a->dims[axis] >= 0)
+        return a->dims[axis];
+    if (b->rank == slot->rank && b->dims[axis] >= 0)
+        return b->dims[axis];
+    int64_t channels = axis == 1 ? wanted_channels(slot->a) : 0;
+    return channels > 0 ? channels : -1;
+}
+
+/* The size of a dimension in a sample. Equal symbols must get equal sizes, so
+ * the symbol itself picks one. */
+static int64_t sample_size(const InputSlot *slot, int axis, bool odd)
+{
+    int64_t size = fixed_size(slot, axis);
+    if (size >= 0)
+        return size;
+    if (axis == 0)
+        return odd ? 2 : 1;
+    if (!odd)
+        return EVEN_SIZE;
+    const Fact *fact = &slot->a->fact;
+    bool even_symbol = fact->rank == slot->rank && fact->dims[axis] % 2 == 0;
+    return even_symbol ? ODD_SIZE : ODDER_SIZE;
+}
+
+static InputSlot *find_slot(InputPlan *plan, const char *name, size_t length)
+{
+    for (int i = 0; i < plan->slot_count; i++)
+        if (strlen(plan->slots[i].a->name) == length &&
+            memcmp(plan->slots[i].a->name, name, length) == 0)
+            return &plan->slots[i];
+    return NULL;
+}
+
+static int bind_name(InputPlan *plan, const char *text, const char *end,
+                     const char *form, InputSlot **out, Err *err)
+{
+    if (!end)
+        return err_set(err, ERR_USAGE, "\"%s\" is not %s", text, form);
+    *out = find_slot(plan, text, (size_t)(end - text));
+    if (*out)
+        return 0;
+    return err_set(err, ERR_BAD_INPUT, "the model has no input \"%.*s\"",
+                   (int)(end - text), text);
+}
+
+/* Numbers between commas, all of the text. */
+static int parse_dims(const char *text, int64_t *dims, int *rank, Err *err)
+{
+    const char *from = text;
+    for (*rank = 0; *rank < RANK_MAX; from++) {
+        char *end;
+        long long value = strtoll(from, &end, 10);
+        if (end == from || value <= 0)
+            break;
+        dims[(*rank)++] = value;
+        if (!*end)
+            return 0;
+        from = end;
+        if (*end != ',')
+            break;
+    }
+    return err_set(err, ERR_USAGE,
+                   "\"%s\" is not a shape: positive numbers and commas", text);
+}
+
+/* Whether the model takes that size there. */
+static bool fact_takes(const Fact *fact, int axis, int64_t size)
+{
+    return fact->rank < 0 || fact->dims[axis] < 0 || fact->dims[axis] == size;
+}
+
+static int check_shape(const InputSlot *slot, int rank, const int64_t *dims,
+                       Err *err)
+{
+    const Fact *facts[2] = {&slot->a->fact, &slot->b->fact};
+    for (int k = 0; k < 2; k++) {
+        if (facts[k]->rank >= 0 && facts[k]->rank != rank)
+            return err_set(err, ERR_BAD_INPUT,
+                           "input \"%s\" has rank %d, not %d", slot->a->name,
+                           facts[k]->rank, rank);
+        for (int i = 0; i < rank; i++)
+            if (!fact_takes(facts[k], i, dims[i]))
+                return err_set(err, ERR_BAD_INPUT,
+                               "axis %d of input \"%s\" is %lld, not %lld", i,
+                               slot->a->name, (long long)facts[k]->dims[i],
+                               (long long)dims[i]);
+    }
+    return 0;
+}
+
+/* "NAME:1,3,256,256"; a name may have colons itself. */
+static int bind_shape(Arena *arena, InputPlan *plan, const char *text, Err *err)
+{
+    InputSlot *slot;
+    const char *colon = strrchr(text, ':');
+    TRY(bind_name(plan, text, colon, "NAME:1,3,256,256", &slot, err));
+    int64_t dims[RANK_MAX];
+    TRY(parse_dims(colon + 1, dims, &slot->rank, err));
+    TRY(check_shape(slot, slot->rank, dims, err));
+    slot->shape = arena_array(arena, RANK_MAX, sizeof *slot->shape);
+    memcpy(slot->shape, dims, sizeof dims);
+    return 0;
+}
+
+/* "NAME=FILE.npy"; the n-th file of an input belongs to data sample n. */
+static int bind_file(Arena *arena, InputPlan *plan, const char *text,
+                     size_t most, Err *err)
+{
+    InputSlot *slot;
+    const char *equals = strchr(text, '=');
+    TRY(bind_name(plan, text, equals, "NAME=FILE.npy", &slot, err));
+    Tensor *tensor;
+    TRY(npy_read(arena, equals + 1, &tensor, err));
+    if (tensor->type != slot->type)
+        return err_set(err, ERR_BAD_INPUT, "%s is %s, input \"%s\" is %s",
+                       equals + 1, dtype_name(tensor->type), slot->a->name,
+                       dtype_name(slot->type));
+    if (check_shape(slot, tensor->rank, tensor->dims, err) < 0)
+        return err_prefix(err, "%s", equals + 1);
+    if (!slot->data)
+        slot->data = arena_array(arena, most, sizeof *slot->data);
+    slot->data[slot->data_count++] = tensor;
+    return 0;
+}
+
+static int bind_files(Arena *arena, InputPlan *plan,
+                      const rp_verify_options *options, Err *err)
+{
+    for (size_t i = 0; i < options->input_file_count; i++)
+        TRY(bind_file(arena, plan, options->input_files[i],
+                      options->input_file_count, err));
+    for (int i = 0; i < plan->slot_count; i++)
+        if (plan->slots[i].data_count > plan->data)
+            plan->data = plan->slots[i].data_count;
+    for (int i = 0; i < plan->slot_count; i++)
+        if (plan->slots[i].data_count < plan->data)
+            return err_set(err, ERR_BAD_INPUT,
+                           "input \"%s\" has %d of %d data files",
+                           plan->slots[i].a->name, plan->slots[i].data_count,
+                           plan->data);
+    return 0;
+}
+
+static int slot_init(InputSlot *slot, const Value *a, const Value *b, Err *err)
+{
+    int rank = a->fact.rank >= 0 ? a->fact.rank : b->fact.rank;
+    *slot = (InputSlot){.a = a, .b = b, .type = a->fact.type, .rank = rank};
+    if (dtype_is_real(slot->type) || dtype_is_integer(slot->type))
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED_TYPE,
+                   "input \"%s\" is of type %s, which cannot be computed with",
+                   a->name, dtype_name(slot->type));
+}
+
+/* Pairs the inputs by name; the order may differ. */
+static int pair_inputs(Arena *arena, const Model *a, const Model *b,
+                       InputPlan *plan, Err *err)
+{
+    const Value **inputs;
+    plan->slot_count = graph_free_inputs(arena, a->graph, &inputs);
+    plan->slots =
+        arena_array(arena, (size_t)plan->slot_count, sizeof *plan->slots);
+    for (int i = 0; i < plan->slot_count; i++) {
+        const Value *other = graph_find_value(b->graph, inputs[i]->name);
+        if (!other || !other->is_input)
+            return err_set(err, ERR_BAD_INPUT,
+                           "the second model has no input \"%s\"",
+                           inputs[i]->name);
+        TRY(slot_init(&plan->slots[i], inputs[i], other, err));
+    }
+    return 0;
+}
+
+/* Without the user's data every input needs a shape. */
+static int check_ranks(InputPlan *plan, Err *err)
+{
+    for (int i = 0; i < plan->slot_count; i++) {
+        InputSlot *slot = &plan->slots[i];
+        if (slot->rank < 0)
+            return err_set(err, ERR_BAD_INPUT,
+                           "the shape of input \"%s\" is unknown; give one "
+                           "with --input-shape %s:...",
+                           slot->a->name, slot->a->name);
+        for (int axis = 0; axis < slot->rank; axis++)
+            plan->varies |= fixed_size(slot, axis) < 0;
+    }
+    return 0;
+}
+
+int inputs_plan(Arena *arena, const Model *a, const Model *b,
+                const rp_verify_options *options, InputPlan *out, Err *err)
+{
+    *out = (InputPlan){
+        .seed = options->seed ? options->seed : SEED,
+        .generated = options->samples > 0 ? options->samples : SAMPLES,
+    };
+    TRY(pair_inputs(arena, a, b, out, err));
+    for (size_t i = 0; i < options->input_shape_count; i++)
+        TRY(bind_shape(arena, out, options->input_shapes[i], err));
+    TRY(bind_files(arena, out, options, err));
+    return check_ranks(out, err);
+}
+
+void input_sample(Arena *arena, const InputPlan *plan, int index, bool plain,
+                  Tensor **out)
+{
+    for (int i = 0; i < plan->slot_count; i++) {
+        const InputSlot *slot = &plan->slots[i];
+        if (index >= plan->generated) {
+            out[i] = slot->data[index - plan->generated];
+            continue;
+        }
+        int64_t dims[RANK_MAX];
+        for (int axis = 0; axis < slot->rank; axis++)
+            dims[axis] = sample_size(slot, axis, index % 2 == 1 && !plain);
+        uint64_t stream = (uint64_t)index << 32 | (uint64_t)i;
+        out[i] = sample_tensor(arena, (SampleKind)(index % SAMPLE_KINDS),
+                               slot->type, slot->rank, dims,
+                               random_stream(plan->seed, stream));
+    }
+}
+
+const char *input_sample_text(Arena *arena, const InputPlan *plan, int index)
+{
+    if (index >= plan->generated)
+        return arena_printf(arena, "data sample %d", index - plan->generated);
+    return arena_printf(arena, "sample %d (%s)", index,
+                        sample_name((SampleKind)(index % SAMPLE_KINDS)));
+}

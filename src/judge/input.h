@@ -1,0 +1,61 @@
+/*
+ * Inputs to run two models on: seeded samples, and the user's own data.
+ *
+ * Samples by number, repeating after the eighth; every real input of a sample
+ * is of that kind, integers are 0 or 1 (valid as mask, index, token or flag),
+ * uint8 of rank 3 and more (an image) 0 to 255:
+ *
+ *     0 normal        standard normal
+ *     1 one-hot       a 1 at each corner, the middle of each border and the
+ *                     centre, each in a channel of its own, else 0
+ *     2 alternating   +1 and -1 in turns, jittered by 1/8
+ *     3 large         normal, times 100
+ *     4 constant      1
+ *     5 tiny          normal, times 1e-6
+ *     6 uniform       in [0, 1), as an image scaled to it
+ *     7 sparse        normal, nine of ten elements 0
+ *
+ * A symbolic batch is 1 in even samples and 2 in odd ones. Other symbolic sizes
+ * are 64 in even samples and 75 or 67 in odd ones, where the original runs at
+ * such a size.
+ */
+#ifndef REPFOLD_JUDGE_INPUT_H
+#define REPFOLD_JUDGE_INPUT_H
+
+#include "graph/graph.h"
+#include "repfold.h"
+
+/* One input that must be given. */
+typedef struct InputSlot {
+    const Value *a, *b;   /* the same input in both models */
+    DType type;
+    int rank;
+    int64_t *shape;       /* what the user asked for, or NULL */
+    Tensor **data;        /* the user's, one for each data sample */
+    int data_count;
+} InputSlot;
+
+typedef struct InputPlan {
+    InputSlot *slots; /* in the order of a's inputs */
+    int slot_count;
+    uint64_t seed;
+    int generated, data; /* samples: first these, then those */
+    bool varies;         /* some size is symbolic, so odd samples differ */
+} InputPlan;
+
+/* The inputs without a default, in order. */
+int graph_free_inputs(Arena *arena, const Graph *graph, const Value ***out);
+
+/* Plans the samples of two models whose interfaces agree; b may be a. Of the
+ * options, samples, seed, input_shapes and input_files count. */
+int inputs_plan(Arena *arena, const Model *a, const Model *b,
+                const rp_verify_options *options, InputPlan *out, Err *err);
+
+/* A sample's tensors, in the order of the slots. `plain` makes all sizes those
+ * of an even sample. */
+void input_sample(Arena *arena, const InputPlan *plan, int index, bool plain,
+                  Tensor **out);
+/* How messages call it: "sample 1 (one-hot)". */
+const char *input_sample_text(Arena *arena, const InputPlan *plan, int index);
+
+#endif

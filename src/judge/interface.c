@@ -1,0 +1,111 @@
+#include "judge/interface.h"
+
+#include "judge/input.h"
+
+typedef struct Values {
+    const char *what; /* "input" or "output" */
+    const Value *const *items;
+    size_t count;
+    Map *index; /* from name to item */
+} Values;
+
+static Values values_of(Arena *arena, const char *what,
+                        const Value *const *items, size_t count)
+{
+    Values values = {what, items, count, map_new(arena)};
+    for (size_t i = 0; i < count; i++)
+        map_put(values.index, items[i]->name, (void *)(uintptr_t)&items[i]);
+    return values;
+}
+
+static const Value *values_find(const Values *values, const char *name)
+{
+    const Value *const *item = map_get(values->index, name);
+    return item ? *item : NULL;
+}
+
+static const char *fact_difference(Arena *arena, const char *what,
+                                   const Value *a, const Value *b)
+{
+    const Fact *left = &a->fact, *right = &b->fact;
+    if (left->type != right->type && left->type && right->type)
+        return arena_printf(arena, "%s \"%s\" is %s in the first model and %s "
+                                   "in the second",
+                            what, a->name, dtype_name(left->type),
+                            dtype_name(right->type));
+    if (left->rank < 0 || right->rank < 0)
+        return NULL;
+    if (left->rank != right->rank)
+        return arena_printf(arena, "%s \"%s\" has rank %d in the first model "
+                                   "and %d in the second",
+                            what, a->name, left->rank, right->rank);
+    for (int i = 0; i < left->rank; i++)
+        if (left->dims[i] >= 0 && right->dims[i] >= 0 &&
+            left->dims[i] != right->dims[i])
+            return arena_printf(
+                arena, "axis %d of %s \"%s\" is %lld in the first model and "
+                       "%lld in the second",
+                i, what, a->name, (long long)left->dims[i],
+                (long long)right->dims[i]);
+    return NULL;
+}
+
+static const char *values_difference(Arena *arena, const Values *a,
+                                     const Values *b)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        const Value *other = values_find(b, a->items[i]->name);
+        if (!other)
+            return arena_printf(arena, "the second model has no %s \"%s\"",
+                                a->what, a->items[i]->name);
+        const char *difference =
+            fact_difference(arena, a->what, a->items[i], other);
+        if (difference)
+            return difference;
+    }
+    for (size_t i = 0; i < b->count; i++)
+        if (!values_find(a, b->items[i]->name))
+            return arena_printf(arena, "the first model has no %s \"%s\"",
+                                b->what, b->items[i]->name);
+    return a->count == b->count
+               ? NULL
+               : arena_printf(arena, "the models have %zu and %zu %ss",
+                              a->count, b->count, a->what);
+}
+
+static Values free_inputs(Arena *arena, const Graph *graph)
+{
+    const Value **items;
+    int count = graph_free_inputs(arena, graph, &items);
+    return values_of(arena, "input", items, (size_t)count);
+}
+
+static Values outputs_of(Arena *arena, const Graph *graph)
+{
+    return values_of(arena, "output", (const Value *const *)graph->outputs,
+                     graph->output_count);
+}
+
+const char *interface_difference(Arena *arena, const Model *a, const Model *b)
+{
+    Values left = free_inputs(arena, a->graph);
+    Values right = free_inputs(arena, b->graph);
+    const char *difference = values_difference(arena, &left, &right);
+    if (difference)
+        return difference;
+    left = outputs_of(arena, a->graph);
+    right = outputs_of(arena, b->graph);
+    return values_difference(arena, &left, &right);
+}
+
+int *interface_order(Arena *arena, const Value *const *a, const Value *const *b,
+                     size_t count)
+{
+    Values values = values_of(arena, "", b, count);
+    int *order = arena_array(arena, count, sizeof *order);
+    for (size_t i = 0; i < count; i++) {
+        const Value *const *item = map_get(values.index, a[i]->name);
+        order[i] = item ? (int)(item - b) : 0;
+    }
+    return order;
+}

@@ -1,0 +1,120 @@
+#include "judge/sample.h"
+
+#include <string.h>
+
+#include "base/random.h"
+
+/* ORDER SampleKind */
+static const char *const names[SAMPLE_KINDS] = {
+    "normal",   "one-hot", "alternating", "large",
+    "constant", "tiny",    "uniform",     "sparse",
+};
+
+const char *sample_name(SampleKind kind)
+{
+    return names[kind];
+}
+
+/* Where an element is. */
+typedef struct Place {
+    int rank;
+    const int64_t *dims;
+    int64_t at[RANK_MAX];
+} Place;
+
+static void place_next(Place *place)
+{
+    for (int i = place->rank - 1; i >= 0; i--) {
+        if (++place->at[i] < place->dims[i])
+            return;
+        place->at[i] = 0;
+    }
+}
+
+/* Batch and channels come first, at most three axes of positions after them.
+ * A position at the start, the middle or the end of every axis has its number,
+ * in base three; any other has none. The channel of that number is hot. */
+static double one_hot(const Place *place)
+{
+    int first = place->rank > 2 ? 2 : place->rank - 1;
+    if (place->rank - first > 3)
+        first = place->rank - 3;
+    int64_t number = 0;
+    for (int i = first < 0 ? 0 : first; i < place->rank; i++) {
+        int64_t at = place->at[i], last = place->dims[i] - 1;
+        if (at != 0 && at != last / 2 && at != last)
+            return 0;
+        number = number * 3 + (at == 0 ? 0 : at == last ? 2 : 1);
+    }
+    if (place->rank < 3)
+        return 1;
+    return place->at[1] == number % place->dims[1] ? 1 : 0;
+}
+
+static double alternating(const Place *place, double jitter)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < place->rank; i++)
+        sum += place->at[i];
+    return (sum % 2 ? -1 : 1) * (1 + (jitter - 0.5) / 4);
+}
+
+static double real_value(SampleKind kind, const Place *place, uint64_t seed,
+                         uint64_t index)
+{
+    switch (kind) {
+    case SAMPLE_ONE_HOT:
+        return one_hot(place);
+    case SAMPLE_ALTERNATING:
+        return alternating(place, random_unit(seed, index));
+    case SAMPLE_LARGE:
+        return 100 * random_normal(seed, index);
+    case SAMPLE_CONSTANT:
+        return 1;
+    case SAMPLE_TINY:
+        return 1e-6 * random_normal(seed, index);
+    case SAMPLE_UNIFORM:
+        return random_unit(seed, index);
+    case SAMPLE_SPARSE:
+        return random_unit(~seed, index) < 0.1 ? random_normal(seed, index) : 0;
+    default:
+        return random_normal(seed, index);
+    }
+}
+
+static void fill_real(SampleKind kind, DType type, Place *place, int64_t count,
+                      uint64_t seed, char *data)
+{
+    size_t size = dtype_size(type);
+    for (int64_t i = 0; i < count; i++) {
+        double value = real_value(kind, place, seed, (uint64_t)i);
+        tensor_store_f64(type, &value, 1, data + (size_t)i * size);
+        place_next(place);
+    }
+}
+
+/* No value is beyond a byte, and the lowest byte comes first. */
+static void fill_integer(SampleKind kind, DType type, int rank, int64_t count,
+                         uint64_t seed, char *data)
+{
+    size_t size = dtype_size(type);
+    uint64_t range = type == DT_UINT8 && rank >= 3 ? 256 : 2;
+    for (int64_t i = 0; i < count; i++) {
+        uint64_t value = random_bits(seed, (uint64_t)i) % range;
+        data[(size_t)i * size] =
+            (char)(kind == SAMPLE_CONSTANT ? range - 1 : value);
+    }
+}
+
+Tensor *sample_tensor(Arena *arena, SampleKind kind, DType type, int rank,
+                      const int64_t *dims, uint64_t seed)
+{
+    void *data;
+    Tensor *tensor = tensor_alloc(arena, type, rank, dims, &data);
+    Place place = {.rank = rank, .dims = dims};
+    if (dtype_is_real(type))
+        fill_real(kind, type, &place, tensor->count, seed, data);
+    else
+        fill_integer(kind, type, rank, tensor->count, seed, data);
+    return tensor;
+}

@@ -1,0 +1,26 @@
+/* The values of seeded sample inputs; the kinds are told in input.h. */
+#ifndef REPFOLD_JUDGE_SAMPLE_H
+#define REPFOLD_JUDGE_SAMPLE_H
+
+#include "graph/tensor.h"
+
+/* ORDER SampleKind: the names in sample.c, the table in input.h. */
+typedef enum SampleKind {
+    SAMPLE_NORMAL,
+    SAMPLE_ONE_HOT,
+    SAMPLE_ALTERNATING,
+    SAMPLE_LARGE,
+    SAMPLE_CONSTANT,
+    SAMPLE_TINY,
+    SAMPLE_UNIFORM,
+    SAMPLE_SPARSE,
+    SAMPLE_KINDS
+} SampleKind;
+
+const char *sample_name(SampleKind kind);
+
+/* A tensor of that kind and shape; the type must be real or integer. */
+Tensor *sample_tensor(Arena *arena, SampleKind kind, DType type, int rank,
+                      const int64_t *dims, uint64_t seed);
+
+#endif

@@ -1,0 +1,162 @@
+#include "judge/shared.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "judge/same.h"
+
+enum { SKETCH = 1024 };
+static const double FAR_APART = 0.1, RECOVERED = 1.0 / 64;
+
+SharedSet *shared_new(Arena *arena, const Graph *a, const Graph *b)
+{
+    SharedSet *set = arena_alloc(arena, sizeof *set);
+    set->a = track_new(arena, a);
+    set->b = track_new(arena, b);
+    size_t capacity = 0;
+    for (size_t i = 0; i < set->b->step_count; i++)
+        capacity += (size_t)set->b->steps[i].node->output_count;
+    set->items = arena_array(arena, capacity, sizeof *set->items);
+    for (size_t i = 0; i < set->b->step_count; i++) {
+        Step *step = &set->b->steps[i];
+        for (int k = 0; k < step->node->output_count; k++) {
+            Cell *here = step->outputs[k];
+            Cell *there = here ? track_cell(set->a, here->value->name) : NULL;
+            if (!there || !there->step || there->is_constant ||
+                here->is_constant)
+                continue;
+            Shared *shared = &set->items[set->count++];
+            *shared = (Shared){.a = there, .b = here, .distance = -1};
+            here->shared = there->shared = shared;
+        }
+    }
+    return set;
+}
+
+/* Elements of a sketch lie an odd number apart, so that in rows of even length
+ * they do not all come from the same columns. */
+static int64_t sketch_stride(int64_t count)
+{
+    return count <= SKETCH ? 1 : count / SKETCH | 1;
+}
+
+static double element(const Array *array, int64_t index)
+{
+    double value;
+    array_to_f64(array, PRECISION_F64, index, 1, &value);
+    return value;
+}
+
+void shared_see_a(Arena *arena, SharedSet *set, const Value *value,
+                  const Array *array)
+{
+    Cell *cell = track_cell(set->a, value->name);
+    if (!cell || !cell->shared || cell->value != value)
+        return;
+    Shared *shared = cell->shared;
+    shared->seen = *array;
+    shared->seen.data = NULL;
+    int64_t stride = sketch_stride(array->count);
+    size_t length = (size_t)((array->count + stride - 1) / stride);
+    shared->sketch = arena_array(arena, length + 1, sizeof *shared->sketch);
+    for (size_t i = 0; i < length; i++)
+        shared->sketch[i] = element(array, (int64_t)i * stride);
+}
+
+static double distance(const Shared *shared, const Array *array)
+{
+    double apart = 0, size = 0;
+    int64_t stride = sketch_stride(array->count);
+    for (int64_t i = 0, at = 0; at < array->count; i++, at += stride) {
+        double a = shared->sketch[i], b = element(array, at);
+        if (a == b || (isnan(a) && isnan(b)))
+            a = b = isfinite(a) ? a : 0;
+        apart += (a - b) * (a - b);
+        size += a * a + b * b;
+    }
+    double ratio = apart > 0 ? sqrt(apart / size) : 0;
+    return isfinite(ratio) ? ratio : 1;
+}
+
+void shared_see_b(SharedSet *set, const Value *value, const Array *array)
+{
+    Cell *cell = track_cell(set->b, value->name);
+    if (!cell || !cell->shared || cell->value != value ||
+        !cell->shared->sketch)
+        return;
+    Shared *shared = cell->shared;
+    const Array *seen = &shared->seen;
+    shared->same_shape = seen->type == array->type &&
+                         seen->rank == array->rank &&
+                         memcmp(seen->dims, array->dims,
+                                (size_t)array->rank * sizeof *seen->dims) == 0;
+    shared->distance = shared->same_shape ? distance(shared, array) : 1;
+}
+
+/* Fills nearest, backwards through b. */
+static void find_recoveries(const Track *track)
+{
+    for (size_t i = track->step_count; i-- > 0;) {
+        const Step *step = &track->steps[i];
+        double nearest = INFINITY;
+        for (int k = 0; k < step->node->output_count; k++) {
+            const Cell *cell = step->outputs[k];
+            if (!cell)
+                continue;
+            nearest = fmin(nearest, cell->nearest);
+            if (cell->shared && cell->shared->distance >= 0)
+                nearest = fmin(nearest, cell->shared->distance);
+        }
+        for (int k = 0; k < step->node->input_count; k++)
+            if (step->inputs[k])
+                step->inputs[k]->nearest =
+                    fmin(step->inputs[k]->nearest, nearest);
+    }
+}
+
+static bool has_other_meaning(const Shared *shared)
+{
+    if (!shared->same_shape)
+        return true;
+    return !shared->b->value->is_output && shared->distance > FAR_APART &&
+           shared->b->nearest < shared->distance * RECOVERED;
+}
+
+static bool same_input(const Cell *a, const Cell *b)
+{
+    if (!a || !b)
+        return a == b;
+    if (a->is_constant || b->is_constant)
+        return a->is_constant && b->is_constant && constant_same(a, b);
+    if (!a->step && !b->step)
+        return strcmp(a->value->name, b->value->name) == 0;
+    return b->shared && b->shared->is_cut && b->shared->a == a;
+}
+
+/* The same node on the same values. */
+static bool same_step(const Step *a, const Step *b)
+{
+    if (!node_same(a->node, b->node))
+        return false;
+    for (int i = 0; i < a->node->input_count; i++)
+        if (!same_input(a->inputs[i], b->inputs[i]))
+            return false;
+    return true;
+}
+
+void shared_settle(SharedSet *set)
+{
+    find_recoveries(set->b);
+    for (size_t i = 0; i < set->count; i++) {
+        Shared *shared = &set->items[i];
+        bool seen = shared->distance >= 0;
+        shared->is_cut = seen && !has_other_meaning(shared);
+        if (seen && !shared->is_cut)
+            set->other_meaning++;
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        Shared *shared = &set->items[i];
+        shared->is_changed =
+            shared->is_cut && !same_step(shared->a->step, shared->b->step);
+    }
+}

@@ -1,0 +1,44 @@
+/*
+ * Values that two graphs compute under one name: where both are cut into
+ * segments.
+ *
+ * A name need not mean the same in both. An exporter names values by where
+ * they are, so in a reparameterized export the output of the merged kernel has
+ * the name that one branch's had; and a fold that takes a factor through a
+ * Reshape scales what the Reshape gives. Both graphs are run whole, and a value
+ * is no cut point when the two runs are far apart there (distance above
+ * FAR_APART) and close again at something computed from it (a distance smaller
+ * by RECOVERED). A fault is not missed by this: the segment that then reaches
+ * further is compared under the same kind of bound.
+ */
+#ifndef REPFOLD_JUDGE_SHARED_H
+#define REPFOLD_JUDGE_SHARED_H
+
+#include "judge/track.h"
+
+typedef struct Shared {
+    Cell *a, *b;
+    Array seen;       /* type and shape in the original */
+    double *sketch;   /* some of its elements there; NULL while not seen */
+    double distance;  /* |a - b| / sqrt(|a|^2 + |b|^2) over the sketch; -1
+                         where b has not been seen */
+    bool same_shape, is_cut;
+    bool is_changed;  /* computed by another node or from other weights */
+} Shared;
+
+typedef struct SharedSet {
+    Track *a, *b;
+    Shared *items; /* in b's order */
+    size_t count;
+    size_t other_meaning; /* that are no cut points */
+} SharedSet;
+
+SharedSet *shared_new(Arena *arena, const Graph *a, const Graph *b);
+/* What the runs of both models saw, the original's first. */
+void shared_see_a(Arena *arena, SharedSet *set, const Value *value,
+                  const Array *array);
+void shared_see_b(SharedSet *set, const Value *value, const Array *array);
+/* Decides which are cut points, and which of them are changed. */
+void shared_settle(SharedSet *set);
+
+#endif
