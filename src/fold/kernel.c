@@ -107,28 +107,32 @@ static bool term_is_congruent(const Kernel *kernel, const Term *term)
     return true;
 }
 
+/* out[i] += factor * in[i]: what most of the time goes into. */
+static void add_scaled(double *restrict out, const double *restrict in,
+                       int64_t count, double factor)
+{
+    for (int64_t i = 0; i < count; i++)
+        out[i] += factor * in[i];
+}
+
 /* Elements [first, first + count) of a congruent term, all in one row: the
  * common case, and the one that decides the speed. */
 static void term_add_row(const Kernel *kernel, const Term *term, int64_t first,
                          int64_t count, double *out)
 {
     int64_t taps = taps_product(kernel->taps);
+    /* One factor serves the whole row when nothing varies along it. */
+    Vec along = kernel->layout == LAYOUT_OUT_IN ? term->in : term->out;
     double piece[PIECE];
     for (int64_t done = 0; done < count; done += PIECE) {
         int64_t now = count - done < PIECE ? count - done : PIECE;
-        int64_t at = first + done;
-        tensor_read_f64(term->source, at, now, piece);
-        double *to = out + done;
-        for (int64_t i = 0; i < now;) {
-            Cell cell = cell_at(kernel, (at + i) / taps);
-            double factor = cell_factor(kernel, term, cell);
-            int64_t end = i + taps - (at + i) % taps;
-            /* One factor serves the whole row when nothing varies along it. */
-            if (kernel->layout == LAYOUT_OUT_IN && term->in.size <= 1)
-                end = now;
-            end = end < now ? end : now;
-            for (; i < end; i++)
-                to[i] += factor * piece[i];
+        Cell cell = cell_at(kernel, (first + done) / taps);
+        int64_t run = along.size <= 1 ? now : taps - (first + done) % taps;
+        tensor_read_f64(term->source, first + done, now, piece);
+        for (int64_t i = 0; i < now; i += run, run = taps, cell.across++) {
+            run = run < now - i ? run : now - i;
+            add_scaled(out + done + i, piece + i, run,
+                       cell_factor(kernel, term, cell));
         }
     }
 }
@@ -271,15 +275,20 @@ Vec kernel_apply_shift(Arena *arena, const Kernel *kernel, Vec shift)
         arena_array(arena, (size_t)kernel->out_channels, sizeof *sums);
     bool row_is_out = kernel->layout == LAYOUT_OUT_IN;
     int64_t taps = taps_product(kernel->taps);
-    int64_t count = kernel_elements(kernel);
+    int64_t width = kernel_columns(kernel) * taps;
     double piece[PIECE];
-    for (int64_t done = 0; done < count; done += PIECE) {
-        int64_t now = count - done < PIECE ? count - done : PIECE;
-        kernel_read(&kernel->formula, done, now, piece);
-        for (int64_t i = 0; i < now; i++) {
-            Cell at = cell_at(kernel, (done + i) / taps);
-            sums[row_is_out ? at.row : at.across] +=
-                piece[i] * vec_get(shift, row_is_out ? at.across : at.row, 0);
+    for (int64_t row = 0; row < kernel_rows(kernel); row++) {
+        Cell cell = cell_at(kernel, row * kernel_columns(kernel));
+        int64_t base = cell.across;
+        for (int64_t done = 0; done < width; done += PIECE) {
+            int64_t now = width - done < PIECE ? width - done : PIECE;
+            kernel_read(&kernel->formula, row * width + done, now, piece);
+            for (int64_t i = 0; i < now; i++) {
+                cell.across = base + (taps == 1 ? done + i : (done + i) / taps);
+                sums[row_is_out ? row : cell.across] +=
+                    piece[i] *
+                    vec_get(shift, row_is_out ? cell.across : row, 0);
+            }
         }
     }
     return (Vec){kernel->out_channels, sums};
