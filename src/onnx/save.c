@@ -19,7 +19,12 @@
 #include "graph/dump.h"
 #include "onnx/onnx.h"
 
-enum { BUFFER_SIZE = 1 << 20, NAME_LIMIT = 255, TRIES = 100 };
+enum {
+    BUFFER_SIZE = 1 << 20,
+    WRITE_SIZE = 8 << 20,
+    NAME_LIMIT = 255,
+    TRIES = 100
+};
 
 typedef struct Output {
     Sink sink; /* first: the sink is the output */
@@ -30,6 +35,7 @@ typedef struct Output {
     bool exists, is_stream;
     int folder_fd, fd;      /* -1 when not open */
     char temp[NAME_LIMIT + 1]; /* "" while the file has no name */
+    off_t written;
     uint8_t *buffer;
     size_t buffered;
 } Output;
@@ -65,12 +71,24 @@ static int out_of_the_way(int fd)
     return higher;
 }
 
+/* The disk may begin while the rest is still computed. It only helps: errors
+ * are fsync's to tell. */
+static void start_writeback(Output *output, ssize_t size)
+{
+    if (output->is_stream)
+        return;
+    sync_file_range(output->fd, output->written, size, SYNC_FILE_RANGE_WRITE);
+    output->written += size;
+}
+
 static int write_all(Output *output, const uint8_t *bytes, size_t size,
                      Err *err)
 {
     while (size > 0) {
-        ssize_t done = write(output->fd, bytes, size);
+        size_t most = size < WRITE_SIZE ? size : WRITE_SIZE;
+        ssize_t done = write(output->fd, bytes, most);
         if (done > 0) {
+            start_writeback(output, done);
             bytes += done;
             size -= (size_t)done;
         } else if (done == 0) {
@@ -226,6 +244,16 @@ static int open_temp(Output *output, Err *err)
     return output->fd < 0 ? open_named_temp(output, mode, err) : 0;
 }
 
+/* A full disk is better found before the work than after it. */
+static int reserve(const Output *output, size_t size, Err *err)
+{
+    if (output->is_stream || size == 0)
+        return 0;
+    bool full = fallocate(output->fd, 0, 0, (off_t)size) < 0 &&
+                (errno == ENOSPC || errno == EDQUOT || errno == EFBIG);
+    return full ? fail(output, err, "cannot write") : 0;
+}
+
 /* Owner and mode of the file that is replaced. The owner is kept where that is
  * allowed; a copy that belongs to its maker is right as well. */
 static int keep_mode(const Output *output, Err *err)
@@ -359,18 +387,35 @@ static int output_open(Arena *arena, const char *path,
                : open_target(output, path, options, err);
 }
 
+/* A model, or ready bytes. */
+typedef struct Content {
+    const Model *model;
+    const void *bytes;
+    size_t size;
+} Content;
+
+static int save(Arena *arena, const char *path, const SaveOptions *options,
+                const Content *content, Err *err)
+{
+    Output *output;
+    TRY(output_open(arena, path, options, &output, err));
+    TRY(reserve(output, content->size, err));
+    if (content->model)
+        TRY(model_write(content->model, &output->sink, err));
+    else
+        TRY(output_write(&output->sink, content->bytes, content->size, err));
+    return output_finish(output, err);
+}
+
 int model_save(const Model *model, const char *path,
                const SaveOptions *options, Err *err)
 {
     static const SaveOptions defaults = {0};
+    Content content = {.model = model};
+    TRY(model_written_size(model, &content.size, err));
     Arena *arena = arena_child(model->arena);
-    Output *output;
     int status =
-        output_open(arena, path, options ? options : &defaults, &output, err);
-    if (status == 0)
-        status = model_write(model, &output->sink, err);
-    if (status == 0)
-        status = output_finish(output, err);
+        save(arena, path, options ? options : &defaults, &content, err);
     arena_free(arena);
     return status;
 }
@@ -378,14 +423,10 @@ int model_save(const Model *model, const char *path,
 int file_save(Arena *arena, const char *path, const void *bytes, size_t size,
               Err *err)
 {
+    SaveOptions options = {0};
+    Content content = {.bytes = bytes, .size = size};
     Arena *scratch = arena_child(arena);
-    Output *output;
-    int status =
-        output_open(scratch, path, &(SaveOptions){0}, &output, err);
-    if (status == 0)
-        status = output_write(&output->sink, bytes, size, err);
-    if (status == 0)
-        status = output_finish(output, err);
+    int status = save(scratch, path, &options, &content, err);
     arena_free(scratch);
     return status;
 }
