@@ -64,15 +64,6 @@ static void print_fold_tally(FILE *stream, const rp_fold_record *folds,
     tally_print(stream, &tally);
 }
 
-static void print_refusal_tally(FILE *stream, const rp_refusal *refusals,
-                                size_t count)
-{
-    Tally tally = {.size = 0};
-    for (size_t i = 0; i < count; i++)
-        tally_add(&tally, refusals[i].reason, strlen(refusals[i].reason));
-    tally_print(stream, &tally);
-}
-
 /* ---- Folds and refusals one by one ---- */
 
 static const char *plural(size_t count)
@@ -80,26 +71,16 @@ static const char *plural(size_t count)
     return count == 1 ? "" : "s";
 }
 
-static void print_fold(FILE *stream, const rp_fold_record *fold)
+static void print_fold(FILE *stream, const rp_fold_record *fold, bool names)
 {
     fprintf(stream, "  #%d %s ", fold->number, fold->rules);
     print_escaped(stream, fold->node);
-    fputs(" <-", stream);
-    for (size_t i = 0; i < fold->consumed_count; i++) {
-        fputs(i ? ", " : " ", stream);
+    fprintf(stream, " <- %zu node%s", fold->consumed_count,
+            plural(fold->consumed_count));
+    for (size_t i = 0; names && i < fold->consumed_count; i++) {
+        fputs(i ? ", " : ": ", stream);
         print_escaped(stream, fold->consumed[i]);
     }
-    fputc('\n', stream);
-}
-
-static void print_refusal(FILE *stream, const rp_refusal *refusal)
-{
-    fprintf(stream, "  %s ", refusal->op);
-    print_escaped(stream, refusal->node);
-    fprintf(stream, ": %s: ", refusal->reason);
-    print_escaped(stream, refusal->fact);
-    if (refusal->advice && *refusal->advice)
-        fprintf(stream, "; %s", refusal->advice);
     fputc('\n', stream);
 }
 
@@ -115,20 +96,42 @@ static void print_folds(FILE *stream, const rp_model *model, bool each)
         fputs("folds    none: there is nothing to fold\n", stream);
     }
     for (size_t i = 0; each && i < count; i++)
-        print_fold(stream, &folds[i]);
+        print_fold(stream, &folds[i], true);
+}
+
+/* The sites of one reason, whose advice is told once. */
+static void print_reason(FILE *stream, const char *reason,
+                         const rp_refusal *refusals, size_t count)
+{
+    bool first = true;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(refusals[i].reason, reason) != 0)
+            continue;
+        if (first)
+            fprintf(stream, "  %s: %s\n", reason, refusals[i].advice);
+        first = false;
+        fprintf(stream, "    %s ", refusals[i].op);
+        print_escaped(stream, refusals[i].node);
+        fputs(*refusals[i].fact ? ": " : "", stream);
+        print_escaped(stream, refusals[i].fact);
+        fputc('\n', stream);
+    }
 }
 
 static void print_refusals(FILE *stream, const rp_model *model, bool each)
 {
     size_t count;
     const rp_refusal *refusals = rp_refusals(model, &count);
+    Tally tally = {.size = 0};
     if (count == 0)
         return;
+    for (size_t i = 0; i < count; i++)
+        tally_add(&tally, refusals[i].reason, strlen(refusals[i].reason));
     fprintf(stream, "left     %zu site%s: ", count, plural(count));
-    print_refusal_tally(stream, refusals, count);
+    tally_print(stream, &tally);
     fputs(each ? "\n" : "; -v tells where and why\n", stream);
-    for (size_t i = 0; each && i < count; i++)
-        print_refusal(stream, &refusals[i]);
+    for (size_t i = 0; each && i < tally.size; i++)
+        print_reason(stream, tally.names[i], refusals, count);
 }
 
 /* ---- Before and after ---- */
@@ -264,8 +267,8 @@ void text_lint(const Options *options, FILE *stream, const Report *report)
         fprintf(stream, ": %zu kernel%s can be folded\n", count,
                 plural(count));
     for (size_t i = 0; i < count; i++)
-        print_fold(stream, &folds[i]);
-    print_refusals(stream, report->folded, !options->quiet);
+        print_fold(stream, &folds[i], options->verbose);
+    print_refusals(stream, report->folded, true);
 }
 
 /* ---- inspect ---- */
@@ -286,21 +289,25 @@ static void print_tensors(FILE *stream, const char *what,
     }
 }
 
+/* A list with commas, broken before the margin. */
 static void print_ops(FILE *stream, const rp_summary *summary)
 {
-    fputs("operators", stream);
-    int column = 9;
+    enum { INDENT = 9, MARGIN = 79 };
+    int column = INDENT;
+    fprintf(stream, "%-*s", INDENT, "nodes");
     for (size_t i = 0; i < summary->op_count; i++) {
         const rp_op_count *op = &summary->ops[i];
-        int width = (int)strlen(op->op) + 8;
-        if (column + width > 79) {
-            fputs("\n         ", stream);
-            column = 9;
+        const char *count = format_count(op->count);
+        bool last = i + 1 == summary->op_count;
+        int width = (int)(strlen(op->op) + strlen(count)) + 1 + !last;
+        if (column + width > MARGIN && column > INDENT) {
+            fprintf(stream, "\n%*s", INDENT, "");
+            column = INDENT;
         }
-        column += width;
-        fprintf(stream, "%s", column > 9 + width ? ", " : "");
+        fputs(column > INDENT ? " " : "", stream);
         print_escaped(stream, op->op);
-        fprintf(stream, " %zu", op->count);
+        fprintf(stream, " %s%s", count, last ? "" : ",");
+        column += width + 1;
     }
     fputc('\n', stream);
 }

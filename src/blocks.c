@@ -30,6 +30,7 @@ typedef struct Sum {
 typedef struct Finder {
     Arena *arena;
     const Graph *graph;
+    bool *constant; /* by node: its outputs never vary */
     rp_block_info *blocks;
     size_t count, capacity;
 } Finder;
@@ -49,9 +50,31 @@ static void add_block(Finder *finder, const char *kind, const Node *end,
 
 static bool is_constant(const Finder *finder, const Value *value)
 {
-    return value->is_initializer || (value->producer &&
-                                     value->producer->op == OP_Constant) ||
-           value_constant(finder->graph, value);
+    if (value->producer)
+        return finder->constant[value->producer->index];
+    return value->is_initializer;
+}
+
+/* Exporters leave chains that compute a weight. What depends on an input only
+ * by its shape or type does not vary with it. */
+static bool never_varies(const Finder *finder, const Node *node)
+{
+    int count = node->op == OP_CastLike ? 1 : node->input_count;
+    if (node->op == OP_Shape)
+        return true;
+    for (int i = 0; i < count; i++)
+        if (node->inputs[i] && !is_constant(finder, node->inputs[i]))
+            return false;
+    return node->op != OP_OTHER;
+}
+
+static void mark_constants(Finder *finder)
+{
+    const Graph *graph = finder->graph;
+    finder->constant =
+        arena_array(finder->arena, graph->node_count + 1, sizeof(bool));
+    for (size_t i = 0; i < graph->node_count; i++)
+        finder->constant[i] = never_varies(finder, graph->nodes[i]);
 }
 
 /* The one input that is not constant, or NULL when there are two. */
@@ -69,10 +92,29 @@ static const Value *only_input(const Finder *finder, const Node *node)
     return found;
 }
 
+/* Past copies; that operator, or NULL. */
 static const Node *producer_of(const Value *value, Op op)
 {
     const Node *node = value ? value->producer : NULL;
+    while (node && node->op == OP_Identity && node_input(node, 0))
+        node = node->inputs[0]->producer;
     return node && node->op == op ? node : NULL;
+}
+
+/* Layer scale, a constant that a tracer left in (x + 0), a copy: what a
+ * branch may pass on its way to the sum. */
+static bool is_pass(const Finder *finder, const Node *node)
+{
+    switch (node->op) {
+    case OP_Identity:
+    case OP_Mul:
+    case OP_Div:
+    case OP_Add:
+    case OP_Sub:
+        return only_input(finder, node) != NULL;
+    default:
+        return false;
+    }
 }
 
 /* Kernel size: the largest axis; 0 when the weight's shape is unknown. */
@@ -111,8 +153,7 @@ static Branch branch_of(const Finder *finder, const Value *value, Sum *sum)
             branch.norm = node;
         else if (node->op == OP_Conv && !branch.conv)
             branch.conv = node;
-        else if (node->op != OP_Identity &&
-                 (node->op != OP_Mul || branch.conv))
+        else if (!is_pass(finder, node))
             break;
         branch.source = input;
         sum->nodes++;
@@ -144,11 +185,9 @@ static const Node *inner_sum(const Finder *finder, const Value *value)
             return NULL;
         if (joins_branches(finder, node))
             return node;
-        if (node->op != OP_Mul && node->op != OP_Identity)
+        if (!is_pass(finder, node))
             return NULL;
         value = only_input(finder, node);
-        if (!value)
-            return NULL;
     }
     return NULL;
 }
@@ -223,8 +262,7 @@ static bool is_inner(const Finder *finder, const Node *node)
             return false;
         if (joins_branches(finder, user))
             return true;
-        if ((user->op != OP_Mul && user->op != OP_Identity) ||
-            !only_input(finder, user))
+        if (!is_pass(finder, user))
             return false;
         value = node_output(user, 0);
     }
@@ -252,10 +290,12 @@ static bool is_pointwise(Op op)
     case OP_Add:
     case OP_Clip:
     case OP_Div:
+    case OP_Dropout:
     case OP_Erf:
     case OP_Gelu:
     case OP_HardSigmoid:
     case OP_HardSwish:
+    case OP_Identity:
     case OP_LeakyRelu:
     case OP_Mul:
     case OP_Pow:
@@ -350,6 +390,7 @@ void blocks_find(Arena *arena, Graph *graph, const rp_block_info **blocks,
 {
     Finder finder = {.arena = arena, .graph = graph};
     graph_fill_uses(graph);
+    mark_constants(&finder);
     for (size_t i = 0; i < graph->node_count; i++) {
         const Node *node = graph->nodes[i];
         if (!node_output(node, 0))

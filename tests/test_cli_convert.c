@@ -1,0 +1,233 @@
+/* convert, lint, inspect and sample on real exports. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "suites.h"
+
+#define SMALL "micro.ts-preserve.onnx"
+#define TRAINING "mini.ts-training.onnx"
+
+/* The number behind a word of the report, in the given column. */
+static int report_count(const char *row, int column)
+{
+    const char *line = strstr(cli.out, row);
+    int before, after;
+    ck_assert_msg(line, "no row \"%s\" in: %s", row, cli.out);
+    ck_assert_int_eq(sscanf(line + strlen(row), "%d %d", &before, &after), 2);
+    return column == 0 ? before : after;
+}
+
+START_TEST(test_convert_writes_and_reports)
+{
+    ck_assert_int_eq(REPFOLD("convert", cli_fixture(SMALL), "-o", "out.onnx"),
+                     0);
+    ck_assert_str_eq(cli.err, "");
+    ck_assert(cli_exists("out.onnx"));
+    ck_assert_int_eq(cli_count(), 1);
+    ck_assert_int_eq(report_count("  BatchNormalization", 0), 40);
+    ck_assert_int_eq(report_count("  BatchNormalization", 1), 0);
+    ck_assert_int_eq(report_count("  Sub", 1), 0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "verdict  equivalent"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "algebra "));
+    ck_assert_ptr_nonnull(strstr(cli.out, "weights "));
+    ck_assert_ptr_nonnull(strstr(cli.out, "execution "));
+    ck_assert_ptr_nonnull(strstr(cli.out, "wrote    out.onnx"));
+    int lines = 0;
+    for (const char *c = cli.out; *c; c++)
+        lines += *c == '\n';
+    ck_assert_int_le(lines, 24); /* one screen */
+}
+END_TEST
+
+START_TEST(test_convert_takes_its_result_as_it_is)
+{
+    ck_assert_int_eq(REPFOLD("convert", "-q", cli_fixture(SMALL), "-o",
+                             "once.onnx"),
+                     0);
+    ck_assert_str_eq(cli.out, "");
+    ck_assert_int_eq(REPFOLD("convert", "once.onnx", "-o", "twice.onnx"), 0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "nothing to fold"));
+    ck_assert(cli_same("once.onnx", "twice.onnx"));
+}
+END_TEST
+
+START_TEST(test_same_bytes_whatever_the_threads)
+{
+    ck_assert_int_eq(REPFOLD("convert", "-q", cli_fixture(SMALL), "-o",
+                             "one.onnx", "--threads", "1"),
+                     0);
+    ck_assert_int_eq(REPFOLD("convert", "-q", cli_fixture(SMALL), "-o",
+                             "two.onnx", "--threads", "2"),
+                     0);
+    ck_assert(cli_same("one.onnx", "two.onnx"));
+}
+END_TEST
+
+START_TEST(test_require_change)
+{
+    ck_assert_int_eq(REPFOLD("convert", "-q", cli_fixture(SMALL), "-o",
+                             "once.onnx", "--require-change"),
+                     0);
+    ck_assert_int_eq(REPFOLD("convert", "once.onnx", "-o", "twice.onnx",
+                             "--require-change"),
+                     1);
+    ck_assert_ptr_nonnull(strstr(cli.out, "nothing was written"));
+    ck_assert(!cli_exists("twice.onnx"));
+}
+END_TEST
+
+START_TEST(test_in_place)
+{
+    ck_assert_int_eq(REPFOLD("convert", "-q", cli_fixture(SMALL), "-o",
+                             "out.onnx", "--no-verify"),
+                     0);
+    size_t size;
+    char *bytes = cli_read(cli_fixture(SMALL), &size);
+    cli_write("model.onnx", bytes, size);
+    free(bytes);
+    ck_assert_int_eq(REPFOLD("convert", "-q", "model.onnx", "--in-place",
+                             "--no-verify"),
+                     0);
+    ck_assert(cli_same("model.onnx", "out.onnx"));
+    ck_assert_int_eq(cli_count(), 2);
+}
+END_TEST
+
+/* The model goes through pipes, the report does not mix with it. */
+START_TEST(test_standard_input_and_output)
+{
+    ck_assert_int_eq(REPFOLD("convert", "-q", cli_fixture(SMALL), "-o",
+                             "out.onnx"),
+                     0);
+    int status = cli_run_with(
+        cli_fixture(SMALL), "piped.onnx",
+        (const char *const[]){"convert", "-", "-o", "-", NULL});
+    ck_assert_int_eq(status, 0);
+    ck_assert(cli_same("out.onnx", "piped.onnx"));
+    ck_assert_ptr_nonnull(strstr(cli.err, "verdict  equivalent"));
+}
+END_TEST
+
+START_TEST(test_verbose_lists_folds_and_refusals)
+{
+    ck_assert_int_eq(REPFOLD("convert", "-v", "--no-verify",
+                             cli_fixture(TRAINING), "-o", "out.onnx"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "training-mode: "));
+    ck_assert_ptr_nonnull(strstr(cli.out, "--assume-inference"));
+    ck_assert_ptr_null(strstr(cli.out, "verdict"));
+}
+END_TEST
+
+START_TEST(test_assume_inference)
+{
+    ck_assert_int_eq(REPFOLD("convert", "-v", "--assume-inference",
+                             cli_fixture(TRAINING), "-o", "out.onnx"),
+                     0);
+    ck_assert_int_eq(report_count("  BatchNormalization", 1), 0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "  #1 C"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "verdict  equivalent"));
+}
+END_TEST
+
+START_TEST(test_rules_and_stop_after)
+{
+    ck_assert_int_eq(REPFOLD("convert", cli_fixture(SMALL), "-o", "a.onnx",
+                             "--stop-after", "3"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "folds    3 merged nodes: "));
+    ck_assert_int_eq(REPFOLD("convert", cli_fixture(SMALL), "-o", "b.onnx",
+                             "--skip", "C1,C4", "--no-verify", "-v"),
+                     0);
+    ck_assert_ptr_null(strstr(cli.out, " C1,"));
+    ck_assert_int_gt(report_count("  BatchNormalization", 1), 0);
+}
+END_TEST
+
+START_TEST(test_dump_after_writes_nothing)
+{
+    ck_assert_int_eq(REPFOLD("convert", cli_fixture(SMALL), "--dump-after",
+                             "sum"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "Conv"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "logits"));
+    ck_assert_int_eq(cli_count(), 0);
+}
+END_TEST
+
+START_TEST(test_lint)
+{
+    ck_assert_int_eq(REPFOLD("lint", cli_fixture(SMALL)), 1);
+    ck_assert_ptr_nonnull(strstr(cli.out, "can be folded\n  #1 "));
+    ck_assert_int_eq(REPFOLD("convert", "-q", cli_fixture(SMALL), "-o",
+                             "out.onnx"),
+                     0);
+    ck_assert_int_eq(REPFOLD("lint", "out.onnx"), 0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "nothing is left to fold"));
+    ck_assert_int_eq(REPFOLD("lint", "-q", "out.onnx"), 0);
+    ck_assert_str_eq(cli.out, "");
+    ck_assert_int_eq(cli_count(), 1);
+}
+END_TEST
+
+START_TEST(test_inspect)
+{
+    ck_assert_int_eq(REPFOLD("inspect",
+                             cli_fixture("mini.ts-preserve-dynbatch.onnx")),
+                     0);
+    ck_assert_ptr_nonnull(
+        strstr(cli.out, "input    image float32[batch,3,64,64]\n"));
+    ck_assert_ptr_nonnull(
+        strstr(cli.out, "output   logits float32[batch,10]\n"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "opset 17"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "RepMixer"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "attention"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "16x16"));
+}
+END_TEST
+
+START_TEST(test_sample_is_the_same_for_the_same_seed)
+{
+    ck_assert_int_eq(REPFOLD("sample", "fastvit_t8", "-o", "a.onnx",
+                             "--width-mult", "0.1", "--size", "64",
+                             "--classes", "10"),
+                     0);
+    ck_assert_int_eq(REPFOLD("sample", "fastvit_t8", "-o", "b.onnx",
+                             "--width-mult", "0.1", "--size", "64",
+                             "--classes", "10", "--seed", "1"),
+                     0);
+    ck_assert_int_eq(REPFOLD("sample", "fastvit_t8", "-o", "c.onnx",
+                             "--width-mult", "0.1", "--size", "64",
+                             "--classes", "10", "--seed", "2"),
+                     0);
+    ck_assert(cli_same("a.onnx", "b.onnx"));
+    ck_assert(!cli_same("a.onnx", "c.onnx"));
+    ck_assert_int_eq(REPFOLD("convert", "a.onnx", "-o", "out.onnx"), 0);
+    ck_assert_int_eq(report_count("  BatchNormalization", 1), 0);
+}
+END_TEST
+
+Suite *suite_cli_convert(void)
+{
+    Suite *suite = suite_create("cli_convert");
+    TCase *tc = tcase_create("convert");
+    tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, test_convert_writes_and_reports);
+    tcase_add_test(tc, test_convert_takes_its_result_as_it_is);
+    tcase_add_test(tc, test_same_bytes_whatever_the_threads);
+    tcase_add_test(tc, test_require_change);
+    tcase_add_test(tc, test_in_place);
+    tcase_add_test(tc, test_standard_input_and_output);
+    tcase_add_test(tc, test_verbose_lists_folds_and_refusals);
+    tcase_add_test(tc, test_assume_inference);
+    tcase_add_test(tc, test_rules_and_stop_after);
+    tcase_add_test(tc, test_dump_after_writes_nothing);
+    tcase_add_test(tc, test_lint);
+    tcase_add_test(tc, test_inspect);
+    tcase_add_test(tc, test_sample_is_the_same_for_the_same_seed);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

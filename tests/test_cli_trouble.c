@@ -1,0 +1,295 @@
+/*
+ * Bad input: one line on standard error, exit status 2, nothing written, and
+ * what was there before is as it was.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "proto.h"
+#include "suites.h"
+
+#define GOOD "micro.ts-preserve.onnx"
+
+static const int64_t four[] = {1, 4};
+
+/* Tries to convert bad.onnx over an output that is there. */
+static void assert_refused(const char *code, const char *text)
+{
+    cli_write("out.onnx", "old", 3);
+    REPFOLD("convert", "bad.onnx", "-o", "out.onnx");
+    cli_assert_trouble(code, text);
+    size_t size;
+    char *old = cli_read("out.onnx", &size);
+    ck_assert_str_eq(old, "old");
+    free(old);
+    ck_assert_int_eq(cli_count(), 2);
+}
+
+static void write_model(const Proto *graph)
+{
+    Proto model;
+    proto_model(&model, graph);
+    cli_write("bad.onnx", model.bytes, model.size);
+}
+
+START_TEST(test_missing_file)
+{
+    cli_write("out.onnx", "old", 3);
+    REPFOLD("convert", "absent.onnx", "-o", "out.onnx");
+    cli_assert_trouble("io", "absent.onnx: ");
+    ck_assert_int_eq(cli_count(), 1);
+}
+END_TEST
+
+START_TEST(test_input_is_a_folder)
+{
+    ck_assert_int_eq(mkdir(cli_path("bad.onnx"), 0777), 0);
+    assert_refused("io", "bad.onnx");
+}
+END_TEST
+
+START_TEST(test_empty_file)
+{
+    cli_write("bad.onnx", "", 0);
+    assert_refused("not-onnx", "bad.onnx");
+}
+END_TEST
+
+START_TEST(test_not_onnx)
+{
+    cli_write("bad.onnx", "#!/bin/sh\necho hello, world\n", 29);
+    assert_refused("not-onnx", "bad.onnx");
+}
+END_TEST
+
+/* At any length. */
+START_TEST(test_truncated)
+{
+    size_t size;
+    char *bytes = cli_read(cli_fixture(GOOD), &size);
+    ck_assert_ptr_nonnull(bytes);
+    cli_write("bad.onnx", bytes, size * (size_t)(_i + 1) / 8);
+    free(bytes);
+    assert_refused("truncated", "bad.onnx");
+}
+END_TEST
+
+START_TEST(test_cycle)
+{
+    Proto graph = {.size = 0};
+    proto_node(&graph, "Add", "x b", "a");
+    proto_node(&graph, "Relu", "a", "b");
+    proto_input(&graph, "x", 2, four);
+    proto_output(&graph, "b", 2, four);
+    write_model(&graph);
+    assert_refused("cycle", "bad.onnx");
+}
+END_TEST
+
+START_TEST(test_missing_initializer)
+{
+    Proto graph = {.size = 0};
+    proto_node(&graph, "Add", "x weight", "y");
+    proto_input(&graph, "x", 2, four);
+    proto_output(&graph, "y", 2, four);
+    write_model(&graph);
+    assert_refused("undefined-value", "weight");
+}
+END_TEST
+
+/* A name from a file cannot drive the terminal. */
+START_TEST(test_names_are_escaped)
+{
+    Proto graph = {.size = 0};
+    proto_node(&graph, "Add", "x \033[2Jboo\n\302\233", "y");
+    proto_input(&graph, "x", 2, four);
+    proto_output(&graph, "y", 2, four);
+    write_model(&graph);
+    assert_refused("undefined-value", "boo");
+    for (const char *c = cli.err; c[1]; c++)
+        ck_assert_msg((unsigned char)*c >= ' ', "a control character: %s",
+                      cli.err);
+    ck_assert_ptr_null(strstr(cli.err, "\302\233"));
+}
+END_TEST
+
+static void write_unknown_operator(void)
+{
+    Proto graph = {.size = 0};
+    proto_node(&graph, "Frobnicate", "x", "y");
+    proto_input(&graph, "x", 2, four);
+    proto_output(&graph, "y", 2, four);
+    write_model(&graph);
+}
+
+START_TEST(test_unknown_operator_cannot_run)
+{
+    write_unknown_operator();
+    REPFOLD("bench", "bad.onnx");
+    cli_assert_trouble("unsupported-operator", "Frobnicate");
+}
+END_TEST
+
+/* Convert has no reason to understand it, but then it cannot verify. */
+START_TEST(test_unknown_operator_passes_through)
+{
+    write_unknown_operator();
+    ck_assert_int_eq(REPFOLD("convert", "bad.onnx", "-o", "out.onnx",
+                             "--no-verify"),
+                     0);
+    ck_assert(cli_same("bad.onnx", "out.onnx"));
+}
+END_TEST
+
+START_TEST(test_output_is_a_folder)
+{
+    ck_assert_int_eq(mkdir(cli_path("out.onnx"), 0777), 0);
+    REPFOLD("convert", cli_fixture(GOOD), "-o", "out.onnx");
+    cli_assert_trouble("io", "out.onnx: is a folder");
+}
+END_TEST
+
+START_TEST(test_output_folder_is_missing)
+{
+    REPFOLD("convert", cli_fixture(GOOD), "-o", "nowhere/out.onnx");
+    cli_assert_trouble("io", "nowhere/out.onnx: ");
+    ck_assert_int_eq(cli_count(), 0);
+    REPFOLD("sample", "fastvit_t8", "-o", "nowhere/out.onnx");
+    cli_assert_trouble("io", "nowhere/out.onnx: ");
+}
+END_TEST
+
+START_TEST(test_device_is_full)
+{
+    REPFOLD("convert", cli_fixture(GOOD), "-o", "/dev/full", "--no-verify");
+    cli_assert_trouble("io", "/dev/full: ");
+    struct stat info;
+    ck_assert_int_eq(stat("/dev/full", &info), 0);
+    ck_assert(S_ISCHR(info.st_mode));
+}
+END_TEST
+
+static void copy_fixture(const char *name)
+{
+    size_t size;
+    char *bytes = cli_read(cli_fixture(GOOD), &size);
+    ck_assert_ptr_nonnull(bytes);
+    cli_write(name, bytes, size);
+    free(bytes);
+}
+
+START_TEST(test_output_is_the_input)
+{
+    copy_fixture("in.onnx");
+    ck_assert_int_eq(link(cli_path("in.onnx"), cli_path("link.onnx")), 0);
+    REPFOLD("convert", "in.onnx", "-o", "in.onnx");
+    cli_assert_trouble("same-file", "in.onnx");
+    REPFOLD("convert", "in.onnx", "-o", "./in.onnx");
+    cli_assert_trouble("same-file", "in.onnx");
+    REPFOLD("convert", "in.onnx", "-o", "link.onnx");
+    cli_assert_trouble("same-file", "link.onnx");
+    ck_assert(cli_same("in.onnx", cli_fixture(GOOD)));
+    ck_assert_int_eq(cli_count(), 2);
+}
+END_TEST
+
+START_TEST(test_report_over_the_input)
+{
+    copy_fixture("in.onnx");
+    REPFOLD("lint", "in.onnx", "--json", "in.onnx");
+    cli_assert_trouble("same-file", "in.onnx");
+    ck_assert(cli_same("in.onnx", cli_fixture(GOOD)));
+    REPFOLD("convert", "in.onnx", "-o", "out", "--json", "out");
+    cli_assert_trouble("usage", "two outputs would go to the same file");
+    REPFOLD("convert", "in.onnx", "-o", "-", "--json", "-");
+    ck_assert_int_eq(cli.status, 2);
+    ck_assert_int_eq(cli_count(), 1);
+}
+END_TEST
+
+START_TEST(test_report_cannot_be_written)
+{
+    REPFOLD("lint", "-q", cli_fixture(GOOD), "--json", "/dev/full");
+    cli_assert_trouble("io", "/dev/full: the report: ");
+    REPFOLD("lint", "-q", cli_fixture(GOOD), "--json", "nowhere/report.json");
+    cli_assert_trouble("io", "nowhere/report.json: the report: ");
+}
+END_TEST
+
+START_TEST(test_error_as_json)
+{
+    ck_assert_int_eq(REPFOLD("convert", "absent.onnx", "-o", "out.onnx",
+                             "--json", "-"),
+                     2);
+    ck_assert_ptr_nonnull(strstr(cli.out, "\"error\""));
+    ck_assert_ptr_nonnull(strstr(cli.out, "\"code\": \"io\""));
+    ck_assert_ptr_nonnull(strstr(cli.out, "\"where\": \"absent.onnx\""));
+    ck_assert_ptr_nonnull(strstr(cli.err, "[io]"));
+}
+END_TEST
+
+START_TEST(test_memory_budget)
+{
+    REPFOLD("convert", cli_fixture(GOOD), "-o", "out.onnx", "--max-memory",
+            "100k");
+    cli_assert_trouble("budget", "--max-memory");
+    ck_assert_int_eq(cli_count(), 0);
+}
+END_TEST
+
+START_TEST(test_unknown_rule_pass_variant)
+{
+    REPFOLD("convert", cli_fixture(GOOD), "-o", "out.onnx", "--only", "C99");
+    cli_assert_trouble("usage", "C99");
+    REPFOLD("convert", cli_fixture(GOOD), "--dump-after", "nothing");
+    cli_assert_trouble("usage", "nothing");
+    REPFOLD("sample", "fastvit_t9", "-o", "out.onnx");
+    cli_assert_trouble("usage", "fastvit_t9");
+    ck_assert_int_eq(cli_count(), 0);
+}
+END_TEST
+
+START_TEST(test_models_with_other_inputs_cannot_be_compared)
+{
+    Proto graph = {.size = 0};
+    proto_node(&graph, "Relu", "other", "y");
+    proto_input(&graph, "other", 2, four);
+    proto_output(&graph, "y", 2, four);
+    write_model(&graph);
+    REPFOLD("verify", cli_fixture(GOOD), "bad.onnx");
+    ck_assert_int_eq(cli.status, 2);
+}
+END_TEST
+
+Suite *suite_cli_trouble(void)
+{
+    Suite *suite = suite_create("cli_trouble");
+    TCase *tc = tcase_create("trouble");
+    tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, test_missing_file);
+    tcase_add_test(tc, test_input_is_a_folder);
+    tcase_add_test(tc, test_empty_file);
+    tcase_add_test(tc, test_not_onnx);
+    tcase_add_loop_test(tc, test_truncated, 0, 7);
+    tcase_add_test(tc, test_cycle);
+    tcase_add_test(tc, test_missing_initializer);
+    tcase_add_test(tc, test_names_are_escaped);
+    tcase_add_test(tc, test_unknown_operator_cannot_run);
+    tcase_add_test(tc, test_unknown_operator_passes_through);
+    tcase_add_test(tc, test_output_is_a_folder);
+    tcase_add_test(tc, test_output_folder_is_missing);
+    tcase_add_test(tc, test_device_is_full);
+    tcase_add_test(tc, test_output_is_the_input);
+    tcase_add_test(tc, test_report_over_the_input);
+    tcase_add_test(tc, test_report_cannot_be_written);
+    tcase_add_test(tc, test_error_as_json);
+    tcase_add_test(tc, test_memory_budget);
+    tcase_add_test(tc, test_unknown_rule_pass_variant);
+    tcase_add_test(tc, test_models_with_other_inputs_cannot_be_compared);
+    suite_add_tcase(suite, tc);
+    return suite;
+}

@@ -1,0 +1,328 @@
+/* The command line: what it takes, what it says when it is wrong. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "suites.h"
+
+static const char *const verbs[] = {"convert", "verify", "lint", "inspect",
+                                    "run",     "bench",  "sample"};
+enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
+
+START_TEST(test_overview_names_every_command)
+{
+    ck_assert_int_eq(REPFOLD("--help"), 0);
+    for (int i = 0; i < VERB_COUNT; i++)
+        ck_assert_ptr_nonnull(strstr(cli.out, verbs[i]));
+    ck_assert_str_eq(cli.err, "");
+}
+END_TEST
+
+START_TEST(test_each_command_explains_itself)
+{
+    ck_assert_int_eq(REPFOLD(verbs[_i], "--help"), 0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "usage: repfold "));
+    ck_assert_ptr_nonnull(strstr(cli.out, "Exit status:"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "  repfold "));
+    char *help = strdup(cli.out);
+    ck_assert_int_eq(REPFOLD("help", verbs[_i]), 0);
+    ck_assert_str_eq(cli.out, help);
+    free(help);
+}
+END_TEST
+
+START_TEST(test_version)
+{
+    ck_assert_int_eq(REPFOLD("--version"), 0);
+    ck_assert_str_eq(cli.out, "repfold 0.1.0\n");
+}
+END_TEST
+
+START_TEST(test_no_command)
+{
+    cli_run((const char *const[]){NULL});
+    cli_assert_trouble("usage", "repfold --help");
+}
+END_TEST
+
+START_TEST(test_unknown_command_gets_a_suggestion)
+{
+    REPFOLD("covnert", "a.onnx");
+    cli_assert_trouble("usage", "did you mean 'convert'?");
+    REPFOLD("xyzzy");
+    cli_assert_trouble("usage", "unknown command 'xyzzy'");
+}
+END_TEST
+
+START_TEST(test_unknown_option_gets_a_suggestion)
+{
+    REPFOLD("convert", "a.onnx", "-o", "b.onnx", "--treads", "2");
+    cli_assert_trouble("usage", "did you mean '--threads'?");
+    REPFOLD("verify", "a.onnx", "b.onnx", "--frobnicate");
+    cli_assert_trouble("usage", "unknown option '--frobnicate'");
+    REPFOLD("verify", "a.onnx", "b.onnx", "-x");
+    cli_assert_trouble("usage", "unknown option '-x'");
+}
+END_TEST
+
+START_TEST(test_option_of_another_command_is_unknown)
+{
+    REPFOLD("lint", "a.onnx", "--in-place");
+    cli_assert_trouble("usage", "--in-place");
+}
+END_TEST
+
+static const struct {
+    const char *option, *value;
+} bad_values[] = {
+    {"--threads", "0"},
+    {"--threads", "-1"},
+    {"--threads", " 3"},
+    {"--threads", "3 "},
+    {"--threads", "+3"},
+    {"--threads", "3.5"},
+    {"--threads", "0x10"},
+    {"--threads", ""},
+    {"--threads", "1025"},
+    {"--samples", "99999999999999999999"},
+    {"--seed", "18446744073709551616"},
+    {"--max-memory", "1T"},
+    {"--max-memory", "1g"},
+    {"--max-memory", "M"},
+    {"--max-memory", "-1M"},
+    {"--max-memory", "0"},
+    {"--max-memory", "18014398509481984k"},
+    {"--precision", "f16"},
+    {"--precision", "f64|both"},
+    {"--precision", ""},
+    {"--only", ""},
+};
+
+START_TEST(test_values_are_read_strictly)
+{
+    REPFOLD("convert", "a.onnx", "-o", "b.onnx", bad_values[_i].option,
+            bad_values[_i].value);
+    cli_assert_trouble("usage", bad_values[_i].option);
+}
+END_TEST
+
+static const char *const bad_reals[] = {"1e400", "1e-400", "nan", "inf",
+                                        "-1",    "0",      " 1",  "1x",
+                                        "0x1p3", "",       "1e",  "."};
+
+START_TEST(test_reals_are_read_strictly)
+{
+    REPFOLD("sample", "fastvit_t8", "-o", "a.onnx", "--width-mult",
+            bad_reals[_i]);
+    cli_assert_trouble("usage", "--width-mult must be a positive number");
+}
+END_TEST
+
+START_TEST(test_value_may_be_attached)
+{
+    REPFOLD("convert", "absent.onnx", "--output=b.onnx", "--threads=1");
+    cli_assert_trouble("io", "absent.onnx");
+    REPFOLD("convert", "absent.onnx", "-ob.onnx");
+    cli_assert_trouble("io", "absent.onnx");
+    REPFOLD("convert", "absent.onnx", "-o", "b.onnx", "--quiet=yes");
+    cli_assert_trouble("usage", "--quiet takes no value");
+}
+END_TEST
+
+START_TEST(test_value_is_needed)
+{
+    REPFOLD("convert", "a.onnx", "-o");
+    cli_assert_trouble("usage", "--output needs a value");
+    REPFOLD("convert", "a.onnx", "--seed");
+    cli_assert_trouble("usage", "--seed needs a value");
+}
+END_TEST
+
+START_TEST(test_files_are_counted)
+{
+    REPFOLD("convert", "-o", "b.onnx");
+    cli_assert_trouble("usage", "usage: repfold convert IN.onnx");
+    REPFOLD("verify", "a.onnx");
+    cli_assert_trouble("usage", "usage: repfold verify A.onnx B.onnx");
+    REPFOLD("lint", "a.onnx", "b.onnx");
+    cli_assert_trouble("usage", "usage: repfold lint");
+}
+END_TEST
+
+START_TEST(test_two_dashes_end_the_options)
+{
+    REPFOLD("lint", "--", "--absent.onnx");
+    cli_assert_trouble("io", "--absent.onnx");
+}
+END_TEST
+
+START_TEST(test_output_must_be_named)
+{
+    REPFOLD("convert", "a.onnx");
+    cli_assert_trouble("usage", "--output FILE or --in-place");
+    REPFOLD("sample", "fastvit_t8");
+    cli_assert_trouble("usage", "--output FILE");
+    REPFOLD("convert", "a.onnx", "-o", "b.onnx", "--in-place");
+    cli_assert_trouble("usage", "exclude each other");
+    REPFOLD("convert", "-", "--in-place");
+    cli_assert_trouble("usage", "standard input cannot be replaced");
+}
+END_TEST
+
+START_TEST(test_quiet_and_verbose_exclude_each_other)
+{
+    REPFOLD("lint", "a.onnx", "-qv");
+    cli_assert_trouble("usage", "exclude each other");
+}
+END_TEST
+
+/* A script's error object must not depend on where --json stands. */
+START_TEST(test_usage_error_as_json)
+{
+    ck_assert_int_eq(REPFOLD("lint", "--tread", "1", "a.onnx", "--json", "-"),
+                     2);
+    ck_assert_ptr_nonnull(strstr(cli.out, "\"code\": \"usage\""));
+    ck_assert_ptr_nonnull(strstr(cli.err, "[usage]"));
+}
+END_TEST
+
+START_TEST(test_closed_standard_output_is_trouble)
+{
+    int status = cli_run_with(NULL, "/dev/full",
+                              (const char *const[]){"--help", NULL});
+    ck_assert_int_eq(status, 2);
+    ck_assert_ptr_nonnull(strstr(cli.err, "[io]"));
+}
+END_TEST
+
+/* ---- What is written about the options elsewhere ---- */
+
+static char *read_source(const char *path)
+{
+    size_t size;
+    char *text = cli_read(cli_source(path), &size);
+    ck_assert_msg(text, "cannot read %s", path);
+    return text;
+}
+
+/* Removes the backslashes of roff. */
+static void plain(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from; from++)
+        if (*from != '\\')
+            *to++ = *from;
+    *to = '\0';
+}
+
+/* "-l stop-after" in fish, "--stop-after" elsewhere, as a whole word. */
+static bool mentions(const char *text, const char *before, const char *name)
+{
+    char word[80];
+    snprintf(word, sizeof word, "%s%s", before, name);
+    size_t length = strlen(word);
+    for (const char *at = text; (at = strstr(at, word)); at += length)
+        if (!strchr("abcdefghijklmnopqrstuvwxyz-", at[length]) ||
+            at[length] == '\0')
+            return true;
+    return false;
+}
+
+static void check_documented(const char *name)
+{
+    static const struct {
+        const char *path, *before;
+    } texts[] = {
+        {"converter/repfold.1", "--"},
+        {"converter/completions/repfold.bash", "--"},
+        {"converter/completions/_repfold", "--"},
+        {"converter/completions/repfold.fish", "-l "},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char *text = read_source(texts[i].path);
+        plain(text);
+        ck_assert_msg(mentions(text, texts[i].before, name),
+                      "%s does not tell --%s", texts[i].path, name);
+        free(text);
+    }
+}
+
+START_TEST(test_every_option_is_documented)
+{
+    ck_assert_int_eq(REPFOLD(verbs[_i], "--help"), 0);
+    char *help = strdup(cli.out);
+    int options = 0;
+    for (char *line = strstr(help, "\noptions:\n"); line;
+         line = strchr(line + 1, '\n')) {
+        char *name = strstr(line, "--");
+        if (!name || name > line + 8)
+            continue;
+        name[2 + strcspn(name + 2, " \n")] = '\0';
+        check_documented(name + 2);
+        options++;
+        line = name + strlen(name);
+        *line = ' ';
+    }
+    ck_assert_int_ge(options, 3);
+    free(help);
+}
+END_TEST
+
+/* The quoted codes of an X-macro table. */
+static void check_codes(const char *table, const char *macro)
+{
+    char *manual = read_source("converter/repfold.1");
+    char *rows = read_source(table);
+    int count = 0;
+    for (char *row = rows; (row = strstr(row, macro));) {
+        char *code = strchr(row, '"') + 1;
+        row = strchr(code, '"');
+        *row++ = '\0';
+        if (strcmp(code, "ok") == 0)
+            continue;
+        ck_assert_msg(strstr(manual, code), "repfold.1 does not tell %s", code);
+        count++;
+    }
+    ck_assert_int_gt(count, 10);
+    free(manual);
+    free(rows);
+}
+
+START_TEST(test_every_code_is_in_the_manual)
+{
+    check_codes("src/base/err.def", "\nERR(");
+    check_codes("src/fold/reason.def", "\nREASON(");
+}
+END_TEST
+
+Suite *suite_cli_usage(void)
+{
+    Suite *suite = suite_create("cli_usage");
+    TCase *tc = tcase_create("usage");
+    tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, test_overview_names_every_command);
+    tcase_add_loop_test(tc, test_each_command_explains_itself, 0, VERB_COUNT);
+    tcase_add_test(tc, test_version);
+    tcase_add_test(tc, test_no_command);
+    tcase_add_test(tc, test_unknown_command_gets_a_suggestion);
+    tcase_add_test(tc, test_unknown_option_gets_a_suggestion);
+    tcase_add_test(tc, test_option_of_another_command_is_unknown);
+    tcase_add_loop_test(tc, test_values_are_read_strictly, 0,
+                        sizeof bad_values / sizeof *bad_values);
+    tcase_add_loop_test(tc, test_reals_are_read_strictly, 0,
+                        sizeof bad_reals / sizeof *bad_reals);
+    tcase_add_test(tc, test_value_may_be_attached);
+    tcase_add_test(tc, test_value_is_needed);
+    tcase_add_test(tc, test_files_are_counted);
+    tcase_add_test(tc, test_two_dashes_end_the_options);
+    tcase_add_test(tc, test_output_must_be_named);
+    tcase_add_test(tc, test_quiet_and_verbose_exclude_each_other);
+    tcase_add_test(tc, test_usage_error_as_json);
+    tcase_add_test(tc, test_closed_standard_output_is_trouble);
+    tcase_add_loop_test(tc, test_every_option_is_documented, 0, VERB_COUNT);
+    tcase_add_test(tc, test_every_code_is_in_the_manual);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
