@@ -242,7 +242,9 @@ static bool parse_real(const char *text, double *out)
 /* True when the text is one of the words. */
 static bool is_choice(const char *choices, const char *text)
 {
-    size_t length = strlen(text);
+    size_t length = strcspn(text, "|");
+    if (text[length])
+        return false;
     for (const char *word = choices; word; word = strchr(word, '|')) {
         word += *word == '|';
         if (length > 0 && strncmp(word, text, length) == 0 &&

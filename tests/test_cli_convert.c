@@ -191,15 +191,15 @@ END_TEST
 START_TEST(test_sample_is_the_same_for_the_same_seed)
 {
     ck_assert_int_eq(REPFOLD("sample", "fastvit_t8", "-o", "a.onnx",
-                             "--width-mult", "0.1", "--size", "64",
+                             "--width-mult", "0.125", "--size", "64",
                              "--classes", "10"),
                      0);
     ck_assert_int_eq(REPFOLD("sample", "fastvit_t8", "-o", "b.onnx",
-                             "--width-mult", "0.1", "--size", "64",
+                             "--width-mult", "0.125", "--size", "64",
                              "--classes", "10", "--seed", "1"),
                      0);
     ck_assert_int_eq(REPFOLD("sample", "fastvit_t8", "-o", "c.onnx",
-                             "--width-mult", "0.1", "--size", "64",
+                             "--width-mult", "0.125", "--size", "64",
                              "--classes", "10", "--seed", "2"),
                      0);
     ck_assert(cli_same("a.onnx", "b.onnx"));

@@ -60,7 +60,7 @@ END_TEST
 
 START_TEST(test_not_onnx)
 {
-    cli_write("bad.onnx", "#!/bin/sh\necho hello, world\n", 29);
+    cli_write("bad.onnx", "#!/bin/sh\necho hello, world\n", 28);
     assert_refused("not-onnx", "bad.onnx");
 }
 END_TEST

@@ -208,7 +208,7 @@ START_TEST(test_samples_are_models)
     int count = 0;
     for (; variants[count]; count++) {
         rp_sample_options options = {.variant = variants[count],
-                                     .width_mult = 0.1,
+                                     .width_mult = 0.125,
                                      .size = 64,
                                      .classes = 10};
         const rp_summary *summary;
