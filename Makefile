@@ -42,11 +42,11 @@ CONVERTER := main opt trouble format progress files common report_text \
     report_json cmd_convert cmd_verify cmd_lint cmd_inspect cmd_run cmd_bench \
     cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
-SUITES := err mem map half tensor zoo weights \
+SUITES := err mem map half tensor infer zoo weights \
     compare
 
 # What several suites share.
-SUPPORT := cli proto
+SUPPORT := cli proto infer_case
 
 LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \
     $(ONNX:%=src/onnx/%.c) $(FOLD:%=src/fold/%.c) $(EXEC:%=src/exec/%.c) \

@@ -268,38 +268,54 @@ int infer_pow(InferCall *call, Err *err)
 
 /* ---- Comparison and logic ---- */
 
-/* The sign of a - b: -1, 0, 1, or 2 when it depends on the symbols. */
-static int order(const InferCall *call, Dim a, Dim b)
+typedef enum Answer { NO, YES, DEPENDS } Answer;
+
+/* Is a >= b, whatever the symbols are? */
+static Answer not_less(const InferCall *call, Dim a, Dim b)
 {
     Symbols *symbols = call->symbols;
     Dim more = dim_combine(symbols, DIM_SUB, a, b);
     Dim less = dim_combine(symbols, DIM_SUB, b, a);
-    if (more == 0)
-        return 0;
-    if (dim_is_nonnegative(symbols, dim_combine(symbols, DIM_SUB, more, 1)))
-        return 1;
+    if (dim_is_nonnegative(symbols, more))
+        return YES;
     if (dim_is_nonnegative(symbols, dim_combine(symbols, DIM_SUB, less, 1)))
-        return -1;
-    return 2;
+        return NO;
+    return DEPENDS;
+}
+
+static Answer equal(const InferCall *call, Dim a, Dim b)
+{
+    Answer above = not_less(call, a, b), below = not_less(call, b, a);
+    if (above == NO || below == NO)
+        return NO;
+    return above == YES && below == YES ? YES : DEPENDS;
+}
+
+static Answer negate(Answer answer)
+{
+    return answer == DEPENDS ? DEPENDS : answer == NO ? YES : NO;
+}
+
+static Answer compare(const InferCall *call, Dim a, Dim b)
+{
+    switch (call->node->op) {
+    case OP_Equal:
+        return equal(call, a, b);
+    case OP_Greater:
+        return negate(not_less(call, b, a));
+    case OP_GreaterOrEqual:
+        return not_less(call, a, b);
+    case OP_Less:
+        return negate(not_less(call, a, b));
+    default: /* LessOrEqual */
+        return not_less(call, b, a);
+    }
 }
 
 static Dim comparison(const InferCall *call, Dim a, Dim b)
 {
-    int sign = order(call, a, b);
-    if (sign == 2)
-        return dim_unknown(call->symbols);
-    switch (call->node->op) {
-    case OP_Equal:
-        return sign == 0;
-    case OP_Greater:
-        return sign > 0;
-    case OP_GreaterOrEqual:
-        return sign >= 0;
-    case OP_Less:
-        return sign < 0;
-    default: /* LessOrEqual */
-        return sign <= 0;
-    }
+    Answer answer = compare(call, a, b);
+    return answer == DEPENDS ? dim_unknown(call->symbols) : answer == YES;
 }
 
 static Dim junction(const InferCall *call, Dim a, Dim b)

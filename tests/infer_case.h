@@ -1,0 +1,30 @@
+/*
+ * Shape inference in one line: a node in, the facts of its outputs out.
+ *
+ *     Conv(f32[N,3,H,W], f32[8,3,3,3]) pads=[1,1,1,1]
+ *     float32[N,8,H,W]
+ *
+ * An input is "-" (absent), "?" (unknown), or a type with dims; {1,N} after it
+ * are its elements, without dims of a list as long.  Dims are numbers, names,
+ * or "?".  An attribute is 1, 1., [1,2], [1.,2.], "text", or {1}: a tensor.
+ * "-> 3" asks for three outputs, whose facts are joined by "; ".  A trailing
+ * "@11" is the opset.  The result of an error is the name of its code.
+ */
+#ifndef REPFOLD_TESTS_INFER_CASE_H
+#define REPFOLD_TESTS_INFER_CASE_H
+
+#include "graph/graph.h"
+
+enum { CASE_OPSET = 20 }; /* without "@" */
+
+/* The result, in the arena. */
+const char *infer_case(Arena *arena, const char *line);
+
+typedef struct InferCase {
+    const char *line, *expect;
+} InferCase;
+
+/* Compares, naming the line that failed. */
+void check_infer_case(const InferCase *row);
+
+#endif
