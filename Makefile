@@ -33,7 +33,9 @@ ONNX := wire scan unpack input read read_node read_tensor order rope pack \
     rewrite write save
 FOLD := affine kernel site site_linear site_affine site_shape constants islands \
     form emit rule_sum rule_forward explain pass
-EXEC := array plan run kernels npy
+EXEC := array buffers walk move window kernels kern_map kern_zip kern_move \
+    kern_gather kern_select kern_make kern_reduce kern_norm kern_pool \
+    kern_conv kern_matmul kern_einsum kern_resize plan step run control npy
 JUDGE := compare sample input same track shared bound segment interface \
     numbers judge
 ZOO := zoo net block attention fastvit weights

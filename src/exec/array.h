@@ -1,0 +1,29 @@
+/* What exec/ needs to know of arrays beyond exec.h. */
+#ifndef REPFOLD_EXEC_ARRAY_H
+#define REPFOLD_EXEC_ARRAY_H
+
+#include "exec/exec.h"
+
+/* The bytes of an element as it is held. */
+size_t storage_size(Storage storage);
+
+/* Type, shape and count; no data yet. */
+void array_set_shape(Array *array, DType type, int rank, const int64_t *dims);
+/* True when the tensor's memory can be used as it is. */
+bool array_can_map(const Tensor *tensor, Precision precision);
+/* Fills elements [first, first + count) from a readable tensor. */
+void array_load(const Array *array, const Tensor *tensor, Precision precision,
+                bool exact, int64_t first, int64_t count);
+
+/* Wraps an integer to its type, as two's complement does; bool is 0 or 1. */
+int64_t integer_wrap(DType type, int64_t value);
+
+/* Truncates towards zero, then wraps; NaN is 0; bool is whether it is not 0. */
+int64_t integer_from_real(DType type, double value);
+
+/* The product of dims[from] .. dims[to - 1]. */
+int64_t dims_product(const int64_t *dims, int from, int to);
+/* The row-major strides of an array of that shape, in elements. */
+void dims_strides(int rank, const int64_t *dims, int64_t *strides);
+
+#endif

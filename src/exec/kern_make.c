@@ -1,0 +1,202 @@
+/* Operators that make an array out of attributes, shapes or a few numbers. */
+#include <math.h>
+#include <string.h>
+
+#include "exec/move.h"
+
+static void store(const KernelCall *call, const Array *array, int64_t index,
+                  double value)
+{
+    switch (kernel_storage(call, array)) {
+    case STORAGE_F32:
+        ((float *)array->data)[index] = (float)value;
+        break;
+    case STORAGE_F64:
+        ((double *)array->data)[index] = value;
+        break;
+    case STORAGE_I64:
+        ((int64_t *)array->data)[index] = integer_from_real(array->type, value);
+        break;
+    }
+}
+
+/* The tensor of a Constant in any of its numeric forms. */
+static int constant_tensor(KernelCall *call, Tensor *view, Err *err)
+{
+    const Node *node = call->node;
+    const Attr *attr = node->attr_count == 1 ? &node->attrs[0] : NULL;
+    for (int i = 0; i < node->attr_count; i++)
+        if (strncmp(node->attrs[i].name, "value", 5) == 0)
+            attr = &node->attrs[i];
+    if (!attr)
+        return err_set(err, ERR_BAD_ATTRIBUTE, "it has no value");
+    const void *data;
+    int64_t count = (int64_t)attr->count;
+    bool is_list = attr->type == ATTR_FLOATS || attr->type == ATTR_INTS;
+    bool is_real = attr->type == ATTR_FLOATS || attr->type == ATTR_FLOAT;
+    switch (attr->type) {
+    case ATTR_TENSOR:
+        *view = *attr->tensor;
+        return 0;
+    case ATTR_FLOAT:
+        data = &attr->f;
+        break;
+    case ATTR_INT:
+        data = &attr->i;
+        break;
+    case ATTR_FLOATS:
+        data = attr->floats;
+        break;
+    case ATTR_INTS:
+        data = attr->ints;
+        break;
+    default:
+        return err_set(err, ERR_UNSUPPORTED_TYPE,
+                       "its value is sparse or a string");
+    }
+    *view = (Tensor){.type = is_real ? DT_FLOAT : DT_INT64,
+                     .rank = is_list,
+                     .dims = {count},
+                     .count = is_list ? count : 1,
+                     .data = data};
+    view->data_size = (size_t)view->count * dtype_size(view->type);
+    return 0;
+}
+
+int kernel_constant(KernelCall *call, Err *err)
+{
+    Tensor tensor;
+    TRY(constant_tensor(call, &tensor, err));
+    if (!tensor_is_readable(&tensor))
+        return err_set(err, ERR_UNSUPPORTED_TYPE,
+                       "tensors of type %s cannot be computed with",
+                       dtype_name(tensor.type));
+    TRY(kernel_make_output(call, 0, tensor.type, tensor.rank, tensor.dims,
+                           err));
+    array_load(call->outputs[0], &tensor, call->precision, false, 0,
+               tensor.count);
+    return 0;
+}
+
+/* ConstantOfShape: all one value, float 0 where it is absent. */
+int kernel_constant_of_shape(KernelCall *call, Err *err)
+{
+    const Attr *value = node_attr(call->node, "value");
+    double zero = 0;
+    const void *element = &zero;
+    Array *one;
+    if (value && value->tensor) {
+        TRY(array_from_tensor(call->arena, value->tensor, call->precision,
+                              false, &one, err));
+        if (one->count != 1)
+            return err_set(err, ERR_BAD_ATTRIBUTE,
+                           "its value is not one element");
+        element = one->data;
+    }
+    move_fill(call, call->outputs[0], element);
+    return 0;
+}
+
+/* Shape: from opset 15 on, of the axes in [start, end) only. */
+int kernel_shape(KernelCall *call, Err *err)
+{
+    const Array *in = call->inputs[0], *out = call->outputs[0];
+    int64_t start = node_int(call->node, "start", 0);
+    start += start < 0 ? in->rank : 0;
+    start = start < 0 ? 0 : start > in->rank ? in->rank : start;
+    if (start + out->count > in->rank)
+        return err_set(err, ERR_BAD_ATTRIBUTE, "its end is out of range");
+    memcpy(out->data, in->dims + start, (size_t)out->count * sizeof(int64_t));
+    return 0;
+}
+
+int kernel_size(KernelCall *call, Err *err)
+{
+    (void)err;
+    *(int64_t *)call->outputs[0]->data = call->inputs[0]->count;
+    return 0;
+}
+
+/* Range: start + i * delta, which in integers is exact. */
+int kernel_range(KernelCall *call, Err *err)
+{
+    for (int i = 0; i < 3; i++)
+        if (call->inputs[i]->count != 1)
+            return err_set(err, ERR_BAD_SHAPE, "its inputs are not scalars");
+    const Array *start = call->inputs[0], *delta = call->inputs[2];
+    enum { MOST = INT32_MAX };
+    double from = kernel_real(call, start, 0);
+    double step = kernel_real(call, delta, 0);
+    double count = ceil((kernel_real(call, call->inputs[1], 0) - from) / step);
+    if (!(count <= MOST))
+        return err_set(err, ERR_BAD_INPUT, "it has no end within %d elements",
+                       MOST);
+    int64_t dims[] = {count > 0 ? (int64_t)count : 0};
+    TRY(kernel_make_output(call, 0, start->type, 1, dims, err));
+    const Array *out = call->outputs[0];
+    bool is_integer = kernel_storage(call, out) == STORAGE_I64;
+    for (int64_t i = 0; i < out->count; i++)
+        if (is_integer)
+            ((int64_t *)out->data)[i] =
+                (int64_t)((uint64_t)kernel_int(call, start, 0) +
+                          (uint64_t)i * (uint64_t)kernel_int(call, delta, 0));
+        else
+            store(call, out, i, from + (double)i * step);
+    return 0;
+}
+
+/* EyeLike: ones on the k-th diagonal. */
+int kernel_eye_like(KernelCall *call, Err *err)
+{
+    const Array *out = call->outputs[0];
+    if (out->rank != 2)
+        return err_set(err, ERR_BAD_SHAPE, "its input is not a matrix");
+    int64_t k = node_int(call->node, "k", 0);
+    move_fill(call, out, &(int64_t){0});
+    for (int64_t i = 0; i < out->dims[0]; i++)
+        if (i + k >= 0 && i + k < out->dims[1])
+            store(call, out, i * out->dims[1] + i + k, 1);
+    return 0;
+}
+
+/* Trilu: keeps what is on one side of the k-th diagonal. */
+int kernel_trilu(KernelCall *call, Err *err)
+{
+    const Array *in = call->inputs[0], *out = call->outputs[0];
+    const Array *shift = kernel_input(call, 1);
+    if (in->rank < 2)
+        return err_set(err, ERR_BAD_SHAPE, "its input has rank %d", in->rank);
+    bool upper = node_int(call->node, "upper", 1) != 0;
+    int64_t k = shift && shift->count == 1 ? kernel_int(call, shift, 0) : 0;
+    int64_t rows = in->dims[in->rank - 2], columns = in->dims[in->rank - 1];
+    size_t size = storage_size(kernel_storage(call, in));
+    const char *from = in->data;
+    char *to = out->data;
+    for (int64_t i = 0; i < in->count; i++, from += size, to += size) {
+        int64_t off = i % columns - i / columns % rows;
+        if (upper ? off >= k : off <= k)
+            memcpy(to, from, size);
+        else
+            memset(to, 0, size);
+    }
+    return 0;
+}
+
+/* Dropout: nothing is dropped in inference; a random choice cannot be
+ * compared with anything. */
+int kernel_dropout(KernelCall *call, Err *err)
+{
+    const Array *in = call->inputs[0], *mask = kernel_output(call, 1);
+    const Array *ratio = kernel_input(call, 1), *mode = kernel_input(call, 2);
+    bool training = mode && mode->count == 1 && kernel_int(call, mode, 0);
+    bool drops = !ratio || ratio->count != 1 || kernel_real(call, ratio, 0) > 0;
+    if (training && drops)
+        return err_set(err, ERR_UNSUPPORTED_OPERATOR,
+                       "Dropout in training mode is random");
+    size_t size = storage_size(kernel_storage(call, in));
+    if (call->outputs[0]->data != in->data)
+        memcpy(call->outputs[0]->data, in->data, (size_t)in->count * size);
+    for (int64_t i = 0; mask && i < mask->count; i++)
+        store(call, mask, i, 1);
+    return 0;
+}

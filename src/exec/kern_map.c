@@ -1,0 +1,263 @@
+/* Operators that map one input element by element. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "exec/kernel.h"
+#include "exec/simd.h"
+
+/* The numbers of an operator's formula; the second pair is for integers. */
+typedef struct MapNumbers {
+    double alpha, beta;
+    int64_t low, high;
+} MapNumbers;
+
+/* `out` may be `in`. */
+typedef void MapRow(const void *in, void *out, int64_t count,
+                    const MapNumbers *numbers);
+
+#include "exec/real_f32.h"
+#include "exec/kern_map.inc.c"
+
+#include "exec/real_f64.h"
+#include "exec/kern_map.inc.c"
+
+#define MAP_INT(name, type, expression)                                        \
+    static void name(const void *in, void *out, int64_t count,                 \
+                     const MapNumbers *numbers)                                \
+    {                                                                          \
+        const type *from = in;                                                 \
+        type *to = out;                                                        \
+        (void)numbers;                                                         \
+        LOOP for (int64_t i = 0; i < count; i++)                               \
+        {                                                                      \
+            type x = from[i];                                                  \
+            to[i] = expression;                                                \
+        }                                                                      \
+    }
+
+static int64_t clamp_i64(int64_t x, int64_t low, int64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+static uint64_t clamp_u64(uint64_t x, uint64_t low, uint64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+MAP_INT(absolute_i64, int64_t, x < 0 ? (int64_t)(0 - (uint64_t)x) : x)
+MAP_INT(negate_i64, uint64_t, 0 - x)
+MAP_INT(sign_i64, int64_t, (x > 0) - (x < 0))
+MAP_INT(relu_i64, int64_t, x < 0 ? 0 : x)
+MAP_INT(not_i64, int64_t, x == 0)
+MAP_INT(clip_i64, int64_t, clamp_i64(x, numbers->low, numbers->high))
+MAP_INT(same_u64, uint64_t, x)
+MAP_INT(sign_u64, uint64_t, x > 0)
+MAP_INT(clip_u64, uint64_t,
+        clamp_u64(x, (uint64_t)numbers->low, (uint64_t)numbers->high))
+
+/* An operator's copies, by how the elements are held, and what its attributes
+ * are where they are absent. */
+typedef struct MapRows {
+    MapRow *f32, *f64, *i64, *u64;
+    float alpha, beta;
+} MapRows;
+
+#define REALS(name) .f32 = name##_f32, .f64 = name##_f64
+#define INTS(name) .i64 = name##_i64, .u64 = name##_u64
+
+static const MapRows maps[OP_COUNT] = {
+    [OP_Abs] = {REALS(absolute), .i64 = absolute_i64, .u64 = same_u64},
+    [OP_Neg] = {REALS(negate), .i64 = negate_i64, .u64 = negate_i64},
+    [OP_Sign] = {REALS(sign), INTS(sign)},
+    [OP_Reciprocal] = {REALS(reciprocal)},
+    [OP_Sqrt] = {REALS(square_root)},
+    [OP_Exp] = {REALS(exponential)},
+    [OP_Log] = {REALS(logarithm)},
+    [OP_Sin] = {REALS(sine)},
+    [OP_Cos] = {REALS(cosine)},
+    [OP_Tanh] = {REALS(hyperbolic_tangent)},
+    [OP_Erf] = {REALS(error_function)},
+    [OP_Ceil] = {REALS(ceiling)},
+    [OP_Floor] = {REALS(floor_of)},
+    [OP_Round] = {REALS(round_to_even)},
+    [OP_Relu] = {REALS(relu), .i64 = relu_i64, .u64 = same_u64},
+    [OP_LeakyRelu] = {REALS(leaky_relu), .alpha = 0.01f},
+    [OP_ThresholdedRelu] = {REALS(thresholded_relu), .alpha = 1},
+    [OP_Elu] = {REALS(elu), .alpha = 1},
+    [OP_Celu] = {REALS(celu), .alpha = 1},
+    [OP_Selu] = {REALS(selu), .alpha = 1.67326319217681884765625f,
+                 .beta = 1.05070102214813232421875f},
+    [OP_Sigmoid] = {REALS(sigmoid)},
+    [OP_HardSigmoid] = {REALS(hard_sigmoid), .alpha = 0.2f, .beta = 0.5f},
+    [OP_HardSwish] = {REALS(hard_swish)},
+    [OP_Swish] = {REALS(swish), .alpha = 1},
+    [OP_Softplus] = {REALS(softplus)},
+    [OP_Softsign] = {REALS(softsign)},
+    [OP_Mish] = {REALS(mish)},
+    [OP_Not] = {.i64 = not_i64},
+    [OP_IsNaN] = {REALS(is_nan)},
+};
+static const MapRows gelu_rows = {REALS(gelu)};
+static const MapRows gelu_tanh_rows = {REALS(gelu_tanh)};
+static const MapRows clip_rows = {REALS(clip), INTS(clip)};
+static const MapRows is_inf_rows = {REALS(is_inf)};
+
+typedef struct Map {
+    MapRow *row;
+    const MapNumbers *numbers;
+    const char *in;
+    char *out;
+    size_t in_size, out_size;
+    DType wrap;
+} MapTask;
+
+static void map_piece(void *context, int worker, int64_t begin, int64_t end)
+{
+    const MapTask *map = context;
+    char *out = map->out + (size_t)begin * map->out_size;
+    (void)worker;
+    map->row(map->in + (size_t)begin * map->in_size, out, end - begin,
+             map->numbers);
+    if (map->wrap == DT_UNDEFINED)
+        return;
+    int64_t *integers = (int64_t *)(void *)out;
+    for (int64_t i = 0; i < end - begin; i++)
+        integers[i] = integer_wrap(map->wrap, integers[i]);
+}
+
+static MapRow *pick_row(const MapRows *rows, Storage storage, DType type)
+{
+    if (storage == STORAGE_F32)
+        return rows->f32;
+    if (storage == STORAGE_F64)
+        return rows->f64;
+    return type == DT_UINT64 ? rows->u64 : rows->i64;
+}
+
+static int map_array(KernelCall *call, const MapRows *rows,
+                     const MapNumbers *numbers, Err *err)
+{
+    const Array *in = call->inputs[0], *out = call->outputs[0];
+    Storage storage = kernel_storage(call, in);
+    MapTask map = {.row = pick_row(rows, storage, in->type),
+                   .numbers = numbers,
+                   .in = in->data,
+                   .out = out->data,
+                   .in_size = storage_size(storage),
+                   .out_size = storage_size(kernel_storage(call, out)),
+                   .wrap = dtype_is_integer(out->type) ? out->type
+                                                       : DT_UNDEFINED};
+    if (!map.row)
+        return err_set(err, ERR_UNSUPPORTED_TYPE, "it is not defined on %s",
+                       dtype_name(in->type));
+    pool_run(call->pool, out->count, GRAIN, map_piece, &map);
+    return 0;
+}
+
+int kernel_map(KernelCall *call, Err *err)
+{
+    const MapRows *rows = &maps[call->node->op];
+    const char *beta = call->node->op == OP_Selu ? "gamma" : "beta";
+    MapNumbers numbers = {
+        .alpha = (double)node_float(call->node, "alpha", rows->alpha),
+        .beta = (double)node_float(call->node, beta, rows->beta)};
+    return map_array(call, rows, &numbers, err);
+}
+
+int kernel_gelu(KernelCall *call, Err *err)
+{
+    bool tanh_form = node_string_is(call->node, "approximate", "tanh");
+    MapNumbers numbers = {.alpha = tanh_form ? 2 / sqrt(M_PI) * M_SQRT1_2
+                                             : M_SQRT1_2};
+    return map_array(call, tanh_form ? &gelu_tanh_rows : &gelu_rows, &numbers,
+                     err);
+}
+
+/* Clip: bounds are attributes up to opset 10, inputs from 11 on. */
+int kernel_clip(KernelCall *call, Err *err)
+{
+    const Array *x = call->inputs[0];
+    const Array *low = kernel_input(call, 1), *high = kernel_input(call, 2);
+    MapNumbers numbers = {
+        .alpha = (double)node_float(call->node, "min", -INFINITY),
+        .beta = (double)node_float(call->node, "max", INFINITY),
+        .low = x->type == DT_UINT64 ? 0 : INT64_MIN,
+        .high = x->type == DT_UINT64 ? -1 : INT64_MAX};
+    if ((low && low->count != 1) || (high && high->count != 1))
+        return err_set(err, ERR_BAD_SHAPE, "a bound is not a scalar");
+    if (low) {
+        numbers.alpha = kernel_real(call, low, 0);
+        numbers.low = kernel_int(call, low, 0);
+    }
+    if (high) {
+        numbers.beta = kernel_real(call, high, 0);
+        numbers.high = kernel_int(call, high, 0);
+    }
+    return map_array(call, &clip_rows, &numbers, err);
+}
+
+int kernel_is_inf(KernelCall *call, Err *err)
+{
+    MapNumbers numbers = {
+        .alpha = (double)node_int(call->node, "detect_negative", 1),
+        .beta = (double)node_int(call->node, "detect_positive", 1)};
+    return map_array(call, &is_inf_rows, &numbers, err);
+}
+
+typedef struct Cast {
+    const Array *in, *out;
+    Storage from, to;
+} Cast;
+
+static void cast_piece(void *context, int worker, int64_t begin, int64_t end)
+{
+    const Cast *cast = context;
+    const float *floats = cast->in->data;
+    const double *doubles = cast->in->data;
+    const int64_t *integers = cast->in->data;
+    DType type = cast->out->type;
+    (void)worker;
+    if (cast->to == STORAGE_I64) {
+        int64_t *out = cast->out->data;
+        for (int64_t i = begin; i < end; i++)
+            out[i] = cast->from == STORAGE_I64
+                         ? integer_wrap(type, integers[i])
+                         : integer_from_real(type,
+                                             cast->from == STORAGE_F32
+                                                 ? (double)floats[i]
+                                                 : doubles[i]);
+        return;
+    }
+    bool is_unsigned = cast->in->type == DT_UINT64;
+    for (int64_t i = begin; i < end; i++) {
+        if (cast->to == STORAGE_F32)
+            ((float *)cast->out->data)[i] =
+                is_unsigned ? (float)(uint64_t)integers[i] : (float)integers[i];
+        else
+            ((double *)cast->out->data)[i] =
+                is_unsigned ? (double)(uint64_t)integers[i]
+                            : (double)integers[i];
+    }
+}
+
+/* Cast and CastLike. Real types are all held alike, so that between them only
+ * the logical type changes. */
+int kernel_cast(KernelCall *call, Err *err)
+{
+    Cast cast = {.in = call->inputs[0], .out = call->outputs[0]};
+    cast.from = kernel_storage(call, cast.in);
+    cast.to = kernel_storage(call, cast.out);
+    if (!dtype_is_real(cast.out->type) && !dtype_is_integer(cast.out->type))
+        return err_set(err, ERR_UNSUPPORTED_TYPE, "it casts to %s",
+                       dtype_name(cast.out->type));
+    if (cast.from == cast.to && cast.to != STORAGE_I64) {
+        if (cast.out->data != cast.in->data)
+            memcpy(cast.out->data, cast.in->data,
+                   (size_t)cast.in->count * storage_size(cast.from));
+        return 0;
+    }
+    pool_run(call->pool, cast.out->count, GRAIN, cast_piece, &cast);
+    return 0;
+}

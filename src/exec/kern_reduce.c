@@ -1,0 +1,162 @@
+/*
+ * Reductions over a set of axes.  Sums of reals are held in double, whatever
+ * the precision; integers wrap.
+ */
+#include <math.h>
+
+#include "exec/kernel.h"
+#include "exec/walk.h"
+
+typedef enum Fold {
+    FOLD_SUM,
+    FOLD_ABSOLUTE,
+    FOLD_SQUARE,
+    FOLD_PRODUCT,
+    FOLD_MOST,
+    FOLD_LEAST,
+    FOLD_EXPONENTIAL
+} Fold;
+
+typedef struct Reducing {
+    Walk kept, reduced; /* operand 0 is the input */
+    const void *in;
+    void *out;
+    Op op;
+    Fold fold;
+    Storage storage;
+    DType type;
+    int64_t reduced_count;
+    /* Of the element that is being computed. */
+    int64_t origin;
+    double sum_f32, sum_f64, most;
+    int64_t sum_i64;
+} Reducing;
+
+static const double least_f32 = -INFINITY, greatest_f32 = INFINITY;
+static const double least_f64 = -INFINITY, greatest_f64 = INFINITY;
+static const int64_t least_i64 = INT64_MIN, greatest_i64 = INT64_MAX;
+
+static double finish_f64(const Reducing *r, double sum)
+{
+    switch (r->op) {
+    case OP_ReduceMean:
+        return sum / (double)r->reduced_count;
+    case OP_ReduceL2:
+        return sqrt(sum);
+    case OP_ReduceLogSum:
+        return log(sum);
+    case OP_ReduceLogSumExp:
+        return log(sum) + r->most;
+    default:
+        return sum;
+    }
+}
+
+static double finish_f32(const Reducing *r, double sum)
+{
+    return finish_f64(r, sum);
+}
+
+static int64_t finish_i64(const Reducing *r, int64_t sum)
+{
+    if (r->op == OP_ReduceMean)
+        return r->reduced_count ? sum / r->reduced_count : 0;
+    if (r->op == OP_ReduceL2 || r->op == OP_ReduceLogSum ||
+        r->op == OP_ReduceLogSumExp)
+        return integer_from_real(r->type, finish_f64(r, (double)sum));
+    return integer_wrap(r->type, sum);
+}
+
+#define SUM double
+#define ADD(a, b) ((a) + (b))
+#define MULTIPLY(a, b) ((a) * (b))
+#define NEGATE(a) (-(a))
+#include "exec/real_f32.h"
+#include "exec/kern_reduce.inc.c"
+
+#include "exec/real_f64.h"
+#include "exec/kern_reduce.inc.c"
+
+#undef SUM
+#undef ADD
+#undef MULTIPLY
+#undef NEGATE
+#define SUM int64_t
+#define ADD(a, b) ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
+#define MULTIPLY(a, b) ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
+#define NEGATE(a) ((int64_t)(0 - (uint64_t)(a)))
+#include "exec/real_i64.h"
+#include "exec/kern_reduce.inc.c"
+
+static Fold fold_of(Op op)
+{
+    switch (op) {
+    case OP_ReduceL1:
+        return FOLD_ABSOLUTE;
+    case OP_ReduceL2:
+    case OP_ReduceSumSquare:
+        return FOLD_SQUARE;
+    case OP_ReduceProd:
+        return FOLD_PRODUCT;
+    case OP_ReduceMax:
+        return FOLD_MOST;
+    case OP_ReduceMin:
+        return FOLD_LEAST;
+    default:
+        return FOLD_SUM;
+    }
+}
+
+static void reduce_piece(void *context, int worker, int64_t begin, int64_t end)
+{
+    Reducing r = *(const Reducing *)context;
+    (void)worker;
+    walk_run(&r.kept, begin, end,
+             r.storage == STORAGE_F32   ? reduce_row_f32
+             : r.storage == STORAGE_F64 ? reduce_row_f64
+                                        : reduce_row_i64,
+             &r);
+}
+
+/* Sorts the input's axes into those that stay and those that go. */
+static int split_axes(KernelCall *call, Reducing *r, Err *err)
+{
+    const Array *in = call->inputs[0];
+    bool chosen[RANK_MAX];
+    int64_t strides[RANK_MAX], dims[2][RANK_MAX], steps[2][RANK_MAX];
+    int64_t count;
+    int ranks[2] = {0, 0};
+    TRY(kernel_axes(call, 1, in->rank, chosen, &count, err));
+    bool all = count <= 0 && !node_int(call->node, "noop_with_empty_axes", 0);
+    dims_strides(in->rank, in->dims, strides);
+    for (int i = 0; i < in->rank; i++) {
+        int side = all || chosen[i];
+        dims[side][ranks[side]] = in->dims[i];
+        steps[side][ranks[side]++] = strides[i];
+    }
+    walk_init(&r->kept, ranks[0], dims[0]);
+    walk_add(&r->kept, steps[0]);
+    walk_ready(&r->kept);
+    walk_init(&r->reduced, ranks[1], dims[1]);
+    walk_add(&r->reduced, steps[1]);
+    walk_ready(&r->reduced);
+    r->reduced_count = dims_product(dims[1], 0, ranks[1]);
+    return 0;
+}
+
+/* ReduceSum and its kin: axes are an attribute or an input, by opset; without
+ * any all are reduced. */
+int kernel_reduce(KernelCall *call, Err *err)
+{
+    const Array *in = call->inputs[0], *out = call->outputs[0];
+    Reducing r = {.in = in->data,
+                  .out = out->data,
+                  .op = call->node->op,
+                  .fold = fold_of(call->node->op),
+                  .storage = kernel_storage(call, in),
+                  .type = in->type};
+    TRY(split_axes(call, &r, err));
+    int64_t grain = 1 + GRAIN / (r.reduced_count > 0 ? r.reduced_count : 1);
+    pool_run(call->pool, out->count, grain, reduce_piece, &r);
+    return 0;
+}

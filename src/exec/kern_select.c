@@ -1,0 +1,223 @@
+/* Operators that look for elements: ArgMax, ArgMin, TopK, NonZero; and the
+ * running sum. */
+#include <string.h>
+
+#include "exec/kernel.h"
+
+/* A line along one axis of an array of any storage. */
+typedef struct Line {
+    const KernelCall *call;
+    const Array *array;
+    int64_t first, step, count;
+    Storage storage;
+} Line;
+
+static void line_of(Line *line, int axis, int64_t number)
+{
+    const Array *array = line->array;
+    int64_t inner = dims_product(array->dims, axis + 1, array->rank);
+    line->count = array->dims[axis];
+    line->step = inner;
+    line->first = number / inner * line->count * inner + number % inner;
+}
+
+/* Is element i strictly before element j, in the order of values? NaN comes
+ * after everything. */
+static bool is_less(const Line *line, int64_t i, int64_t j)
+{
+    int64_t a = line->first + i * line->step, b = line->first + j * line->step;
+    if (line->storage == STORAGE_I64) {
+        const int64_t *x = line->array->data;
+        if (line->array->type == DT_UINT64)
+            return (uint64_t)x[a] < (uint64_t)x[b];
+        return x[a] < x[b];
+    }
+    double x = kernel_real(line->call, line->array, a);
+    double y = kernel_real(line->call, line->array, b);
+    return x < y || (x == x && y != y);
+}
+
+static Line line_new(const KernelCall *call)
+{
+    return (Line){.call = call,
+                  .array = call->inputs[0],
+                  .storage = kernel_storage(call, call->inputs[0])};
+}
+
+/* ArgMax and ArgMin: the first of equals, or the last on demand. */
+int kernel_arg(KernelCall *call, Err *err)
+{
+    const Array *in = call->inputs[0], *out = call->outputs[0];
+    bool most = call->node->op == OP_ArgMax;
+    bool last = node_int(call->node, "select_last_index", 0) != 0;
+    int axis;
+    TRY(kernel_axis(node_int(call->node, "axis", 0), in->rank, &axis, err));
+    if (in->dims[axis] == 0)
+        return err_set(err, ERR_BAD_SHAPE, "its axis is empty");
+    Line line = line_new(call);
+    for (int64_t n = 0; n < out->count; n++) {
+        int64_t best = 0;
+        line_of(&line, axis, n);
+        for (int64_t i = 1; i < line.count; i++) {
+            bool better = most ? is_less(&line, best, i)
+                               : is_less(&line, i, best);
+            bool worse = most ? is_less(&line, i, best)
+                              : is_less(&line, best, i);
+            if (better || (last && !worse))
+                best = i;
+        }
+        ((int64_t *)out->data)[n] = best;
+    }
+    return 0;
+}
+
+/* The order of TopK: better values first, of equals the earlier. */
+typedef struct Ranking {
+    Line line;
+    bool largest;
+} Ranking;
+
+static bool ranks_before(const Ranking *ranking, int64_t i, int64_t j)
+{
+    bool less = is_less(&ranking->line, i, j);
+    bool more = is_less(&ranking->line, j, i);
+    if (less != more)
+        return ranking->largest ? more : less;
+    return i < j;
+}
+
+/* Lets the entry at `at` sink in a heap whose top ranks last. */
+static void sink(const Ranking *ranking, int64_t *heap, int64_t count,
+                 int64_t at)
+{
+    for (int64_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count &&
+            ranks_before(ranking, heap[child], heap[child + 1]))
+            child++;
+        if (!ranks_before(ranking, heap[at], heap[child]))
+            return;
+        int64_t moved = heap[at];
+        heap[at] = heap[child];
+        heap[child] = moved;
+    }
+}
+
+/* The k that rank first, in order: a heap of the best so far, then heapsort.
+ */
+static void rank_line(const Ranking *ranking, int64_t *heap, int64_t k)
+{
+    for (int64_t i = 0; i < k; i++)
+        heap[i] = i;
+    for (int64_t i = k / 2; i-- > 0;)
+        sink(ranking, heap, k, i);
+    for (int64_t i = k; i < ranking->line.count; i++)
+        if (ranks_before(ranking, i, heap[0])) {
+            heap[0] = i;
+            sink(ranking, heap, k, 0);
+        }
+    for (int64_t left = k - 1; left > 0; left--) {
+        int64_t moved = heap[0];
+        heap[0] = heap[left];
+        heap[left] = moved;
+        sink(ranking, heap, left, 0);
+    }
+}
+
+/* TopK: k is an attribute up to opset 9, an input from 10 on. */
+int kernel_top_k(KernelCall *call, Err *err)
+{
+    const Array *in = call->inputs[0], *values = call->outputs[0];
+    const Array *indices = kernel_output(call, 1);
+    size_t size = storage_size(kernel_storage(call, in));
+    int axis;
+    TRY(kernel_axis(node_int(call->node, "axis", -1), in->rank, &axis, err));
+    int64_t k = values->dims[axis];
+    if (k > in->dims[axis])
+        return err_set(err, ERR_BAD_INPUT, "k is larger than the axis");
+    if (k == 0)
+        return 0;
+    Ranking ranking = {.line = line_new(call),
+                       .largest = node_int(call->node, "largest", 1) != 0};
+    int64_t *heap = arena_block(call->arena, (size_t)k, sizeof *heap);
+    int64_t inner = dims_product(in->dims, axis + 1, in->rank);
+    for (int64_t n = 0; n < in->count / in->dims[axis]; n++) {
+        line_of(&ranking.line, axis, n);
+        rank_line(&ranking, heap, k);
+        for (int64_t i = 0; i < k; i++) {
+            int64_t at = (n / inner * k + i) * inner + n % inner;
+            int64_t from = ranking.line.first + heap[i] * inner;
+            memcpy((char *)values->data + (size_t)at * size,
+                   (const char *)in->data + (size_t)from * size, size);
+            if (indices)
+                ((int64_t *)indices->data)[at] = heap[i];
+        }
+    }
+    return 0;
+}
+
+static bool is_nonzero(const KernelCall *call, const Array *array, int64_t i)
+{
+    if (kernel_storage(call, array) == STORAGE_I64)
+        return ((const int64_t *)array->data)[i] != 0;
+    return kernel_real(call, array, i) != 0;
+}
+
+/* NonZero: the indices of what is not zero, a row for each axis. */
+int kernel_non_zero(KernelCall *call, Err *err)
+{
+    const Array *in = call->inputs[0];
+    int64_t found = 0;
+    for (int64_t i = 0; i < in->count; i++)
+        found += is_nonzero(call, in, i);
+    int64_t dims[] = {in->rank, found};
+    TRY(kernel_make_output(call, 0, DT_INT64, 2, dims, err));
+    int64_t *out = call->outputs[0]->data;
+    for (int64_t i = 0, column = 0; i < in->count; i++) {
+        if (!is_nonzero(call, in, i))
+            continue;
+        for (int64_t k = in->rank - 1, rest = i; k >= 0; k--) {
+            out[k * found + column] = rest % in->dims[k];
+            rest /= in->dims[k];
+        }
+        column++;
+    }
+    return 0;
+}
+
+/* CumSum: running sums along an axis; exclusive leaves the element itself out,
+ * reverse starts at the end. */
+int kernel_cum_sum(KernelCall *call, Err *err)
+{
+    const Array *in = call->inputs[0], *out = call->outputs[0];
+    int axis;
+    if (call->inputs[1]->count != 1)
+        return err_set(err, ERR_BAD_SHAPE, "its axis is not a scalar");
+    TRY(kernel_axis(kernel_int(call, call->inputs[1], 0), in->rank, &axis,
+                    err));
+    bool exclusive = node_int(call->node, "exclusive", 0) != 0;
+    bool reverse = node_int(call->node, "reverse", 0) != 0;
+    Line line = line_new(call);
+    int64_t lines = in->dims[axis] ? in->count / in->dims[axis] : 0;
+    for (int64_t n = 0; n < lines; n++) {
+        double sum = 0;
+        uint64_t integer = 0;
+        line_of(&line, axis, n);
+        for (int64_t i = 0; i < line.count; i++) {
+            int64_t k = reverse ? line.count - 1 - i : i;
+            int64_t at = line.first + k * line.step;
+            double before = sum;
+            uint64_t integer_before = integer;
+            sum += kernel_real(call, in, at);
+            integer += (uint64_t)kernel_int(call, in, at);
+            double real = exclusive ? before : sum;
+            if (line.storage == STORAGE_F32)
+                ((float *)out->data)[at] = (float)real;
+            else if (line.storage == STORAGE_F64)
+                ((double *)out->data)[at] = real;
+            else
+                ((int64_t *)out->data)[at] = integer_wrap(
+                    in->type, (int64_t)(exclusive ? integer_before : integer));
+        }
+    }
+    return 0;
+}

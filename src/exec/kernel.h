@@ -1,0 +1,109 @@
+/*
+ * What a kernel is given, and the table of all kernels.  A kernel computes one
+ * node: its inputs are checked against the types in the table, its outputs
+ * have the shapes that graph/infer found, and their memory.
+ */
+#ifndef REPFOLD_EXEC_KERNEL_H
+#define REPFOLD_EXEC_KERNEL_H
+
+#include "exec/array.h"
+#include "exec/buffers.h"
+
+typedef struct KernelCall {
+    const Node *node;
+    int64_t opset;
+    Precision precision;
+    int input_count, output_count;
+    Array *const *inputs; /* NULL where absent */
+    Array **outputs;      /* NULL where nobody reads it */
+    Pool *pool;
+    Arena *arena;     /* for what the kernel needs while it runs */
+    Buffers *buffers; /* where outputs come from */
+} KernelCall;
+
+typedef int KernelRun(KernelCall *call, Err *err);
+
+enum {
+    KERNEL_VIEW = 1,    /* output 0 holds the elements of input 0 as they are:
+                           there is nothing to run */
+    KERNEL_INPLACE = 2, /* element i of output 0 depends on element i alone of
+                           each input of its shape, so it may overwrite one */
+    KERNEL_SIZES = 4    /* the shapes depend on data: it makes its outputs */
+};
+
+typedef struct Kernel {
+    KernelRun *run;
+    /* A letter for each input, the last one standing for all that follow:
+     *   T any type        R real           N real or integer, not bool
+     *   I integer         B bool           . anything
+     * T, R and N inputs must agree in type; in lower case they need not. */
+    const char *types;
+    unsigned flags;
+} Kernel;
+
+/* The kernel of an operator, or NULL. */
+const Kernel *kernel_find(Op op);
+/* Input `slot`, or NULL. */
+const Array *kernel_input(const KernelCall *call, int slot);
+Array *kernel_output(const KernelCall *call, int slot);
+/* Checks arity and types of the inputs. */
+int kernel_check(const KernelCall *call, const Kernel *kernel, Err *err);
+/* Gives output `slot` its shape and memory: for KERNEL_SIZES. Nothing happens
+ * for an output that nobody reads. */
+int kernel_make_output(KernelCall *call, int slot, DType type, int rank,
+                       const int64_t *dims, Err *err);
+Storage kernel_storage(const KernelCall *call, const Array *array);
+
+/* Elements of a small tensor, whatever its storage. */
+double kernel_real(const KernelCall *call, const Array *array, int64_t index);
+int64_t kernel_int(const KernelCall *call, const Array *array, int64_t index);
+/* Makes an axis of -rank .. rank-1 positive; an error outside of that. */
+int kernel_axis(int64_t axis, int rank, int *out, Err *err);
+/* The attribute, or where it is absent the input: what axes, splits, pads and
+ * the like are, depending on the opset. count is -1 when there is neither. */
+void kernel_ints(const KernelCall *call, const char *attribute, int slot,
+                 const int64_t **values, int64_t *count);
+/* A set of axes by kernel_ints, without doubles. */
+int kernel_axes(const KernelCall *call, int slot, int rank, bool *chosen,
+                int64_t *count, Err *err);
+
+/* How many elements a piece of simple work should have: big enough to be worth
+ * a thread, small enough to stay in the cache. */
+enum { GRAIN = 16 * 1024 };
+
+/* ---- The kernels, by file ---- */
+
+/* kern_map.c */
+KernelRun kernel_map, kernel_gelu, kernel_clip, kernel_is_inf, kernel_cast;
+/* kern_zip.c */
+KernelRun kernel_zip, kernel_prelu, kernel_mod, kernel_pow, kernel_zip_all,
+    kernel_where;
+/* kern_move.c */
+KernelRun kernel_transpose, kernel_slice, kernel_expand, kernel_concat,
+    kernel_split, kernel_tile, kernel_pad, kernel_depth_to_space,
+    kernel_space_to_depth;
+/* kern_gather.c */
+KernelRun kernel_gather, kernel_gather_elements, kernel_scatter_elements,
+    kernel_gather_nd, kernel_scatter_nd, kernel_one_hot;
+/* kern_select.c */
+KernelRun kernel_arg, kernel_top_k, kernel_non_zero, kernel_cum_sum;
+/* kern_make.c */
+KernelRun kernel_constant, kernel_constant_of_shape, kernel_shape, kernel_size,
+    kernel_range, kernel_eye_like, kernel_trilu, kernel_dropout;
+/* kern_reduce.c */
+KernelRun kernel_reduce;
+/* kern_norm.c */
+KernelRun kernel_batch_norm, kernel_instance_norm, kernel_group_norm,
+    kernel_layer_norm, kernel_lines, kernel_lrn;
+/* kern_pool.c */
+KernelRun kernel_max_pool, kernel_average_pool, kernel_global_pool;
+/* kern_conv.c */
+KernelRun kernel_conv, kernel_conv_transpose;
+/* kern_matmul.c */
+KernelRun kernel_matmul, kernel_gemm;
+/* kern_einsum.c */
+KernelRun kernel_einsum;
+/* kern_resize.c */
+KernelRun kernel_resize, kernel_upsample;
+
+#endif

@@ -1,0 +1,260 @@
+#include "exec/kernel.h"
+
+#include <string.h>
+
+#define VIEW KERNEL_VIEW
+#define INPLACE KERNEL_INPLACE
+#define SIZES KERNEL_SIZES
+
+static const Kernel kernels[OP_COUNT] = {
+    [OP_Abs] = {kernel_map, "N", INPLACE},
+    [OP_Add] = {kernel_zip, "NN", INPLACE},
+    [OP_And] = {kernel_zip, "BB", INPLACE},
+    [OP_ArgMax] = {kernel_arg, "N", 0},
+    [OP_ArgMin] = {kernel_arg, "N", 0},
+    [OP_AveragePool] = {kernel_average_pool, "R", 0},
+    [OP_BatchNormalization] = {kernel_batch_norm, "Rrrrr", INPLACE},
+    [OP_Cast] = {kernel_cast, ".", INPLACE},
+    [OP_CastLike] = {kernel_cast, "..", INPLACE},
+    [OP_Ceil] = {kernel_map, "R", INPLACE},
+    [OP_Celu] = {kernel_map, "R", INPLACE},
+    [OP_Clip] = {kernel_clip, "NNN", INPLACE},
+    [OP_Concat] = {kernel_concat, "T", 0},
+    [OP_Constant] = {kernel_constant, "", SIZES},
+    [OP_ConstantOfShape] = {kernel_constant_of_shape, "I", 0},
+    [OP_Conv] = {kernel_conv, "RRR", 0},
+    [OP_ConvTranspose] = {kernel_conv_transpose, "RRR", 0},
+    [OP_Cos] = {kernel_map, "R", INPLACE},
+    [OP_CumSum] = {kernel_cum_sum, "NI", 0},
+    [OP_DepthToSpace] = {kernel_depth_to_space, "T", 0},
+    [OP_Div] = {kernel_zip, "NN", INPLACE},
+    [OP_Dropout] = {kernel_dropout, "RrB", INPLACE},
+    [OP_Einsum] = {kernel_einsum, "N", 0},
+    [OP_Elu] = {kernel_map, "R", INPLACE},
+    [OP_Equal] = {kernel_zip, "TT", INPLACE},
+    [OP_Erf] = {kernel_map, "R", INPLACE},
+    [OP_Exp] = {kernel_map, "R", INPLACE},
+    [OP_Expand] = {kernel_expand, "TI", 0},
+    [OP_EyeLike] = {kernel_eye_like, ".", 0},
+    [OP_Flatten] = {NULL, "T", VIEW},
+    [OP_Floor] = {kernel_map, "R", INPLACE},
+    [OP_Gather] = {kernel_gather, "TI", 0},
+    [OP_GatherElements] = {kernel_gather_elements, "TI", 0},
+    [OP_GatherND] = {kernel_gather_nd, "TI", 0},
+    [OP_Gelu] = {kernel_gelu, "R", INPLACE},
+    [OP_Gemm] = {kernel_gemm, "NNN", 0},
+    [OP_GlobalAveragePool] = {kernel_global_pool, "R", 0},
+    [OP_GlobalMaxPool] = {kernel_global_pool, "R", 0},
+    [OP_Greater] = {kernel_zip, "NN", INPLACE},
+    [OP_GreaterOrEqual] = {kernel_zip, "NN", INPLACE},
+    [OP_GroupNormalization] = {kernel_group_norm, "RRR", 0},
+    [OP_HardSigmoid] = {kernel_map, "R", INPLACE},
+    [OP_HardSwish] = {kernel_map, "R", INPLACE},
+    [OP_Identity] = {NULL, "T", VIEW},
+    [OP_InstanceNormalization] = {kernel_instance_norm, "RRR", 0},
+    [OP_IsInf] = {kernel_is_inf, "R", 0},
+    [OP_IsNaN] = {kernel_map, "R", 0},
+    [OP_LRN] = {kernel_lrn, "R", 0},
+    [OP_LayerNormalization] = {kernel_layer_norm, "RRR", 0},
+    [OP_LeakyRelu] = {kernel_map, "R", INPLACE},
+    [OP_Less] = {kernel_zip, "NN", INPLACE},
+    [OP_LessOrEqual] = {kernel_zip, "NN", INPLACE},
+    [OP_Log] = {kernel_map, "R", INPLACE},
+    [OP_LogSoftmax] = {kernel_lines, "R", 0},
+    [OP_LpNormalization] = {kernel_lines, "R", 0},
+    [OP_MatMul] = {kernel_matmul, "NN", 0},
+    [OP_Max] = {kernel_zip_all, "N", 0},
+    [OP_MaxPool] = {kernel_max_pool, "N", 0},
+    [OP_Mean] = {kernel_zip_all, "R", 0},
+    [OP_Min] = {kernel_zip_all, "N", 0},
+    [OP_Mish] = {kernel_map, "R", INPLACE},
+    [OP_Mod] = {kernel_mod, "NN", INPLACE},
+    [OP_Mul] = {kernel_zip, "NN", INPLACE},
+    [OP_Neg] = {kernel_map, "N", INPLACE},
+    [OP_NonZero] = {kernel_non_zero, ".", SIZES},
+    [OP_Not] = {kernel_map, "B", INPLACE},
+    [OP_OneHot] = {kernel_one_hot, "nnT", 0},
+    [OP_Or] = {kernel_zip, "BB", INPLACE},
+    [OP_PRelu] = {kernel_prelu, "NN", INPLACE},
+    [OP_Pad] = {kernel_pad, "TITI", 0},
+    [OP_Pow] = {kernel_pow, "Nn", INPLACE},
+    [OP_RMSNormalization] = {kernel_layer_norm, "RR", 0},
+    [OP_Range] = {kernel_range, "NNN", SIZES},
+    [OP_Reciprocal] = {kernel_map, "R", INPLACE},
+    [OP_ReduceL1] = {kernel_reduce, "NI", 0},
+    [OP_ReduceL2] = {kernel_reduce, "NI", 0},
+    [OP_ReduceLogSum] = {kernel_reduce, "NI", 0},
+    [OP_ReduceLogSumExp] = {kernel_reduce, "NI", 0},
+    [OP_ReduceMax] = {kernel_reduce, "TI", 0},
+    [OP_ReduceMean] = {kernel_reduce, "NI", 0},
+    [OP_ReduceMin] = {kernel_reduce, "TI", 0},
+    [OP_ReduceProd] = {kernel_reduce, "NI", 0},
+    [OP_ReduceSum] = {kernel_reduce, "NI", 0},
+    [OP_ReduceSumSquare] = {kernel_reduce, "NI", 0},
+    [OP_Relu] = {kernel_map, "N", INPLACE},
+    [OP_Reshape] = {NULL, "TI", VIEW},
+    [OP_Resize] = {kernel_resize, "NrrI", 0},
+    [OP_Round] = {kernel_map, "R", INPLACE},
+    [OP_ScatterElements] = {kernel_scatter_elements, "TIT", 0},
+    [OP_ScatterND] = {kernel_scatter_nd, "TIT", 0},
+    [OP_Selu] = {kernel_map, "R", INPLACE},
+    [OP_Shape] = {kernel_shape, ".", 0},
+    [OP_Sigmoid] = {kernel_map, "R", INPLACE},
+    [OP_Sign] = {kernel_map, "N", INPLACE},
+    [OP_Sin] = {kernel_map, "R", INPLACE},
+    [OP_Size] = {kernel_size, ".", 0},
+    [OP_Slice] = {kernel_slice, "TIIII", 0},
+    [OP_Softmax] = {kernel_lines, "R", 0},
+    [OP_Softplus] = {kernel_map, "R", INPLACE},
+    [OP_Softsign] = {kernel_map, "R", INPLACE},
+    [OP_SpaceToDepth] = {kernel_space_to_depth, "T", 0},
+    [OP_Split] = {kernel_split, "TI", 0},
+    [OP_Sqrt] = {kernel_map, "R", INPLACE},
+    [OP_Squeeze] = {NULL, "TI", VIEW},
+    [OP_Sub] = {kernel_zip, "NN", INPLACE},
+    [OP_Sum] = {kernel_zip_all, "N", 0},
+    [OP_Swish] = {kernel_map, "R", INPLACE},
+    [OP_Tanh] = {kernel_map, "R", INPLACE},
+    [OP_ThresholdedRelu] = {kernel_map, "R", INPLACE},
+    [OP_Tile] = {kernel_tile, "TI", 0},
+    [OP_TopK] = {kernel_top_k, "NI", 0},
+    [OP_Transpose] = {kernel_transpose, "T", 0},
+    [OP_Trilu] = {kernel_trilu, "TI", 0},
+    [OP_Unsqueeze] = {NULL, "TI", VIEW},
+    [OP_Upsample] = {kernel_upsample, "Nr", 0},
+    [OP_Where] = {kernel_where, "BTT", 0},
+    [OP_Xor] = {kernel_zip, "BB", INPLACE},
+};
+
+const Kernel *kernel_find(Op op)
+{
+    return kernels[op].types ? &kernels[op] : NULL;
+}
+
+const Array *kernel_input(const KernelCall *call, int slot)
+{
+    return slot < call->input_count ? call->inputs[slot] : NULL;
+}
+
+Array *kernel_output(const KernelCall *call, int slot)
+{
+    return slot < call->output_count ? call->outputs[slot] : NULL;
+}
+
+static bool letter_allows(char letter, DType type)
+{
+    switch (letter) {
+    case 'R':
+    case 'r':
+        return dtype_is_real(type);
+    case 'N':
+    case 'n':
+        return type != DT_BOOL;
+    case 'I':
+        return dtype_is_integer(type) && type != DT_BOOL;
+    case 'B':
+        return type == DT_BOOL;
+    default:
+        return true;
+    }
+}
+
+static bool letter_agrees(char letter)
+{
+    return letter == 'T' || letter == 'R' || letter == 'N';
+}
+
+int kernel_check(const KernelCall *call, const Kernel *kernel, Err *err)
+{
+    OpArity arity = op_arity(call->node->op);
+    const char *letter = kernel->types;
+    DType common = DT_UNDEFINED;
+    for (int i = 0; i < call->input_count || i < arity.min_inputs; i++) {
+        const Array *input = kernel_input(call, i);
+        if (!input && (i < arity.min_inputs || arity.max_inputs < 0))
+            return err_set(err, ERR_INVALID_MODEL, "input %d is missing", i);
+        if (input && !letter_allows(*letter, input->type))
+            return err_set(err, ERR_UNSUPPORTED_TYPE,
+                           "input %d is %s, which it does not take", i,
+                           dtype_name(input->type));
+        if (input && letter_agrees(*letter)) {
+            if (common != DT_UNDEFINED && input->type != common)
+                return err_set(err, ERR_UNSUPPORTED_TYPE,
+                               "input %d is %s beside %s", i,
+                               dtype_name(input->type), dtype_name(common));
+            common = input->type;
+        }
+        if (letter[0] && letter[1])
+            letter++;
+    }
+    return 0;
+}
+
+Storage kernel_storage(const KernelCall *call, const Array *array)
+{
+    return array_storage(array->type, call->precision);
+}
+
+int kernel_make_output(KernelCall *call, int slot, DType type, int rank,
+                       const int64_t *dims, Err *err)
+{
+    Array *array = kernel_output(call, slot);
+    if (!array)
+        return 0;
+    if (rank > RANK_MAX)
+        return err_set(err, ERR_BAD_SHAPE, "its output has rank %d", rank);
+    array_set_shape(array, type, rank, dims);
+    array->data = buffers_take(call->buffers, (size_t)array->count,
+                               storage_size(kernel_storage(call, array)));
+    return 0;
+}
+
+double kernel_real(const KernelCall *call, const Array *array, int64_t index)
+{
+    double value;
+    array_to_f64(array, call->precision, index, 1, &value);
+    return value;
+}
+
+int64_t kernel_int(const KernelCall *call, const Array *array, int64_t index)
+{
+    if (kernel_storage(call, array) == STORAGE_I64)
+        return ((const int64_t *)array->data)[index];
+    return integer_from_real(DT_INT64, kernel_real(call, array, index));
+}
+
+int kernel_axis(int64_t axis, int rank, int *out, Err *err)
+{
+    if (axis < -rank || axis >= rank)
+        return err_set(err, ERR_BAD_ATTRIBUTE,
+                       "axis %lld is out of range for rank %d",
+                       (long long)axis, rank);
+    *out = (int)(axis < 0 ? axis + rank : axis);
+    return 0;
+}
+
+void kernel_ints(const KernelCall *call, const char *attribute, int slot,
+                 const int64_t **values, int64_t *count)
+{
+    const Array *input = kernel_input(call, slot);
+    *values = NULL;
+    *count = node_ints(call->node, attribute, values);
+    if (*count < 0 && input && kernel_storage(call, input) == STORAGE_I64) {
+        *values = input->data;
+        *count = input->count;
+    }
+}
+
+int kernel_axes(const KernelCall *call, int slot, int rank, bool *chosen,
+                int64_t *count, Err *err)
+{
+    const int64_t *axes;
+    kernel_ints(call, "axes", slot, &axes, count);
+    memset(chosen, 0, RANK_MAX * sizeof *chosen);
+    for (int64_t i = 0; i < *count; i++) {
+        int axis = 0;
+        TRY(kernel_axis(axes[i], rank, &axis, err));
+        chosen[axis] = true;
+    }
+    return 0;
+}

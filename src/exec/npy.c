@@ -1,0 +1,263 @@
+#include "exec/npy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * NumPy's NEP 1: "\x93NUMPY", version, length of the header, and the header: a
+ * Python dict with 'descr', 'fortran_order' and 'shape'.
+ */
+static const char magic[] = "\x93NUMPY";
+enum { MAGIC = 6, HEADER_MOST = 64 * 1024, ALIGNMENT = 64 };
+
+/* bfloat16 has no code in NumPy. */
+static const struct {
+    DType type;
+    const char *code;
+} codes[] = {
+    {DT_FLOAT, "f4"},  {DT_DOUBLE, "f8"}, {DT_FLOAT16, "f2"},
+    {DT_INT8, "i1"},   {DT_INT16, "i2"},  {DT_INT32, "i4"},
+    {DT_INT64, "i8"},  {DT_UINT8, "u1"},  {DT_UINT16, "u2"},
+    {DT_UINT32, "u4"}, {DT_UINT64, "u8"}, {DT_BOOL, "b1"},
+};
+
+typedef struct Header {
+    DType type;
+    bool big_endian, fortran_order;
+    int rank;
+    int64_t dims[RANK_MAX];
+} Header;
+
+static int bad(const char *path, const char *why, Err *err)
+{
+    return err_set(err, ERR_BAD_NPY, "%s: %s", path, why);
+}
+
+/* ---- Reading ---- */
+
+static int read_file(Arena *arena, const char *path, char **bytes, size_t *size,
+                     Err *err)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (file < 0 || fstat(file, &status) < 0) {
+        int failure = errno;
+        if (file >= 0)
+            close(file);
+        return err_set(err, ERR_IO, "%s: %s", path, strerror(failure));
+    }
+    size_t expected = status.st_size > 0 ? (size_t)status.st_size : 0;
+    *bytes = arena_block(arena, expected + 1, 1);
+    *size = 0;
+    ssize_t got = 1;
+    while (got > 0 && *size < expected) {
+        got = read(file, *bytes + *size, expected - *size);
+        *size += got > 0 ? (size_t)got : 0;
+    }
+    int failure = errno;
+    close(file);
+    if (got < 0)
+        return err_set(err, ERR_IO, "%s: %s", path, strerror(failure));
+    return 0;
+}
+
+/* The text after `'key':`, or NULL. */
+static const char *find_key(const char *header, const char *key)
+{
+    char quoted[32];
+    snprintf(quoted, sizeof quoted, "'%s'", key);
+    const char *at = strstr(header, quoted);
+    if (!at)
+        return NULL;
+    at += strlen(quoted);
+    at += strspn(at, " ");
+    if (*at != ':')
+        return NULL;
+    at++;
+    return at + strspn(at, " ");
+}
+
+static int parse_type(const char *path, const char *text, Header *header,
+                      Err *err)
+{
+    if (!text || *text != '\'')
+        return bad(path, "its header has no plain 'descr'", err);
+    char order = text[1];
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (strncmp(text + 2, codes[i].code, 2) == 0 && text[4] == '\'' &&
+            strchr("<>=|", order)) {
+            header->type = codes[i].type;
+            header->big_endian = order == '>';
+            return 0;
+        }
+    return bad(path, "its element type is not one that ONNX has", err);
+}
+
+static int parse_shape(const char *path, const char *text, Header *header,
+                       Err *err)
+{
+    if (!text || *text++ != '(')
+        return bad(path, "its header has no 'shape'", err);
+    for (;;) {
+        text += strspn(text, " ,");
+        if (*text == ')')
+            return 0;
+        if (header->rank == RANK_MAX)
+            return bad(path, "it has too many dimensions", err);
+        int64_t dim = 0;
+        const char *start = text;
+        for (; *text >= '0' && *text <= '9'; text++)
+            if (__builtin_mul_overflow(dim, 10, &dim) ||
+                __builtin_add_overflow(dim, *text - '0', &dim))
+                return bad(path, "a dimension is too large", err);
+        if (text == start)
+            return bad(path, "its 'shape' is not a list of sizes", err);
+        header->dims[header->rank++] = dim;
+    }
+}
+
+static int parse_header(const char *path, const char *text, Header *header,
+                        Err *err)
+{
+    const char *order = find_key(text, "fortran_order");
+    TRY(parse_type(path, find_key(text, "descr"), header, err));
+    TRY(parse_shape(path, find_key(text, "shape"), header, err));
+    if (!order || (strncmp(order, "True", 4) && strncmp(order, "False", 5)))
+        return bad(path, "its header has no 'fortran_order'", err);
+    header->fortran_order = *order == 'T';
+    return 0;
+}
+
+/* The header as text, and where the elements begin. */
+static int find_header(Arena *arena, const char *path, const char *bytes,
+                       size_t size, const char **text, size_t *start, Err *err)
+{
+    const unsigned char *u = (const unsigned char *)bytes;
+    if (size < MAGIC + 4 || memcmp(bytes, magic, MAGIC) != 0)
+        return bad(path, "it is not a .npy file", err);
+    if (u[MAGIC] < 1 || u[MAGIC] > 3)
+        return bad(path, "its version is not 1, 2 or 3", err);
+    size_t prefix = u[MAGIC] == 1 ? MAGIC + 4 : MAGIC + 6;
+    size_t length = u[MAGIC + 2] | (size_t)u[MAGIC + 3] << 8;
+    if (u[MAGIC] > 1 && size >= prefix)
+        length |= (size_t)u[MAGIC + 4] << 16 | (size_t)u[MAGIC + 5] << 24;
+    if (size < prefix || length > HEADER_MOST || length > size - prefix)
+        return bad(path, "its header is cut off", err);
+    *text = arena_strndup(arena, bytes + prefix, length);
+    *start = prefix + length;
+    return 0;
+}
+
+static void reverse_bytes(char *bytes, size_t count, size_t size)
+{
+    for (size_t i = 0; i < count; i++, bytes += size)
+        for (size_t k = 0; k < size / 2; k++) {
+            char moved = bytes[k];
+            bytes[k] = bytes[size - 1 - k];
+            bytes[size - 1 - k] = moved;
+        }
+}
+
+/* Column-major to row-major. */
+static void reorder(const Header *header, size_t size, const char *from,
+                    char *to, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        int64_t place = 0, rest = i;
+        for (int axis = 0; axis < header->rank; axis++) {
+            place = place * header->dims[axis];
+            int64_t inner = 1;
+            for (int k = axis + 1; k < header->rank; k++)
+                inner *= header->dims[k];
+            place += rest / inner % header->dims[axis];
+        }
+        int64_t source = 0, stride = 1;
+        for (int axis = 0; axis < header->rank; axis++) {
+            int64_t inner = 1;
+            for (int k = axis + 1; k < header->rank; k++)
+                inner *= header->dims[k];
+            source += rest / inner % header->dims[axis] * stride;
+            stride *= header->dims[axis];
+        }
+        memcpy(to + (size_t)place * size, from + (size_t)source * size, size);
+    }
+}
+
+int npy_read(Arena *arena, const char *path, Tensor **out, Err *err)
+{
+    char *bytes;
+    const char *text;
+    size_t size, start;
+    Header header = {0};
+    TRY(read_file(arena, path, &bytes, &size, err));
+    TRY(find_header(arena, path, bytes, size, &text, &start, err));
+    TRY(parse_header(path, text, &header, err));
+    char *elements = bytes + start;
+    if (tensor_new(arena, header.type, header.rank, header.dims, elements,
+                   size - start, out, err) < 0)
+        return err_prefix(err, "%s", path);
+    size_t element = dtype_size(header.type);
+    if (header.big_endian)
+        reverse_bytes(elements, (size_t)(*out)->count, element);
+    if (header.fortran_order && header.rank > 1) {
+        void *data;
+        Tensor *row_major =
+            tensor_alloc(arena, header.type, header.rank, header.dims, &data);
+        reorder(&header, element, elements, data, (*out)->count);
+        *out = row_major;
+    }
+    return 0;
+}
+
+/* ---- Writing ---- */
+
+static const char *code_of(DType type)
+{
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (codes[i].type == type)
+            return codes[i].code;
+    return NULL;
+}
+
+static const char *header_text(Arena *arena, const Tensor *tensor,
+                               const char *code)
+{
+    const char *shape = "";
+    for (int i = 0; i < tensor->rank; i++)
+        shape = arena_printf(arena, "%s%s%lld%s", shape, i > 0 ? ", " : "",
+                             (long long)tensor->dims[i],
+                             tensor->rank == 1 ? "," : "");
+    return arena_printf(
+        arena, "{'descr': '%c%s', 'fortran_order': False, 'shape': (%s), }",
+        dtype_size(tensor->type) == 1 ? '|' : '<', code, shape);
+}
+
+int npy_write(Arena *arena, const Tensor *tensor, const void **bytes,
+              size_t *size, Err *err)
+{
+    const char *code = code_of(tensor->type);
+    if (!code)
+        return err_set(err, ERR_BAD_NPY, "a .npy file cannot hold %s",
+                       dtype_name(tensor->type));
+    const char *text = header_text(arena, tensor, code);
+    size_t length = strlen(text) + 1; /* and a newline */
+    size_t start = (MAGIC + 4 + length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    size_t padded = start - (MAGIC + 4);
+    *size = start + (size_t)tensor->count * dtype_size(tensor->type);
+    char *out = arena_block(arena, *size, 1);
+    memcpy(out, magic, MAGIC);
+    out[MAGIC] = 1;
+    out[MAGIC + 1] = 0;
+    out[MAGIC + 2] = (char)(padded & 0xff);
+    out[MAGIC + 3] = (char)(padded >> 8);
+    memset(out + MAGIC + 4, ' ', padded);
+    memcpy(out + MAGIC + 4, text, length - 1);
+    out[start - 1] = '\n';
+    tensor_read_stored(tensor, 0, tensor->count, out + start);
+    *bytes = out;
+    return 0;
+}

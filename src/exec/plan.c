@@ -1,0 +1,300 @@
+#include "exec/plan.h"
+
+#include <cblas.h>
+#include <string.h>
+
+/* A function that calls another twice, which calls a third twice, and so on,
+ * must not make a short file into an endless plan. */
+enum { STEPS_MOST = 4 * 1000 * 1000, DEPTH_MOST = 64 };
+
+/* Constants up to this many elements are loaded for good; larger ones that
+ * cannot be used as they lie in the file are there only while they are needed.
+ */
+enum { SMALL = 1024 };
+
+typedef struct Plan {
+    Map *functions; /* by domain and name; NULL where there are none */
+    size_t steps;
+    int depth;
+} Plan;
+
+static int plan_graph(Exec *exec, Err *err);
+
+/* ---- Slots ---- */
+
+static int slot_add(Exec *exec, const char *name)
+{
+    exec->slots = arena_grow(exec->arena, exec->slots, &exec->slot_capacity,
+                             exec->slot_count + 1, sizeof *exec->slots);
+    int slot = (int)exec->slot_count++;
+    exec->slots[slot] = (Slot){.name = name};
+    /* A map holds pointers, of which NULL is none: numbers start at 1. */
+    map_put(exec->by_name, name, (void *)(uintptr_t)(slot + 1));
+    return slot;
+}
+
+/* The slot of the value of that name, made when there is none yet. A name that
+ * is not of this graph is of the enclosing one. */
+static int plan_slot(Exec *exec, const char *name, Err *err)
+{
+    uintptr_t found = (uintptr_t)map_get(exec->by_name, name);
+    if (found > 0)
+        return (int)found - 1;
+    const Value *value = map_get(exec->graph->values, name);
+    bool is_own = value && !value->outer;
+    if (!is_own && !exec->parent)
+        return err_set(err, ERR_UNDEFINED_VALUE, "no value is called \"%s\"",
+                       name);
+    int slot = slot_add(exec, name);
+    if (is_own && value->is_initializer)
+        exec->slots[slot].tensor = value->tensor;
+    if (!is_own) {
+        exec->captured =
+            arena_grow(exec->arena, exec->captured, &exec->captured_capacity,
+                       exec->captured_count + 1, sizeof *exec->captured);
+        exec->captured[exec->captured_count++] = slot;
+    }
+    return slot;
+}
+
+static int read_slot(Exec *exec, const char *name, Err *err)
+{
+    int slot = plan_slot(exec, name, err);
+    if (slot >= 0)
+        exec->slots[slot].reads++;
+    return slot;
+}
+
+/* ---- Functions ---- */
+
+static const char *function_key(Arena *arena, const char *domain,
+                                const char *name)
+{
+    return arena_printf(arena, "%s\n%s", domain, name);
+}
+
+static Map *map_functions(Arena *arena, const Model *model)
+{
+    if (model->function_count == 0)
+        return NULL;
+    Map *map = map_new(arena);
+    for (size_t i = 0; i < model->function_count; i++) {
+        Function *function = &model->functions[i];
+        map_put(map, function_key(arena, function->domain, function->name),
+                function);
+    }
+    return map;
+}
+
+static const Function *find_function(const Exec *exec, const Node *node)
+{
+    if (!exec->plan->functions)
+        return NULL;
+    return map_get(exec->plan->functions,
+                   function_key(exec->arena, node->domain, node->op_type));
+}
+
+const Node *plan_resolve(Arena *arena, const Node *node, const Node *caller)
+{
+    bool refers = false;
+    for (int i = 0; i < node->attr_count; i++)
+        refers = refers || node->attrs[i].reference;
+    if (!refers)
+        return node;
+    Node *copy = arena_alloc(arena, sizeof *copy);
+    *copy = *node;
+    copy->attrs =
+        arena_array(arena, (size_t)node->attr_count, sizeof *copy->attrs);
+    copy->attr_count = 0;
+    for (int i = 0; i < node->attr_count; i++) {
+        const Attr *attr = &node->attrs[i];
+        const Attr *given = attr->reference && caller
+                                ? node_attr(caller, attr->reference)
+                                : attr;
+        if (!given || given->reference)
+            continue; /* not given: as if it were not written */
+        copy->attrs[copy->attr_count] = *given;
+        copy->attrs[copy->attr_count++].name = attr->name;
+    }
+    return copy;
+}
+
+/* ---- Steps ---- */
+
+static int nest(Exec *exec, Step *step, const char *name, const Graph *graph,
+                bool is_function, Err *err)
+{
+    if (exec->plan->depth >= DEPTH_MOST)
+        return err_set(err, ERR_TOO_DEEP,
+                       "graphs and functions are nested more than %d deep",
+                       DEPTH_MOST);
+    Exec *inner = arena_alloc(exec->arena, sizeof *inner);
+    *inner = (Exec){.arena = exec->arena,
+                    .graph = graph,
+                    .options = exec->options,
+                    .buffers = exec->buffers,
+                    .parent = is_function ? NULL : exec,
+                    .caller = is_function ? step->node : exec->caller,
+                    .plan = exec->plan};
+    exec->plan->depth++;
+    TRY(plan_graph(inner, err));
+    exec->plan->depth--;
+    Nested *nested = &step->nested[step->nested_count++];
+    *nested = (Nested){.name = name, .exec = inner};
+    nested->captures = arena_array(exec->arena, inner->captured_count,
+                                   sizeof *nested->captures);
+    for (size_t i = 0; i < inner->captured_count; i++) {
+        const char *captured = inner->slots[inner->captured[i]].name;
+        nested->captures[i] = read_slot(exec, captured, err);
+        if (nested->captures[i] < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int unsupported(const Exec *exec, const Node *node, Err *err)
+{
+    const char *domain = node->domain[0] ? node->domain : "ai.onnx";
+    return err_set(err, ERR_UNSUPPORTED_OPERATOR,
+                   "%s: operator %s of domain %s (opset %lld) is not "
+                   "supported",
+                   node_text(exec->arena, node), node->op_type, domain,
+                   (long long)exec->graph->model->opset);
+}
+
+static int plan_nested(Exec *exec, Step *step, Err *err)
+{
+    const Node *node = step->node;
+    const Function *function = find_function(exec, node);
+    step->nested = arena_array(exec->arena, (size_t)node->attr_count + 1,
+                               sizeof *step->nested);
+    if (function) {
+        step->calls_function = true;
+        return nest(exec, step, function->name, function->body, true, err);
+    }
+    if (node->op != OP_If)
+        return unsupported(exec, node, err);
+    for (int i = 0; i < node->attr_count; i++)
+        if (node->attrs[i].graph)
+            TRY(nest(exec, step, node->attrs[i].name, node->attrs[i].graph,
+                     false, err));
+    return 0;
+}
+
+/* A Constant that holds a tensor needs no step. */
+static bool plan_constant(Exec *exec, const Step *step)
+{
+    const Attr *value = node_attr(step->node, "value");
+    if (step->node->op != OP_Constant || !value || !value->tensor ||
+        step->outputs[0] < 0)
+        return false;
+    exec->slots[step->outputs[0]].tensor = value->tensor;
+    return true;
+}
+
+static int plan_step(Exec *exec, const Node *node, Err *err)
+{
+    Arena *arena = exec->arena;
+    if (++exec->plan->steps > STEPS_MOST)
+        return err_set(err, ERR_BUDGET, "it calls functions without end");
+    Step step = {.node = plan_resolve(arena, node, exec->caller)};
+    step.kernel = kernel_find(node->op);
+    step.inputs = arena_array(arena, (size_t)node->input_count, sizeof(int));
+    step.outputs = arena_array(arena, (size_t)node->output_count, sizeof(int));
+    for (int i = 0; i < node->input_count; i++) {
+        step.inputs[i] = -1;
+        if (node->inputs[i] &&
+            (step.inputs[i] = read_slot(exec, node->inputs[i]->name, err)) < 0)
+            return -1;
+    }
+    for (int i = 0; i < node->output_count; i++) {
+        step.outputs[i] = -1;
+        if (node->outputs[i] &&
+            (step.outputs[i] =
+                 plan_slot(exec, node->outputs[i]->name, err)) < 0)
+            return -1;
+    }
+    if (!step.kernel)
+        TRY(plan_nested(exec, &step, err));
+    if (!plan_constant(exec, &step))
+        exec->steps[exec->step_count++] = step;
+    return 0;
+}
+
+/* ---- Graphs ---- */
+
+static int plan_ports(Exec *exec, Err *err)
+{
+    const Graph *graph = exec->graph;
+    exec->inputs = arena_array(exec->arena, graph->input_count, sizeof(int));
+    exec->outputs = arena_array(exec->arena, graph->output_count, sizeof(int));
+    for (size_t i = 0; i < graph->input_count; i++) {
+        if (graph->inputs[i]->is_initializer)
+            continue;
+        int slot = plan_slot(exec, graph->inputs[i]->name, err);
+        if (slot < 0)
+            return -1;
+        exec->inputs[exec->input_count++] = slot;
+    }
+    for (size_t i = 0; i < graph->output_count; i++) {
+        int slot = read_slot(exec, graph->outputs[i]->name, err);
+        if (slot < 0)
+            return -1;
+        exec->outputs[exec->output_count++] = slot;
+    }
+    return 0;
+}
+
+static int load_constants(Exec *exec, Err *err)
+{
+    Precision precision = exec->options.precision;
+    for (size_t i = 0; i < exec->slot_count; i++) {
+        Slot *slot = &exec->slots[i];
+        const Tensor *tensor = slot->tensor;
+        if (!tensor || slot->reads == 0)
+            continue;
+        if (!tensor_is_readable(tensor))
+            return err_set(err, ERR_UNSUPPORTED_TYPE,
+                           "tensor \"%s\" of type %s cannot be computed with",
+                           slot->name, dtype_name(tensor->type));
+        if (tensor->count <= SMALL || array_can_map(tensor, precision))
+            TRY(array_from_tensor(exec->arena, tensor, precision,
+                                  exec->options.exact, &slot->constant, err));
+    }
+    return 0;
+}
+
+static int plan_graph(Exec *exec, Err *err)
+{
+    const Graph *graph = exec->graph;
+    exec->by_name = map_new(exec->arena);
+    exec->steps =
+        arena_array(exec->arena, graph->node_count, sizeof *exec->steps);
+    TRY(plan_ports(exec, err));
+    for (size_t i = 0; i < graph->node_count; i++)
+        if (!graph->nodes[i]->removed)
+            TRY(plan_step(exec, graph->nodes[i], err));
+    return load_constants(exec, err);
+}
+
+int exec_new(Arena *arena, const Graph *graph, const ExecOptions *options,
+             Exec **out, Err *err)
+{
+    /* The pool shares the work out; a BLAS that did so too would get in its
+     * way, and its results would depend on the number of threads. */
+    openblas_set_num_threads(1);
+    Exec *exec = arena_alloc(arena, sizeof *exec);
+    exec->arena = arena;
+    exec->graph = graph;
+    exec->options = *options;
+    exec->buffers = buffers_new(arena);
+    exec->plan = arena_alloc(arena, sizeof *exec->plan);
+    exec->plan->functions = map_functions(arena, graph->model);
+    *out = exec;
+    return plan_graph(exec, err);
+}
+
+bool exec_supports(const Node *node)
+{
+    return kernel_find(node->op) || node->op == OP_If;
+}

@@ -1,0 +1,78 @@
+/*
+ * A graph made ready to run: what is known before any input comes.  Private
+ * to exec/.
+ */
+#ifndef REPFOLD_EXEC_PLAN_H
+#define REPFOLD_EXEC_PLAN_H
+
+#include "exec/kernel.h"
+
+/* A value: where it comes from, and how often it is read. */
+typedef struct Slot {
+    const char *name;
+    const Tensor *tensor; /* of a constant that is loaded when it is needed */
+    Array *constant;      /* of one that is there for good */
+    int reads;            /* by nodes, nested graphs, and as a graph output */
+} Slot;
+
+/* A graph inside a node: a branch, a loop body, a function. */
+typedef struct Nested {
+    const char *name; /* of the attribute */
+    struct Exec *exec;
+    int *captures; /* our slots, for each of its captured ones */
+} Nested;
+
+typedef struct Step {
+    const Node *node;
+    const Kernel *kernel;  /* NULL where there are nested graphs */
+    int *inputs, *outputs; /* slots; -1 where absent */
+    Nested *nested;
+    int nested_count;
+    bool calls_function;
+} Step;
+
+struct Exec {
+    Arena *arena;
+    const Graph *graph;
+    ExecOptions options;
+    Buffers *buffers;
+    struct Exec *parent;  /* of an enclosing graph; NULL for a function */
+    const Node *caller;   /* of a function: the node that gives attributes */
+    struct Plan *plan;    /* what all nested plans share */
+    Map *by_name;         /* to Slot numbers, see plan_slot */
+    Slot *slots;
+    size_t slot_count, slot_capacity;
+    Step *steps;
+    size_t step_count;
+    int *inputs, *outputs; /* slots */
+    size_t input_count, output_count;
+    int *captured; /* slots that hold values of the enclosing graph */
+    size_t captured_count, captured_capacity;
+};
+
+/* Runs a plan. Inputs and captured values are lent; outputs are copies in
+ * `arena`. */
+int plan_run(Exec *exec, Arena *arena, Array *const *inputs,
+             Array *const *captured, Array **outputs, Err *err);
+
+/* The node of a function's body as its caller makes it: attributes that refer
+ * to the caller's are replaced by those. */
+const Node *plan_resolve(Arena *arena, const Node *node, const Node *caller);
+
+/* One step on given inputs. */
+typedef struct StepCall {
+    const Step *step;
+    const ExecOptions *options;
+    Arena *arena; /* temporary */
+    Buffers *buffers;
+    Array *const *inputs;
+    Array *const *const *captured; /* for each nested graph */
+    const bool *spare; /* inputs whose memory an output may take */
+    Array **outputs;   /* in: NULL where not wanted; out: what it computed */
+    int taken;         /* out: the input whose data output 0 has, or -1 */
+} StepCall;
+int step_run(StepCall *call, Err *err);
+/* control.c: the same for a step with nested graphs. */
+int step_run_nested(StepCall *call, Err *err);
+
+#endif

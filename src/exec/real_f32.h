@@ -1,0 +1,10 @@
+/* Makes what is included next the float32 copy of a template; there is no
+ * include guard, since each template wants it once. */
+#undef REAL
+#undef R
+#undef M
+#undef BLAS
+#define REAL float
+#define R(name) name##_f32          /* a function of this copy */
+#define M(name) name##f             /* a function of libm */
+#define BLAS(name) cblas_s##name    /* a function of the BLAS */

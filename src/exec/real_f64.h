@@ -1,0 +1,9 @@
+/* The float64 copy: see real_f32.h. */
+#undef REAL
+#undef R
+#undef M
+#undef BLAS
+#define REAL double
+#define R(name) name##_f64
+#define M(name) name
+#define BLAS(name) cblas_d##name

@@ -1,0 +1,320 @@
+#include <cblas.h>
+#include <string.h>
+#include <time.h>
+
+#include "exec/plan.h"
+
+/* What a slot holds while the graph runs. */
+typedef struct Holder {
+    Array array;
+    bool present;
+    bool owned; /* its data is a buffer that it holds; else it is lent */
+    int left;   /* reads to come */
+} Holder;
+
+typedef struct Run {
+    Exec *exec;
+    Arena *arena; /* of what lives until the run ends */
+    Holder *holders;
+} Run;
+
+/* ---- Holders ---- */
+
+static void lend(Run *run, int slot, const Array *array)
+{
+    Holder *holder = &run->holders[slot];
+    holder->array = *array;
+    holder->present = true;
+    holder->owned = false;
+}
+
+static void drop(Run *run, int slot)
+{
+    Holder *holder = &run->holders[slot];
+    if (holder->present && holder->owned)
+        buffers_drop(run->exec->buffers, holder->array.data);
+    holder->present = false;
+}
+
+/* One read less; the last one lets go. */
+static void read_done(Run *run, int slot)
+{
+    if (--run->holders[slot].left == 0)
+        drop(run, slot);
+}
+
+typedef struct Load {
+    const Array *array;
+    const Tensor *tensor;
+    const ExecOptions *options;
+} Load;
+
+static void load_piece(void *context, int worker, int64_t begin, int64_t end)
+{
+    const Load *load = context;
+    (void)worker;
+    array_load(load->array, load->tensor, load->options->precision,
+               load->options->exact, begin, end - begin);
+}
+
+/* The value of a slot; a constant is loaded the first time. */
+static int hold(Run *run, int slot, Array **out, Err *err)
+{
+    const Slot *known = &run->exec->slots[slot];
+    const ExecOptions *options = &run->exec->options;
+    Holder *holder = &run->holders[slot];
+    *out = &holder->array;
+    if (holder->present)
+        return 0;
+    if (known->constant) {
+        lend(run, slot, known->constant);
+        return 0;
+    }
+    const Tensor *tensor = known->tensor;
+    if (!tensor)
+        return err_set(err, ERR_UNDEFINED_VALUE,
+                       "value \"%s\" is read before it is computed",
+                       known->name);
+    array_set_shape(&holder->array, tensor->type, tensor->rank, tensor->dims);
+    holder->array.data = buffers_take(
+        run->exec->buffers, (size_t)tensor->count,
+        storage_size(array_storage(tensor->type, options->precision)));
+    holder->present = holder->owned = true;
+    Load load = {&holder->array, tensor, options};
+    pool_run(options->pool, tensor->count, GRAIN, load_piece, &load);
+    return 0;
+}
+
+/* ---- Steps ---- */
+
+/* How often this step reads the slot. */
+static int reads_of(const Step *step, int slot)
+{
+    int reads = 0;
+    for (int i = 0; i < step->node->input_count; i++)
+        reads += step->inputs[i] == slot;
+    return reads;
+}
+
+static bool is_spare(const Run *run, const Step *step, int slot)
+{
+    const Holder *holder = &run->holders[slot];
+    return holder->owned && holder->left == reads_of(step, slot) &&
+           buffers_alone(holder->array.data);
+}
+
+static int gather_inputs(Run *run, const Step *step, StepCall *call, Err *err)
+{
+    size_t count = (size_t)step->node->input_count;
+    Array **inputs = arena_array(call->arena, count, sizeof *inputs);
+    bool *spare = arena_array(call->arena, count, sizeof *spare);
+    for (size_t i = 0; i < count; i++) {
+        if (step->inputs[i] < 0)
+            continue;
+        TRY(hold(run, step->inputs[i], &inputs[i], err));
+        spare[i] = step->kernel && is_spare(run, step, step->inputs[i]);
+    }
+    call->inputs = inputs;
+    call->spare = spare;
+    Array ***captured = arena_array(call->arena, (size_t)step->nested_count,
+                                    sizeof *captured);
+    for (int n = 0; n < step->nested_count; n++) {
+        const Nested *nested = &step->nested[n];
+        size_t captures = nested->exec->captured_count;
+        captured[n] = arena_array(call->arena, captures, sizeof **captured);
+        for (size_t i = 0; i < captures; i++)
+            TRY(hold(run, nested->captures[i], &captured[n][i], err));
+    }
+    call->captured = (Array *const *const *)captured;
+    return 0;
+}
+
+/* Output 0 is always computed, another only when somebody reads it. */
+static void gather_outputs(const Run *run, const Step *step, StepCall *call)
+{
+    int count = step->node->output_count;
+    call->outputs =
+        arena_array(call->arena, (size_t)count, sizeof *call->outputs);
+    for (int i = 0; i < count; i++)
+        if (i == 0 ||
+            (step->outputs[i] >= 0 && run->holders[step->outputs[i]].left > 0))
+            call->outputs[i] = arena_alloc(call->arena, sizeof(Array));
+}
+
+/* Shows the outputs to the probe and hands them to their slots, which now hold
+ * the buffers. What a step that failed has made is let go in the end. */
+static int keep_outputs(Run *run, const Step *step, const StepCall *call,
+                        int result, Err *err)
+{
+    const ExecOptions *options = &run->exec->options;
+    for (int i = 0; i < step->node->output_count; i++) {
+        const Array *out = call->outputs[i];
+        if (!out || !out->data)
+            continue;
+        bool owned = true;
+        if (i == 0 && call->taken >= 0) {
+            owned = run->holders[step->inputs[call->taken]].owned;
+            if (owned)
+                buffers_share(out->data);
+        }
+        if (options->probe && result == 0)
+            result = options->probe(options->probe_context, step->node, i, out,
+                                    err);
+        int slot = step->outputs[i];
+        if (slot >= 0 && run->holders[slot].left > 0) {
+            lend(run, slot, out);
+            run->holders[slot].owned = owned;
+        } else if (owned) {
+            buffers_drop(run->exec->buffers, out->data);
+        }
+    }
+    return result;
+}
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static int run_step(Run *run, const Step *step, Arena *arena, Err *err)
+{
+    const ExecOptions *options = &run->exec->options;
+    double start = options->timing ? now() : 0;
+    StepCall call = {.step = step,
+                     .options = options,
+                     .arena = arena,
+                     .buffers = run->exec->buffers,
+                     .taken = -1};
+    TRY(gather_inputs(run, step, &call, err));
+    gather_outputs(run, step, &call);
+    int result = step_run(&call, err);
+    if (options->timing)
+        options->timing(options->timing_context, step->node, now() - start);
+    result = keep_outputs(run, step, &call, result, err);
+    for (int i = 0; i < step->node->input_count; i++)
+        if (step->inputs[i] >= 0)
+            read_done(run, step->inputs[i]);
+    for (int n = 0; n < step->nested_count; n++)
+        for (size_t i = 0; i < step->nested[n].exec->captured_count; i++)
+            read_done(run, step->nested[n].captures[i]);
+    return result;
+}
+
+/* ---- Graphs ---- */
+
+static Array *copy_array(Arena *arena, const Array *array, Precision precision)
+{
+    Array *copy = array_new(arena, array->type, array->rank, array->dims,
+                            precision);
+    size_t size = storage_size(array_storage(array->type, precision));
+    memcpy(copy->data, array->data, (size_t)array->count * size);
+    return copy;
+}
+
+static int run_steps(Run *run, Err *err)
+{
+    for (size_t i = 0; i < run->exec->step_count; i++) {
+        Arena *temporary = arena_child(run->arena);
+        int result = run_step(run, &run->exec->steps[i], temporary, err);
+        arena_free(temporary);
+        TRY(result);
+    }
+    return 0;
+}
+
+static int copy_outputs(Run *run, Arena *arena, Array **outputs, Err *err)
+{
+    for (size_t i = 0; i < run->exec->output_count; i++) {
+        Array *value;
+        TRY(hold(run, run->exec->outputs[i], &value, err));
+        outputs[i] = copy_array(arena, value, run->exec->options.precision);
+        read_done(run, run->exec->outputs[i]);
+    }
+    return 0;
+}
+
+int plan_run(Exec *exec, Arena *arena, Array *const *inputs,
+             Array *const *captured, Array **outputs, Err *err)
+{
+    Run run = {.exec = exec, .arena = arena_child(arena)};
+    run.holders =
+        arena_array(run.arena, exec->slot_count, sizeof *run.holders);
+    for (size_t i = 0; i < exec->slot_count; i++)
+        run.holders[i].left = exec->slots[i].reads;
+    for (size_t i = 0; i < exec->input_count; i++)
+        lend(&run, exec->inputs[i], inputs[i]);
+    for (size_t i = 0; i < exec->captured_count; i++)
+        lend(&run, exec->captured[i], captured[i]);
+    int result = run_steps(&run, err);
+    if (result == 0)
+        result = copy_outputs(&run, arena, outputs, err);
+    for (size_t i = 0; i < exec->slot_count; i++)
+        drop(&run, (int)i);
+    arena_free(run.arena);
+    return result;
+}
+
+/* The declared type and shape must allow the array. */
+static int check_input(const Exec *exec, const Value *value,
+                       const Array *array, Err *err)
+{
+    const Fact *fact = &value->fact;
+    bool fits = fact->rank < 0 || fact->rank == array->rank;
+    for (int i = 0; fits && i < fact->rank; i++)
+        fits = fact->dims[i] < 0 || fact->dims[i] == array->dims[i];
+    if (!fits)
+        return err_set(err, ERR_BAD_INPUT,
+                       "input \"%s\" does not have the shape the model wants",
+                       value->name);
+    if (fact->type != DT_UNDEFINED && fact->type != array->type)
+        return err_set(err, ERR_BAD_INPUT,
+                       "input \"%s\" is %s where the model wants %s",
+                       value->name, dtype_name(array->type),
+                       dtype_name(fact->type));
+    (void)exec;
+    return 0;
+}
+
+int exec_run(Exec *exec, Arena *arena, Array *const *inputs, Array **outputs,
+             Err *err)
+{
+    size_t given = 0;
+    for (size_t i = 0; i < exec->graph->input_count; i++)
+        if (!exec->graph->inputs[i]->is_initializer)
+            TRY(check_input(exec, exec->graph->inputs[i], inputs[given++],
+                            err));
+    return plan_run(exec, arena, inputs, NULL, outputs, err);
+}
+
+int exec_node(Arena *arena, const Node *node, const ExecOptions *options,
+              Array *const *inputs, Array **outputs, Err *err)
+{
+    openblas_set_num_threads(1);
+    Step step = {.node = node, .kernel = kernel_find(node->op)};
+    if (!step.kernel)
+        return err_set(err, ERR_UNSUPPORTED_OPERATOR,
+                       "%s: operator %s of domain %s (opset %lld) is not "
+                       "supported here",
+                       node_text(arena, node), node->op_type,
+                       node->domain[0] ? node->domain : "ai.onnx",
+                       (long long)node->graph->model->opset);
+    Arena *temporary = arena_child(arena);
+    StepCall call = {.step = &step,
+                     .options = options,
+                     .arena = temporary,
+                     .buffers = buffers_new(arena),
+                     .inputs = inputs,
+                     .outputs = outputs};
+    call.spare = arena_array(temporary, (size_t)node->input_count, 1);
+    for (int i = 0; i < node->output_count; i++)
+        outputs[i] = i == 0 || node->outputs[i]
+                         ? arena_alloc(arena, sizeof *outputs[i])
+                         : NULL;
+    int result = step_run(&call, err);
+    if (result == 0 && call.taken >= 0)
+        outputs[0] = copy_array(arena, outputs[0], options->precision);
+    arena_free(temporary);
+    return result;
+}

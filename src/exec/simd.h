@@ -1,0 +1,23 @@
+/*
+ * How the compiler is asked for wide loops.  SIMD compiles a function once
+ * for each instruction set and picks at load time; no set changes a result,
+ * since contraction is off and no sum is reordered.  LOOP says that a loop's
+ * iterations do not depend on each other although its pointers may be equal.
+ */
+#ifndef REPFOLD_EXEC_SIMD_H
+#define REPFOLD_EXEC_SIMD_H
+
+#if defined(__x86_64__) && defined(__gnu_linux__) &&                           \
+    !defined(__SANITIZE_ADDRESS__) && !defined(REPFOLD_PLAIN)
+#define SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define SIMD
+#endif
+
+#ifdef __clang__
+#define LOOP _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define LOOP _Pragma("GCC ivdep")
+#endif
+
+#endif

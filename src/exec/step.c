@@ -1,0 +1,158 @@
+/* Running one node: shapes, memory, kernel. */
+#include <string.h>
+
+#include "exec/plan.h"
+
+/* What inference is told of an array. */
+static void describe(Arena *arena, const Array *array, Precision precision,
+                     Fact *fact, const Tensor **tensor)
+{
+    *fact = (Fact){.type = array->type, .rank = array->rank, .int_count = -1};
+    for (int i = 0; i < array->rank; i++)
+        fact->dims[i] = array->dims[i];
+    if (array->rank > 1)
+        return;
+    /* A shape, a list of axes, sizes or scales. */
+    Tensor *view = arena_alloc(arena, sizeof *view);
+    Storage storage = array_storage(array->type, precision);
+    *view = (Tensor){.type = storage == STORAGE_F32   ? DT_FLOAT
+                             : storage == STORAGE_F64 ? DT_DOUBLE
+                                                      : DT_INT64,
+                     .rank = array->rank,
+                     .count = array->count,
+                     .data = array->data,
+                     .data_size =
+                         (size_t)array->count * storage_size(storage)};
+    memcpy(view->dims, array->dims, sizeof view->dims);
+    *tensor = view;
+}
+
+static int take_fact(const StepCall *call, int output, const Fact *fact,
+                     Err *err)
+{
+    bool known = fact->rank >= 0 && fact->type != DT_UNDEFINED;
+    for (int i = 0; known && i < fact->rank; i++)
+        known = fact->dims[i] >= 0;
+    if (!known)
+        return err_set(err, ERR_BAD_SHAPE,
+                       "%s: the shape of output %d does not follow from its "
+                       "inputs",
+                       node_text(call->arena, call->step->node), output);
+    if (!dtype_is_real(fact->type) && !dtype_is_integer(fact->type))
+        return err_set(err, ERR_UNSUPPORTED_TYPE,
+                       "%s: output %d of type %s cannot be computed with",
+                       node_text(call->arena, call->step->node), output,
+                       dtype_name(fact->type));
+    array_set_shape(call->outputs[output], fact->type, fact->rank, fact->dims);
+    return 0;
+}
+
+/* Gives the outputs types and shapes. */
+static int shape_outputs(const StepCall *call, Err *err)
+{
+    const Node *node = call->step->node;
+    size_t inputs = (size_t)node->input_count;
+    Fact *facts = arena_array(call->arena, inputs, sizeof *facts);
+    const Fact **seen = arena_array(call->arena, inputs, sizeof *seen);
+    const Tensor **tensors = arena_array(call->arena, inputs, sizeof *tensors);
+    Fact *found =
+        arena_array(call->arena, (size_t)node->output_count, sizeof *found);
+    for (size_t i = 0; i < inputs; i++) {
+        if (!call->inputs[i])
+            continue;
+        seen[i] = &facts[i];
+        describe(call->arena, call->inputs[i], call->options->precision,
+                 &facts[i], &tensors[i]);
+    }
+    InferCall infer = {.node = node,
+                       .opset = node->graph->model->opset,
+                       .arena = call->arena,
+                       .symbols = symbols_new(call->arena),
+                       .inputs = seen,
+                       .tensors = tensors,
+                       .outputs = found};
+    TRY(infer_node(&infer, err));
+    for (int i = 0; i < node->output_count; i++)
+        if (call->outputs[i])
+            TRY(take_fact(call, i, &found[i], err));
+    return 0;
+}
+
+/* The input whose memory output 0 can have, or -1: any for a view, and for a
+ * kernel that works in place one that nobody reads again. */
+static int find_taken(const StepCall *call)
+{
+    const Array *out = call->outputs[0];
+    Precision precision = call->options->precision;
+    Storage storage = array_storage(out->type, precision);
+    if (call->step->kernel->flags & KERNEL_VIEW)
+        return 0;
+    if (!(call->step->kernel->flags & KERNEL_INPLACE))
+        return -1;
+    for (int i = 0; i < call->step->node->input_count; i++) {
+        const Array *in = call->inputs[i];
+        if (in && call->spare[i] && in->count == out->count &&
+            array_storage(in->type, precision) == storage)
+            return i;
+    }
+    return -1;
+}
+
+/* Gives the outputs memory; returns whether there is anything to compute. */
+static int allocate_outputs(StepCall *call, bool *anything, Err *err)
+{
+    const Node *node = call->step->node;
+    Precision precision = call->options->precision;
+    call->taken = find_taken(call);
+    *anything = false;
+    for (int i = 0; i < node->output_count; i++) {
+        Array *out = call->outputs[i];
+        if (!out)
+            continue;
+        *anything = *anything || out->count > 0;
+        if (i == 0 && call->taken >= 0) {
+            if (out->count != call->inputs[call->taken]->count)
+                return err_set(err, ERR_BAD_SHAPE,
+                               "%s: its input does not have %lld elements",
+                               node_text(call->arena, node),
+                               (long long)out->count);
+            out->data = call->inputs[call->taken]->data;
+        } else {
+            out->data = buffers_take(
+                call->buffers, (size_t)out->count,
+                storage_size(array_storage(out->type, precision)));
+        }
+    }
+    return 0;
+}
+
+int step_run(StepCall *call, Err *err)
+{
+    const Step *step = call->step;
+    const Node *node = step->node;
+    call->taken = -1;
+    if (!step->kernel)
+        return step_run_nested(call, err);
+    KernelCall kernel = {.node = node,
+                         .opset = node->graph->model->opset,
+                         .precision = call->options->precision,
+                         .input_count = node->input_count,
+                         .output_count = node->output_count,
+                         .inputs = call->inputs,
+                         .outputs = call->outputs,
+                         .pool = call->options->pool,
+                         .arena = call->arena,
+                         .buffers = call->buffers};
+    bool anything = true;
+    if (kernel_check(&kernel, step->kernel, err) < 0)
+        return err_prefix(err, "%s", node_text(call->arena, node));
+    if (!(step->kernel->flags & KERNEL_SIZES)) {
+        TRY(shape_outputs(call, err));
+        TRY(allocate_outputs(call, &anything, err));
+    }
+    if (!anything || !step->kernel->run)
+        return 0;
+    if (step->kernel->run(&kernel, err) < 0)
+        return err_prefix(err, "%s", node_text(call->arena, node));
+    return 0;
+}
