@@ -158,7 +158,7 @@ Value *bench_batchnorm(Bench *bench, Value *x, int64_t channels)
 
 /* ---- Building, folding, running ---- */
 
-static Model *build_model(Arena *arena, Build *build, bool integers)
+Model *build_model(Arena *arena, Build *build, bool integers)
 {
     Bench bench = {.arena = arena, .random = 42, .integers = integers};
     bench.model = model_new(arena);
@@ -168,15 +168,16 @@ static Model *build_model(Arena *arena, Build *build, bool integers)
     bench.model->opset = 17;
     build(&bench);
     graph_fill_uses(bench.graph);
+    bench.graph->changed = false; /* as if it had been read */
     return bench.model;
 }
 
-/* An input of the model with random numbers; unknown sizes become 9. */
+/* An input of the model with random numbers; unknown sizes become 10. */
 static Array *random_input(Arena *arena, Bench *random, const Value *value)
 {
     int64_t dims[RANK_MAX];
     for (int i = 0; i < value->fact.rank; i++)
-        dims[i] = value->fact.dims[i] < 0 ? 9 : value->fact.dims[i];
+        dims[i] = value->fact.dims[i] < 0 ? 10 : value->fact.dims[i];
     Array *array = array_new(arena, value->fact.type, value->fact.rank, dims,
                              PRECISION_F64);
     for (int64_t i = 0; i < array->count; i++)

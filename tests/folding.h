@@ -48,6 +48,9 @@ typedef struct ConvShape {
 Value *bench_conv(Bench *bench, Value *x, ConvShape shape);
 Value *bench_batchnorm(Bench *bench, Value *x, int64_t channels);
 
+/* The model by itself. */
+Model *build_model(Arena *arena, Build *build, bool integers);
+
 /* What folding did to a model. */
 typedef struct Folded {
     Arena *arena;

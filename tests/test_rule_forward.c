@@ -108,18 +108,14 @@ END_TEST
 START_TEST(who_reads_only_the_shape_reads_it_elsewhere)
 {
     static const rp_fold_options defaults;
-    Bench b = {.arena = arena_new(0), .random = 3};
-    b.model = model_new(b.arena);
-    b.graph = b.model->graph = graph_new(b.model, NULL);
-    b.model->ir_version = 8;
-    b.model->opset = 17;
-    build_attention(&b);
+    Arena *arena = arena_new(0);
+    Model *model = build_model(arena, build_attention, false);
     FoldReport report = {0};
     Err err = {0};
-    ck_assert_int_eq(model_fold(b.model, &defaults, &report, &err), 0);
-    ck_assert_uint_eq(count_ops(b.model, OP_BatchNormalization), 0);
-    ck_assert_uint_eq(count_ops(b.model, OP_Shape), 1);
-    arena_free(b.arena);
+    ck_assert_int_eq(model_fold(model, &defaults, &report, &err), 0);
+    ck_assert_uint_eq(count_ops(model, OP_BatchNormalization), 0);
+    ck_assert_uint_eq(count_ops(model, OP_Shape), 1);
+    arena_free(arena);
 }
 END_TEST
 

@@ -557,21 +557,16 @@ END_TEST
 static void check_untouched(Build *build, const char *reason)
 {
     static const rp_fold_options defaults;
-    Bench bench = {.arena = arena_new(0), .random = 3};
-    bench.model = model_new(bench.arena);
-    bench.graph = bench.model->graph = graph_new(bench.model, NULL);
-    bench.model->ir_version = 8;
-    bench.model->opset = 17;
-    build(&bench);
-    graph_fill_uses(bench.graph);
+    Arena *arena = arena_new(0);
+    Model *model = build_model(arena, build, false);
     FoldReport report = {0};
     Err err = {0};
-    ck_assert_int_eq(model_fold(bench.model, &defaults, &report, &err), 0);
+    ck_assert_int_eq(model_fold(model, &defaults, &report, &err), 0);
     ck_assert_uint_eq(report.fold_count, 0);
-    ck_assert(!bench.graph->changed);
+    ck_assert(!model->graph->changed);
     ck_assert_uint_eq(report.refusal_count, 1);
     ck_assert_str_eq(report.refusals[0].reason, reason);
-    arena_free(bench.arena);
+    arena_free(arena);
 }
 
 START_TEST(what_is_not_inference_is_refused)
@@ -585,17 +580,13 @@ END_TEST
 START_TEST(training_mode_folds_when_inference_is_assumed)
 {
     rp_fold_options options = {.assume_inference = 1};
-    Bench bench = {.arena = arena_new(0), .random = 3};
-    bench.model = model_new(bench.arena);
-    bench.graph = bench.model->graph = graph_new(bench.model, NULL);
-    bench.model->ir_version = 8;
-    bench.model->opset = 17;
-    build_training(&bench);
+    Arena *arena = arena_new(0);
+    Model *model = build_model(arena, build_training, false);
     FoldReport report = {0};
     Err err = {0};
-    ck_assert_int_eq(model_fold(bench.model, &options, &report, &err), 0);
+    ck_assert_int_eq(model_fold(model, &options, &report, &err), 0);
     ck_assert_uint_eq(report.fold_count, 1);
-    arena_free(bench.arena);
+    arena_free(arena);
 }
 END_TEST
 

@@ -58,6 +58,11 @@ Vec vec_scale(Arena *arena, Vec factor, Vec x)
     return x.size ? vec_multiply(arena, factor, x) : VEC_NONE;
 }
 
+Vec vec_slice(Vec vec, int64_t start, int64_t length)
+{
+    return vec.size <= 1 ? vec : (Vec){length, vec.at + start};
+}
+
 bool vec_all_equal(Vec vec, double value, double nothing)
 {
     if (vec.size == 0)

@@ -28,6 +28,8 @@ Vec vec_multiply(Arena *arena, Vec a, Vec b);
 Vec vec_add(Arena *arena, Vec a, Vec b);
 /* a * x + b where x is a summand: VEC_NONE counts as 0. */
 Vec vec_scale(Arena *arena, Vec factor, Vec x);
+/* Elements [start, start + length); a uniform vector is its own slice. */
+Vec vec_slice(Vec vec, int64_t start, int64_t length);
 bool vec_all_equal(Vec vec, double value, double nothing);
 bool vec_is_finite(Vec vec);
 /* Each element `times` times in a row: channels that were flattened together

@@ -11,6 +11,19 @@ static const Obstacle *noted(const Fold *fold, const Node *node)
     return value ? map_get(fold->obstacles, value->name) : NULL;
 }
 
+static bool follows_linear(const Node *node)
+{
+    for (int i = 0; i < node->input_count; i++) {
+        const Node *producer = node->inputs[i] ? node->inputs[i]->producer
+                                               : NULL;
+        if (producer &&
+            (producer->op == OP_Conv || producer->op == OP_ConvTranspose ||
+             producer->op == OP_Gemm || producer->op == OP_MatMul))
+            return true;
+    }
+    return false;
+}
+
 /* A site is what a reparameterization would have removed: a normalization, a
  * scale or shift by channel, or anything a pass found a specific reason for.
  * A single number is an activation's as a rule, and no site by itself. */
@@ -26,7 +39,8 @@ static bool is_site(Fold *fold, Node *node, const Obstacle *obstacle)
     case OP_Add:
     case OP_Sub:
     case OP_Div:
-        if (reason == REASON_ISLAND)
+        if (reason == REASON_ISLAND ||
+            (reason == REASON_BROADCAST && follows_linear(node)))
             return true;
         return affine_read(fold, node, &map, &fact) == REASON_NONE &&
                map.axis >= 0 && !fold->island[node->index];

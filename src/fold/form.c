@@ -34,47 +34,88 @@ bool form_absorbs(const Form *form)
     return true;
 }
 
-/* True when the branch's channels, `size` of them or any number for 0, lie
- * along `axis` of the form's value. */
-static bool branch_has_axis(const Fold *fold, const Branch *branch, int axis,
-                            int64_t size)
+/* The axis of the mover's i-th input that `axis` of its output comes from, and
+ * which part of a vector along it: Concat along that axis has a slice each. */
+static int mover_axis(const Fold *fold, const Branch *branch, int i, int axis,
+                      Vec *scale, Vec *shift)
 {
-    while (branch->kind == BRANCH_VIA) {
-        axis = shape_axis_back(fold, branch->mover, axis);
-        if (axis < 0)
-            return false;
-        /* All branches of an inner form absorb along the same axis, which
-         * form_move has made sure of. */
-        branch = &branch->inner->branches[0];
+    const Node *mover = branch->mover;
+    if (mover->op != OP_Concat)
+        return affine_axis_back(fold, mover, axis);
+    int64_t rank = mover->outputs[0]->fact.rank, start = 0, length = 0;
+    int64_t along = node_int(mover, "axis", 1);
+    if (axis != (along < 0 ? along + rank : along))
+        return axis;
+    for (int k = 0; k <= i; k++) {
+        start += length;
+        if (!dim_is_known(fold->model->symbols,
+                          mover->inputs[k]->fact.dims[axis], &length))
+            return -1;
     }
-    return branch->kind == BRANCH_IDENTITY ||
-           (branch->linear.channel_axis == axis &&
-            (!size || branch->linear.kernel->out_channels == size));
+    *scale = vec_slice(*scale, start, length);
+    *shift = vec_slice(*shift, start, length);
+    return axis;
+}
+
+static bool branch_takes(Fold *fold, const Branch *branch, Vec scale, Vec shift,
+                         int axis);
+
+/* True when all branches take such vectors along `axis` of the form's value.
+ * Only what is linear behind movers is asked in depth, MOVES_MAX at most. */
+static bool form_takes(Fold *fold, const Form *form, Vec scale, Vec shift,
+                       int axis)
+{
+    if (axis >= 0 && form->axis >= 0 && axis != form->axis)
+        return false;
+    for (int i = 0; i < form->count; i++)
+        if (!branch_takes(fold, &form->branches[i], scale, shift, axis))
+            return false;
+    return true;
+}
+
+static bool branch_takes(Fold *fold, const Branch *branch, Vec scale, Vec shift,
+                         int axis)
+{
+    int64_t size = scale.size > shift.size ? scale.size : shift.size;
+    if (branch->kind == BRANCH_IDENTITY || (axis < 0 && size == 0))
+        return true;
+    if (branch->kind == BRANCH_LINEAR)
+        return axis < 0 || (branch->linear.channel_axis == axis &&
+                            (size <= 1 ||
+                             branch->linear.kernel->out_channels == size));
+    if (!mover_commutes(branch->mover, scale, shift))
+        return false;
+    for (int i = 0; i < branch->inner_count; i++) {
+        Vec own_scale = scale, own_shift = shift;
+        int own = mover_axis(fold, branch, i, axis, &own_scale, &own_shift);
+        if ((axis >= 0 && own < 0) ||
+            !form_takes(fold, branch->inner[i], own_scale, own_shift, own))
+            return false;
+    }
+    return true;
+}
+
+Form *form_behind(Fold *fold, const Branch *branch, int i, Vec scale, Vec shift,
+                  int axis)
+{
+    int own = mover_axis(fold, branch, i, axis, &scale, &shift);
+    return form_scaled(fold, branch->inner[i], scale, shift, own);
 }
 
 /* The axis of the value along which all branches have their channels, -1 when
  * they disagree. */
-static int form_channel_axis(const Fold *fold, const Form *form)
+static int form_channel_axis(Fold *fold, const Form *form)
 {
-    for (int axis = 0; axis < form->value->fact.rank; axis++) {
-        int i = 0;
-        while (i < form->count &&
-               branch_has_axis(fold, &form->branches[i], axis, 0))
-            i++;
-        if (i == form->count)
+    for (int axis = 0; axis < form->value->fact.rank; axis++)
+        if (form_takes(fold, form, VEC_NONE, VEC_NONE, axis))
             return axis;
-    }
     return -1;
 }
 
 Form *form_scaled(Fold *fold, Form *part, Vec scale, Vec shift, int axis)
 {
-    if (axis >= 0 && part->axis >= 0 && axis != part->axis)
+    if (!form_takes(fold, part, scale, shift, axis))
         return NULL;
-    int64_t size = scale.size > shift.size ? scale.size : shift.size;
-    for (int i = 0; axis >= 0 && i < part->count; i++)
-        if (!branch_has_axis(fold, &part->branches[i], axis, size))
-            return NULL;
     Form *form = form_new(fold, part->value, part->node, 1, part->count);
     form->parts[0] = part;
     form->axis = axis >= 0 ? axis : part->axis;
@@ -116,6 +157,9 @@ static Form *form_take(Fold *fold, Form **forms, Value *value,
     Reason reason = form ? use_obstacle(value) : REASON_NONLINEAR;
     if (!reason)
         return form;
+    /* Were it the only reader, it still could not go into an identity. */
+    if (form && !form_absorbs(form))
+        reason = REASON_NONLINEAR;
     fold_note(fold, reader, reason, value->name);
     return form_leaf(fold, value);
 }
@@ -129,7 +173,9 @@ static RuleSet affine_rules(const Node *node, const AffineMap *map,
     for (int i = 0; i < part->count; i++) {
         const Branch *branch = &part->branches[i];
         if (branch->kind == BRANCH_VIA)
-            rules |= RULE_BIT(RULE_C10);
+            rules |= RULE_BIT(branch->mover->op == OP_Concat ? RULE_C17
+                              : node_moves_only(branch->mover) ? RULE_C10
+                                                               : RULE_C14);
         else if (branch->kind == BRANCH_IDENTITY)
             rules |= part->node ? RULE_BIT(RULE_C17) : 0;
         else if (branch->linear.kind == LINEAR_CONV)
@@ -159,7 +205,11 @@ static Form *build_affine(Fold *fold, Form **forms, Node *node)
     Form *part = form_take(fold, forms, map.input, node);
     Form *form = form_scaled(fold, part, map.scale, map.shift, map.axis);
     if (!form) {
-        fold_note(fold, node, REASON_WRONG_AXIS, map.input->name);
+        const Branch *first = &part->branches[0];
+        bool stopped = first->kind == BRANCH_VIA &&
+                       !mover_commutes(first->mover, map.scale, map.shift);
+        fold_note(fold, node, stopped ? REASON_NONLINEAR : REASON_WRONG_AXIS,
+                  map.input->name);
         part = form_leaf(fold, map.input);
         form = form_scaled(fold, part, map.scale, map.shift, map.axis);
     }
@@ -331,34 +381,48 @@ static Form *build_same(Fold *fold, Form **forms, Node *node, Value *input)
     return form;
 }
 
-/* An operator that moves elements: looked through when all behind it is linear
- * and the channels stay together. */
+/* The form of a mover's input, when all behind it is linear. */
+static Form *move_part(Fold *fold, Form **forms, Value *input)
+{
+    Node *producer = input ? input->producer : NULL;
+    if (!producer || producer->graph != fold->graph ||
+        producer->outputs[0] != input || use_obstacle(input))
+        return NULL;
+    Form *part = forms[producer->index];
+    return part && part->moves < MOVES_MAX && form_absorbs(part) ? part : NULL;
+}
+
+/* An operator that affine maps commute with (C10, C14, and C17 for Concat):
+ * looked through when all behind it is linear and the channels stay
+ * together. */
 static Form *build_move(Fold *fold, Form **forms, Node *node)
 {
     Value *input = node_input(node, 0);
-    if (!input || !node_moves_only(fold, node) ||
-        value_constant(fold->graph, input))
+    if (!input || value_constant(fold->graph, input))
         return NULL;
-    if (node->op == OP_Identity || node->op == OP_Dropout)
+    if (node_keeps_value(fold, node))
         return build_same(fold, forms, node, input);
-    Node *producer = input->producer;
-    Form *part = producer && producer->graph == fold->graph &&
-                         producer->outputs[0] == input
-                     ? forms[producer->index]
-                     : NULL;
-    if (!part || part->moves == MOVES_MAX || use_obstacle(input) ||
-        !form_absorbs(part) || form_channel_axis(fold, part) < 0)
+    int count = node->op == OP_Concat ? node->input_count : 1;
+    if (!node_commutes(fold, node) || count > BRANCHES_MAX)
         return NULL;
-    Form *form = form_new(fold, node->outputs[0], node, 1, 1);
-    form->parts[0] = part;
-    form->branches[0] =
-        (Branch){.kind = BRANCH_VIA, .inner = part, .mover = node,
-                 .value = form->value, .alias = form->value, .alias_sign = 1};
+    Form *form = form_new(fold, node->outputs[0], node, count, 1);
+    for (int k = 0; k < count; k++) {
+        Form *part = move_part(fold, forms, node->inputs[k]);
+        if (!part)
+            return NULL;
+        form->parts[k] = part;
+        form->rules |= part->rules;
+        form->moves = form->moves > part->moves ? form->moves
+                                                : part->moves + 1;
+    }
+    form->branches[0] = (Branch){.kind = BRANCH_VIA, .inner = form->parts,
+                                 .inner_count = count, .mover = node,
+                                 .value = form->value, .alias = form->value,
+                                 .alias_sign = 1};
     if (form_channel_axis(fold, form) < 0)
         return NULL;
-    form->rules = part->rules;
-    form->moves = part->moves + 1;
-    part->taken = true;
+    for (int k = 0; k < count; k++)
+        form->parts[k]->taken = true;
     return form;
 }
 

@@ -3,8 +3,8 @@
  *
  *     value = sum over branches of  scale * L(base) + shift
  *
- * where L is a linear operator, an identity, or a linear form seen through
- * operators that only move elements. Whatever the nesting and the signs,
+ * where L is a linear operator, an identity, or linear forms seen through an
+ * operator that affine maps commute with (the mover). Whatever the nesting and the signs,
  * x + gamma * (mix(x) - norm(x)) becomes one list of branches, of which those
  * that share a base and a lattice become one kernel.
  */
@@ -18,13 +18,14 @@ typedef struct Form Form;
 typedef enum BranchKind {
     BRANCH_IDENTITY, /* a value that the form cannot look into */
     BRANCH_LINEAR,   /* a convolution, pool, Gemm or MatMul */
-    BRANCH_VIA       /* a form behind an operator that moves elements */
+    BRANCH_VIA       /* forms behind an operator that affine maps commute with */
 } BranchKind;
 
 typedef struct Branch {
     BranchKind kind;
     Linear linear; /* of BRANCH_LINEAR */
-    Form *inner;   /* of BRANCH_VIA: what the moving node reads */
+    Form **inner;  /* of BRANCH_VIA: what the mover reads */
+    int inner_count;
     Node *mover;
     Value *value; /* the branch without scale and shift */
     Vec scale, shift;
@@ -59,6 +60,11 @@ Form **forms_build(Fold *fold);
 /* The form of scale * form + shift, with vectors along `axis` of the value; NULL
  * when some branch's channels do not lie there. */
 Form *form_scaled(Fold *fold, Form *form, Vec scale, Vec shift, int axis);
+
+/* The i-th form behind a mover with scale and shift absorbed, which lie along
+ * `axis` of the mover's output; NULL when it cannot take them. */
+Form *form_behind(Fold *fold, const Branch *branch, int i, Vec scale, Vec shift,
+                  int axis);
 
 /* True when every branch has a linear operator to take scale and shift. */
 bool form_absorbs(const Form *form);

@@ -55,21 +55,21 @@ static bool is_gelu(const Fold *fold, const Node *node)
     return false;
 }
 
-/* Marks scalar nodes from `node` upwards: the argument of erf or tanh. */
-static void mark_argument(Fold *fold, const Node *node, int depth)
+/* The factor of the argument: x / sqrt(2) before erf, 0.7978 (x + 0.0447 x^3)
+ * before tanh, 1.702 x before sigmoid, x + 3 before a clip. Of a sum behind it
+ * the scaled summands belong to it as well. */
+static void mark_argument(Fold *fold, const Node *node)
 {
-    for (; node && depth > 0; depth--) {
-        if (is_scalar_node(fold, node)) {
-            mark(fold, node);
-            Value *other = NULL;
-            constant_operand(fold, node, &other);
-            node = other ? other->producer : NULL;
-        } else if (node->op == OP_Add || node->op == OP_Mul) {
-            mark_argument(fold, producer_of(node, 1), depth - 1);
-            node = producer_of(node, 0);
-        } else {
-            return;
-        }
+    if (!node || !is_scalar_node(fold, node))
+        return;
+    mark(fold, node);
+    Value *other = NULL;
+    constant_operand(fold, node, &other);
+    const Node *sum = other ? other->producer : NULL;
+    for (int slot = 0; sum && sum->op == OP_Add && slot < 2; slot++) {
+        const Node *summand = producer_of(sum, slot);
+        if (summand && summand->op == OP_Mul && is_scalar_node(fold, summand))
+            mark(fold, summand);
     }
 }
 
@@ -160,16 +160,16 @@ void islands_mark(Fold *fold)
         case OP_Tanh:
             if (!is_gelu(fold, node))
                 break;
-            mark_argument(fold, producer_of(node, 0), 8);
+            mark_argument(fold, producer_of(node, 0));
             mark_tail(fold, node, 4);
             break;
         case OP_Sigmoid:
         case OP_HardSigmoid:
-            mark_argument(fold, producer_of(node, 0), 1);
+            mark_argument(fold, producer_of(node, 0));
             mark_tail(fold, node, 1);
             break;
         case OP_Clip:
-            mark_argument(fold, producer_of(node, 0), 1);
+            mark_argument(fold, producer_of(node, 0));
             mark_tail(fold, node, 2);
             break;
         case OP_Softmax:

@@ -1,6 +1,6 @@
 /*
  * Forward folds: an affine map goes into all linear operators that read it,
- * directly (C7) or through operators that only move elements (C9).
+ * directly (C7) or through operators that it commutes with (C9, C14).
  *
  * requires: uses, shapes, constants, islands.  breaks: uses, shapes.
  *
@@ -121,7 +121,8 @@ static Reason target_find(Fold *fold, const Use *use, const AffineMap *map,
         Node *node = use->node;
         if (!node || use->slot != 0)
             return REASON_NONLINEAR;
-        if (!node_moves_only(fold, node)) {
+        if (node->op == OP_Concat || !node_commutes(fold, node) ||
+            !mover_commutes(node, target->scale, target->shift)) {
             Reason reason = linear_read(fold, node, &target->linear, fact);
             if (!reason)
                 reason = target_check(fold, target, axis, fact);
@@ -133,7 +134,7 @@ static Reason target_find(Fold *fold, const Use *use, const AffineMap *map,
             return REASON_BUDGET;
         target->movers[target->mover_count++] = node;
         int64_t repeat;
-        int moved = shape_axis_forward(fold, node, axis, &repeat);
+        int moved = affine_axis_forward(fold, node, axis, &repeat);
         if (axis >= 0 && moved < 0)
             return REASON_SHAPE_UNKNOWN;
         axis = moved;

@@ -1,6 +1,7 @@
 /*
  * Backward folds: what stands behind linear operators goes into them, and
- * branches over one tensor become one kernel (C1-C6, C10, C11, C17, C18).
+ * branches over one tensor become one kernel (C1-C6, C8, C10, C11, C14,
+ * C15, C17, C18).
  *
  * requires: uses, shapes, constants, islands.  breaks: uses, shapes.
  *
@@ -257,11 +258,14 @@ static bool cluster_is_alias(const Plan *plan, const Cluster *cluster)
 
 static Plan plan_make(Fold *fold, Form *form);
 
-/* The form behind a moving node with the branch's scale and shift absorbed. */
-static Form *via_form(Fold *fold, const Form *form, const Branch *branch)
+/* The plan for the i-th form behind a mover, with the branch's scale and shift
+ * absorbed. */
+static Plan plan_behind(Fold *fold, const Plan *plan, const Branch *branch,
+                        int i)
 {
-    int axis = shape_axis_back(fold, branch->mover, form->axis);
-    return form_scaled(fold, branch->inner, branch->scale, branch->shift, axis);
+    Form *inner = form_behind(fold, branch, i, branch->scale, branch->shift,
+                              plan->form->axis);
+    return inner ? plan_make(fold, inner) : (Plan){.form = plan->form};
 }
 
 static RuleSet cluster_rules(const Plan *plan, const Cluster *cluster)
@@ -295,14 +299,16 @@ static bool plan_count(Fold *fold, Plan *plan, const Cluster *cluster)
             plan->macs_before += linear_macs(&member->linear);
     }
     if (branch->kind == BRANCH_VIA) {
-        Form *inner = via_form(fold, plan->form, branch);
-        if (!inner)
-            return false;
-        Plan behind = plan_make(fold, inner);
-        plan->nodes += behind.nodes + 1;
-        plan->macs_before += behind.macs_before;
-        plan->macs_after += behind.macs_after;
-        return behind.nodes > 0;
+        plan->nodes++;
+        for (int i = 0; i < branch->inner_count; i++) {
+            Plan behind = plan_behind(fold, plan, branch, i);
+            plan->nodes += behind.nodes;
+            plan->macs_before += behind.macs_before;
+            plan->macs_after += behind.macs_after;
+            if (behind.nodes == 0)
+                return false;
+        }
+        return true;
     }
     plan->nodes += linear_node_count(&cluster->lead,
                                      cluster_bias(fold, plan, cluster));
@@ -419,12 +425,12 @@ static Reason plan_obstacle(Fold *fold, const Plan *plan)
         const Branch *branch = &plan->form->branches[cluster->members[0]];
         if (cluster_is_alias(plan, cluster))
             continue;
-        Reason reason;
-        if (branch->kind == BRANCH_VIA) {
-            Form *inner = via_form(fold, plan->form, branch);
-            Plan behind = plan_make(fold, inner);
+        Reason reason = REASON_NONE;
+        for (int k = 0; !reason && k < branch->inner_count; k++) {
+            Plan behind = plan_behind(fold, plan, branch, k);
             reason = plan_obstacle(fold, &behind);
-        } else {
+        }
+        if (branch->kind == BRANCH_LINEAR) {
             DType type = cluster->lead.type;
             reason = kernel_obstacle(final_kernel(fold, plan, cluster), type);
             if (!reason)
@@ -442,14 +448,17 @@ static void plan_emit(Fold *fold, const Plan *plan, Emission *emission,
 static void emit_via(Fold *fold, const Plan *plan, const Branch *branch,
                      Emission *emission, Value *out)
 {
-    Form *inner = via_form(fold, plan->form, branch);
-    Plan behind = plan_make(fold, inner);
-    Value *middle = emission_value(fold, branch->mover->inputs[0]);
-    plan_emit(fold, &behind, emission, middle);
-    Value *inputs[RANK_MAX];
-    for (int i = 0; i < branch->mover->input_count; i++)
-        inputs[i] = branch->mover->inputs[i];
-    inputs[0] = middle;
+    const Node *mover = branch->mover;
+    Value **inputs = arena_array(fold->scratch, (size_t)mover->input_count,
+                                 sizeof *inputs);
+    for (int i = 0; i < mover->input_count; i++) {
+        inputs[i] = mover->inputs[i];
+        if (i >= branch->inner_count)
+            continue;
+        Plan behind = plan_behind(fold, plan, branch, i);
+        inputs[i] = emission_value(fold, mover->inputs[i]);
+        plan_emit(fold, &behind, emission, inputs[i]);
+    }
     emission_add(fold, emission, node_clone(branch->mover, inputs, &out));
 }
 
@@ -537,12 +546,19 @@ static void finish_kept(Fold *fold, const Plan *plan, Form *form)
     }
 }
 
+static bool plan_is_sum(const Plan *plan)
+{
+    Op op = plan->form->node->op;
+    return op == OP_Sum ||
+           (plan->form->part_count == 2 && (op == OP_Add || op == OP_Sub));
+}
+
 /* True when carrying the plan out is worth a look. A sum none of whose
  * summands merge is better folded summand by summand. */
 static bool plan_is_useful(const Plan *plan)
 {
     return plan->changed && plan->nodes > 0 &&
-           (plan->form->part_count < 2 || plan->crosses);
+           (!plan_is_sum(plan) || plan->crosses);
 }
 
 /* Why the plan is not carried out; REASON_NONE when it should be. */

@@ -83,7 +83,8 @@ static const char *const rule_names[RULE_COUNT] = {
     [RULE_C1] = "C1",   [RULE_C2] = "C2",   [RULE_C3] = "C3",
     [RULE_C4] = "C4",   [RULE_C5] = "C5",   [RULE_C6] = "C6",
     [RULE_C7] = "C7",   [RULE_C9] = "C9",   [RULE_C10] = "C10",
-    [RULE_C11] = "C11", [RULE_C17] = "C17", [RULE_C18] = "C18",
+    [RULE_C11] = "C11", [RULE_C14] = "C14", [RULE_C17] = "C17",
+    [RULE_C18] = "C18",
 };
 
 const char *rule_name(Rule rule)
@@ -130,15 +131,15 @@ bool fold_is_done(const Fold *fold)
     return limit > 0 && fold->report->fold_count >= (size_t)limit;
 }
 
-/* A pass that comes later has looked again and knows better, unless all it
- * found is that nothing linear is there. */
+/* The first specific reason stays: passes come in the order in which a user
+ * would look, backward before forward. */
 void fold_note(Fold *fold, const Node *node, Reason reason, const char *fact)
 {
     const Value *value = node_output(node, 0);
     if (!value)
         return;
     Obstacle *known = map_get(fold->obstacles, value->name);
-    if (known && (reason == REASON_NONLINEAR || reason == known->reason))
+    if (known && known->reason != REASON_NONLINEAR)
         return;
     Obstacle *obstacle = arena_alloc(fold->arena, sizeof *obstacle);
     *obstacle = (Obstacle){reason, fact ? fact : ""};

@@ -31,7 +31,8 @@ typedef enum Rule {
     RULE_C9,  /* affine, then shape operators, then linear */
     RULE_C10, /* linear, then shape operators, then affine */
     RULE_C11, /* layer scale */
-    RULE_C17, /* affine over affine */
+    RULE_C14, /* affine maps commute with averages, Relu and the like */
+    RULE_C17, /* affine over affine, and over Concat */
     RULE_C18, /* explicit zero padding, then convolution */
     RULE_COUNT
 } Rule;
@@ -125,16 +126,22 @@ Reason use_obstacle(const Value *value);
 /* True when a use reads only the value's shape or type. */
 bool use_is_value_free(const Use *use);
 
-/* The axis of the shape operator's input that becomes `axis` of its output, as
- * a whole and in order; -1 when there is none. */
-int shape_axis_back(const Fold *fold, const Node *node, int axis);
+/* The axis of the node's input that becomes `axis` of its output, as a whole
+ * and in order; -1 when there is none. */
+int affine_axis_back(const Fold *fold, const Node *node, int axis);
 /* The other way; *repeat is by how much the channels are merged with trailing
  * axes (Flatten), 1 as a rule. */
-int shape_axis_forward(const Fold *fold, const Node *node, int axis,
-                       int64_t *repeat);
-/* Transpose, Reshape, Flatten, Squeeze, Unsqueeze, Identity, and Dropout in
- * inference: it only moves elements. */
-bool node_moves_only(const Fold *fold, const Node *node);
+int affine_axis_forward(const Fold *fold, const Node *node, int axis,
+                        int64_t *repeat);
+/* Identity, and Dropout in inference. */
+bool node_keeps_value(const Fold *fold, const Node *node);
+/* Transpose, Reshape, Flatten, Squeeze, Unsqueeze: only moves elements. */
+bool node_moves_only(const Node *node);
+/* Operators that at least some affine maps commute with: the above, averages
+ * whose weights sum to 1, Concat, and with conditions Relu and MaxPool. */
+bool node_commutes(const Fold *fold, const Node *node);
+/* Whether this map does. */
+bool mover_commutes(const Node *mover, Vec scale, Vec shift);
 
 /* Evaluates, in float64, the constant subgraphs that feed weights, statistics
  * and shapes, within a budget; stores them in value->tensor. */

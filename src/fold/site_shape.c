@@ -1,37 +1,81 @@
 /* Where channels go through operators that only move elements. */
 #include "fold/site.h"
 
-bool node_moves_only(const Fold *fold, const Node *node)
+/* In training only when an input, opset 12, or before opset 7 the absence of
+ * an attribute says so. ONNX Dropout-1, -7, -12. */
+static bool dropout_is_identity(const Fold *fold, const Node *node)
+{
+    Value *mode = node_input(node, 2), *mask = node_output(node, 1);
+    const Tensor *training =
+        mode ? value_constant(fold->graph, mode) : NULL;
+    int64_t flag = fold->model->opset < 7 && !node_int(node, "is_test", 0);
+    if (training && training->count == 1)
+        tensor_read_i64(training, 0, 1, &flag);
+    else if (mode)
+        flag = 1;
+    return (!flag || fold->model->assume_inference) &&
+           (!mask || mask->use_count == 0);
+}
+
+bool node_keeps_value(const Fold *fold, const Node *node)
+{
+    return node->op == OP_Identity ||
+           (node->op == OP_Dropout && dropout_is_identity(fold, node));
+}
+
+bool node_moves_only(const Node *node)
+{
+    return node->op == OP_Transpose || node->op == OP_Reshape ||
+           node->op == OP_Flatten || node->op == OP_Squeeze ||
+           node->op == OP_Unsqueeze;
+}
+
+/* An average over elements of the tensor only: padding is left out of it. */
+static bool pool_averages(const Node *node)
+{
+    const int64_t *pads;
+    int64_t count = node_ints(node, "pads", &pads);
+    bool padded = node_attr(node, "auto_pad") != NULL;
+    for (int64_t i = 0; i < count; i++)
+        padded |= pads[i] != 0;
+    return !padded || !node_int(node, "count_include_pad", 0);
+}
+
+/* Interpolation weights sum to 1, unless what lies outside is extrapolated. */
+static bool resize_averages(const Node *node)
+{
+    return !node_string_is(node, "coordinate_transformation_mode",
+                           "tf_crop_and_resize");
+}
+
+bool node_commutes(const Fold *fold, const Node *node)
 {
     switch (node->op) {
-    case OP_Transpose:
-    case OP_Reshape:
-    case OP_Flatten:
-    case OP_Squeeze:
-    case OP_Unsqueeze:
-    case OP_Identity:
+    case OP_GlobalAveragePool:
+    case OP_ReduceMean:
+    case OP_Concat:
+    case OP_Relu:
         return true;
-    case OP_Dropout: {
-        /* In training only when an input, opset 12, or before opset 7 an
-         * attribute says so. */
-        const Tensor *training = NULL;
-        Value *mode = node_input(node, 2);
-        int64_t flag = 0;
-        if (mode) {
-            training = value_constant(fold->graph, mode);
-            if (!training || training->count != 1)
-                return fold->model->assume_inference;
-            tensor_read_i64(training, 0, 1, &flag);
-        }
-        if (fold->model->opset < 7)
-            flag = !node_int(node, "is_test", 0);
-        Value *mask = node_output(node, 1);
-        return (!flag || fold->model->assume_inference) &&
-               (!mask || mask->use_count == 0);
-    }
+    case OP_MaxPool:
+        return node_output(node, 1) == NULL;
+    case OP_AveragePool:
+        return pool_averages(node);
+    case OP_Resize:
+        return resize_averages(node);
     default:
-        return false;
+        return node_moves_only(node) || node_keeps_value(fold, node);
     }
+}
+
+/* max(a x + b) = a max(x) + b and relu(a x) = a relu(x) need a > 0. */
+bool mover_commutes(const Node *mover, Vec scale, Vec shift)
+{
+    if (mover->op != OP_Relu && mover->op != OP_MaxPool)
+        return true;
+    for (int64_t i = 0; i < scale.size; i++)
+        if (!(scale.at[i] > 0))
+            return false;
+    return mover->op == OP_MaxPool || vec_all_equal(shift, 0, 0);
 }
 
 static Dim prefix_product(Symbols *symbols, const Fact *fact, int end)
@@ -53,21 +97,61 @@ static int transpose_source(const Node *node, int rank, int axis)
                : -1;
 }
 
-static bool node_keeps_shape(const Node *node)
+/* True when the reduction goes over the axis; then there is no such axis. */
+static bool reduces_axis(const Fold *fold, const Node *node, int axis)
 {
-    return node->op == OP_Identity || node->op == OP_Dropout;
+    const Fact *in = &node->inputs[0]->fact;
+    Value *list = node_input(node, 1);
+    const Tensor *tensor = list ? value_constant(fold->graph, list) : NULL;
+    const int64_t *attribute;
+    int64_t given[RANK_MAX], count = node_ints(node, "axes", &attribute);
+    if (list && (!tensor || tensor->count > RANK_MAX))
+        return true;
+    if (tensor) {
+        count = tensor->count;
+        tensor_read_i64(tensor, 0, count, given);
+        attribute = given;
+    }
+    for (int64_t i = 0; i < count; i++)
+        if (attribute[i] == axis || attribute[i] + in->rank == axis)
+            return true;
+    return count < 1; /* over all axes, or over none: not worth a thought */
+}
+
+/* ReduceMean keeps an axis in place with keepdims, and moves it to the left by
+ * the reduced axes before it otherwise. */
+static int reduce_target(const Fold *fold, const Node *node, int axis)
+{
+    if (node->inputs[0]->fact.rank < 0 || reduces_axis(fold, node, axis))
+        return -1;
+    int target = axis;
+    for (int i = 0; !node_int(node, "keepdims", 1) && i < axis; i++)
+        target -= reduces_axis(fold, node, i);
+    return target;
+}
+
+static int reduce_source(const Fold *fold, const Node *node, int axis)
+{
+    for (int i = 0; i < node->inputs[0]->fact.rank; i++)
+        if (reduce_target(fold, node, i) == axis)
+            return i;
+    return -1;
 }
 
 /* In row-major order an axis survives a reshape when as many elements stand
  * before it and it has the same length. */
-int shape_axis_back(const Fold *fold, const Node *node, int axis)
+int affine_axis_back(const Fold *fold, const Node *node, int axis)
 {
     const Fact *in = &node->inputs[0]->fact, *out = &node->outputs[0]->fact;
     Symbols *symbols = fold->model->symbols;
-    if (axis < 0 || node_keeps_shape(node))
+    if (axis < 0)
         return axis;
     if (in->rank < 0 || out->rank <= axis)
         return -1;
+    if (node->op == OP_ReduceMean)
+        return reduce_source(fold, node, axis);
+    if (!node_moves_only(node))
+        return axis < 2 ? axis : -1;
     if (node->op == OP_Transpose)
         return transpose_source(node, in->rank, axis);
     Dim before = prefix_product(symbols, out, axis);
@@ -88,16 +172,20 @@ static int transpose_target(const Node *node, int rank, int axis)
 
 /* The channels may also be merged with what follows them: Flatten makes
  * (N, C, H, W) into (N, C*H*W), where channel c has H*W places in a row. */
-int shape_axis_forward(const Fold *fold, const Node *node, int axis,
+int affine_axis_forward(const Fold *fold, const Node *node, int axis,
                        int64_t *repeat)
 {
     const Fact *in = &node->inputs[0]->fact, *out = &node->outputs[0]->fact;
     Symbols *symbols = fold->model->symbols;
     *repeat = 1;
-    if (axis < 0 || node_keeps_shape(node))
+    if (axis < 0)
         return axis;
     if (out->rank < 0 || in->rank <= axis)
         return -1;
+    if (node->op == OP_ReduceMean)
+        return reduce_target(fold, node, axis);
+    if (!node_moves_only(node))
+        return axis < 2 ? axis : -1;
     if (node->op == OP_Transpose)
         return transpose_target(node, in->rank, axis);
     Dim before = prefix_product(symbols, in, axis);
