@@ -10,7 +10,7 @@ enum { CHUNK_SIZE = 64 * 1024, ALIGNMENT = 16, BLOCK_ALIGNMENT = 64 };
 /* Small objects are carved from chunks; a block has a header of its own. */
 typedef struct Chunk {
     struct Chunk *next;
-    size_t used, size;
+    size_t used, size, pad;
 } Chunk;
 
 typedef struct Block {
@@ -20,6 +20,7 @@ typedef struct Block {
 } Block;
 
 _Static_assert(sizeof(Block) == BLOCK_ALIGNMENT, "a block stays aligned");
+_Static_assert(sizeof(Chunk) % ALIGNMENT == 0, "objects stay aligned");
 
 typedef struct Deferred {
     struct Deferred *next;
@@ -176,8 +177,7 @@ void *arena_alloc(Arena *arena, size_t size)
         chunk = chunk_add(arena, rounded > CHUNK_SIZE ? rounded : CHUNK_SIZE);
     if (!chunk)
         return NULL;
-    size_t header = (sizeof *chunk + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-    char *memory = (char *)chunk + header + chunk->used;
+    char *memory = (char *)(chunk + 1) + chunk->used;
     chunk->used += rounded;
     return memset(memory, 0, rounded);
 }
