@@ -44,11 +44,12 @@ CONVERTER := main opt trouble format progress files common report_text \
     report_json cmd_convert cmd_verify cmd_lint cmd_inspect cmd_run cmd_bench \
     cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
-SUITES := err mem map half tensor infer zoo weights \
+SUITES := err mem map half tensor infer affine kernel rule_sum rule_forward \
+    fixtures zoo weights \
     compare
 
 # What several suites share.
-SUPPORT := cli proto infer_case
+SUPPORT := cli proto infer_case folding
 
 LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \
     $(ONNX:%=src/onnx/%.c) $(FOLD:%=src/fold/%.c) $(EXEC:%=src/exec/%.c) \
