@@ -46,10 +46,11 @@ CONVERTER := main opt trouble format progress files common report_text \
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
 SUITES := err mem map half tensor infer affine kernel rule_sum rule_forward \
     fixtures zoo weights \
-    compare
+    compare \
+    scan read read_node read_tensor read_damage
 
 # What several suites share.
-SUPPORT := cli proto infer_case folding
+SUPPORT := cli proto models infer_case folding
 
 LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \
     $(ONNX:%=src/onnx/%.c) $(FOLD:%=src/fold/%.c) $(EXEC:%=src/exec/%.c) \

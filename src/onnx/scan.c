@@ -230,7 +230,7 @@ int scan_tensor(Span bytes, const ScanLimits *limits, Err *err)
     return scan_whole(&onnx__tensor_proto__descriptor, bytes, limits, err);
 }
 
-/* The first bytes are text, and not the tags that a model starts with. */
+/* The first bytes are text, and there are enough of them to tell. */
 static bool is_text(Span bytes)
 {
     size_t size = bytes.size < 64 ? bytes.size : 64;
@@ -239,7 +239,7 @@ static bool is_text(Span bytes)
         if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f)
             return false;
     }
-    return size > 0;
+    return size >= 4;
 }
 
 const char *scan_guess(Span bytes)
