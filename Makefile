@@ -47,7 +47,8 @@ CONVERTER := main opt trouble format progress files common report_text \
 SUITES := err mem map half tensor infer affine kernel rule_sum rule_forward \
     fixtures zoo weights \
     compare \
-    scan read read_node read_tensor read_damage
+    scan read read_node read_tensor read_damage \
+    repfold cli_usage cli_trouble cli_convert cli_verify cli_report
 
 # What several suites share.
 SUPPORT := cli proto models infer_case folding

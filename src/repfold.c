@@ -143,7 +143,8 @@ static rp_model *model_fill(const rp_open_options *options, Work *fill,
     if (model && api_guard(model->arena, fill, slot, &err) == 0)
         return model;
     if (!model)
-        err_set(&err, ERR_MEMORY, "out of memory");
+        err_set(&err, options && options->max_memory ? ERR_BUDGET : ERR_MEMORY,
+                "out of memory");
     api_fail(error, &err, path);
     rp_close(model);
     return NULL;

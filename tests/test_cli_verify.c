@@ -67,6 +67,20 @@ START_TEST(test_another_function_is_different)
 }
 END_TEST
 
+START_TEST(test_another_interface_is_different)
+{
+    Proto graph = {.size = 0};
+    proto_node(&graph, "Relu", "other", "y");
+    proto_input(&graph, "other", 2, four);
+    proto_output(&graph, "y", 2, four);
+    write_graph("a.onnx", &graph);
+    write_scale("b.onnx", "Mul", 1.5f);
+    ck_assert_int_eq(REPFOLD("verify", "a.onnx", "b.onnx"), 1);
+    ck_assert_ptr_nonnull(strstr(cli.out, "verdict  different: "));
+    ck_assert_ptr_nonnull(strstr(cli.out, "\"other\""));
+}
+END_TEST
+
 START_TEST(test_nan_in_the_original_is_inconclusive)
 {
     Proto graph = {.size = 0};
@@ -243,6 +257,7 @@ Suite *suite_cli_verify(void)
     tcase_add_test(tc, test_a_model_is_itself);
     tcase_add_test(tc, test_a_conversion_is_its_original);
     tcase_add_test(tc, test_another_function_is_different);
+    tcase_add_test(tc, test_another_interface_is_different);
     tcase_add_test(tc, test_nan_in_the_original_is_inconclusive);
     tcase_add_test(tc, test_run_reads_and_writes_npy);
     tcase_add_test(tc, test_run_refuses_what_does_not_fit);

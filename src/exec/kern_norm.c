@@ -131,9 +131,21 @@ static void use_batch_moments(KernelCall *call, BatchNorm *b, double *variance)
     }
 }
 
+/* Taken as in inference: the running moments stay as they are given. */
+static void keep_moments(const KernelCall *call, const BatchNorm *b,
+                         const double *variance)
+{
+    for (int output = 1; output <= 4; output++)
+        for (int64_t c = 0; c < b->channels; c++)
+            set_real(call, kernel_output(call, output), c,
+                     output % 2 ? b->mean[c] : variance[c]);
+}
+
 /* Up to opset 13 the further outputs say that it is training. */
 static bool is_training(const KernelCall *call)
 {
+    if (call->node->graph->model->assume_inference)
+        return false;
     if (call->opset >= 14)
         return node_int(call->node, "training_mode", 0) != 0;
     for (int i = 1; i < call->output_count; i++)
@@ -168,6 +180,8 @@ int kernel_batch_norm(KernelCall *call, Err *err)
     b.scale = parts[0], b.bias = parts[1], b.mean = parts[2];
     if (is_training(call))
         use_batch_moments(call, &b, parts[3]);
+    else
+        keep_moments(call, &b, parts[3]);
     double epsilon = (double)node_float(call->node, "epsilon", 1e-5f);
     for (int64_t c = 0; c < b.channels; c++)
         b.scale[c] /= sqrt(parts[3][c] + epsilon);
