@@ -7,15 +7,15 @@
 
 #include "graph/dump.h"
 
-enum { INPUTS_MAX = 8, OUTPUTS_MAX = 4, ITEMS_MAX = 64 };
+enum { ITEMS_MAX = 64 };
 
 typedef struct Parser {
     Arena *arena;
     const char *next;
     Graph *graph;
-    Value *inputs[INPUTS_MAX];
-    const Fact *facts[INPUTS_MAX];
-    const Tensor *tensors[INPUTS_MAX];
+    Value *inputs[CASE_INPUTS];
+    const Fact *facts[CASE_INPUTS];
+    const Tensor *tensors[CASE_INPUTS];
     int input_count;
 } Parser;
 
@@ -55,7 +55,8 @@ static DType type_of(Parser *parser)
         DType type;
     } types[] = {{"f32", DT_FLOAT},    {"f64", DT_DOUBLE}, {"f16", DT_FLOAT16},
                  {"i64", DT_INT64},    {"i32", DT_INT32},  {"bool", DT_BOOL},
-                 {"str", DT_STRING},   {"u8", DT_UINT8}};
+                 {"str", DT_STRING},   {"u8", DT_UINT8},   {"i8", DT_INT8},
+                 {"u64", DT_UINT64},   {"bf16", DT_BFLOAT16}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (take(parser, types[i].name))
             return types[i].type;
@@ -129,7 +130,7 @@ static void elements(Parser *parser, Fact *fact)
 static void input(Parser *parser)
 {
     int slot = parser->input_count;
-    ck_assert_int_lt(slot, INPUTS_MAX);
+    ck_assert_int_lt(slot, CASE_INPUTS);
     if (take(parser, "-")) {
         parser->input_count++;
         return;
@@ -216,7 +217,7 @@ static void attribute(Parser *parser, Node *node)
 
 static Node *node_of(Parser *parser, int64_t *opset)
 {
-    Value *outputs[OUTPUTS_MAX];
+    Value *outputs[CASE_OUTPUTS];
     char *name = word(parser);
     Op op = op_find(name);
     ck_assert_msg(op != OP_OTHER, "no operator %s", name);
@@ -225,7 +226,7 @@ static Node *node_of(Parser *parser, int64_t *opset)
         input(parser);
         take(parser, ",");
     }
-    for (int i = 0; i < OUTPUTS_MAX; i++)
+    for (int i = 0; i < CASE_OUTPUTS; i++)
         outputs[i] = graph_fresh_value(parser->graph, "out");
     Node *node = node_new(parser->graph, op, "n", parser->inputs,
                           parser->input_count, outputs, 1);
@@ -238,7 +239,7 @@ static Node *node_of(Parser *parser, int64_t *opset)
         else
             attribute(parser, node);
     }
-    ck_assert_int_le(count, OUTPUTS_MAX);
+    ck_assert_int_le(count, CASE_OUTPUTS);
     Node *whole = node_new(parser->graph, op, "n", parser->inputs,
                            parser->input_count, outputs, count);
     whole->attrs = node->attrs;
@@ -263,21 +264,31 @@ static void put_output(Text *text, const Symbols *symbols, const Fact *fact)
     }
 }
 
-const char *infer_case(Arena *arena, const char *line)
+void case_node(Arena *arena, const char *line, CaseNode *out)
 {
     Parser parser = {.arena = arena, .next = line};
     parser.graph = graph_new(model_new(arena), NULL);
-    int64_t opset = CASE_OPSET;
-    Fact outputs[OUTPUTS_MAX];
+    *out = (CaseNode){.opset = CASE_OPSET};
+    out->node = node_of(&parser, &out->opset);
+    parser.graph->model->opset = out->opset;
+    memcpy(out->facts, parser.facts, sizeof out->facts);
+    memcpy(out->tensors, parser.tensors, sizeof out->tensors);
+}
+
+const char *infer_case(Arena *arena, const char *line)
+{
+    CaseNode line_node;
+    Fact outputs[CASE_OUTPUTS];
     Err err = {0};
-    Symbols *symbols = parser.graph->model->symbols;
-    Node *node = node_of(&parser, &opset);
+    case_node(arena, line, &line_node);
+    Node *node = line_node.node;
+    Symbols *symbols = node->graph->model->symbols;
     InferCall call = {.node = node,
-                      .opset = opset,
+                      .opset = line_node.opset,
                       .arena = arena,
                       .symbols = symbols,
-                      .inputs = parser.facts,
-                      .tensors = parser.tensors,
+                      .inputs = line_node.facts,
+                      .tensors = line_node.tensors,
                       .outputs = outputs};
     if (infer_node(&call, &err) < 0) {
         ck_assert_msg(strstr(err.message, "node \"n\"") != NULL, "%s",

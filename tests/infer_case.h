@@ -17,7 +17,19 @@
 
 enum { CASE_OPSET = 20 }; /* without "@" */
 
-/* The result, in the arena. */
+enum { CASE_INPUTS = 8, CASE_OUTPUTS = 5 };
+
+/* The node of a line, in a graph of its own, and what it says of the inputs:
+ * NULL where absent or not given. */
+typedef struct CaseNode {
+    Node *node;
+    int64_t opset;
+    const Fact *facts[CASE_INPUTS];
+    const Tensor *tensors[CASE_INPUTS];
+} CaseNode;
+void case_node(Arena *arena, const char *line, CaseNode *out);
+
+/* The result of inference, in the arena. */
 const char *infer_case(Arena *arena, const char *line);
 
 typedef struct InferCase {

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/random.h"
+
 Storage array_storage(DType type, Precision precision)
 {
     if (!dtype_is_real(type))
@@ -84,6 +86,20 @@ void array_load(const Array *array, const Tensor *tensor, Precision precision,
         if (storage == STORAGE_F32)
             for (int64_t i = 0; i < now; i++)
                 ((float *)array->data)[first + i] = (float)piece[i];
+    }
+}
+
+void array_perturb(const Array *array, Precision precision, uint64_t seed,
+                   int64_t first, int64_t count)
+{
+    double roundoff = dtype_roundoff(array->type);
+    for (int64_t i = first; i < first + count; i++) {
+        double unit = random_unit(seed, (uint64_t)i);
+        double factor = 1 + roundoff * (2 * unit - 1);
+        if (precision == PRECISION_F64)
+            ((double *)array->data)[i] *= factor;
+        else
+            ((float *)array->data)[i] *= (float)factor;
     }
 }
 

@@ -14,6 +14,10 @@ bool array_can_map(const Tensor *tensor, Precision precision);
 /* Fills elements [first, first + count) from a readable tensor. */
 void array_load(const Array *array, const Tensor *tensor, Precision precision,
                 bool exact, int64_t first, int64_t count);
+/* Multiplies elements [first, first + count) by 1 + r, r uniform in [-u, u],
+ * u the roundoff of the array's type. */
+void array_perturb(const Array *array, Precision precision, uint64_t seed,
+                   int64_t first, int64_t count);
 
 /* Wraps an integer to its type, as two's complement does; bool is 0 or 1. */
 int64_t integer_wrap(DType type, int64_t value);

@@ -38,12 +38,14 @@ typedef void MapRow(const void *in, void *out, int64_t count,
 
 static int64_t clamp_i64(int64_t x, int64_t low, int64_t high)
 {
-    return x < low ? low : x > high ? high : x;
+    x = x < low ? low : x;
+    return x > high ? high : x;
 }
 
 static uint64_t clamp_u64(uint64_t x, uint64_t low, uint64_t high)
 {
-    return x < low ? low : x > high ? high : x;
+    x = x < low ? low : x;
+    return x > high ? high : x;
 }
 
 MAP_INT(absolute_i64, int64_t, x < 0 ? (int64_t)(0 - (uint64_t)x) : x)

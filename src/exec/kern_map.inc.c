@@ -28,9 +28,11 @@ static inline REAL R(log_one_plus_exp)(REAL x)
     return (x > 0 ? x : 0) + M(log1p)(M(exp)(-M(fabs)(x)));
 }
 
+/* Where the bounds cross, the upper one wins. */
 static inline REAL R(clamp)(REAL x, REAL low, REAL high)
 {
-    return x < low ? low : x > high ? high : x;
+    REAL raised = x < low ? low : x;
+    return raised > high ? high : raised;
 }
 
 MAP(absolute, M(fabs)(x))

@@ -47,24 +47,25 @@ static double input_coordinate(const Resizing *r, int axis, const Taps *taps,
                                int64_t x)
 {
     double scale = r->scale[axis];
-    double in = (double)taps->in, out = (double)taps->out, at = (double)x;
+    double in = (double)taps->in, at = (double)x;
+    double out = scale * in; /* before it was rounded to a size */
     if (strcmp(r->coordinates, "asymmetric") == 0)
         return at / scale;
     if (strcmp(r->coordinates, "align_corners") == 0)
-        return taps->out == 1 ? 0 : at * (in - 1) / (out - 1);
+        return out == 1 ? 0 : at * (in - 1) / (out - 1);
     if (strcmp(r->coordinates, "tf_half_pixel_for_nn") == 0)
         return (at + 0.5) / scale;
     if (strcmp(r->coordinates, "pytorch_half_pixel") == 0)
-        return taps->out > 1 ? (at + 0.5) / scale - 0.5 : 0;
+        return out > 1 ? (at + 0.5) / scale - 0.5 : 0;
     if (strcmp(r->coordinates, "half_pixel_symmetric") == 0) {
-        double adjustment = out / (scale * in);
+        double adjustment = (double)taps->out / out;
         return in / 2 * (1 - adjustment) + (at + 0.5) / scale - 0.5;
     }
     if (strcmp(r->coordinates, "tf_crop_and_resize") == 0) {
         double begin = r->roi[0][axis], end = r->roi[1][axis];
-        return taps->out > 1
-                   ? begin * (in - 1) + at * (end - begin) * (in - 1) / (out - 1)
-                   : 0.5 * (begin + end) * (in - 1);
+        return out > 1 ? begin * (in - 1) +
+                             at * (end - begin) * (in - 1) / (out - 1)
+                       : 0.5 * (begin + end) * (in - 1);
     }
     return (at + 0.5) / scale - 0.5;
 }

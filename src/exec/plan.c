@@ -3,6 +3,8 @@
 #include <cblas.h>
 #include <string.h>
 
+#include "base/random.h"
+
 /* A function that calls another twice, which calls a third twice, and so on,
  * must not make a short file into an endless plan. */
 enum { STEPS_MOST = 4 * 1000 * 1000, DEPTH_MOST = 64 };
@@ -55,6 +57,14 @@ static int plan_slot(Exec *exec, const char *name, Err *err)
         exec->captured[exec->captured_count++] = slot;
     }
     return slot;
+}
+
+/* True where an operator reads numbers of the program: a size that is off by
+ * a rounding is another size. */
+static bool reads_structure(Op op, int input)
+{
+    return op == OP_Range || (input > 0 && (op == OP_Resize ||
+                                            op == OP_Upsample || op == OP_Pow));
 }
 
 static int read_slot(Exec *exec, const char *name, Err *err)
@@ -148,6 +158,8 @@ static int nest(Exec *exec, Step *step, const char *name, const Graph *graph,
         nested->captures[i] = read_slot(exec, captured, err);
         if (nested->captures[i] < 0)
             return -1;
+        if (inner->slots[inner->captured[i]].is_structure)
+            exec->slots[nested->captures[i]].is_structure = true;
     }
     return 0;
 }
@@ -206,6 +218,8 @@ static int plan_step(Exec *exec, const Node *node, Err *err)
         if (node->inputs[i] &&
             (step.inputs[i] = read_slot(exec, node->inputs[i]->name, err)) < 0)
             return -1;
+        if (step.inputs[i] >= 0 && reads_structure(node->op, i))
+            exec->slots[step.inputs[i]].is_structure = true;
     }
     for (int i = 0; i < node->output_count; i++) {
         step.outputs[i] = -1;
@@ -245,9 +259,36 @@ static int plan_ports(Exec *exec, Err *err)
     return 0;
 }
 
+/* Every stored parameter has a stream of its own. */
+static void set_noise(const Exec *exec, size_t index)
+{
+    Slot *slot = &exec->slots[index];
+    bool is_parameter = dtype_is_real(slot->tensor->type) &&
+                        slot->tensor->rank > 0 && !slot->is_structure;
+    if (exec->options.perturb && is_parameter)
+        slot->noise = random_stream(exec->options.perturb, index) | 1;
+}
+
+static int load_constant(Exec *exec, Slot *slot, Err *err)
+{
+    const Tensor *tensor = slot->tensor;
+    Precision precision = exec->options.precision;
+    if (slot->noise && tensor->count <= SMALL) {
+        slot->constant = array_new(exec->arena, tensor->type, tensor->rank,
+                                   tensor->dims, precision);
+        slot_load(slot, &exec->options, slot->constant, 0, tensor->count);
+        return 0;
+    }
+    /* A perturbed one must not be mapped: it would change the file's. */
+    if (tensor->count <= SMALL ||
+        (!slot->noise && array_can_map(tensor, precision)))
+        return array_from_tensor(exec->arena, tensor, precision,
+                                 exec->options.exact, &slot->constant, err);
+    return 0;
+}
+
 static int load_constants(Exec *exec, Err *err)
 {
-    Precision precision = exec->options.precision;
     for (size_t i = 0; i < exec->slot_count; i++) {
         Slot *slot = &exec->slots[i];
         const Tensor *tensor = slot->tensor;
@@ -257,9 +298,8 @@ static int load_constants(Exec *exec, Err *err)
             return err_set(err, ERR_UNSUPPORTED_TYPE,
                            "tensor \"%s\" of type %s cannot be computed with",
                            slot->name, dtype_name(tensor->type));
-        if (tensor->count <= SMALL || array_can_map(tensor, precision))
-            TRY(array_from_tensor(exec->arena, tensor, precision,
-                                  exec->options.exact, &slot->constant, err));
+        set_noise(exec, i);
+        TRY(load_constant(exec, slot, err));
     }
     return 0;
 }

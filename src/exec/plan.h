@@ -13,6 +13,8 @@ typedef struct Slot {
     const Tensor *tensor; /* of a constant that is loaded when it is needed */
     Array *constant;      /* of one that is there for good */
     int reads;            /* by nodes, nested graphs, and as a graph output */
+    bool is_structure;    /* some node reads it as sizes or an exponent */
+    uint64_t noise;       /* not 0: the seed it is perturbed with */
 } Slot;
 
 /* A graph inside a node: a branch, a loop body, a function. */
@@ -74,5 +76,10 @@ typedef struct StepCall {
 int step_run(StepCall *call, Err *err);
 /* control.c: the same for a step with nested graphs. */
 int step_run_nested(StepCall *call, Err *err);
+
+/* Loads elements [first, first + count) of a constant, perturbed where the
+ * options say so. */
+void slot_load(const Slot *slot, const ExecOptions *options,
+               const Array *array, int64_t first, int64_t count);
 
 #endif

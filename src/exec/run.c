@@ -44,17 +44,25 @@ static void read_done(Run *run, int slot)
 }
 
 typedef struct Load {
-    const Array *array;
-    const Tensor *tensor;
+    const Slot *slot;
     const ExecOptions *options;
+    const Array *array;
 } Load;
+
+void slot_load(const Slot *slot, const ExecOptions *options,
+               const Array *array, int64_t first, int64_t count)
+{
+    array_load(array, slot->tensor, options->precision, options->exact, first,
+               count);
+    if (slot->noise)
+        array_perturb(array, options->precision, slot->noise, first, count);
+}
 
 static void load_piece(void *context, int worker, int64_t begin, int64_t end)
 {
     const Load *load = context;
     (void)worker;
-    array_load(load->array, load->tensor, load->options->precision,
-               load->options->exact, begin, end - begin);
+    slot_load(load->slot, load->options, load->array, begin, end - begin);
 }
 
 /* The value of a slot; a constant is loaded the first time. */
@@ -80,7 +88,7 @@ static int hold(Run *run, int slot, Array **out, Err *err)
         run->exec->buffers, (size_t)tensor->count,
         storage_size(array_storage(tensor->type, options->precision)));
     holder->present = holder->owned = true;
-    Load load = {&holder->array, tensor, options};
+    Load load = {known, options, &holder->array};
     pool_run(options->pool, tensor->count, GRAIN, load_piece, &load);
     return 0;
 }
