@@ -44,14 +44,14 @@ CONVERTER := main opt trouble format progress files common report_text \
     report_json cmd_convert cmd_verify cmd_lint cmd_inspect cmd_run cmd_bench \
     cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
-SUITES := err mem map half tensor infer affine kernel rule_sum rule_forward \
+SUITES := err mem map half tensor shape op graph check infer dump affine kernel rule_sum rule_forward \
     fixtures zoo weights \
-    compare \
+    compare input segment judge \
     scan read read_node read_tensor read_damage \
     repfold cli_usage cli_trouble cli_convert cli_verify cli_report
 
 # What several suites share.
-SUPPORT := cli proto models infer_case folding
+SUPPORT := cli proto models infer_case folding net
 
 LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \
     $(ONNX:%=src/onnx/%.c) $(FOLD:%=src/fold/%.c) $(EXEC:%=src/exec/%.c) \

@@ -262,7 +262,8 @@ static int bound_quotient(BoundCall *call, Array **errors, Err *err)
     return 0;
 }
 
-/* Inference form: s (x - mean) + b with s = scale / sqrt(var + epsilon). */
+/* Inference form: s (x - mean) + b with s = scale / sqrt(var + epsilon), which
+ * takes three roundings, and its products one more. */
 static int bound_batchnorm(BoundCall *call, Array **errors, Err *err)
 {
     for (int i = 1; i < 5; i++)
@@ -273,7 +274,7 @@ static int bound_batchnorm(BoundCall *call, Array **errors, Err *err)
     const double *mean = call->inputs[3].value->data;
     const double *var = call->inputs[4].value->data;
     double epsilon = (double)node_float(call->node, "epsilon", 1e-5f);
-    double t = rounding_of(call);
+    double t = 4 * rounding_of(call);
     errors[0] = blend(call->arena, t, call->inputs[0]);
     const Array *x = call->inputs[0].value;
     int64_t channels = call->inputs[1].value->count;

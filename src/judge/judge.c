@@ -15,10 +15,6 @@ static const double FLOOR_MAX = 0.5;
 /* What a correct fold costs in double at most, where parameters condition
  * nothing; see noise_f64. */
 static const double F64_NOISE = 1e-12;
-/* Roundings of a fold that was computed where its parameters are stored: two
- * or three for scale / sqrt(var + epsilon), one for the product. */
-static const double FOLD_ROUNDINGS = 4;
-
 typedef struct Judge {
     Arena *arena; /* of the verdict */
     Numbers numbers;
@@ -207,14 +203,14 @@ static int run_segments(Judge *judge, Err *err)
     TRY(numbers_inputs(numbers, numbers->arena, 0, true, PRECISION_F64,
                        &inputs_b, err));
     shared_settle(numbers->shared);
-    /* A fold of ours starts from the stored parameters and rounds once. */
-    double once = judge->roundoff, often = FOLD_ROUNDINGS * judge->roundoff;
     SegmentJob job = {
         .shared = numbers->shared,
         .inputs_a = inputs_a,
         .inputs_b = inputs_b,
-        .rounding_a = numbers->folded ? 0 : often,
-        .rounding_b = numbers->folded ? once : often,
+        /* A fold of ours starts from the stored parameters and rounds once;
+         * another may round at every node. */
+        .rounding_a = numbers->folded ? 0 : judge->roundoff,
+        .rounding_b = judge->roundoff,
         .pool = numbers->pool,
         .progress = segment_progress,
         .progress_context = judge,

@@ -13,6 +13,7 @@ typedef struct Run {
     ExecOptions options; /* for single nodes */
     Step *current;       /* the node of a whose outputs come in */
     size_t steps_a;      /* that have been seen */
+    bool is_second;      /* the progress has been told already */
     size_t next_b;       /* the step of b that comes next */
     rp_segment_verdict worst;
     SegmentResult *result;
@@ -189,7 +190,7 @@ static bool bounds_say_something(const Array *bounds, const Array *values)
     return allowed <= size || (size == 0 && isfinite(allowed));
 }
 
-static void note_segment(Run *run, const Cell *b, const Comparison *comparison,
+static void note_segment(Run *run, Cell *b, const Comparison *comparison,
                          double bound)
 {
     SegmentResult *result = run->result;
@@ -208,6 +209,7 @@ static void note_segment(Run *run, const Cell *b, const Comparison *comparison,
     }
     if (comparison->result == COMPARE_EQUAL)
         return;
+    b->shared->is_faulty = true;
     result->faults =
         arena_grow(run->arena, result->faults, &result->fault_capacity,
                    result->fault_count + 1, sizeof *result->faults);
@@ -215,7 +217,7 @@ static void note_segment(Run *run, const Cell *b, const Comparison *comparison,
 }
 
 /* Compares what b made, `array`, with what a holds. */
-static void compare_cut(Run *run, Arena *scratch, const Cell *b, Array *array)
+static void compare_cut(Run *run, Arena *scratch, Cell *b, Array *array)
 {
     const Cell *a = b->shared->a;
     if (b->missing || a->missing || !a->array || !array) {
@@ -257,12 +259,14 @@ static bool step_is_ready(const Step *step)
     return true;
 }
 
-static bool holds_graph(const Node *node)
+/* Not on its own: what reads values of this graph by name, or is a function of
+ * the model. */
+static bool can_run(const Node *node)
 {
     for (int i = 0; i < node->attr_count; i++)
         if (node->attrs[i].graph || node->attrs[i].graphs)
-            return true;
-    return false;
+            return false;
+    return exec_supports(node);
 }
 
 static int run_step(Run *run, Step *step, Arena *scratch, Array **outputs,
@@ -273,7 +277,7 @@ static int run_step(Run *run, Step *step, Arena *scratch, Array **outputs,
     Bounded *inputs = arena_array(scratch, count, sizeof *inputs);
     Array **values = arena_array(scratch, count, sizeof *values);
     int status = 0;
-    if (holds_graph(node) ||
+    if (!can_run(node) ||
         !gather(run, step, scratch, inputs, &status, err)) {
         set_missing(step);
         return status;
@@ -334,7 +338,7 @@ static int bound_a(Run *run, Step *step, Err *err)
         if (step->outputs[i])
             values[i] = step->outputs[i]->array;
     int status = 0;
-    if (!holds_graph(step->node) &&
+    if (can_run(step->node) &&
         gather(run, step, scratch, operands, &status, err))
         status = bound_step(run, step, run->job->rounding_a, operands, values,
                             err);
@@ -365,6 +369,8 @@ static int report_progress(Run *run, Err *err)
 {
     const SegmentJob *job = run->job;
     double done = (double)run->steps_a++ / (double)run->shared->a->step_count;
+    if (run->is_second)
+        done = 1;
     if (!job->progress || !job->progress(job->progress_context, done))
         return 0;
     return err_set(err, ERR_USAGE, "cancelled");
@@ -430,14 +436,15 @@ static int run_a(Run *run, Err *err)
     return 0;
 }
 
-int segments_compare(Arena *arena, const SegmentJob *job, SegmentResult *out,
-                     Err *err)
+static int compare_once(Arena *arena, const SegmentJob *job, bool is_second,
+                        SegmentResult *out, Err *err)
 {
     *out = (SegmentResult){0};
     Run *run = arena_alloc(arena, sizeof *run);
     *run = (Run){.arena = arena,
                  .job = job,
                  .shared = job->shared,
+                 .is_second = is_second,
                  .options = {.precision = PRECISION_F64, .pool = job->pool},
                  .result = out};
     if (!mark_compared(job->shared, out))
@@ -448,4 +455,28 @@ int segments_compare(Arena *arena, const SegmentJob *job, SegmentResult *out,
     set_inputs(job->shared->b, job->inputs_b);
     TRY(run_a(run, err));
     return finish_all(run, err);
+}
+
+static bool wide_is_faulty(const SharedSet *shared)
+{
+    for (size_t i = 0; i < shared->count; i++)
+        if (shared->items[i].is_wide && shared->items[i].is_faulty)
+            return true;
+    return false;
+}
+
+/* A value that was taken to have another meaning may be where the fault is.
+ * That is so when the faulty segment, cut there, ends well. */
+int segments_compare(Arena *arena, const SegmentJob *job, SegmentResult *out,
+                     Err *err)
+{
+    TRY(compare_once(arena, job, false, out, err));
+    if (out->fault_count == 0 || !shared_cut_within(job->shared))
+        return 0;
+    SegmentResult again;
+    shared_reset(job->shared);
+    TRY(compare_once(arena, job, true, &again, err));
+    if (again.fault_count > 0 && !wide_is_faulty(job->shared))
+        *out = again;
+    return 0;
 }

@@ -144,6 +144,15 @@ static bool same_step(const Step *a, const Step *b)
     return true;
 }
 
+static void find_changed(SharedSet *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        Shared *shared = &set->items[i];
+        shared->is_changed =
+            shared->is_cut && !same_step(shared->a->step, shared->b->step);
+    }
+}
+
 void shared_settle(SharedSet *set)
 {
     find_recoveries(set->b);
@@ -154,9 +163,48 @@ void shared_settle(SharedSet *set)
         if (seen && !shared->is_cut)
             set->other_meaning++;
     }
+    find_changed(set);
+}
+
+/* A segment's values, backwards from its end as far as the next cut. */
+static void spread_end(Step *step)
+{
+    Shared *end = NULL;
+    for (int k = 0; k < step->node->output_count; k++) {
+        const Cell *cell = step->outputs[k];
+        if (cell && cell->shared && cell->shared->is_faulty)
+            end = cell->shared;
+        else if (cell && cell->end)
+            end = cell->end;
+    }
+    for (int k = 0; end && k < step->node->input_count; k++) {
+        Cell *cell = step->inputs[k];
+        if (cell && !(cell->shared && cell->shared->is_cut))
+            cell->end = end;
+    }
+}
+
+bool shared_cut_within(SharedSet *set)
+{
+    bool any = false;
+    for (size_t i = set->b->step_count; i-- > 0;)
+        spread_end(&set->b->steps[i]);
     for (size_t i = 0; i < set->count; i++) {
         Shared *shared = &set->items[i];
-        shared->is_changed =
-            shared->is_cut && !same_step(shared->a->step, shared->b->step);
+        Shared *end = shared->b->end;
+        if (!end || !shared->same_shape)
+            continue;
+        end->is_wide = shared->is_cut = any = true;
+        set->other_meaning--;
     }
+    find_changed(set);
+    return any;
+}
+
+void shared_reset(SharedSet *set)
+{
+    track_reset(set->a);
+    track_reset(set->b);
+    for (size_t i = 0; i < set->count; i++)
+        set->items[i].is_faulty = false;
 }

@@ -8,8 +8,10 @@
  * Reshape scales what the Reshape gives. Both graphs are run whole, and a value
  * is no cut point when the two runs are far apart there (distance above
  * FAR_APART) and close again at something computed from it (a distance smaller
- * by RECOVERED). A fault is not missed by this: the segment that then reaches
- * further is compared under the same kind of bound.
+ * by RECOVERED). No fault is missed by this: the segment that then reaches
+ * further is compared under the same kind of bound. When it is faulty, the
+ * fault itself may have been what set the runs apart (a shifted pad, before a
+ * global average), see shared_cut_within.
  */
 #ifndef REPFOLD_JUDGE_SHARED_H
 #define REPFOLD_JUDGE_SHARED_H
@@ -24,6 +26,8 @@ typedef struct Shared {
                          where b has not been seen */
     bool same_shape, is_cut;
     bool is_changed;  /* computed by another node or from other weights */
+    bool is_faulty;   /* its segment was compared, and differs too much */
+    bool is_wide;     /* its faulty segment has values of other meaning inside */
 } Shared;
 
 typedef struct SharedSet {
@@ -40,5 +44,10 @@ void shared_see_a(Arena *arena, SharedSet *set, const Value *value,
 void shared_see_b(SharedSet *set, const Value *value, const Array *array);
 /* Decides which are cut points, and which of them are changed. */
 void shared_settle(SharedSet *set);
+/* Makes cut points after all of what lies inside the faulty segments, and
+ * marks those as wide. True when there was any. */
+bool shared_cut_within(SharedSet *set);
+/* Forgets what comparing segments left in the cells. */
+void shared_reset(SharedSet *set);
 
 #endif

@@ -64,6 +64,26 @@ int cell_load(Arena *arena, const Cell *cell, const ExecOptions *options,
     return exec_node(arena, cell->value->producer, options, NULL, out, err);
 }
 
+static void cell_reset(Cell *cell)
+{
+    cell->array = cell->error = NULL;
+    cell->readers = 0;
+    cell->error_read = cell->ready = cell->missing = false;
+}
+
+void track_reset(Track *track)
+{
+    for (size_t i = 0; i < track->step_count; i++) {
+        Step *step = &track->steps[i];
+        step->needed = false;
+        step->arena = NULL;
+        step->held = 0;
+        for (int k = 0; k < step->node->output_count; k++)
+            if (step->outputs[k])
+                cell_reset(step->outputs[k]);
+    }
+}
+
 const char *step_name(const Step *step)
 {
     if (*step->node->name || step->node->output_count == 0 ||

@@ -15,6 +15,7 @@ typedef struct Cell {
     bool is_constant;      /* an initializer, a Constant, or known to be one */
     double nearest; /* the smallest distance, in both models' runs, of what is
                        computed from it; see shared.h */
+    struct Shared *end; /* a faulty segment that it lies inside of */
     /* While segments are compared: */
     Array *array, *error; /* see bound.h; NULL when not held */
     int readers;          /* of the array, that are still to come */
@@ -45,6 +46,8 @@ Cell *track_cell(const Track *track, const char *name);
 /* The elements of a constant cell in double, rounded as a file holds them. */
 int cell_load(Arena *arena, const Cell *cell, const ExecOptions *options,
               Array **out, Err *err);
+/* Forgets what comparing segments left. */
+void track_reset(Track *track);
 /* The name of a node in reports: its own, or that of its first output. */
 const char *step_name(const Step *step);
 

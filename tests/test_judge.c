@@ -1,0 +1,593 @@
+#include "suites.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "judge/judge.h"
+#include "net.h"
+
+static Arena *arena;
+
+static void setup(void)
+{
+    arena = arena_new(0);
+}
+
+static void teardown(void)
+{
+    arena_free(arena);
+}
+
+static rp_verdict_info judge(const Model *a, const Model *b, bool folded,
+                             rp_verify_options options)
+{
+    rp_verdict_info info;
+    Err err = {0};
+    options.threads = 2;
+    ck_assert_msg(judge_models(arena, a, b, folded, &options, &info, &err) ==
+                      0,
+                  "%s", err.message);
+    return info;
+}
+
+static rp_verdict_info judge_nets(Shape a, Shape b, bool folded)
+{
+    return judge(net_trained(arena, a), net_folded(arena, b), folded,
+                 (rp_verify_options){0});
+}
+
+static void check_verdict(const rp_verdict_info *info, const char *verdict)
+{
+    ck_assert_msg(strcmp(info->verdict, verdict) == 0, "%s: %s", info->verdict,
+                  info->why ? info->why : "");
+    ck_assert(strcmp(verdict, "equivalent") == 0 || info->why);
+}
+
+static void check_words(const rp_verdict_info *info, const char *words)
+{
+    ck_assert_msg(info->why && strstr(info->why, words), "%s",
+                  info->why ? info->why : "(nothing)");
+}
+
+static const Shape PLAIN = {0};
+
+/* ---- Models that are the same ---- */
+
+START_TEST(model_is_equivalent_to_itself)
+{
+    const Model *model = net_trained(arena, PLAIN);
+    rp_verdict_info info = judge(model, model, false, (rp_verify_options){0});
+    check_verdict(&info, "equivalent");
+    ck_assert_double_eq(info.outputs[0].weights, 0);
+    ck_assert_double_eq(info.outputs[0].ratio, 0);
+    ck_assert_uint_eq(info.segments, 0);
+    ck_assert_uint_gt(info.segments_same, 0);
+    ck_assert_ptr_null(info.worst);
+}
+END_TEST
+
+START_TEST(correct_fold_is_equivalent)
+{
+    rp_verdict_info info = judge_nets(PLAIN, PLAIN, false);
+    check_verdict(&info, "equivalent");
+    ck_assert_uint_eq(info.output_count, 1);
+    const rp_output_verdict *y = &info.outputs[0];
+    ck_assert_str_eq(y->name, "y");
+    ck_assert(y->equivalent);
+    ck_assert(y->max_abs > 0.1);
+    ck_assert(y->weights > 0 && y->weights < 1e-6);
+    ck_assert(y->noise_floor > 1e-9 && y->noise_floor < 1e-5);
+    ck_assert(y->ratio > 0 && y->ratio <= 2);
+    ck_assert(isnan(y->algebra));
+    ck_assert(y->execution_a > 0 && y->execution_a < 1e-4);
+    ck_assert(y->execution_b > 0 && y->execution_b < 1e-4);
+    ck_assert_int_eq(info.samples, 4);
+    ck_assert_uint_eq(info.seed, 1);
+}
+END_TEST
+
+START_TEST(unrounded_weights_sit_at_double_noise)
+{
+    Shape formulas = {.formulas = true};
+    rp_verdict_info info = judge_nets(PLAIN, formulas, true);
+    check_verdict(&info, "equivalent");
+    ck_assert(info.outputs[0].algebra < 1e-13);
+    ck_assert(info.outputs[0].weights > 1e-10);
+}
+END_TEST
+
+START_TEST(the_roles_may_be_exchanged)
+{
+    rp_verdict_info info =
+        judge(net_folded(arena, PLAIN), net_trained(arena, PLAIN), false,
+              (rp_verify_options){0});
+    check_verdict(&info, "equivalent");
+    ck_assert_uint_ge(info.segments, 3);
+}
+END_TEST
+
+START_TEST(other_weight_types_have_their_own_floor)
+{
+    static const struct {
+        DType type;
+        double least, most;
+    } types[] = {{DT_FLOAT16, 1e-5, 1e-1}, {DT_DOUBLE, 0, 1e-13}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        Shape shape = {.type = types[i].type};
+        rp_verdict_info info = judge_nets(shape, shape, false);
+        check_verdict(&info, "equivalent");
+        ck_assert(info.outputs[0].weights >= types[i].least);
+        ck_assert(info.outputs[0].weights <= types[i].most);
+    }
+}
+END_TEST
+
+START_TEST(symbolic_sizes_run_in_several)
+{
+    Shape shape = {.symbolic = true};
+    rp_verdict_info info = judge_nets(shape, shape, false);
+    check_verdict(&info, "equivalent");
+}
+END_TEST
+
+START_TEST(same_seed_gives_the_same_verdict)
+{
+    rp_verdict_info a = judge_nets(PLAIN, PLAIN, false);
+    rp_verdict_info b = judge_nets(PLAIN, PLAIN, false);
+    rp_verdict_info c =
+        judge(net_trained(arena, PLAIN), net_folded(arena, PLAIN), false,
+              (rp_verify_options){.seed = 9, .threads = 1});
+    ck_assert_double_eq(a.outputs[0].weights, b.outputs[0].weights);
+    ck_assert_double_eq(a.outputs[0].noise_floor, b.outputs[0].noise_floor);
+    ck_assert_double_eq(a.worst->ratio, b.worst->ratio);
+    ck_assert_double_ne(a.outputs[0].weights, c.outputs[0].weights);
+    ck_assert_uint_eq(c.seed, 9);
+}
+END_TEST
+
+START_TEST(parts_may_be_left_out)
+{
+    rp_verify_options options = {
+        .samples = 1, .skip_f32 = 1, .skip_segments = 1, .noise_runs = 1};
+    rp_verdict_info info = judge(net_trained(arena, PLAIN),
+                                 net_folded(arena, PLAIN), false, options);
+    check_verdict(&info, "equivalent");
+    ck_assert_int_eq(info.samples, 1);
+    ck_assert(isnan(info.outputs[0].execution_a));
+    ck_assert(isnan(info.outputs[0].execution_b));
+    ck_assert_uint_eq(info.segments, 0);
+}
+END_TEST
+
+/* ---- Faults ---- */
+
+static const struct {
+    Fault fault;
+    const char *place;
+} faults[] = {
+    {FAULT_BIAS, "block"},   {FAULT_WEIGHT, "block"}, {FAULT_PAD, "block"},
+    {FAULT_BRANCH, "block"}, {FAULT_SCALE, "scaled"},
+};
+
+START_TEST(planted_fault_is_caught_by_name)
+{
+    Shape wrong = {.fault = faults[_i].fault};
+    rp_verdict_info info = judge_nets(PLAIN, wrong, false);
+    check_verdict(&info, "different");
+    ck_assert(!info.outputs[0].equivalent);
+    ck_assert_uint_eq(info.fault_count, 1);
+    ck_assert_str_eq(info.faults[0].output, faults[_i].place);
+    ck_assert_msg(info.faults[0].ratio > 10, "%g", info.faults[0].ratio);
+    ck_assert_ptr_nonnull(info.worst);
+    ck_assert_str_eq(info.worst->output, faults[_i].place);
+    check_words(&info, faults[_i].place);
+}
+END_TEST
+
+START_TEST(planted_fault_is_caught_in_a_fold_of_ours)
+{
+    Shape wrong = {.fault = faults[_i].fault, .formulas = true};
+    rp_verdict_info info = judge_nets(PLAIN, wrong, true);
+    check_verdict(&info, "different");
+    ck_assert(info.outputs[0].algebra > 1e-8);
+    ck_assert_uint_eq(info.fault_count, 1);
+    ck_assert_str_eq(info.faults[0].output, faults[_i].place);
+}
+END_TEST
+
+/* Its layer scale lets nothing of a branch through that the rounding of the
+ * last factor would not hide. */
+static const Model *quiet_branch(double weight)
+{
+    int64_t one[4] = {1, 1, 1, 1}, image[4] = {1, 1, 5, 5};
+    double small = 1e-7, gain = 1.3;
+    Net net = net_new(arena);
+    net_input(&net, "x", DT_FLOAT, 4, image);
+    net_weight(&net, "w", DT_FLOAT, 4, one, &weight);
+    net_weight(&net, "small", DT_FLOAT, 4, one, &small);
+    net_weight(&net, "gain", DT_FLOAT, 4, one, &gain);
+    net_node(&net, OP_Conv, "x w", "inner");
+    net_node(&net, OP_Mul, "inner small", "scaled");
+    net_node(&net, OP_Add, "x scaled", "sum");
+    net_node(&net, OP_Mul, "sum gain", "y");
+    net_output(&net, "y", DT_FLOAT);
+    return net_finish(&net);
+}
+
+START_TEST(fault_below_the_noise_floor_is_caught_by_its_segment)
+{
+    rp_verdict_info info = judge(quiet_branch(0.7), quiet_branch(0.7 * 1.01),
+                                 false, (rp_verify_options){0});
+    ck_assert(info.outputs[0].equivalent);
+    check_verdict(&info, "different");
+    ck_assert_uint_eq(info.fault_count, 1);
+    ck_assert_str_eq(info.faults[0].output, "inner");
+    ck_assert_str_eq(info.faults[0].node_a, "node_inner");
+}
+END_TEST
+
+/* y = w x - v x with w and v nearly equal: storing either moves y by far more
+ * than any fixed tolerance. */
+START_TEST(ill_conditioned_model_is_measured_by_its_own_floor)
+{
+    int64_t dims[2] = {1, 3}, weight[2] = {3, 2};
+    double w[6] = {1.1, 2.3, 0.7, -0.4, 1.9, 3.1}, v[6], merged[6];
+    for (int i = 0; i < 6; i++) {
+        w[i] = (double)(float)w[i];
+        v[i] = (double)(float)(w[i] * (1 + 3e-5 * (i + 1)));
+    }
+    Net a = net_new(arena);
+    net_input(&a, "x", DT_FLOAT, 2, dims);
+    net_weight(&a, "w", DT_FLOAT, 2, weight, w);
+    net_weight(&a, "v", DT_FLOAT, 2, weight, v);
+    net_node(&a, OP_MatMul, "x w", "wx");
+    net_node(&a, OP_MatMul, "x v", "vx");
+    net_node(&a, OP_Sub, "wx vx", "y");
+    net_output(&a, "y", DT_FLOAT);
+    const Model *original = net_finish(&a);
+    for (int k = 0; k < 2; k++) {
+        /* As a tool folds that subtracts what it first rounds to an ulp of
+         * w; and the same with what is no rounding at all. */
+        for (int i = 0; i < 6; i++)
+            merged[i] = (w[i] - v[i]) + (k ? 3e-6 : 3e-8) * fabs(w[i]);
+        Net b = net_new(arena);
+        net_input(&b, "x", DT_FLOAT, 2, dims);
+        net_weight(&b, "m", DT_FLOAT, 2, weight, merged);
+        net_node(&b, OP_MatMul, "x m", "y");
+        net_output(&b, "y", DT_FLOAT);
+        rp_verdict_info info = judge(original, net_finish(&b), false,
+                                     (rp_verify_options){0});
+        check_verdict(&info, k ? "different" : "equivalent");
+        ck_assert(info.outputs[0].weights > 1e-4);
+    }
+}
+END_TEST
+
+/* ---- Originals that cannot be judged ---- */
+
+/* The square root of the input: NaN for half of a normal sample. */
+static const Model *root(Op op)
+{
+    int64_t dims[2] = {1, 8};
+    Net net = net_new(arena);
+    net_input(&net, "x", DT_FLOAT, 2, dims);
+    net_node(&net, op, "x", "y");
+    net_output(&net, "y", DT_FLOAT);
+    return net_finish(&net);
+}
+
+START_TEST(original_with_nan_is_inconclusive)
+{
+    const Model *model = root(OP_Sqrt);
+    rp_verdict_info info = judge(model, model, false, (rp_verify_options){0});
+    check_verdict(&info, "inconclusive");
+    check_words(&info, "output \"y\" of the original is not finite on sample 0");
+}
+END_TEST
+
+START_TEST(nan_in_the_second_only_is_a_difference)
+{
+    rp_verdict_info info = judge(root(OP_Abs), root(OP_Sqrt), false,
+                                 (rp_verify_options){0});
+    check_verdict(&info, "different");
+    check_words(&info, "output \"y\" of the second model on sample 0");
+    ck_assert_uint_eq(info.fault_count, 1);
+}
+END_TEST
+
+/* exp(1e9 x) moves by more than itself when 1e9 is rounded. */
+START_TEST(chaotic_original_is_inconclusive)
+{
+    int64_t dims[1] = {4};
+    double huge[4] = {3e9, 2e9, 1e9, 5e9};
+    Net net = net_new(arena);
+    net_input(&net, "x", DT_FLOAT, 1, dims);
+    net_weight(&net, "huge", DT_FLOAT, 1, dims, huge);
+    net_node(&net, OP_Mul, "x huge", "z");
+    net_node(&net, OP_Sin, "z", "y");
+    net_output(&net, "y", DT_FLOAT);
+    const Model *model = net_finish(&net);
+    rp_verdict_info info = judge(model, model, false, (rp_verify_options){0});
+    check_verdict(&info, "inconclusive");
+    check_words(&info, "rounding its own parameters");
+}
+END_TEST
+
+/* ---- Interfaces ---- */
+
+/* One Identity with names, types and sizes to choose. */
+static const Model *identity(const char *input, const char *output, DType type,
+                             int rank, int64_t last)
+{
+    int64_t dims[4] = {1, 1, 1, 1};
+    dims[rank - 1] = last;
+    Net net = net_new(arena);
+    net_input(&net, input, type, rank, dims);
+    net_node(&net, OP_Identity, input, output);
+    net_output(&net, output, type);
+    return net_finish(&net);
+}
+
+START_TEST(interfaces_that_differ_are_named)
+{
+    const Model *base = identity("x", "y", DT_FLOAT, 2, 4);
+    const struct {
+        const Model *other;
+        const char *words;
+    } cases[] = {
+        {identity("z", "y", DT_FLOAT, 2, 4),
+         "the second model has no input \"x\""},
+        {identity("x", "z", DT_FLOAT, 2, 4),
+         "the second model has no output \"y\""},
+        {identity("x", "y", DT_DOUBLE, 2, 4),
+         "input \"x\" is float32 in the first model and float64"},
+        {identity("x", "y", DT_FLOAT, 3, 4),
+         "input \"x\" has rank 2 in the first model and 3"},
+        {identity("x", "y", DT_FLOAT, 2, 5),
+         "axis 1 of input \"x\" is 4 in the first model and 5"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        rp_verdict_info info =
+            judge(base, cases[i].other, false, (rp_verify_options){0});
+        check_verdict(&info, "different");
+        check_words(&info, cases[i].words);
+    }
+}
+END_TEST
+
+static const Model *two_inputs(const char *first, const char *second)
+{
+    int64_t dims[1] = {6};
+    Net net = net_new(arena);
+    net_input(&net, first, DT_FLOAT, 1, dims);
+    net_input(&net, second, DT_FLOAT, 1, dims);
+    net_node(&net, OP_Sub, "p q", "y");
+    net_node(&net, OP_Mul, "p q", "z");
+    net_output(&net, strcmp(first, "p") == 0 ? "y" : "z", DT_FLOAT);
+    net_output(&net, strcmp(first, "p") == 0 ? "z" : "y", DT_FLOAT);
+    return net_finish(&net);
+}
+
+START_TEST(inputs_and_outputs_go_by_name_not_by_order)
+{
+    rp_verdict_info info = judge(two_inputs("p", "q"), two_inputs("q", "p"),
+                                 false, (rp_verify_options){0});
+    check_verdict(&info, "equivalent");
+    ck_assert_double_eq(info.outputs[0].weights, 0);
+    ck_assert_double_eq(info.outputs[1].weights, 0);
+}
+END_TEST
+
+START_TEST(extra_output_is_a_difference)
+{
+    const Model *a = identity("p", "y", DT_FLOAT, 1, 6);
+    int64_t dims[1] = {6};
+    Net net = net_new(arena);
+    net_input(&net, "p", DT_FLOAT, 1, dims);
+    net_node(&net, OP_Identity, "p", "y");
+    net_node(&net, OP_Neg, "p", "z");
+    net_output(&net, "y", DT_FLOAT);
+    net_output(&net, "z", DT_FLOAT);
+    rp_verdict_info info =
+        judge(a, net_finish(&net), false, (rp_verify_options){0});
+    check_verdict(&info, "different");
+    check_words(&info, "the first model has no output \"z\"");
+}
+END_TEST
+
+/* ---- Integer outputs ---- */
+
+static const Model *arg_max(double second)
+{
+    int64_t dims[2] = {1, 3}, weight[1] = {3};
+    double w[3] = {1, second, 0.5};
+    Net net = net_new(arena);
+    net_input(&net, "x", DT_FLOAT, 2, dims);
+    net_weight(&net, "w", DT_FLOAT, 1, weight, w);
+    net_node(&net, OP_Mul, "x w", "scores");
+    node_set_int(net_node(&net, OP_ArgMax, "scores", "y"), "axis", 1);
+    net_output(&net, "y", DT_INT64);
+    return net_finish(&net);
+}
+
+START_TEST(integer_outputs_must_be_equal)
+{
+    rp_verify_options options = {.samples = 8};
+    rp_verdict_info info = judge(arg_max(2), arg_max(2.0000001), false,
+                                 options);
+    ck_assert(info.outputs[0].equivalent);
+    info = judge(arg_max(2), arg_max(-2), false, options);
+    check_verdict(&info, "different");
+    ck_assert(!info.outputs[0].equivalent);
+    check_words(&info, "integers of output \"y\" differ");
+}
+END_TEST
+
+/* ---- Models that do not run ---- */
+
+START_TEST(second_model_that_fails_is_different)
+{
+    int64_t dims[2] = {1, 6}, good = 1, bad = 5;
+    double values[6] = {1, 2, 3, 4, 5, 6};
+    const Model *models[2];
+    for (int i = 0; i < 2; i++) {
+        Net net = net_new(arena);
+        net_input(&net, "x", DT_FLOAT, 2, dims)->fact.dims[1] =
+            dim_named(net.model->symbols, "n");
+        net_weight(&net, "w", DT_FLOAT, 1, i ? &bad : &good, values);
+        net_node(&net, OP_Add, "x w", "y");
+        net_output(&net, "y", DT_FLOAT);
+        models[i] = net_finish(&net);
+    }
+    const char *shapes[] = {"x:1,6"};
+    rp_verify_options options = {.input_shapes = shapes,
+                                 .input_shape_count = 1};
+    rp_verdict_info info = judge(models[0], models[1], false, options);
+    check_verdict(&info, "different");
+    check_words(&info, "the second model, on sample 0");
+    check_words(&info, "node_y");
+}
+END_TEST
+
+/* A size that the original does not take is not asked of either. */
+START_TEST(odd_sizes_are_only_tried)
+{
+    int64_t dims[4] = {1, 1, -1, 1}, shape[1] = {2};
+    double halves[2] = {2, -1};
+    const Model *models[2];
+    for (int i = 0; i < 2; i++) {
+        Net net = net_new(arena);
+        net_input(&net, "x", DT_FLOAT, 4, dims);
+        net_weight(&net, "halves", DT_INT64, 1, shape, halves);
+        net_node(&net, OP_Reshape, "x halves", "y");
+        net_output(&net, "y", DT_FLOAT);
+        models[i] = net_finish(&net);
+    }
+    rp_verdict_info info =
+        judge(models[0], models[1], false, (rp_verify_options){0});
+    check_verdict(&info, "equivalent");
+}
+END_TEST
+
+START_TEST(operator_without_a_kernel_is_trouble)
+{
+    int64_t dims[1] = {4};
+    Net net = net_new(arena);
+    net_input(&net, "x", DT_FLOAT, 1, dims);
+    Node *node = net_node(&net, OP_OTHER, "x", "y");
+    node->op_type = "Mystery";
+    net_output(&net, "y", DT_FLOAT);
+    const Model *model = net_finish(&net);
+    rp_verdict_info info;
+    rp_verify_options options = {0};
+    Err err = {0};
+    ck_assert_int_eq(
+        judge_models(arena, model, model, false, &options, &info, &err), -1);
+    ck_assert_int_eq(err.code, ERR_UNSUPPORTED_OPERATOR);
+    ck_assert_ptr_nonnull(strstr(err.message, "Mystery"));
+}
+END_TEST
+
+/* ---- Progress ---- */
+
+typedef struct Watch {
+    int calls, stop_at;
+    double last;
+    bool backwards;
+} Watch;
+
+static int watch(void *context, const char *phase, double done)
+{
+    Watch *w = context;
+    ck_assert_str_eq(phase, "verify");
+    w->backwards |= done < w->last || done > 1;
+    w->last = done;
+    return ++w->calls == w->stop_at;
+}
+
+START_TEST(progress_grows_to_the_end)
+{
+    Watch w = {0};
+    rp_verify_options options = {.progress = watch, .progress_context = &w};
+    judge(net_trained(arena, PLAIN), net_folded(arena, PLAIN), false, options);
+    ck_assert_int_gt(w.calls, 10);
+    ck_assert(!w.backwards);
+    ck_assert(w.last > 0.9);
+}
+END_TEST
+
+START_TEST(progress_can_cancel_anywhere)
+{
+    const Model *a = net_trained(arena, PLAIN), *b = net_folded(arena, PLAIN);
+    Watch all = {0};
+    rp_verify_options options = {.progress = watch, .progress_context = &all};
+    judge(a, b, false, options);
+    for (int stop = 1; stop <= all.calls; stop++) {
+        Watch w = {.stop_at = stop};
+        rp_verdict_info info;
+        Err err = {0};
+        options.progress_context = &w;
+        ck_assert_int_eq(
+            judge_models(arena, a, b, false, &options, &info, &err), -1);
+        ck_assert_int_eq(err.code, ERR_USAGE);
+        ck_assert_ptr_nonnull(strstr(err.message, "cancelled"));
+        ck_assert_int_eq(w.calls, stop);
+    }
+}
+END_TEST
+
+static TCase *same_case(void)
+{
+    TCase *tc = tcase_create("same");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, model_is_equivalent_to_itself);
+    tcase_add_test(tc, correct_fold_is_equivalent);
+    tcase_add_test(tc, unrounded_weights_sit_at_double_noise);
+    tcase_add_test(tc, the_roles_may_be_exchanged);
+    tcase_add_test(tc, other_weight_types_have_their_own_floor);
+    tcase_add_test(tc, symbolic_sizes_run_in_several);
+    tcase_add_test(tc, same_seed_gives_the_same_verdict);
+    tcase_add_test(tc, parts_may_be_left_out);
+    return tc;
+}
+
+static TCase *different_case(void)
+{
+    const int count = (int)(sizeof faults / sizeof *faults);
+    TCase *tc = tcase_create("different");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_loop_test(tc, planted_fault_is_caught_by_name, 0, count);
+    tcase_add_loop_test(tc, planted_fault_is_caught_in_a_fold_of_ours, 0,
+                        count);
+    tcase_add_test(tc, fault_below_the_noise_floor_is_caught_by_its_segment);
+    tcase_add_test(tc, ill_conditioned_model_is_measured_by_its_own_floor);
+    tcase_add_test(tc, original_with_nan_is_inconclusive);
+    tcase_add_test(tc, nan_in_the_second_only_is_a_difference);
+    tcase_add_test(tc, chaotic_original_is_inconclusive);
+    return tc;
+}
+
+static TCase *interface_case(void)
+{
+    TCase *tc = tcase_create("interface");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, interfaces_that_differ_are_named);
+    tcase_add_test(tc, inputs_and_outputs_go_by_name_not_by_order);
+    tcase_add_test(tc, extra_output_is_a_difference);
+    tcase_add_test(tc, integer_outputs_must_be_equal);
+    tcase_add_test(tc, second_model_that_fails_is_different);
+    tcase_add_test(tc, odd_sizes_are_only_tried);
+    tcase_add_test(tc, operator_without_a_kernel_is_trouble);
+    tcase_add_test(tc, progress_grows_to_the_end);
+    tcase_add_test(tc, progress_can_cancel_anywhere);
+    return tc;
+}
+
+Suite *suite_judge(void)
+{
+    Suite *suite = suite_create("judge");
+    suite_add_tcase(suite, same_case());
+    suite_add_tcase(suite, different_case());
+    suite_add_tcase(suite, interface_case());
+    return suite;
+}
