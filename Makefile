@@ -44,7 +44,8 @@ CONVERTER := main opt trouble format progress files common report_text \
     report_json cmd_convert cmd_verify cmd_lint cmd_inspect cmd_run cmd_bench \
     cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
-SUITES := err mem map half tensor shape op graph check infer dump affine kernel rule_sum rule_forward \
+SUITES := err mem map half tensor shape op graph check infer dump \
+    affine kernel rule_sum rule_forward \
     fixtures zoo weights \
     compare input segment judge \
     scan read read_node read_tensor read_damage \
@@ -66,6 +67,9 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 
 .PHONY: all lib samples demo test check asan layers headertest format bench \
     install uninstall clean help deps
+
+# `make V=1` shows commands, otherwise only what they make.
+say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)
 
 all: lib $(BUILD)/repfold samples
 
@@ -89,45 +93,45 @@ deps:
 
 $(BUILD)/onnx.pb-c.c: schema/onnx.proto
 	@mkdir -p $(BUILD)
-	protoc-c --c_out=$(BUILD) --proto_path=schema schema/onnx.proto
+	$(call say,GEN) protoc-c --c_out=$(BUILD) --proto_path=schema schema/onnx.proto
 $(BUILD)/onnx.pb-c.h: $(BUILD)/onnx.pb-c.c ;
 
 $(BUILD)/onnx.pb-c.o: $(BUILD)/onnx.pb-c.c
-	$(CC) -std=c11 -O2 -fPIC -fvisibility=hidden $(SANITIZE) -I$(BUILD) \
+	$(call say,CC) $(CC) -std=c11 -O2 -fPIC -fvisibility=hidden $(SANITIZE) -I$(BUILD) \
 	    $(PC_CFLAGS) -c -o $@ $<
 
 $(BUILD)/src/exec/%.o $(BUILD)/src/fold/kernel.o: OPTIMIZE := $(EXEC_OPTIMIZE)
 $(BUILD)/%.o: %.c | $(BUILD)/onnx.pb-c.h
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC) $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/librepfold.a: $(LIB_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR) $(AR) rcs $@ $^
 
 $(BUILD)/librepfold.so: $(LIB_OBJECTS)
-	$(CC) -shared -Wl,-soname,librepfold.so.$(SOVERSION) -Wl,-z,relro,-z,now \
+	$(call say,LD) $(CC) -shared -Wl,-soname,librepfold.so.$(SOVERSION) -Wl,-z,relro,-z,now \
 	    -o $@.$(VERSION) $^ $(LIBS)
-	ln -sf librepfold.so.$(VERSION) $@.$(SOVERSION)
-	ln -sf librepfold.so.$(SOVERSION) $@
+	@ln -sf librepfold.so.$(VERSION) $@.$(SOVERSION)
+	@ln -sf librepfold.so.$(SOVERSION) $@
 
 $(BUILD)/repfold: $(CONVERTER_OBJECTS) $(BUILD)/librepfold.a
-	$(CC) -o $@ $^ $(LIBS)
+	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
 
 $(BUILD)/suites.def: Makefile
 	@mkdir -p $(BUILD)
-	printf 'SUITE(%s)\n' $(SUITES) >$@
+	@printf 'SUITE(%s)\n' $(SUITES) >$@
 $(TEST_OBJECTS): $(BUILD)/suites.def
 
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/librepfold.a
-	$(CC) -o $@ $^ $(shell pkg-config --libs check) $(LIBS)
+	$(call say,LD) $(CC) -o $@ $^ $(shell pkg-config --libs check) $(LIBS)
 
 samples: $(SAMPLES:%=$(BUILD)/samples/%)
 
 # Against the shared library, as a user's program would be.
 $(BUILD)/samples/%: samples/%.c src/repfold.h $(BUILD)/librepfold.so
 	@mkdir -p $(@D)
-	$(CC) -std=c99 $(OPTIMIZE) $(CFLAGS) $(WARNINGS) $(WERROR) $(SANITIZE) \
+	$(call say,CC) $(CC) -std=c99 $(OPTIMIZE) $(CFLAGS) $(WARNINGS) $(WERROR) $(SANITIZE) \
 	    -Isrc -o $@ $< -L$(BUILD) -Wl,-rpath,$(abspath $(BUILD)) -lrepfold \
 	    $(SANITIZE)
 
@@ -162,17 +166,8 @@ format:
 	    $(wildcard src/*.[ch] src/*/*.[ch] converter/*.[ch] samples/*.c \
 	    tests/*.[ch]))
 
-$(BUILD)/repfold.pc: Makefile
-	@mkdir -p $(BUILD)
-	printf '%s\n' 'prefix=$(PREFIX)' 'Name: repfold' \
-	    'Description: re-parameterizes ONNX models, with proof' \
-	    'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' \
-	    'Libs: -L$${prefix}/lib -lrepfold' \
-	    'Requires.private: $(PC_MODULES)' \
-	    'Libs.private: -lm -pthread' >$@
-
 ROOT = $(DESTDIR)$(PREFIX)
-install: lib $(BUILD)/repfold $(BUILD)/repfold.pc
+install: lib $(BUILD)/repfold
 	install -d $(ROOT)/bin $(ROOT)/lib/pkgconfig $(ROOT)/include \
 	    $(ROOT)/share/man/man1 $(ROOT)/share/zsh/site-functions \
 	    $(ROOT)/share/bash-completion/completions \
@@ -182,7 +177,12 @@ install: lib $(BUILD)/repfold $(BUILD)/repfold.pc
 	install -m 644 $(BUILD)/librepfold.so.$(VERSION) $(ROOT)/lib
 	ln -sf librepfold.so.$(VERSION) $(ROOT)/lib/librepfold.so.$(SOVERSION)
 	ln -sf librepfold.so.$(SOVERSION) $(ROOT)/lib/librepfold.so
-	install -m 644 $(BUILD)/repfold.pc $(ROOT)/lib/pkgconfig
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: repfold' \
+	    'Description: re-parameterizes ONNX models, with proof' \
+	    'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' \
+	    'Libs: -L$${prefix}/lib -lrepfold' \
+	    'Requires.private: $(PC_MODULES)' 'Libs.private: -lm -pthread' \
+	    >$(ROOT)/lib/pkgconfig/repfold.pc
 	install -m 644 src/repfold.h $(ROOT)/include
 	install -m 644 converter/repfold.1 $(ROOT)/share/man/man1
 	install -m 644 converter/completions/repfold.bash \

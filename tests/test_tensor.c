@@ -80,7 +80,7 @@ END_TEST
 START_TEST(elements_are_read_at_any_alignment)
 {
     char bytes[1 + 3 * sizeof(double)];
-    const double values[3] = {1.5, -2, INFINITY};
+    const double values[3] = {1.5, -2, HUGE_VAL};
     double out[3];
     memcpy(bytes + 1, values, sizeof values);
     Tensor *tensor = tensor_over(DT_DOUBLE, 3, bytes + 1, sizeof values);

@@ -77,8 +77,11 @@ static Dim *dims_of_tensor(Arena *arena, Symbols *symbols,
     int64_t values[FACT_INTS_MAX];
     Dim *dims = arena_array(arena, (size_t)tensor->count, sizeof *dims);
     tensor_read_i64(tensor, 0, tensor->count, values);
-    for (int64_t i = 0; i < tensor->count; i++)
-        dims[i] = dim_number(symbols, values[i]);
+    for (int64_t i = 0; i < tensor->count; i++) {
+        bool too_large = tensor->type == DT_UINT64 && values[i] < 0;
+        dims[i] = too_large ? dim_unknown(symbols)
+                            : dim_number(symbols, values[i]);
+    }
     return dims;
 }
 

@@ -1,0 +1,56 @@
+/* The table of operators. */
+#include <string.h>
+
+#include "graph/graph.h"
+#include "suites.h"
+
+START_TEST(every_row_is_found_by_its_name)
+{
+    for (int i = OP_OTHER + 1; i < OP_COUNT; i++)
+        ck_assert_int_eq(op_find(op_name((Op)i)), i);
+}
+END_TEST
+
+/* op_find searches by bisection. */
+START_TEST(rows_are_sorted)
+{
+    for (int i = OP_OTHER + 2; i < OP_COUNT; i++)
+        ck_assert_int_lt(strcmp(op_name((Op)(i - 1)), op_name((Op)i)), 0);
+}
+END_TEST
+
+START_TEST(other_names_are_no_operator)
+{
+    static const char *const names[] = {"",     "conv", "Con", "Convs",
+                                        "Zzz", "Aaa",  "LSTM"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        ck_assert_int_eq(op_find(names[i]), OP_OTHER);
+}
+END_TEST
+
+START_TEST(arities)
+{
+    ck_assert_int_eq(op_arity(OP_Conv).min_inputs, 2);
+    ck_assert_int_eq(op_arity(OP_Conv).max_inputs, 3);
+    ck_assert_int_eq(op_arity(OP_Concat).max_inputs, -1);
+    ck_assert_int_eq(op_arity(OP_Split).max_outputs, -1);
+    for (int i = OP_OTHER; i < OP_COUNT; i++) {
+        OpArity arity = op_arity((Op)i);
+        ck_assert(arity.max_inputs < 0 ||
+                  arity.min_inputs <= arity.max_inputs);
+        ck_assert_int_ne(arity.max_outputs, 0);
+    }
+}
+END_TEST
+
+Suite *suite_op(void)
+{
+    Suite *suite = suite_create("op");
+    TCase *tcase = tcase_create("op");
+    tcase_add_test(tcase, every_row_is_found_by_its_name);
+    tcase_add_test(tcase, rows_are_sorted);
+    tcase_add_test(tcase, other_names_are_no_operator);
+    tcase_add_test(tcase, arities);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
