@@ -189,10 +189,9 @@ static void print_output(FILE *stream, const rp_output_verdict *output)
                 format_number(output->execution_b));
 }
 
-static void print_segment(FILE *stream, const char *what,
-                          const rp_segment_verdict *segment)
+static void print_fault(FILE *stream, const rp_segment_verdict *segment)
 {
-    fprintf(stream, "  %s at ", what);
+    fputs("  fault at ", stream);
     print_escaped(stream, segment->output);
     fputs(" (", stream);
     print_escaped(stream, segment->node_b);
@@ -205,16 +204,20 @@ static void print_segments(FILE *stream, const rp_verdict_info *info)
 {
     enum { FAULTS_SHOWN = 8 };
     for (size_t i = 0; i < info->fault_count && i < FAULTS_SHOWN; i++)
-        print_segment(stream, "fault", &info->faults[i]);
+        print_fault(stream, &info->faults[i]);
     if (info->fault_count > FAULTS_SHOWN)
         fprintf(stream, "  and %zu more faults\n",
                 info->fault_count - FAULTS_SHOWN);
     if (info->segments == 0)
         return;
-    fprintf(stream, "  %zu segment%s compared\n", info->segments,
+    fprintf(stream, "  %zu segment%s compared", info->segments,
             plural(info->segments));
-    if (info->worst && info->fault_count == 0)
-        print_segment(stream, "worst", info->worst);
+    if (info->worst && info->fault_count == 0) {
+        fprintf(stream, "; the worst, at %s of its rounding bound, ends at\n"
+                        "    ", format_number(info->worst->ratio));
+        print_escaped(stream, info->worst->output);
+    }
+    fputc('\n', stream);
 }
 
 static void print_verdict(FILE *stream, const rp_verdict_info *info)

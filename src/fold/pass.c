@@ -86,13 +86,15 @@ static int rounds_run(Fold *fold, Err *err)
 static int rules_enabled(const rp_fold_options *options, RuleSet *enabled,
                          Err *err)
 {
-    RuleSet skipped = 0;
+    RuleSet skipped = 0, added = 0;
     *enabled = (1u << RULE_COUNT) - 1;
     if (options->only)
         TRY(rules_parse(options->only, enabled, err));
+    if (options->enable)
+        TRY(rules_parse(options->enable, &added, err));
     if (options->skip)
         TRY(rules_parse(options->skip, &skipped, err));
-    *enabled &= ~skipped;
+    *enabled = (*enabled | added) & ~skipped;
     return 0;
 }
 
