@@ -90,6 +90,35 @@ START_TEST(random_bytes_are_no_model)
 }
 END_TEST
 
+/* Reads with the n-th allocation failing; true when none did. */
+static bool reads_failing_at(size_t n, const Proto *file)
+{
+    Arena *own = arena_new(0);
+    Err err = {0};
+    volatile bool read = false;
+    if (ARENA_GUARD(own)) {
+        Model *model;
+        mem_fail_at(n);
+        read = model_read_memory(own, file->bytes, file->size, "test.onnx",
+                                 NULL, &model, &err) == 0;
+    }
+    mem_fail_at(0);
+    arena_free(own);
+    return read;
+}
+
+START_TEST(running_out_of_memory_unwinds)
+{
+    Proto file;
+    rich_model(&file);
+    size_t n = 1;
+    while (n < 10000 && !reads_failing_at(n, &file))
+        n++;
+    ck_assert_uint_gt(n, 10);
+    ck_assert_uint_lt(n, 10000);
+}
+END_TEST
+
 START_TEST(memory_is_bounded)
 {
     Proto graph;
@@ -118,6 +147,7 @@ Suite *suite_read_damage(void)
     tcase_add_test(tcase, no_prefix_of_a_model_is_a_model);
     tcase_add_test(tcase, no_flipped_bit_does_harm);
     tcase_add_test(tcase, random_bytes_are_no_model);
+    tcase_add_test(tcase, running_out_of_memory_unwinds);
     tcase_add_test(tcase, memory_is_bounded);
     suite_add_tcase(suite, tcase);
     return suite;
