@@ -7,7 +7,7 @@
 
 #include "base/random.h"
 
-Net net_new(Arena *arena)
+Net toy_new(Arena *arena)
 {
     Net net = {arena, model_new(arena), NULL};
     net.graph = net.model->graph = graph_new(net.model, NULL);
@@ -16,7 +16,7 @@ Net net_new(Arena *arena)
     return net;
 }
 
-Value *net_input(Net *net, const char *name, DType type, int rank,
+Value *toy_input(Net *net, const char *name, DType type, int rank,
                  const int64_t *dims)
 {
     static const char *const symbols[] = {"batch", "channels", "height",
@@ -31,7 +31,7 @@ Value *net_input(Net *net, const char *name, DType type, int rank,
     return value;
 }
 
-Value *net_output(Net *net, const char *name, DType type)
+Value *toy_output(Net *net, const char *name, DType type)
 {
     Value *value = graph_value(net->graph, name);
     value->fact.type = type;
@@ -39,7 +39,7 @@ Value *net_output(Net *net, const char *name, DType type)
     return value;
 }
 
-Value *net_weight(Net *net, const char *name, DType type, int rank,
+Value *toy_weight(Net *net, const char *name, DType type, int rank,
                   const int64_t *dims, const double *values)
 {
     void *data;
@@ -66,7 +66,7 @@ static void kept_read(const TensorFormula *self, int64_t first, int64_t count,
     memcpy(out, kept->values + first, (size_t)count * sizeof *out);
 }
 
-Value *net_formula(Net *net, const char *name, int rank, const int64_t *dims,
+Value *toy_formula(Net *net, const char *name, int rank, const int64_t *dims,
                    const double *values)
 {
     Kept *kept = arena_alloc(net->arena, sizeof *kept);
@@ -81,7 +81,7 @@ Value *net_formula(Net *net, const char *name, int rank, const int64_t *dims,
     return value;
 }
 
-Node *net_node(Net *net, Op op, const char *inputs, const char *output)
+Node *toy_node(Net *net, Op op, const char *inputs, const char *output)
 {
     Value *values[8];
     int count = 0;
@@ -96,7 +96,7 @@ Node *net_node(Net *net, Op op, const char *inputs, const char *output)
     return node;
 }
 
-Model *net_finish(Net *net)
+Model *toy_finish(Net *net)
 {
     Err err = {0};
     graph_fill_uses(net->graph);
@@ -171,8 +171,8 @@ static Shape with_defaults(Shape shape)
 static Net net_begin(Arena *arena, Shape shape)
 {
     int64_t fixed[4] = {1, IMAGE, SIZE, SIZE}, free[4] = {-1, IMAGE, -1, -1};
-    Net net = net_new(arena);
-    net_input(&net, "x", shape.type, 4, shape.symbolic ? free : fixed);
+    Net net = toy_new(arena);
+    toy_input(&net, "x", shape.type, 4, shape.symbolic ? free : fixed);
     return net;
 }
 
@@ -180,7 +180,7 @@ static void add_conv(Net *net, const char *inputs, const char *output,
                      int64_t pad)
 {
     int64_t pads[4] = {pad, pad, pad, pad};
-    node_set_ints(net_node(net, OP_Conv, inputs, output), "pads", pads, 4);
+    node_set_ints(toy_node(net, OP_Conv, inputs, output), "pads", pads, 4);
 }
 
 static void add_bn(Net *net, Shape shape, const Parameters *p, int index,
@@ -193,28 +193,28 @@ static void add_bn(Net *net, Shape shape, const Parameters *p, int index,
     for (int i = 0; i < 4; i++) {
         const char *name =
             arena_printf(net->arena, "bn%d_%s", index, parts[i]);
-        net_weight(net, name, shape.type, 1, &channels, p->bn[index][i]);
+        toy_weight(net, name, shape.type, 1, &channels, p->bn[index][i]);
         length += snprintf(inputs + length, sizeof inputs - (size_t)length,
                            " %s", name);
     }
-    Node *node = net_node(net, OP_BatchNormalization, inputs, output);
+    Node *node = toy_node(net, OP_BatchNormalization, inputs, output);
     node_set_float(node, "epsilon", (float)EPSILON);
 }
 
 static void add_head(Net *net, Shape shape, const Parameters *p)
 {
     int64_t dims[2] = {CLASSES, C};
-    net_weight(net, "head_w", shape.type, 2, dims, p->head);
-    net_weight(net, "head_b", shape.type, 1, dims, p->head_bias);
-    net_node(net, OP_Add, "scaled act", "mixed");
-    net_node(net, OP_GlobalAveragePool, "mixed", "pooled");
-    net_node(net, OP_Flatten, "pooled", "flat");
-    node_set_int(net_node(net, OP_Gemm, "flat head_w head_b", "y"), "transB",
+    toy_weight(net, "head_w", shape.type, 2, dims, p->head);
+    toy_weight(net, "head_b", shape.type, 1, dims, p->head_bias);
+    toy_node(net, OP_Add, "scaled act", "mixed");
+    toy_node(net, OP_GlobalAveragePool, "mixed", "pooled");
+    toy_node(net, OP_Flatten, "pooled", "flat");
+    node_set_int(toy_node(net, OP_Gemm, "flat head_w head_b", "y"), "transB",
                  1);
-    net_output(net, "y", shape.type);
+    toy_output(net, "y", shape.type);
 }
 
-Model *net_trained(Arena *arena, Shape shape)
+Model *toy_trained(Arena *arena, Shape shape)
 {
     Parameters p;
     shape = with_defaults(shape);
@@ -222,12 +222,12 @@ Model *net_trained(Arena *arena, Shape shape)
     Net net = net_begin(arena, shape);
     int64_t stem[4] = {C, IMAGE, 3, 3}, three[4] = {C, C, 3, 3};
     int64_t one[4] = {C, C, 1, 1}, scale[3] = {C, 1, 1};
-    net_weight(&net, "stem_w", shape.type, 4, stem, p.stem);
-    net_weight(&net, "conv3_w", shape.type, 4, three, p.conv3);
-    net_weight(&net, "conv1_w", shape.type, 4, one, p.conv1);
-    net_weight(&net, "mix_w", shape.type, 4, one, p.mix);
-    net_weight(&net, "mix_b", shape.type, 1, one, p.mix_bias);
-    net_weight(&net, "layer_scale", shape.type, 3, scale, p.layer_scale);
+    toy_weight(&net, "stem_w", shape.type, 4, stem, p.stem);
+    toy_weight(&net, "conv3_w", shape.type, 4, three, p.conv3);
+    toy_weight(&net, "conv1_w", shape.type, 4, one, p.conv1);
+    toy_weight(&net, "mix_w", shape.type, 4, one, p.mix);
+    toy_weight(&net, "mix_b", shape.type, 1, one, p.mix_bias);
+    toy_weight(&net, "layer_scale", shape.type, 3, scale, p.layer_scale);
     add_conv(&net, "x stem_w", "stem_conv", 1);
     add_bn(&net, shape, &p, 0, "stem_conv", "stem");
     add_conv(&net, "stem conv3_w", "conv3", 1);
@@ -235,13 +235,13 @@ Model *net_trained(Arena *arena, Shape shape)
     add_conv(&net, "stem conv1_w", "conv1", 0);
     add_bn(&net, shape, &p, 2, "conv1", "branch1");
     add_bn(&net, shape, &p, 3, "stem", "branch0");
-    net_node(&net, OP_Add, "branch3 branch1", "sum");
-    net_node(&net, OP_Add, "sum branch0", "block");
-    net_node(&net, OP_Relu, "block", "act");
+    toy_node(&net, OP_Add, "branch3 branch1", "sum");
+    toy_node(&net, OP_Add, "sum branch0", "block");
+    toy_node(&net, OP_Relu, "block", "act");
     add_conv(&net, "act mix_w mix_b", "mix", 0);
-    net_node(&net, OP_Mul, "mix layer_scale", "scaled");
+    toy_node(&net, OP_Mul, "mix layer_scale", "scaled");
     add_head(&net, shape, &p);
-    return net_finish(&net);
+    return toy_finish(&net);
 }
 
 static double bn_scale(const Parameters *p, int index, int channel)
@@ -300,12 +300,12 @@ static void add_merged(Net *net, Shape shape, const char *name, int rank,
                        const int64_t *dims, const double *values)
 {
     if (shape.formulas)
-        net_formula(net, name, rank, dims, values);
+        toy_formula(net, name, rank, dims, values);
     else
-        net_weight(net, name, shape.type, rank, dims, values);
+        toy_weight(net, name, shape.type, rank, dims, values);
 }
 
-Model *net_folded(Arena *arena, Shape shape)
+Model *toy_folded(Arena *arena, Shape shape)
 {
     Parameters p;
     Merged m;
@@ -323,10 +323,10 @@ Model *net_folded(Arena *arena, Shape shape)
     add_merged(&net, shape, "m_b", 1, one, m.mix_bias);
     add_conv(&net, "x s_w s_b", "stem", 1);
     int64_t pads[4] = {1, 1, 1, 1}, shifted[4] = {0, 1, 2, 1};
-    node_set_ints(net_node(&net, OP_Conv, "stem b_w b_b", "block"), "pads",
+    node_set_ints(toy_node(&net, OP_Conv, "stem b_w b_b", "block"), "pads",
                   shape.fault == FAULT_PAD ? shifted : pads, 4);
-    net_node(&net, OP_Relu, "block", "act");
+    toy_node(&net, OP_Relu, "block", "act");
     add_conv(&net, "act m_w m_b", "scaled", 0);
     add_head(&net, shape, &p);
-    return net_finish(&net);
+    return toy_finish(&net);
 }

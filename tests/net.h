@@ -10,22 +10,22 @@ typedef struct Net {
     Graph *graph;
 } Net;
 
-Net net_new(Arena *arena);
+Net toy_new(Arena *arena);
 /* A size < 0 is symbolic: the axis' own symbol. */
-Value *net_input(Net *net, const char *name, DType type, int rank,
+Value *toy_input(Net *net, const char *name, DType type, int rank,
                  const int64_t *dims);
-Value *net_output(Net *net, const char *name, DType type);
+Value *toy_output(Net *net, const char *name, DType type);
 /* An initializer: the values rounded to the type. */
-Value *net_weight(Net *net, const char *name, DType type, int rank,
+Value *toy_weight(Net *net, const char *name, DType type, int rank,
                   const int64_t *dims, const double *values);
 /* The same, as a formula that keeps the values unrounded. */
-Value *net_formula(Net *net, const char *name, int rank, const int64_t *dims,
+Value *toy_formula(Net *net, const char *name, int rank, const int64_t *dims,
                    const double *values);
 /* A node by the names of its inputs, separated by blanks; it is named after
  * its output. */
-Node *net_node(Net *net, Op op, const char *inputs, const char *output);
+Node *toy_node(Net *net, Op op, const char *inputs, const char *output);
 /* Fills facts and uses; every test does so last. */
-Model *net_finish(Net *net);
+Model *toy_finish(Net *net);
 
 /*
  * A reparameterizable network, as trained and as folded by hand in double:
@@ -52,7 +52,7 @@ typedef struct Shape {
     Fault fault;
 } Shape;
 
-Model *net_trained(Arena *arena, Shape shape);
-Model *net_folded(Arena *arena, Shape shape);
+Model *toy_trained(Arena *arena, Shape shape);
+Model *toy_folded(Arena *arena, Shape shape);
 
 #endif

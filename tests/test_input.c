@@ -26,11 +26,11 @@ static void teardown(void)
 /* A model that only hands on what it is given. */
 static const Model *pass_on(DType type, int rank, const int64_t *dims)
 {
-    Net net = net_new(arena);
-    net_input(&net, "x", type, rank, dims);
-    net_node(&net, OP_Identity, "x", "y");
-    net_output(&net, "y", type);
-    return net_finish(&net);
+    Net net = toy_new(arena);
+    toy_input(&net, "x", type, rank, dims);
+    toy_node(&net, OP_Identity, "x", "y");
+    toy_output(&net, "y", type);
+    return toy_finish(&net);
 }
 
 static InputPlan plan_for(const Model *model, rp_verify_options options)
@@ -182,12 +182,12 @@ START_TEST(channels_come_from_the_convolution_that_reads_them)
 {
     int64_t dims[4] = {-1, -1, -1, -1}, weight[4] = {2, 5, 1, 1};
     double zeros[10] = {0};
-    Net net = net_new(arena);
-    net_input(&net, "x", DT_FLOAT, 4, dims);
-    net_weight(&net, "w", DT_FLOAT, 4, weight, zeros);
-    net_node(&net, OP_Conv, "x w", "y");
-    net_output(&net, "y", DT_FLOAT);
-    InputPlan plan = plan_for(net_finish(&net), (rp_verify_options){0});
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 4, dims);
+    toy_weight(&net, "w", DT_FLOAT, 4, weight, zeros);
+    toy_node(&net, OP_Conv, "x w", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    InputPlan plan = plan_for(toy_finish(&net), (rp_verify_options){0});
     ck_assert_int_eq(only_input(&plan, 0)->dims[1], 5);
 }
 END_TEST
@@ -236,12 +236,12 @@ END_TEST
 
 START_TEST(unknown_rank_asks_for_a_shape)
 {
-    Net net = net_new(arena);
+    Net net = toy_new(arena);
     int64_t none = 0;
-    net_input(&net, "x", DT_FLOAT, 0, &none)->fact.rank = -1;
-    net_node(&net, OP_Identity, "x", "y");
-    net_output(&net, "y", DT_FLOAT);
-    const Model *model = net_finish(&net);
+    toy_input(&net, "x", DT_FLOAT, 0, &none)->fact.rank = -1;
+    toy_node(&net, OP_Identity, "x", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    const Model *model = toy_finish(&net);
     check_refused(model, (rp_verify_options){0}, ERR_BAD_INPUT,
                   "--input-shape x:");
     const char *shapes[] = {"x:2,2"};
@@ -277,15 +277,15 @@ END_TEST
 
 START_TEST(input_with_a_default_is_not_asked_for)
 {
-    Net net = net_new(arena);
-    net_input(&net, "x", DT_FLOAT, 4, IMAGE);
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 4, IMAGE);
     int64_t one = 1;
     double value = 2;
-    net_input(&net, "factor", DT_FLOAT, 1, &one);
-    net_weight(&net, "factor", DT_FLOAT, 1, &one, &value);
-    net_node(&net, OP_Mul, "x factor", "y");
-    net_output(&net, "y", DT_FLOAT);
-    InputPlan plan = plan_for(net_finish(&net), (rp_verify_options){0});
+    toy_input(&net, "factor", DT_FLOAT, 1, &one);
+    toy_weight(&net, "factor", DT_FLOAT, 1, &one, &value);
+    toy_node(&net, OP_Mul, "x factor", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    InputPlan plan = plan_for(toy_finish(&net), (rp_verify_options){0});
     ck_assert_int_eq(plan.slot_count, 1);
 }
 END_TEST
@@ -356,15 +356,15 @@ END_TEST
 START_TEST(every_input_needs_its_data)
 {
     int64_t dims[1] = {3};
-    Net net = net_new(arena);
-    net_input(&net, "p", DT_FLOAT, 1, dims);
-    net_input(&net, "q", DT_FLOAT, 1, dims);
-    net_node(&net, OP_Add, "p q", "y");
-    net_output(&net, "y", DT_FLOAT);
+    Net net = toy_new(arena);
+    toy_input(&net, "p", DT_FLOAT, 1, dims);
+    toy_input(&net, "q", DT_FLOAT, 1, dims);
+    toy_node(&net, OP_Add, "p q", "y");
+    toy_output(&net, "y", DT_FLOAT);
     const char *path = write_npy(DT_FLOAT, 1, dims);
     const char *text = bind_text("q", path);
     rp_verify_options options = {.input_files = &text, .input_file_count = 1};
-    check_refused(net_finish(&net), options, ERR_BAD_INPUT,
+    check_refused(toy_finish(&net), options, ERR_BAD_INPUT,
                   "\"p\" has 0 of 1 data files");
     unlink(path);
 }

@@ -32,7 +32,7 @@ static rp_verdict_info judge(const Model *a, const Model *b, bool folded,
 
 static rp_verdict_info judge_nets(Shape a, Shape b, bool folded)
 {
-    return judge(net_trained(arena, a), net_folded(arena, b), folded,
+    return judge(toy_trained(arena, a), toy_folded(arena, b), folded,
                  (rp_verify_options){0});
 }
 
@@ -55,7 +55,7 @@ static const Shape PLAIN = {0};
 
 START_TEST(model_is_equivalent_to_itself)
 {
-    const Model *model = net_trained(arena, PLAIN);
+    const Model *model = toy_trained(arena, PLAIN);
     rp_verdict_info info = judge(model, model, false, (rp_verify_options){0});
     check_verdict(&info, "equivalent");
     ck_assert_double_eq(info.outputs[0].weights, 0);
@@ -99,7 +99,7 @@ END_TEST
 START_TEST(the_roles_may_be_exchanged)
 {
     rp_verdict_info info =
-        judge(net_folded(arena, PLAIN), net_trained(arena, PLAIN), false,
+        judge(toy_folded(arena, PLAIN), toy_trained(arena, PLAIN), false,
               (rp_verify_options){0});
     check_verdict(&info, "equivalent");
     ck_assert_uint_ge(info.segments, 3);
@@ -135,7 +135,7 @@ START_TEST(same_seed_gives_the_same_verdict)
     rp_verdict_info a = judge_nets(PLAIN, PLAIN, false);
     rp_verdict_info b = judge_nets(PLAIN, PLAIN, false);
     rp_verdict_info c =
-        judge(net_trained(arena, PLAIN), net_folded(arena, PLAIN), false,
+        judge(toy_trained(arena, PLAIN), toy_folded(arena, PLAIN), false,
               (rp_verify_options){.seed = 9, .threads = 1});
     ck_assert_double_eq(a.outputs[0].weights, b.outputs[0].weights);
     ck_assert_double_eq(a.outputs[0].noise_floor, b.outputs[0].noise_floor);
@@ -149,8 +149,8 @@ START_TEST(parts_may_be_left_out)
 {
     rp_verify_options options = {
         .samples = 1, .skip_f32 = 1, .skip_segments = 1, .noise_runs = 1};
-    rp_verdict_info info = judge(net_trained(arena, PLAIN),
-                                 net_folded(arena, PLAIN), false, options);
+    rp_verdict_info info = judge(toy_trained(arena, PLAIN),
+                                 toy_folded(arena, PLAIN), false, options);
     check_verdict(&info, "equivalent");
     ck_assert_int_eq(info.samples, 1);
     ck_assert(isnan(info.outputs[0].execution_a));
@@ -201,17 +201,17 @@ static const Model *quiet_branch(double weight)
 {
     int64_t one[4] = {1, 1, 1, 1}, image[4] = {1, 1, 5, 5};
     double small = 1e-7, gain = 1.3;
-    Net net = net_new(arena);
-    net_input(&net, "x", DT_FLOAT, 4, image);
-    net_weight(&net, "w", DT_FLOAT, 4, one, &weight);
-    net_weight(&net, "small", DT_FLOAT, 4, one, &small);
-    net_weight(&net, "gain", DT_FLOAT, 4, one, &gain);
-    net_node(&net, OP_Conv, "x w", "inner");
-    net_node(&net, OP_Mul, "inner small", "scaled");
-    net_node(&net, OP_Add, "x scaled", "sum");
-    net_node(&net, OP_Mul, "sum gain", "y");
-    net_output(&net, "y", DT_FLOAT);
-    return net_finish(&net);
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 4, image);
+    toy_weight(&net, "w", DT_FLOAT, 4, one, &weight);
+    toy_weight(&net, "small", DT_FLOAT, 4, one, &small);
+    toy_weight(&net, "gain", DT_FLOAT, 4, one, &gain);
+    toy_node(&net, OP_Conv, "x w", "inner");
+    toy_node(&net, OP_Mul, "inner small", "scaled");
+    toy_node(&net, OP_Add, "x scaled", "sum");
+    toy_node(&net, OP_Mul, "sum gain", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
 }
 
 START_TEST(fault_below_the_noise_floor_is_caught_by_its_segment)
@@ -236,26 +236,26 @@ START_TEST(ill_conditioned_model_is_measured_by_its_own_floor)
         w[i] = (double)(float)w[i];
         v[i] = (double)(float)(w[i] * (1 + 3e-5 * (i + 1)));
     }
-    Net a = net_new(arena);
-    net_input(&a, "x", DT_FLOAT, 2, dims);
-    net_weight(&a, "w", DT_FLOAT, 2, weight, w);
-    net_weight(&a, "v", DT_FLOAT, 2, weight, v);
-    net_node(&a, OP_MatMul, "x w", "wx");
-    net_node(&a, OP_MatMul, "x v", "vx");
-    net_node(&a, OP_Sub, "wx vx", "y");
-    net_output(&a, "y", DT_FLOAT);
-    const Model *original = net_finish(&a);
+    Net a = toy_new(arena);
+    toy_input(&a, "x", DT_FLOAT, 2, dims);
+    toy_weight(&a, "w", DT_FLOAT, 2, weight, w);
+    toy_weight(&a, "v", DT_FLOAT, 2, weight, v);
+    toy_node(&a, OP_MatMul, "x w", "wx");
+    toy_node(&a, OP_MatMul, "x v", "vx");
+    toy_node(&a, OP_Sub, "wx vx", "y");
+    toy_output(&a, "y", DT_FLOAT);
+    const Model *original = toy_finish(&a);
     for (int k = 0; k < 2; k++) {
         /* As a tool folds that subtracts what it first rounds to an ulp of
          * w; and the same with what is no rounding at all. */
         for (int i = 0; i < 6; i++)
             merged[i] = (w[i] - v[i]) + (k ? 3e-6 : 3e-8) * fabs(w[i]);
-        Net b = net_new(arena);
-        net_input(&b, "x", DT_FLOAT, 2, dims);
-        net_weight(&b, "m", DT_FLOAT, 2, weight, merged);
-        net_node(&b, OP_MatMul, "x m", "y");
-        net_output(&b, "y", DT_FLOAT);
-        rp_verdict_info info = judge(original, net_finish(&b), false,
+        Net b = toy_new(arena);
+        toy_input(&b, "x", DT_FLOAT, 2, dims);
+        toy_weight(&b, "m", DT_FLOAT, 2, weight, merged);
+        toy_node(&b, OP_MatMul, "x m", "y");
+        toy_output(&b, "y", DT_FLOAT);
+        rp_verdict_info info = judge(original, toy_finish(&b), false,
                                      (rp_verify_options){0});
         check_verdict(&info, k ? "different" : "equivalent");
         ck_assert(info.outputs[0].weights > 1e-4);
@@ -269,11 +269,11 @@ END_TEST
 static const Model *root(Op op)
 {
     int64_t dims[2] = {1, 8};
-    Net net = net_new(arena);
-    net_input(&net, "x", DT_FLOAT, 2, dims);
-    net_node(&net, op, "x", "y");
-    net_output(&net, "y", DT_FLOAT);
-    return net_finish(&net);
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 2, dims);
+    toy_node(&net, op, "x", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
 }
 
 START_TEST(original_with_nan_is_inconclusive)
@@ -300,13 +300,13 @@ START_TEST(chaotic_original_is_inconclusive)
 {
     int64_t dims[1] = {4};
     double huge[4] = {3e9, 2e9, 1e9, 5e9};
-    Net net = net_new(arena);
-    net_input(&net, "x", DT_FLOAT, 1, dims);
-    net_weight(&net, "huge", DT_FLOAT, 1, dims, huge);
-    net_node(&net, OP_Mul, "x huge", "z");
-    net_node(&net, OP_Sin, "z", "y");
-    net_output(&net, "y", DT_FLOAT);
-    const Model *model = net_finish(&net);
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 1, dims);
+    toy_weight(&net, "huge", DT_FLOAT, 1, dims, huge);
+    toy_node(&net, OP_Mul, "x huge", "z");
+    toy_node(&net, OP_Sin, "z", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    const Model *model = toy_finish(&net);
     rp_verdict_info info = judge(model, model, false, (rp_verify_options){0});
     check_verdict(&info, "inconclusive");
     check_words(&info, "rounding its own parameters");
@@ -321,11 +321,11 @@ static const Model *identity(const char *input, const char *output, DType type,
 {
     int64_t dims[4] = {1, 1, 1, 1};
     dims[rank - 1] = last;
-    Net net = net_new(arena);
-    net_input(&net, input, type, rank, dims);
-    net_node(&net, OP_Identity, input, output);
-    net_output(&net, output, type);
-    return net_finish(&net);
+    Net net = toy_new(arena);
+    toy_input(&net, input, type, rank, dims);
+    toy_node(&net, OP_Identity, input, output);
+    toy_output(&net, output, type);
+    return toy_finish(&net);
 }
 
 START_TEST(interfaces_that_differ_are_named)
@@ -358,14 +358,14 @@ END_TEST
 static const Model *two_inputs(const char *first, const char *second)
 {
     int64_t dims[1] = {6};
-    Net net = net_new(arena);
-    net_input(&net, first, DT_FLOAT, 1, dims);
-    net_input(&net, second, DT_FLOAT, 1, dims);
-    net_node(&net, OP_Sub, "p q", "y");
-    net_node(&net, OP_Mul, "p q", "z");
-    net_output(&net, strcmp(first, "p") == 0 ? "y" : "z", DT_FLOAT);
-    net_output(&net, strcmp(first, "p") == 0 ? "z" : "y", DT_FLOAT);
-    return net_finish(&net);
+    Net net = toy_new(arena);
+    toy_input(&net, first, DT_FLOAT, 1, dims);
+    toy_input(&net, second, DT_FLOAT, 1, dims);
+    toy_node(&net, OP_Sub, "p q", "y");
+    toy_node(&net, OP_Mul, "p q", "z");
+    toy_output(&net, strcmp(first, "p") == 0 ? "y" : "z", DT_FLOAT);
+    toy_output(&net, strcmp(first, "p") == 0 ? "z" : "y", DT_FLOAT);
+    return toy_finish(&net);
 }
 
 START_TEST(inputs_and_outputs_go_by_name_not_by_order)
@@ -382,14 +382,14 @@ START_TEST(extra_output_is_a_difference)
 {
     const Model *a = identity("p", "y", DT_FLOAT, 1, 6);
     int64_t dims[1] = {6};
-    Net net = net_new(arena);
-    net_input(&net, "p", DT_FLOAT, 1, dims);
-    net_node(&net, OP_Identity, "p", "y");
-    net_node(&net, OP_Neg, "p", "z");
-    net_output(&net, "y", DT_FLOAT);
-    net_output(&net, "z", DT_FLOAT);
+    Net net = toy_new(arena);
+    toy_input(&net, "p", DT_FLOAT, 1, dims);
+    toy_node(&net, OP_Identity, "p", "y");
+    toy_node(&net, OP_Neg, "p", "z");
+    toy_output(&net, "y", DT_FLOAT);
+    toy_output(&net, "z", DT_FLOAT);
     rp_verdict_info info =
-        judge(a, net_finish(&net), false, (rp_verify_options){0});
+        judge(a, toy_finish(&net), false, (rp_verify_options){0});
     check_verdict(&info, "different");
     check_words(&info, "the first model has no output \"z\"");
 }
@@ -401,13 +401,13 @@ static const Model *arg_max(double second)
 {
     int64_t dims[2] = {1, 3}, weight[1] = {3};
     double w[3] = {1, second, 0.5};
-    Net net = net_new(arena);
-    net_input(&net, "x", DT_FLOAT, 2, dims);
-    net_weight(&net, "w", DT_FLOAT, 1, weight, w);
-    net_node(&net, OP_Mul, "x w", "scores");
-    node_set_int(net_node(&net, OP_ArgMax, "scores", "y"), "axis", 1);
-    net_output(&net, "y", DT_INT64);
-    return net_finish(&net);
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 2, dims);
+    toy_weight(&net, "w", DT_FLOAT, 1, weight, w);
+    toy_node(&net, OP_Mul, "x w", "scores");
+    node_set_int(toy_node(&net, OP_ArgMax, "scores", "y"), "axis", 1);
+    toy_output(&net, "y", DT_INT64);
+    return toy_finish(&net);
 }
 
 START_TEST(integer_outputs_must_be_equal)
@@ -431,13 +431,13 @@ START_TEST(second_model_that_fails_is_different)
     double values[6] = {1, 2, 3, 4, 5, 6};
     const Model *models[2];
     for (int i = 0; i < 2; i++) {
-        Net net = net_new(arena);
-        net_input(&net, "x", DT_FLOAT, 2, dims)->fact.dims[1] =
+        Net net = toy_new(arena);
+        toy_input(&net, "x", DT_FLOAT, 2, dims)->fact.dims[1] =
             dim_named(net.model->symbols, "n");
-        net_weight(&net, "w", DT_FLOAT, 1, i ? &bad : &good, values);
-        net_node(&net, OP_Add, "x w", "y");
-        net_output(&net, "y", DT_FLOAT);
-        models[i] = net_finish(&net);
+        toy_weight(&net, "w", DT_FLOAT, 1, i ? &bad : &good, values);
+        toy_node(&net, OP_Add, "x w", "y");
+        toy_output(&net, "y", DT_FLOAT);
+        models[i] = toy_finish(&net);
     }
     const char *shapes[] = {"x:1,6"};
     rp_verify_options options = {.input_shapes = shapes,
@@ -456,12 +456,12 @@ START_TEST(odd_sizes_are_only_tried)
     double halves[2] = {2, -1};
     const Model *models[2];
     for (int i = 0; i < 2; i++) {
-        Net net = net_new(arena);
-        net_input(&net, "x", DT_FLOAT, 4, dims);
-        net_weight(&net, "halves", DT_INT64, 1, shape, halves);
-        net_node(&net, OP_Reshape, "x halves", "y");
-        net_output(&net, "y", DT_FLOAT);
-        models[i] = net_finish(&net);
+        Net net = toy_new(arena);
+        toy_input(&net, "x", DT_FLOAT, 4, dims);
+        toy_weight(&net, "halves", DT_INT64, 1, shape, halves);
+        toy_node(&net, OP_Reshape, "x halves", "y");
+        toy_output(&net, "y", DT_FLOAT);
+        models[i] = toy_finish(&net);
     }
     rp_verdict_info info =
         judge(models[0], models[1], false, (rp_verify_options){0});
@@ -472,12 +472,12 @@ END_TEST
 START_TEST(operator_without_a_kernel_is_trouble)
 {
     int64_t dims[1] = {4};
-    Net net = net_new(arena);
-    net_input(&net, "x", DT_FLOAT, 1, dims);
-    Node *node = net_node(&net, OP_OTHER, "x", "y");
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 1, dims);
+    Node *node = toy_node(&net, OP_OTHER, "x", "y");
     node->op_type = "Mystery";
-    net_output(&net, "y", DT_FLOAT);
-    const Model *model = net_finish(&net);
+    toy_output(&net, "y", DT_FLOAT);
+    const Model *model = toy_finish(&net);
     rp_verdict_info info;
     rp_verify_options options = {0};
     Err err = {0};
@@ -509,7 +509,7 @@ START_TEST(progress_grows_to_the_end)
 {
     Watch w = {0};
     rp_verify_options options = {.progress = watch, .progress_context = &w};
-    judge(net_trained(arena, PLAIN), net_folded(arena, PLAIN), false, options);
+    judge(toy_trained(arena, PLAIN), toy_folded(arena, PLAIN), false, options);
     ck_assert_int_gt(w.calls, 10);
     ck_assert(!w.backwards);
     ck_assert(w.last > 0.9);
@@ -518,7 +518,7 @@ END_TEST
 
 START_TEST(progress_can_cancel_anywhere)
 {
-    const Model *a = net_trained(arena, PLAIN), *b = net_folded(arena, PLAIN);
+    const Model *a = toy_trained(arena, PLAIN), *b = toy_folded(arena, PLAIN);
     Watch all = {0};
     rp_verify_options options = {.progress = watch, .progress_context = &all};
     judge(a, b, false, options);

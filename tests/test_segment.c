@@ -96,7 +96,7 @@ static const double F32 = 0x1p-24;
 START_TEST(changed_segments_are_compared_and_the_others_counted)
 {
     SegmentResult result =
-        compare(net_trained(arena, (Shape){0}), net_folded(arena, (Shape){0}),
+        compare(toy_trained(arena, (Shape){0}), toy_folded(arena, (Shape){0}),
                 F32);
     /* stem, block, scaled are made anew; act, mixed, pooled, flat, y not. */
     ck_assert_uint_eq(result.compared, 3);
@@ -112,7 +112,7 @@ END_TEST
 START_TEST(bound_is_not_far_from_what_rounding_does)
 {
     SegmentResult result =
-        compare(net_trained(arena, (Shape){0}), net_folded(arena, (Shape){0}),
+        compare(toy_trained(arena, (Shape){0}), toy_folded(arena, (Shape){0}),
                 F32);
     ck_assert(result.worst->ratio > 1e-3);
 }
@@ -121,11 +121,11 @@ END_TEST
 /* With no rounding allowed, that of the weights is a fault. */
 START_TEST(bound_without_rounding_finds_the_rounding)
 {
-    SegmentResult result = compare(net_trained(arena, (Shape){0}),
-                                   net_folded(arena, (Shape){0}), 0);
+    SegmentResult result = compare(toy_trained(arena, (Shape){0}),
+                                   toy_folded(arena, (Shape){0}), 0);
     ck_assert_uint_eq(result.fault_count, 3);
     Shape exact = {.type = DT_DOUBLE};
-    result = compare(net_trained(arena, exact), net_folded(arena, exact),
+    result = compare(toy_trained(arena, exact), toy_folded(arena, exact),
                      0x1p-53);
     ck_assert_uint_eq(result.fault_count, 0);
     ck_assert_uint_eq(result.compared, 3);
@@ -135,12 +135,12 @@ END_TEST
 START_TEST(several_faults_are_listed_in_order)
 {
     Shape one = {.fault = FAULT_SCALE};
-    const Model *b = net_folded(arena, one);
+    const Model *b = toy_folded(arena, one);
     /* And the stem's first weight. */
     Value *weight = graph_value(b->graph, "s_w");
     float *values = (float *)(uintptr_t)weight->tensor->data;
     values[0] *= 1.01f;
-    SegmentResult result = compare(net_trained(arena, (Shape){0}), b, F32);
+    SegmentResult result = compare(toy_trained(arena, (Shape){0}), b, F32);
     ck_assert_uint_eq(result.fault_count, 2);
     ck_assert_str_eq(result.faults[0].output, "stem");
     ck_assert_str_eq(result.faults[0].node_a, "node_stem");
@@ -157,20 +157,20 @@ static const Model *early_or_late(bool early, double error)
 {
     int64_t dims[4] = {1, 1, 5, 5}, one[4] = {1, 1, 1, 1};
     double weight = early ? 3 * 0.75 + error : 0.75, factor = 3;
-    Net net = net_new(arena);
-    net_input(&net, "x", DT_FLOAT, 4, dims);
-    net_weight(&net, "w", DT_FLOAT, 4, one, &weight);
-    net_weight(&net, "factor", DT_FLOAT, 2, one, &factor);
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 4, dims);
+    toy_weight(&net, "w", DT_FLOAT, 4, one, &weight);
+    toy_weight(&net, "factor", DT_FLOAT, 2, one, &factor);
     double shape[2] = {1, 25};
     int64_t two = 2;
-    net_weight(&net, "shape", DT_INT64, 1, &two, shape);
-    net_node(&net, OP_Conv, "x w", "t");
-    net_node(&net, OP_Reshape, "t shape", early ? "u" : "flat");
+    toy_weight(&net, "shape", DT_INT64, 1, &two, shape);
+    toy_node(&net, OP_Conv, "x w", "t");
+    toy_node(&net, OP_Reshape, "t shape", early ? "u" : "flat");
     if (!early)
-        net_node(&net, OP_Mul, "flat factor", "u");
-    net_node(&net, OP_Relu, "u", "y");
-    net_output(&net, "y", DT_FLOAT);
-    return net_finish(&net);
+        toy_node(&net, OP_Mul, "flat factor", "u");
+    toy_node(&net, OP_Relu, "u", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
 }
 
 START_TEST(name_with_two_meanings_is_no_cut)
@@ -198,13 +198,13 @@ START_TEST(name_with_two_shapes_is_no_cut)
     const Model *models[2];
     int64_t dims[4] = {1, 2, 3, 4};
     for (int i = 0; i < 2; i++) {
-        Net net = net_new(arena);
-        net_input(&net, "x", DT_FLOAT, 4, dims);
-        net_node(&net, OP_Transpose, "x", i ? "other" : "t");
-        net_node(&net, OP_Relu, i ? "x" : "t", i ? "t" : "r");
-        net_node(&net, i ? OP_Identity : OP_Transpose, i ? "t" : "r", "y");
-        net_output(&net, "y", DT_FLOAT);
-        models[i] = net_finish(&net);
+        Net net = toy_new(arena);
+        toy_input(&net, "x", DT_FLOAT, 4, dims);
+        toy_node(&net, OP_Transpose, "x", i ? "other" : "t");
+        toy_node(&net, OP_Relu, i ? "x" : "t", i ? "t" : "r");
+        toy_node(&net, i ? OP_Identity : OP_Transpose, i ? "t" : "r", "y");
+        toy_output(&net, "y", DT_FLOAT);
+        models[i] = toy_finish(&net);
     }
     SegmentResult result = compare(models[0], models[1], F32);
     ck_assert_uint_eq(result.left_out, 1);
@@ -245,23 +245,23 @@ static const Model *chain(const Chain *link, bool second, double error)
     double flat[2] = {1, 32};
     for (int i = 0; second && i < 2; i++)
         w[i] = (double)nextafterf((float)w[i], 2) * (1 + error);
-    Net net = net_new(arena);
-    net_input(&net, "x", DT_FLOAT, 4, dims);
-    net_weight(&net, "w", DT_FLOAT, 3, scale, w);
-    net_weight(&net, "power", DT_FLOAT, 0, &none, &power);
-    net_weight(&net, "low", DT_FLOAT, 0, &none, &low);
-    net_weight(&net, "high", DT_FLOAT, 0, &none, &high);
-    net_weight(&net, "flat", DT_INT64, 1, &two, flat);
-    net_node(&net, OP_Mul, "x w", second ? "t2" : "t");
-    net_node(&net, OP_Abs, second ? "t2" : "t", second ? "p2" : "p");
-    Node *node = net_node(&net, link->op, renamed(link->inputs, second), "y");
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 4, dims);
+    toy_weight(&net, "w", DT_FLOAT, 3, scale, w);
+    toy_weight(&net, "power", DT_FLOAT, 0, &none, &power);
+    toy_weight(&net, "low", DT_FLOAT, 0, &none, &low);
+    toy_weight(&net, "high", DT_FLOAT, 0, &none, &high);
+    toy_weight(&net, "flat", DT_INT64, 1, &two, flat);
+    toy_node(&net, OP_Mul, "x w", second ? "t2" : "t");
+    toy_node(&net, OP_Abs, second ? "t2" : "t", second ? "p2" : "p");
+    Node *node = toy_node(&net, link->op, renamed(link->inputs, second), "y");
     int64_t window[2] = {2, 2};
     if (link->op == OP_MaxPool || link->op == OP_AveragePool)
         node_set_ints(node, "kernel_shape", window, 2);
     if (link->op == OP_Concat)
         node_set_int(node, "axis", 1);
-    net_output(&net, "y", DT_FLOAT);
-    return net_finish(&net);
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
 }
 
 static const Chain chains[] = {
@@ -321,7 +321,7 @@ END_TEST
 
 START_TEST(same_model_has_nothing_to_compare)
 {
-    const Model *model = net_trained(arena, (Shape){0});
+    const Model *model = toy_trained(arena, (Shape){0});
     SegmentResult result = compare(model, model, F32);
     ck_assert_uint_eq(result.compared, 0);
     ck_assert_uint_eq(result.same, 16);
@@ -343,17 +343,17 @@ START_TEST(memory_does_not_grow_with_depth)
         arena = arena_new(0);
         const Model *models[2];
         for (int m = 0; m < 2; m++) {
-            Net net = net_new(arena);
-            net_input(&net, "v0", DT_FLOAT, 4, dims);
+            Net net = toy_new(arena);
+            toy_input(&net, "v0", DT_FLOAT, 4, dims);
             weights[1] += m ? 1e-9 : 0;
-            net_weight(&net, "w", DT_FLOAT, 4, one, weights);
+            toy_weight(&net, "w", DT_FLOAT, 4, one, weights);
             int layers = k ? LONG : SHORT;
             for (int i = 0; i < layers; i++)
-                net_node(&net, OP_Conv, arena_printf(arena, "v%d w", i),
+                toy_node(&net, OP_Conv, arena_printf(arena, "v%d w", i),
                          i + 1 == layers ? "y"
                                          : arena_printf(arena, "v%d", i + 1));
-            net_output(&net, "y", DT_FLOAT);
-            models[m] = net_finish(&net);
+            toy_output(&net, "y", DT_FLOAT);
+            models[m] = toy_finish(&net);
         }
         weights[1] -= 1e-9;
         SegmentResult result = compare(models[0], models[1], F32);
