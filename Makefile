@@ -48,7 +48,7 @@ SUITES := err mem map half tensor shape op graph check infer dump \
     affine kernel rule_sum rule_forward \
     fixtures zoo weights \
     compare input segment judge \
-    scan read read_node read_tensor read_damage \
+    scan read read_node read_tensor read_damage write pack save \
     repfold cli_usage cli_trouble cli_convert cli_verify cli_report
 
 # What several suites share.

@@ -142,8 +142,8 @@ void small_graph(Proto *graph)
     proto_output(graph, "y", 1, two);
 }
 
-void put_attribute(Proto *node, const char *name, int field,
-                      const void *bytes, size_t size, int type)
+void put_attribute(Proto *node, const char *name, int field, const void *bytes,
+                   size_t size, int type)
 {
     Proto attr = {.size = 0};
     proto_text(&attr, 1, name);
@@ -181,15 +181,15 @@ void if_graph(Proto *graph, const Proto *branch)
 {
     Proto extra = {.size = 0};
     put_attribute(&extra, "then_branch", 6, branch->bytes, branch->size,
-              ATTR_GRAPH);
+                  ATTR_GRAPH);
     put_attribute(&extra, "else_branch", 6, branch->bytes, branch->size,
-              ATTR_GRAPH);
+                  ATTR_GRAPH);
     node_graph(graph, "If", &extra);
 }
 
 /* A function of one node: domain.name(x) -> (y). */
 void put_function(Proto *file, const char *domain, const char *name,
-                         const char *op)
+                  const char *op)
 {
     Proto function = {.size = 0}, node = function;
     proto_text(&function, 1, name);

@@ -35,8 +35,8 @@ void put_raw(Proto *message, const void *bytes, size_t size);
 /* A graph: y = Relu(Add(x, w)), float32 vectors of 2. */
 void small_graph(Proto *graph);
 /* Attributes of a node: a value in that field, an integer. */
-void put_attribute(Proto *node, const char *name, int field,
-                   const void *bytes, size_t size, int type);
+void put_attribute(Proto *node, const char *name, int field, const void *bytes,
+                   size_t size, int type);
 void put_int(Proto *node, const char *name, int64_t value);
 /* A graph of one node "the/node", y = op(x), with more fields of it. */
 void node_graph(Proto *graph, const char *op, const Proto *extra);

@@ -45,10 +45,9 @@ START_TEST(a_model_without_a_file_is_whole)
     Graph *graph = model->graph;
     Value *inputs[] = {
         new_input(model, "x", dim_named(model->symbols, "batch")),
-        graph_add_initializer(
-            graph, "w",
-            tensor_from_formula(arena, DT_FLOAT16, 2, two_by_three,
-                                &fractions)),
+        graph_add_initializer(graph, "w",
+                              tensor_from_formula(arena, DT_FLOAT16, 2,
+                                                  two_by_three, &fractions)),
     };
     Value *y = graph_value(graph, "y");
     graph_add_node(graph, node_new(graph, OP_Add, "sum", inputs, 2, &y, 1));
@@ -84,8 +83,8 @@ START_TEST(unknown_shapes_stay_unknown)
     graph_add_input(model->graph, scalar);
     graph_add_output(model->graph, x);
     const Model *again = model_again(model);
-    ck_assert(dim_is_unknown(again->symbols,
-                             again->graph->inputs[0]->fact.dims[0]));
+    ck_assert(
+        dim_is_unknown(again->symbols, again->graph->inputs[0]->fact.dims[0]));
     ck_assert_int_eq(again->graph->inputs[1]->fact.rank, -1);
     ck_assert_int_eq(again->graph->inputs[1]->fact.type, DT_INT64);
     ck_assert_int_eq(again->graph->inputs[2]->fact.rank, 0);

@@ -280,8 +280,7 @@ END_TEST
 /* ---- Versions ---- */
 
 /* A model of that IR version that imports one version of a domain. */
-static void versions(Proto *file, int64_t ir, const char *domain,
-                     int64_t opset)
+static void versions(Proto *file, int64_t ir, const char *domain, int64_t opset)
 {
     Proto graph, import = {.size = 0};
     small_graph(&graph);
@@ -423,8 +422,7 @@ START_TEST(a_pipe_is_read_to_its_end)
     small_graph(&graph);
     proto_model(&file, &graph);
     ck_assert_int_eq(pipe(ends), 0);
-    ck_assert_int_eq(write(ends[1], file.bytes, file.size),
-                     (ssize_t)file.size);
+    ck_assert_int_eq(write(ends[1], file.bytes, file.size), (ssize_t)file.size);
     close(ends[1]);
     snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
     Model *model;

@@ -26,9 +26,8 @@ static bool survives(const uint8_t *bytes, size_t size)
     memcpy(copy, bytes, size);
     Model *model;
     Err err = {0};
-    bool accepted =
-        model_read_memory(own, copy, size, "test.onnx", NULL, &model, &err) ==
-        0;
+    bool accepted = model_read_memory(own, copy, size, "test.onnx", NULL,
+                                      &model, &err) == 0;
     if (accepted) {
         size_t written;
         model->graph->changed = true;

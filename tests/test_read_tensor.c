@@ -151,8 +151,8 @@ START_TEST(int32_data_holds_the_small_types)
         /* The same numbers, each without its tag of one byte. */
         for (int k = 0; k < 2; k++) {
             Proto number = {.size = 0};
-            proto_int(&number, 1, (uint64_t)(k ? int32_types[i].high
-                                               : int32_types[i].low));
+            proto_int(&number, 1,
+                      (uint64_t)(k ? int32_types[i].high : int32_types[i].low));
             put_raw(&numbers, number.bytes + 1, number.size - 1);
         }
         proto_message(&packed, INT32_DATA, &numbers);
@@ -167,9 +167,9 @@ START_TEST(entries_out_of_range_are_refused)
         int type;
         int64_t entry;
     } cases[] = {
-        {DT_INT8, 128},   {DT_INT8, -129},       {DT_UINT8, 256},
-        {DT_UINT8, -1},   {DT_INT16, 32768},     {DT_UINT16, 65536},
-        {DT_BOOL, 2},     {DT_FLOAT16, 0x10000}, {DT_BFLOAT16, -1},
+        {DT_INT8, 128}, {DT_INT8, -129},       {DT_UINT8, 256},
+        {DT_UINT8, -1}, {DT_INT16, 32768},     {DT_UINT16, 65536},
+        {DT_BOOL, 2},   {DT_FLOAT16, 0x10000}, {DT_BFLOAT16, -1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Proto proto = tensor(cases[i].type, 2);

@@ -362,8 +362,8 @@ START_TEST(the_input_is_not_replaced_unless_asked)
     static const char *const names[] = {"in", "./in", "symbolic", "hard"};
     for (int i = 0; i < 4; i++) {
         Err err = {0};
-        ck_assert_int_eq(
-            model_save(model, in_folder(names[i]), &options, &err), -1);
+        ck_assert_int_eq(model_save(model, in_folder(names[i]), &options, &err),
+                         -1);
         ck_assert_int_eq(err.code, ERR_SAME_FILE);
         ck_assert_ptr_nonnull(strstr(err.message, names[i]));
     }

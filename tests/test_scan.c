@@ -71,10 +71,14 @@ START_TEST(other_files_are_told_by_name)
     } files[] = {
         {"\x89PNG\r\n\x1a\n", "PNG image"},
         {"\xff\xd8\xff\xe0 JFIF", "JPEG image"},
-        {"\x7f" "ELF\x02\x01\x01", "ELF program"},
+        {"\x7f"
+         "ELF\x02\x01\x01",
+         "ELF program"},
         {"\x1f\x8b\x08", "gzip"},
         {"PK\x03\x04\x14", "zip archive"},
-        {"\x1c\xff\xff\xff" "TFL3", "TensorFlow Lite"},
+        {"\x1c\xff\xff\xff"
+         "TFL3",
+         "TensorFlow Lite"},
         {"\x93NUMPY\x01", "NumPy"},
         {"<html><body>Not found</body></html>", "text file"},
         {"version https://git-lfs.github.com/spec/v1\n", "text file"},
@@ -108,7 +112,10 @@ END_TEST
 START_TEST(a_message_that_overruns_its_parent_is_malformed)
 {
     Proto file;
-    graph_of(&file, 1, "\x0a\x05" "abc", 5); /* a node's input of 5 bytes */
+    graph_of(&file, 1,
+             "\x0a\x05"
+             "abc",
+             5); /* a node's input of 5 bytes */
     check_fails(&file, ERR_MALFORMED, "NodeProto");
 }
 END_TEST
@@ -200,9 +207,9 @@ START_TEST(packed_arrays_hold_whole_numbers)
         const char *bytes;
         size_t size;
     } arrays[] = {
-        {1, "\x02\x83", 2},     /* dims: the second goes on */
+        {1, "\x02\x83", 2},       /* dims: the second goes on */
         {4, "\0\0\x80\x3f\0", 5}, /* float_data: one and a quarter */
-        {10, "\0\0\0\0", 4},    /* double_data: a half */
+        {10, "\0\0\0\0", 4},      /* double_data: a half */
     };
     for (size_t i = 0; i < 3; i++) {
         Proto tensor = {.size = 0}, file;
@@ -224,8 +231,8 @@ START_TEST(strings_are_utf8_without_nul)
         {"\xf4\x8f\xbf\xbf", 4, true}, /* U+10FFFF */
         {"a\0b", 3, false},
         {"\xff", 1, false},
-        {"\xc3", 1, false},             /* cut */
-        {"\xc0\xaf", 2, false},         /* overlong */
+        {"\xc3", 1, false},     /* cut */
+        {"\xc0\xaf", 2, false}, /* overlong */
         {"\xe0\x80\xaf", 3, false},
         {"\xf0\x80\x80\xaf", 4, false},
         {"\xed\xa0\x80", 3, false},     /* a surrogate */
@@ -257,8 +264,14 @@ START_TEST(unknown_fields_pass)
     Proto graph = {.size = 0}, file = graph;
     proto_int(&graph, 100, 5);
     proto_bytes(&graph, 536870911, "\xff\0", 2);
-    put_raw(&graph, "\xa1\x06" "12345678", 10); /* field 100, 64 bits */
-    put_raw(&graph, "\xa5\x06" "1234", 6);
+    put_raw(&graph,
+            "\xa1\x06"
+            "12345678",
+            10); /* field 100, 64 bits */
+    put_raw(&graph,
+            "\xa5\x06"
+            "1234",
+            6);
     proto_message(&file, 7, &graph);
     proto_text(&file, 536870911, "the highest number");
     check_scans(&file);

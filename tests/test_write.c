@@ -262,8 +262,7 @@ START_TEST(initializers_come_and_go)
     Proto graph;
     small_graph(&graph);
     Model *model = model_of_graph(&graph);
-    const char *name =
-        new_weight(model, floats((const float[]){7, 8}))->name;
+    const char *name = new_weight(model, floats((const float[]){7, 8}))->name;
     const Graph *again = model_again(model)->graph;
     ck_assert_uint_eq(again->initializer_count, 1);
     ck_assert_uint_eq(again->input_count, 1);
@@ -324,8 +323,7 @@ START_TEST(ir_3_lists_initializers_among_the_inputs)
     proto_message(&file, 7, &graph);
     proto_message(&file, 8, &import);
     Model *model = model_of(&file);
-    const char *name =
-        new_weight(model, floats((const float[]){7, 8}))->name;
+    const char *name = new_weight(model, floats((const float[]){7, 8}))->name;
     const Graph *again = model_again(model)->graph;
     ck_assert_uint_eq(again->initializer_count, 1);
     ck_assert_uint_eq(again->input_count, 2);
@@ -365,11 +363,10 @@ START_TEST(a_changed_subgraph_is_written)
     proto_output(&branch, "r", 1, two);
     if_graph(&graph, &branch);
     Model *model = model_of_graph(&graph);
-    Graph *inner =
-        node_attr(model->graph->nodes[0], "else_branch")->graph;
+    Graph *inner = node_attr(model->graph->nodes[0], "else_branch")->graph;
     Node *old = inner->nodes[0];
-    Node *fresh = node_new(inner, OP_Abs, "new", old->inputs, 1, old->outputs,
-                           1);
+    Node *fresh =
+        node_new(inner, OP_Abs, "new", old->inputs, 1, old->outputs, 1);
     graph_replace_node(inner, old, &fresh, 1);
     Span bytes = model_bytes(model);
     proto_text(&doc, 10, "of the branch");

@@ -39,8 +39,8 @@ typedef struct SaveOptions {
     const char *input_path;
     bool in_place;
 } SaveOptions;
-int model_save(const Model *model, const char *path,
-               const SaveOptions *options, Err *err);
+int model_save(const Model *model, const char *path, const SaveOptions *options,
+               Err *err);
 /* The same for ready bytes: reports, .npy. */
 int file_save(Arena *arena, const char *path, const void *bytes, size_t size,
               Err *err);

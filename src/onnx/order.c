@@ -35,8 +35,8 @@ static void add_name(Names *names, Span text)
 {
     names->names = arena_grow(names->arena, names->names, &names->capacity,
                               names->count + 1, sizeof *names->names);
-    names->names[names->count++] = arena_strndup(
-        names->arena, (const char *)text.bytes, text.size);
+    names->names[names->count++] =
+        arena_strndup(names->arena, (const char *)text.bytes, text.size);
 }
 
 static void collect_reads(Names *names, Span node);

@@ -22,8 +22,7 @@ Rope pack_model(Writer *writer);
 
 /* The nodes that are in the graph now, in order: from their source where that
  * still holds. */
-void rope_nodes(Writer *writer, Rope *rope, uint32_t field,
-                const Graph *graph);
+void rope_nodes(Writer *writer, Rope *rope, uint32_t field, const Graph *graph);
 /* The names of a node's inputs and outputs. */
 void rope_inputs(Rope *rope, const Node *node);
 

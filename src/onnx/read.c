@@ -210,8 +210,8 @@ static int read_annotation(Reader *reader, Graph *graph, Span source)
 static int read_function_input(Reader *reader, Graph *graph, Span source)
 {
     Value *value;
-    const char *name = arena_strndup(
-        reader->arena, (const char *)source.bytes, source.size);
+    const char *name =
+        arena_strndup(reader->arena, (const char *)source.bytes, source.size);
     TRY(define(reader, graph, name, "the input", &value));
     graph_add_input(graph, value);
     return 0;
@@ -220,10 +220,10 @@ static int read_function_input(Reader *reader, Graph *graph, Span source)
 static int read_function_output(Reader *reader, Graph *graph, Span source)
 {
     Value *value;
-    return add_output(reader, graph,
-                      arena_strndup(reader->arena, (const char *)source.bytes,
-                                    source.size),
-                      &value);
+    return add_output(
+        reader, graph,
+        arena_strndup(reader->arena, (const char *)source.bytes, source.size),
+        &value);
 }
 
 /* Fields of a GraphProto or FunctionProto, in the order in which they are
@@ -245,11 +245,8 @@ static const Step graph_steps[] = {
 };
 
 static const Step function_steps[] = {
-    {4, read_function_input},
-    {7, read_node},
-    {5, read_function_output},
-    {12, read_value_info},
-    {0, NULL},
+    {4, read_function_input}, {7, read_node}, {5, read_function_output},
+    {12, read_value_info},    {0, NULL},
 };
 
 static int read_steps(Reader *reader, Graph *graph, const Step *step)
@@ -319,9 +316,8 @@ static int read_import(Reader *reader, OpsetImport *import, Span source)
                        "imports the domain %s in the impossible version %lld",
                        name_text(reader->arena, import->domain),
                        (long long)import->version);
-    return is_onnx_domain(import->domain)
-               ? import_onnx(reader, import->version)
-               : 0;
+    return is_onnx_domain(import->domain) ? import_onnx(reader, import->version)
+                                          : 0;
 }
 
 static int read_imports(Reader *reader)
@@ -350,11 +346,10 @@ static int read_versions(Reader *reader)
     model->ir_version = version;
     if (count_fields(model->file, GRAPH) == 0) {
         const char *guess = scan_guess(model->file);
-        return err_set(reader->err,
-                       version == 0 ? ERR_NOT_ONNX : ERR_INVALID_MODEL,
-                       "not an ONNX model: %s%s",
-                       guess ? "looks like " : "it has no graph",
-                       guess ? guess : "");
+        return err_set(
+            reader->err, version == 0 ? ERR_NOT_ONNX : ERR_INVALID_MODEL,
+            "not an ONNX model: %s%s",
+            guess ? "looks like " : "it has no graph", guess ? guess : "");
     }
     if (version < 1)
         return err_set(reader->err, ERR_INVALID_MODEL,
@@ -383,11 +378,11 @@ static int list_functions(Reader *reader)
         function->source = field.payload;
         function->name = wire_string(reader->arena, field.payload, NAME);
         function->domain = wire_string(reader->arena, field.payload, DOMAIN);
-        const char *key = function_key(reader->arena, function->domain,
-                                       function->name);
-        const char *full = arena_printf(
-            reader->arena, "%s:%s", key,
-            wire_string(reader->arena, field.payload, OVERLOAD));
+        const char *key =
+            function_key(reader->arena, function->domain, function->name);
+        const char *full =
+            arena_printf(reader->arena, "%s:%s", key,
+                         wire_string(reader->arena, field.payload, OVERLOAD));
         if (map_get(full_names, full))
             return err_set(reader->err, ERR_DUPLICATE_NAME,
                            "the function %s is there twice",

@@ -9,7 +9,7 @@ typedef struct Reader {
     Arena *arena;
     Model *model;
     Map *functions; /* what the model defines itself, by function_key */
-    Map *attrs; /* by attribute's name, the last node that had it */
+    Map *attrs;     /* by attribute's name, the last node that had it */
     Err *err;
 } Reader;
 

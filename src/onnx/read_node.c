@@ -214,12 +214,11 @@ static void read_attr_values(Arena *arena, const Onnx__AttributeProto *proto,
     attr->floats = proto->floats;
     attr->ints = proto->ints;
     read_attr_strings(arena, proto, attr);
-    attr->count = proto->n_floats + proto->n_ints + proto->n_strings +
-                  proto->n_graphs;
+    attr->count =
+        proto->n_floats + proto->n_ints + proto->n_strings + proto->n_graphs;
 }
 
-static int read_attr(Reading *reading, Onnx__AttributeProto *proto,
-                     Attr *attr)
+static int read_attr(Reading *reading, Onnx__AttributeProto *proto, Attr *attr)
 {
     Arena *arena = reading->reader->arena;
     Err *err = reading->reader->err;
@@ -229,9 +228,9 @@ static int read_attr(Reading *reading, Onnx__AttributeProto *proto,
         read_attr_values(arena, proto, attr);
         status = read_attr_parts(reading, proto, attr);
     }
-    return status == 0 ? 0
-                       : err_prefix(err, "attribute %s",
-                                    name_text(arena, attr->name));
+    return status == 0
+               ? 0
+               : err_prefix(err, "attribute %s", name_text(arena, attr->name));
 }
 
 static int check_names_differ(Reading *reading)
@@ -253,8 +252,8 @@ static int read_attrs(Reading *reading)
 {
     Node *node = reading->node;
     Onnx__NodeProto *proto = reading->proto;
-    node->attrs = arena_array(reading->reader->arena, proto->n_attribute,
-                              sizeof(Attr));
+    node->attrs =
+        arena_array(reading->reader->arena, proto->n_attribute, sizeof(Attr));
     node->attr_count = (int)proto->n_attribute;
     Wire wire = wire_over(node->source);
     Field field;
@@ -301,8 +300,8 @@ int read_node(Reader *reader, Graph *graph, Span source)
     node->graph = graph;
     node->source = source;
     Reading reading = {reader, node, NULL};
-    reading.proto = unpack(reader->arena, &onnx__node_proto__descriptor,
-                           source, reader->err);
+    reading.proto = unpack(reader->arena, &onnx__node_proto__descriptor, source,
+                           reader->err);
     if (!reading.proto || read_parts(&reading) < 0)
         return err_prefix(reader->err, "%s",
                           source_text(reader->arena, source));

@@ -83,8 +83,8 @@ static void add_elements(Parts *parts, const Field *field)
     for (size_t i = 0; i < STORES; i++) {
         if (stores[i].field != field->number)
             continue;
-        bool packed = stores[i].entry != WIRE_BYTES &&
-                      field->type == WIRE_BYTES;
+        bool packed =
+            stores[i].entry != WIRE_BYTES && field->type == WIRE_BYTES;
         parts->chunks[i]++;
         parts->chunk[i] = field->payload;
         parts->entries[i] += i == RAW ? field->payload.size
@@ -177,11 +177,11 @@ static const char *external_location(Arena *arena, Span source)
 static int check_parts(Arena *arena, const Parts *parts, Err *err)
 {
     if (parts->is_external)
-        return err_set(err, ERR_EXTERNAL_DATA,
-                       "its data is in another file, %s, and this version "
-                       "reads no external data: save the model in one file",
-                       name_text(arena,
-                                 external_location(arena, parts->source)));
+        return err_set(
+            err, ERR_EXTERNAL_DATA,
+            "its data is in another file, %s, and this version "
+            "reads no external data: save the model in one file",
+            name_text(arena, external_location(arena, parts->source)));
     if (parts->has_segment)
         return err_set(err, ERR_BAD_TENSOR,
                        "is stored in segments, which no ONNX version defines");
@@ -200,8 +200,8 @@ static bool put_entry(DType type, uint64_t number, uint8_t *out, size_t size)
 {
     int64_t value = (int64_t)number;
     if (field_of_type(type) == INT32_DATA) {
-        bool is_signed = type == DT_INT8 || type == DT_INT16 ||
-                         type == DT_INT32;
+        bool is_signed =
+            type == DT_INT8 || type == DT_INT16 || type == DT_INT32;
         value = (int32_t)(uint32_t)number;
         int64_t span = type == DT_BOOL ? 2 : (int64_t)1 << (8 * size);
         int64_t low = is_signed ? -span / 2 : 0;
@@ -267,8 +267,8 @@ static int convert(Arena *arena, const Parts *parts, int store, Span *out,
 }
 
 /* The elements, in the file where they are packed there. */
-static int find_elements(Arena *arena, const Parts *parts, int store,
-                         Span *out, Err *err)
+static int find_elements(Arena *arena, const Parts *parts, int store, Span *out,
+                         Err *err)
 {
     *out = (Span){0};
     if (store < 0)

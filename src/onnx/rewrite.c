@@ -55,8 +55,8 @@ Rope rewrite_attr(Writer *writer, const Attr *attr)
             rope_span(&rope, field.whole);
             continue;
         }
-        const Graph *graph = field.number == G ? attr->graph
-                                               : attr->graphs[graphs++];
+        const Graph *graph =
+            field.number == G ? attr->graph : attr->graphs[graphs++];
         Rope inner = rewrite_graph(writer, graph);
         rope_message(&rope, field.number, &inner);
     }
@@ -282,8 +282,7 @@ static void put_new_inputs(Rewrite *rewrite, Rope *rope)
 static void put_nodes(Rewrite *rewrite, Rope *rope)
 {
     if (!rewrite->nodes_done)
-        rope_nodes(rewrite->writer, rope, rewrite->layout.node,
-                   rewrite->graph);
+        rope_nodes(rewrite->writer, rope, rewrite->layout.node, rewrite->graph);
     rewrite->nodes_done = true;
 }
 

@@ -33,7 +33,7 @@ typedef struct Output {
     char *folder, *name;
     struct stat old; /* of the target, when `exists` */
     bool exists, is_stream;
-    int folder_fd, fd;      /* -1 when not open */
+    int folder_fd, fd;         /* -1 when not open */
     char temp[NAME_LIMIT + 1]; /* "" while the file has no name */
     off_t written;
     uint8_t *buffer;
@@ -205,8 +205,8 @@ static void temp_name(Output *output)
     for (size_t i = 0; i < sizeof random; i++)
         snprintf(suffix + 2 * i, 3, "%02x", random[i]);
     int shown = NAME_LIMIT - 2 - (int)strlen(suffix);
-    snprintf(output->temp, sizeof output->temp, ".%.*s.%s", shown,
-             output->name, suffix);
+    snprintf(output->temp, sizeof output->temp, ".%.*s.%s", shown, output->name,
+             suffix);
 }
 
 /* The modes of creat(2), so that the umask applies; an old file's own mode is
@@ -219,8 +219,7 @@ static int open_named_temp(Output *output, mode_t mode, Err *err)
     for (int i = 0; fd < 0 && i < TRIES; i++) {
         temp_name(output);
         fd = openat(output->folder_fd, output->temp,
-                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                    mode);
+                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
         if (fd < 0 && errno != EEXIST)
             break;
     }
@@ -382,9 +381,8 @@ static int output_open(Arena *arena, const char *path,
     };
     arena_defer(arena, output_abandon, output);
     *out = output;
-    return strcmp(path, "-") == 0
-               ? open_standard_output(output, err)
-               : open_target(output, path, options, err);
+    return strcmp(path, "-") == 0 ? open_standard_output(output, err)
+                                  : open_target(output, path, options, err);
 }
 
 /* A model, or ready bytes. */
@@ -407,8 +405,8 @@ static int save(Arena *arena, const char *path, const SaveOptions *options,
     return output_finish(output, err);
 }
 
-int model_save(const Model *model, const char *path,
-               const SaveOptions *options, Err *err)
+int model_save(const Model *model, const char *path, const SaveOptions *options,
+               Err *err)
 {
     static const SaveOptions defaults = {0};
     Content content = {.model = model};

@@ -32,9 +32,8 @@ static int scan_error(const Scan *scan, ErrCode code, const uint8_t *at,
                    (size_t)(at - scan->base), level->type->short_name, what);
 }
 
-static int field_error(const Scan *scan, const Field *field,
-                       const Level *level, const Known *known,
-                       const char *what)
+static int field_error(const Scan *scan, const Field *field, const Level *level,
+                       const Known *known, const char *what)
 {
     return err_set(scan->err, ERR_MALFORMED, "byte %zu, in a %s: field %s %s",
                    (size_t)(field->whole.bytes - scan->base),
@@ -116,8 +115,7 @@ static int scan_packed(Scan *scan, const Level *level, const Known *known,
     return type == WIRE_VARINT ? scan_charge(scan, count * 8) : 0;
 }
 
-static int scan_message(Scan *scan, const Type *type, Span bytes,
-                        size_t depth);
+static int scan_message(Scan *scan, const Type *type, Span bytes, size_t depth);
 
 static int scan_bytes(Scan *scan, const Level *level, const Known *known,
                       const Field *field)
@@ -251,7 +249,10 @@ const char *scan_guess(Span bytes)
     } known[] = {
         {0, "\x89PNG\r\n", "a PNG image"},
         {0, "\xff\xd8\xff", "a JPEG image"},
-        {0, "\x7f" "ELF", "an ELF program"},
+        {0,
+         "\x7f"
+         "ELF",
+         "an ELF program"},
         {0, "\x1f\x8b", "gzip data"},
         {0, "PK\x03\x04", "a zip archive, perhaps a PyTorch checkpoint"},
         {0, "\x80\x02", "a Python pickle, perhaps a PyTorch checkpoint"},

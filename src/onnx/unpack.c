@@ -17,8 +17,8 @@ static void *unpack_alloc(void *arena, size_t size)
 {
     bool is_block = size >= BLOCK_MIN;
     size_t need = size + sizeof(Header);
-    Header *header = is_block ? arena_block(arena, need, 1)
-                              : arena_alloc(arena, need);
+    Header *header =
+        is_block ? arena_block(arena, need, 1) : arena_alloc(arena, need);
     if (!header)
         return NULL;
     header->is_block = is_block;

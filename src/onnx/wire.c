@@ -99,11 +99,10 @@ bool wire_next(Wire *wire, Field *field)
         return fail(wire, "a field number out of range");
     }
     *field = (Field){.number = (uint32_t)(tag >> 3), .type = tag & 7};
-    bool read = field->type == WIRE_BYTES
-                    ? read_payload(wire, &field->payload)
-                    : wire->at == wire->end
-                          ? overrun(wire, "a field is cut off")
-                          : wire_number(wire, field->type, &field->value);
+    bool read = field->type == WIRE_BYTES ? read_payload(wire, &field->payload)
+                : wire->at == wire->end
+                    ? overrun(wire, "a field is cut off")
+                    : wire_number(wire, field->type, &field->value);
     field->whole = (Span){start, (size_t)(wire->at - start)};
     return read;
 }
@@ -139,7 +138,7 @@ uint64_t wire_value(Span message, uint32_t number)
 const char *wire_string(Arena *arena, Span message, uint32_t number)
 {
     Span bytes = wire_bytes(message, number);
-    return bytes.size == 0 ? ""
-                           : arena_strndup(arena, (const char *)bytes.bytes,
-                                           bytes.size);
+    return bytes.size == 0
+               ? ""
+               : arena_strndup(arena, (const char *)bytes.bytes, bytes.size);
 }
