@@ -35,7 +35,7 @@ FOLD := affine kernel site site_linear site_affine site_shape constants islands 
     form emit rule_sum rule_forward explain pass
 EXEC := array buffers walk move window kernels kern_map kern_zip kern_move \
     kern_gather kern_select kern_make kern_reduce kern_norm kern_pool \
-    kern_conv kern_matmul kern_einsum kern_resize plan step run control npy
+    kern_conv kern_matmul kern_attention kern_einsum kern_resize plan step run control npy
 JUDGE := compare sample input same track shared bound segment interface \
     numbers judge
 ZOO := zoo net block attention fastvit weights
@@ -46,7 +46,7 @@ CONVERTER := main opt trouble format progress files common report_text \
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
 SUITES := err mem map half tensor shape op graph check infer dump \
     affine kernel rule_sum rule_forward \
-    fixtures zoo weights \
+    fixtures attention zoo weights \
     compare input segment judge \
     scan read read_node read_tensor read_damage write pack save \
     repfold cli_usage cli_trouble cli_convert cli_verify cli_report

@@ -99,6 +99,8 @@ KernelRun kernel_batch_norm, kernel_instance_norm, kernel_group_norm,
 KernelRun kernel_max_pool, kernel_average_pool, kernel_global_pool;
 /* kern_conv.c */
 KernelRun kernel_conv, kernel_conv_transpose;
+/* kern_attention.c */
+KernelRun kernel_attention;
 /* kern_matmul.c */
 KernelRun kernel_matmul, kernel_gemm;
 /* kern_einsum.c */

@@ -12,6 +12,7 @@ static const Kernel kernels[OP_COUNT] = {
     [OP_And] = {kernel_zip, "BB", INPLACE},
     [OP_ArgMax] = {kernel_arg, "N", 0},
     [OP_ArgMin] = {kernel_arg, "N", 0},
+    [OP_Attention] = {kernel_attention, "RRR.", 0},
     [OP_AveragePool] = {kernel_average_pool, "R", 0},
     [OP_BatchNormalization] = {kernel_batch_norm, "Rrrrr", INPLACE},
     [OP_Cast] = {kernel_cast, ".", INPLACE},

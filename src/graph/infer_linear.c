@@ -76,6 +76,32 @@ int infer_gemm(InferCall *call, Err *err)
     return check_addend(call, out, err);
 }
 
+/* Attention-23: (batch, heads, length, width), or with rank 3 (batch, length,
+ * heads * width), where the output has the length of the queries and the width
+ * of the values. The further outputs are a cache. */
+int infer_attention(InferCall *call, Err *err)
+{
+    const Fact *q = infer_in(call, 0), *v = infer_in(call, 2);
+    Fact *out = infer_out(call, 0);
+    infer_copy(out, q);
+    if (q->rank < 0 || v->rank != q->rank) {
+        out->rank = -1;
+        return 0;
+    }
+    if (q->rank != 3 && q->rank != 4)
+        return infer_fail(call, err, ERR_BAD_SHAPE,
+                          "queries %s have neither rank 3 nor 4",
+                          infer_text(call, q));
+    int64_t heads = 1, shared = 1;
+    if (q->rank == 3) {
+        TRY(infer_int_attr(call, "q_num_heads", 1, 1, &heads, err));
+        TRY(infer_int_attr(call, "kv_num_heads", 1, 1, &shared, err));
+    }
+    Dim width = infer_dim(call, DIM_DIV, v->dims[v->rank - 1], shared);
+    out->dims[out->rank - 1] = infer_dim(call, DIM_MUL, width, heads);
+    return 0;
+}
+
 /* ---- Reductions ---- */
 
 /* Sums, products and extrema of followed elements. */
