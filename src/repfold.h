@@ -174,6 +174,9 @@ typedef struct rp_fold_options {
     const char *skip;     /* rules, comma-separated; NULL for none */
     const char *enable;   /* rules that are off by default; NULL for none */
     int stop_after;       /* folds to make at most; 0 for all */
+    /* Outputs of folds not to make: those whose certificate failed. */
+    const char *const *undo;
+    size_t undo_count;
     const char *stop_after_pass; /* the last pass to run; NULL for all */
     int assume_inference; /* training_mode=1 BatchNormalization counts as 0 */
     int allow_cost;       /* folds may raise MACs or parameters */

@@ -632,6 +632,21 @@ START_TEST(stop_after_counts_folds)
 }
 END_TEST
 
+START_TEST(a_fold_can_be_left_out_by_its_output)
+{
+    Folded all = fold_model(build_shared_weight, NULL);
+    const char *undo[1] = {all.report.folds[0].output};
+    rp_fold_options options = {.undo = undo, .undo_count = 1};
+    Folded folded = fold_model(build_shared_weight, &options);
+    ck_assert_uint_eq(folded.report.fold_count, all.report.fold_count - 1);
+    ck_assert_str_eq(folded.report.folds[0].output,
+                     all.report.folds[1].output);
+    ck_assert_str_eq(folded.report.refusals[0].reason, "certificate");
+    folded_free(&folded);
+    folded_free(&all);
+}
+END_TEST
+
 START_TEST(cost_can_be_allowed)
 {
     rp_fold_options options = {.allow_cost = 1};
@@ -674,6 +689,7 @@ Suite *suite_rule_sum(void)
     tcase_add_test(tcase, only_and_skip_choose_rules);
     tcase_add_test(tcase, unknown_rule_is_an_error);
     tcase_add_test(tcase, stop_after_counts_folds);
+    tcase_add_test(tcase, a_fold_can_be_left_out_by_its_output);
     tcase_add_test(tcase, cost_can_be_allowed);
     suite_add_tcase(suite, tcase);
     return suite;

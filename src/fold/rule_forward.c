@@ -199,12 +199,18 @@ static Value *target_move(Fold *fold, const Target *target, Value *input)
     return input;
 }
 
+/* The node whose output the operator will produce. */
+static Node *target_last(const Target *target)
+{
+    return target->adder ? target->adder : target->linear.node;
+}
+
 static void target_apply(Fold *fold, const Target *target, Value *input,
                          Emission *all)
 {
     Linear linear = target->linear;
     linear.input = target_move(fold, target, input);
-    Node *last = target->adder ? target->adder : linear.node;
+    Node *last = target_last(target);
     Emission own = {0};
     emit_linear(fold, &own, &linear, target->kernel, target->bias,
                 last->outputs[0]);
@@ -292,6 +298,8 @@ static void forward_try(Fold *fold, size_t index, Target *targets)
         reason = REASON_DISABLED;
     if (!reason && fold->island[index])
         reason = REASON_ISLAND;
+    if (!reason && fold_is_undone(fold, target_last(&targets[count - 1])->outputs[0]))
+        reason = REASON_CERTIFICATE;
     if (reason)
         fold_note(fold, node, reason, fact);
     else

@@ -571,6 +571,8 @@ static Reason plan_refusal(Fold *fold, const Plan *plan,
         return REASON_COST;
     if (plan->rules & ~fold->enabled)
         return REASON_DISABLED;
+    if (fold_is_undone(fold, plan->form->value))
+        return REASON_CERTIFICATE;
     return plan_obstacle(fold, plan);
 }
 

@@ -131,6 +131,14 @@ bool fold_is_done(const Fold *fold)
     return limit > 0 && fold->report->fold_count >= (size_t)limit;
 }
 
+bool fold_is_undone(const Fold *fold, const Value *output)
+{
+    for (size_t i = 0; i < fold->options->undo_count; i++)
+        if (strcmp(fold->options->undo[i], output->name) == 0)
+            return true;
+    return false;
+}
+
 /* The first specific reason stays: passes come in the order in which a user
  * would look, backward before forward. */
 void fold_note(Fold *fold, const Node *node, Reason reason, const char *fact)

@@ -66,6 +66,8 @@ typedef struct Fold {
 
 /* True when no further fold may be made (--stop-after). */
 bool fold_is_done(const Fold *fold);
+/* True when the fold that produces the value is not to be made. */
+bool fold_is_undone(const Fold *fold, const Value *output);
 /* Notes why a node stays, as of this round. */
 void fold_note(Fold *fold, const Node *node, Reason reason, const char *fact);
 
