@@ -169,6 +169,7 @@ START_TEST(subgraphs_cannot_read_what_their_node_makes)
     if_graph(&graph, &branch);
     check_graph_refused(&graph, ERR_CYCLE, "cycle through If node");
     branch = (Proto){.size = 0};
+    proto_bytes(&branch, 12, "", 0); /* an output without a name */
     proto_node(&branch, "Relu", "later", "r");
     if_graph(&graph, &branch);
     proto_node(&graph, "Relu", "x", "later");

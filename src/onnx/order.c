@@ -33,6 +33,8 @@ enum { ATTRIBUTE_GRAPH = 6, ATTRIBUTE_GRAPHS = 11 };
 
 static void add_name(Names *names, Span text)
 {
+    if (text.size == 0)
+        return;
     names->names = arena_grow(names->arena, names->names, &names->capacity,
                               names->count + 1, sizeof *names->names);
     names->names[names->count++] =
