@@ -1,6 +1,7 @@
 #include "judge/numbers.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/random.h"
 #include "judge/compare.h"
@@ -19,11 +20,18 @@ typedef struct Runner {
     Exec *exec;
 } Runner;
 
+/* At least one for each sample. */
+static int noise_passes(const Numbers *numbers)
+{
+    return numbers->noise_runs > numbers->samples ? numbers->noise_runs
+                                                  : numbers->samples;
+}
+
 static double run_total(const Numbers *numbers)
 {
     const rp_verify_options *options = numbers->options;
     double runs = (numbers->folded ? 3 : 2) * (double)numbers->samples;
-    runs += numbers->noise_runs;
+    runs += noise_passes(numbers) + numbers->noise_runs;
     runs += options->skip_f32 ? 0 : 2 * F32_RUN;
     runs += options->skip_segments ? 0 : SEGMENT_RUNS;
     return runs;
@@ -48,8 +56,6 @@ int numbers_init(Numbers *numbers, Err *err)
     numbers->samples = numbers->plan.generated + numbers->plan.data;
     numbers->noise_runs =
         options->noise_runs > 0 ? options->noise_runs : NOISE_RUNS;
-    if (numbers->noise_runs < numbers->samples)
-        numbers->noise_runs = numbers->samples;
     numbers->runs = run_total(numbers);
     numbers->output_count = a->output_count;
     size_t samples = (size_t)numbers->samples;
@@ -61,6 +67,8 @@ int numbers_init(Numbers *numbers, Err *err)
     numbers->weights = number_array(numbers, 0);
     numbers->noise_floor = number_array(numbers, 0);
     numbers->algebra = number_array(numbers, numbers->folded ? 0 : (double)NAN);
+    numbers->worst =
+        arena_array(arena, a->output_count + 1, sizeof *numbers->worst);
     numbers->execution_a = number_array(numbers, (double)NAN);
     numbers->execution_b = number_array(numbers, (double)NAN);
     const Value **left, **right;
@@ -331,7 +339,14 @@ static int run_stored_sample(Runner *runner, int sample, Err *err)
         return 0;
     }
     Comparison fault;
+    double *before = arena_array(arena, numbers->output_count + 1,
+                                 sizeof *before);
+    memcpy(before, numbers->weights,
+           numbers->output_count * sizeof *before);
     int broken = measure(numbers, sample, outputs, numbers->weights, &fault);
+    for (size_t i = 0; i < numbers->output_count; i++)
+        if (numbers->weights[i] > before[i])
+            numbers->worst[i] = sample;
     if (broken >= 0)
         set_broken(numbers, sample, broken, &fault, outputs);
     if (sample == 0)
@@ -385,17 +400,40 @@ static int run_algebra(Numbers *numbers, Err *err)
     return 0;
 }
 
+static int run_perturbed(Numbers *numbers, int number, int sample, Err *err)
+{
+    Runner runner;
+    uint64_t seed = random_stream(numbers->plan.seed, ~(uint64_t)number);
+    ExecOptions options = {.precision = PRECISION_F64,
+                           .perturb = seed ? seed : 1};
+    TRY(runner_new(numbers, numbers->a, &options, &runner, err));
+    TRY(run_once(&runner, sample, numbers->noise_floor, err));
+    runner_free(&runner);
+    return 0;
+}
+
+/* The output whose difference is so near to the noise floor that a few more
+ * runs may decide; -1 when there is none. */
+static int undecided(const Numbers *numbers)
+{
+    const double DECIDED = 8;
+    for (size_t i = 0; i < numbers->output_count; i++)
+        if (numbers->weights[i] > numbers->noise_floor[i] &&
+            numbers->weights[i] < DECIDED * numbers->noise_floor[i])
+            return (int)i;
+    return -1;
+}
+
 static int run_noise(Numbers *numbers, Err *err)
 {
-    for (int k = 0; k < numbers->noise_runs; k++) {
-        Runner runner;
-        uint64_t seed = random_stream(numbers->plan.seed, ~(uint64_t)k);
-        ExecOptions options = {.precision = PRECISION_F64,
-                               .perturb = seed ? seed : 1};
-        TRY(runner_new(numbers, numbers->a, &options, &runner, err));
-        TRY(run_once(&runner, k % numbers->samples, numbers->noise_floor, err));
-        runner_free(&runner);
-    }
+    int passes = noise_passes(numbers);
+    for (int k = 0; k < passes; k++)
+        TRY(run_perturbed(numbers, k, k % numbers->samples, err));
+    int output = undecided(numbers);
+    if (output < 0)
+        numbers->runs_done += numbers->noise_runs;
+    for (int k = 0; output >= 0 && k < numbers->noise_runs; k++)
+        TRY(run_perturbed(numbers, passes + k, numbers->worst[output], err));
     return 0;
 }
 

@@ -8,6 +8,8 @@
  *     b unrounded, if known on every sample: `algebra`         S
  *     the original with its parameters perturbed, run k on sample k mod S, at
  *     least once on each: `noise_floor`                        max(S, K)
+ *     and K times more where b differs most, when that is between one and
+ *     eight noise floors and so a matter of chance              0 or K
  *     both in float32       on the first sample: `execution`   2
  *     the original and the changed nodes of b on the first sample, for the
  *     segments                                                 about 3
@@ -38,6 +40,7 @@ typedef struct Numbers {
     /* Of each output: what rp_output_verdict calls so. */
     double *max_abs, *algebra, *weights, *noise_floor;
     double *execution_a, *execution_b;
+    int *worst; /* the sample in which `weights` was largest */
     SharedSet *shared;   /* seen in both, not settled */
     Pool *pool;
     double runs, runs_done;
