@@ -49,10 +49,12 @@ SUITES := err mem map half tensor shape op graph check infer dump \
     fixtures attention zoo weights \
     compare input segment judge \
     scan read read_node read_tensor read_damage write pack save \
+    pool array npy kern_elementwise kern_window kern_linear kern_move exec \
     repfold cli_usage cli_trouble cli_convert cli_verify cli_report
 
 # What several suites share.
-SUPPORT := cli proto models infer_case folding net
+SUPPORT := cli proto models infer_case folding net exec_case oracle/oracle \
+    oracle/window oracle/linear oracle/elementwise oracle/norm oracle/move
 
 LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \
     $(ONNX:%=src/onnx/%.c) $(FOLD:%=src/fold/%.c) $(EXEC:%=src/exec/%.c) \

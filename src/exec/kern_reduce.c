@@ -32,9 +32,32 @@ typedef struct Reducing {
     int64_t sum_i64;
 } Reducing;
 
-static const double least_f32 = -INFINITY, greatest_f32 = INFINITY;
-static const double least_f64 = -INFINITY, greatest_f64 = INFINITY;
-static const int64_t least_i64 = INT64_MIN, greatest_i64 = INT64_MAX;
+/* What the maximum and the minimum of nothing are. */
+static double least_f64(const Reducing *r)
+{
+    (void)r;
+    return -INFINITY;
+}
+
+static double greatest_f64(const Reducing *r)
+{
+    (void)r;
+    return INFINITY;
+}
+
+static int64_t least_i64(const Reducing *r)
+{
+    int bits = 8 * (int)dtype_size(r->type);
+    bool is_signed = r->type == DT_INT8 || r->type == DT_INT16 ||
+                     r->type == DT_INT32 || r->type == DT_INT64;
+    return is_signed ? INT64_MIN >> (64 - bits) : 0;
+}
+
+static int64_t greatest_i64(const Reducing *r)
+{
+    /* The complement of the least, in the bits of the type. */
+    return integer_wrap(r->type, ~least_i64(r));
+}
 
 static double finish_f64(const Reducing *r, double sum)
 {
@@ -52,11 +75,6 @@ static double finish_f64(const Reducing *r, double sum)
     }
 }
 
-static double finish_f32(const Reducing *r, double sum)
-{
-    return finish_f64(r, sum);
-}
-
 static int64_t finish_i64(const Reducing *r, int64_t sum)
 {
     if (r->op == OP_ReduceMean)
@@ -71,6 +89,11 @@ static int64_t finish_i64(const Reducing *r, int64_t sum)
 #define ADD(a, b) ((a) + (b))
 #define MULTIPLY(a, b) ((a) * (b))
 #define NEGATE(a) (-(a))
+#define LESS(a, b) ((a) < (b))
+/* Both real types are summed alike. */
+#define least_f32 least_f64
+#define greatest_f32 greatest_f64
+#define finish_f32 finish_f64
 #include "exec/real_f32.h"
 #include "exec/kern_reduce.inc.c"
 
@@ -81,10 +104,13 @@ static int64_t finish_i64(const Reducing *r, int64_t sum)
 #undef ADD
 #undef MULTIPLY
 #undef NEGATE
+#undef LESS
 #define SUM int64_t
 #define ADD(a, b) ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
 #define MULTIPLY(a, b) ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
 #define NEGATE(a) ((int64_t)(0 - (uint64_t)(a)))
+#define LESS(a, b)                                                             \
+    (r->type == DT_UINT64 ? (uint64_t)(a) < (uint64_t)(b) : (a) < (b))
 #include "exec/real_i64.h"
 #include "exec/kern_reduce.inc.c"
 

@@ -25,9 +25,9 @@ static void R(take_row)(void *context, int64_t position,
     case FOLD_PRODUCT:
         EACH(sum = MULTIPLY(sum, v));
     case FOLD_MOST:
-        EACH(sum = v > sum || v != v ? v : sum);
+        EACH(sum = LESS(sum, v) || v != v ? v : sum);
     case FOLD_LEAST:
-        EACH(sum = v < sum || v != v ? v : sum);
+        EACH(sum = LESS(v, sum) || v != v ? v : sum);
     case FOLD_EXPONENTIAL:
         EACH(sum = ADD(sum, (SUM)exp((double)v - r->most)));
     }
@@ -42,14 +42,14 @@ static void R(reduce_element)(Reducing *r, int64_t position)
     int64_t count = r->reduced_count;
     if (r->op == OP_ReduceLogSumExp) {
         r->fold = FOLD_MOST;
-        r->R(sum) = R(least);
+        r->R(sum) = R(least)(r);
         walk_run(&r->reduced, 0, count, R(take_row), r);
         r->most = (double)r->R(sum);
         r->most = isinf(r->most) ? 0 : r->most;
         r->fold = FOLD_EXPONENTIAL;
     }
-    r->R(sum) = r->fold == FOLD_MOST    ? R(least)
-                : r->fold == FOLD_LEAST ? R(greatest)
+    r->R(sum) = r->fold == FOLD_MOST    ? R(least)(r)
+                : r->fold == FOLD_LEAST ? R(greatest)(r)
                                         : (SUM)(r->fold == FOLD_PRODUCT);
     walk_run(&r->reduced, 0, count, R(take_row), r);
     out[position] = (REAL)R(finish)(r, r->R(sum));

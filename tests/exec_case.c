@@ -1,0 +1,213 @@
+#include "exec_case.h"
+
+#include <check.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "graph/dump.h"
+#include "oracle/oracle.h"
+
+static uint64_t seed_of(const char *line)
+{
+    uint64_t seed = 1;
+    for (; *line; line++)
+        seed = random_bits(seed, (uint64_t)*line);
+    return seed;
+}
+
+static double random_element(DType type, uint64_t seed, int64_t i)
+{
+    if (!dtype_is_real(type))
+        return (double)(random_bits(seed, (uint64_t)i) & 1);
+    return random_normal(seed, (uint64_t)i);
+}
+
+/* Elements as the line gives them, or at random. */
+static Tensor *case_tensor(Arena *arena, const CaseNode *line, int slot,
+                           uint64_t seed)
+{
+    const Fact *fact = line->facts[slot];
+    const Tensor *given = line->tensors[slot];
+    const Symbols *symbols = line->node->graph->model->symbols;
+    void *data;
+    Tensor *tensor =
+        tensor_alloc(arena, fact->type, fact->rank, fact->dims, &data);
+    for (int64_t i = 0; i < tensor->count; i++) {
+        double value;
+        int64_t integer = 0;
+        if (given)
+            tensor_read_f64(given, i, 1, &value);
+        else
+            value = random_element(fact->type, seed, i);
+        if (dtype_is_real(fact->type)) {
+            tensor_store_f64(fact->type, &value, 1,
+                             (char *)data + (size_t)i * dtype_size(fact->type));
+            continue;
+        }
+        if (fact->int_count < 0)
+            integer = (int64_t)value;
+        else
+            dim_is_known(symbols, fact->ints[i], &integer);
+        memcpy((char *)data + (size_t)i * dtype_size(fact->type), &integer,
+               dtype_size(fact->type));
+    }
+    return tensor;
+}
+
+void exec_case(Arena *arena, const char *line, Precision precision, Pool *pool,
+               ExecCase *out)
+{
+    *out = (ExecCase){.result = 0};
+    case_node(arena, line, &out->line);
+    const Node *node = out->line.node;
+    uint64_t seed = seed_of(line);
+    for (int i = 0; i < node->input_count; i++) {
+        if (!node->inputs[i])
+            continue;
+        Tensor *tensor = case_tensor(arena, &out->line, i,
+                                     random_stream(seed, (uint64_t)i));
+        ck_assert_int_eq(array_from_tensor(arena, tensor, precision, false,
+                                           &out->inputs[i], &out->err),
+                         0);
+    }
+    ExecOptions options = {.precision = precision, .pool = pool};
+    out->result = exec_node(arena, node, &options, out->inputs, out->outputs,
+                            &out->err);
+}
+
+/* ---- Rows ---- */
+
+static void put_array(Text *text, const Array *array, Precision precision)
+{
+    text_printf(text, "%s[", dtype_name(array->type));
+    for (int i = 0; i < array->rank; i++)
+        text_printf(text, "%s%lld", i ? "," : "", (long long)array->dims[i]);
+    text_printf(text, "]{");
+    for (int64_t i = 0; i < array->count; i++) {
+        double value;
+        text_printf(text, "%s", i ? "," : "");
+        array_to_f64(array, precision, i, 1, &value);
+        if (dtype_is_real(array->type))
+            text_printf(text, isnan(value) ? "nan" : "%.6g", value + 0);
+        else
+            text_printf(text, "%lld",
+                        (long long)((const int64_t *)array->data)[i]);
+    }
+    text_printf(text, "}");
+}
+
+static const char *row_text(Arena *arena, const char *line,
+                            Precision precision)
+{
+    ExecCase run;
+    exec_case(arena, line, precision, NULL, &run);
+    if (run.result < 0) {
+        ck_assert_msg(strstr(run.err.message, "node \"n\"") != NULL, "%s",
+                      run.err.message);
+        return err_name(run.err.code);
+    }
+    Text text = {.arena = arena};
+    for (int i = 0; i < run.line.node->output_count; i++) {
+        text_printf(&text, "%s", i ? "; " : "");
+        put_array(&text, run.outputs[i], precision);
+    }
+    return text.bytes;
+}
+
+void check_exec_row(const ExecRow *row)
+{
+    for (int precision = PRECISION_F32; precision <= PRECISION_F64;
+         precision++) {
+        Arena *arena = arena_new(0);
+        const char *found = row_text(arena, row->line, (Precision)precision);
+        ck_assert_msg(strcmp(found, row->expect) == 0,
+                      "%s\n  gives    %s\n  expected %s", row->line, found,
+                      row->expect);
+        arena_free(arena);
+    }
+}
+
+/* ---- Against the oracle ---- */
+
+static Grid *grid_of(Arena *arena, const Array *array, Precision precision)
+{
+    Grid *grid = arena_alloc(arena, sizeof *grid);
+    grid->rank = array->rank;
+    grid->count = array->count;
+    memcpy(grid->dims, array->dims, sizeof grid->dims);
+    grid->data = arena_array(arena, (size_t)array->count + 1, sizeof(double));
+    array_to_f64(array, precision, 0, array->count, grid->data);
+    return grid;
+}
+
+static void ask_oracle(Arena *arena, const ExecCase *run, Precision precision,
+                       Grid *output)
+{
+    const Node *node = run->line.node;
+    OracleCall call = {.node = node,
+                       .opset = run->line.opset,
+                       .input_count = node->input_count,
+                       .output = output};
+    for (int i = 0; i < node->input_count; i++)
+        if (run->inputs[i])
+            call.inputs[i] = grid_of(arena, run->inputs[i], precision);
+    Oracle *oracle = oracle_find(node->op);
+    ck_assert_msg(oracle != NULL, "no oracle for %s", node->op_type);
+    oracle(&call);
+}
+
+static bool is_close(double a, double b, double tolerance)
+{
+    return a == b || (isnan(a) && isnan(b)) || fabs(a - b) <= tolerance;
+}
+
+/* Within a few hundred roundings of the largest element. */
+static void compare(const char *line, const Grid *found, const Grid *expected,
+                    Precision precision)
+{
+    double tolerance = precision == PRECISION_F32 ? 2e-5 : 2e-14, most = 1;
+    int64_t i = 0;
+    for (int64_t k = 0; k < expected->count; k++)
+        if (isfinite(expected->data[k]))
+            most = fmax(most, fabs(expected->data[k]));
+    while (i < expected->count &&
+           is_close(found->data[i], expected->data[i], tolerance * most))
+        i++;
+    ck_assert_msg(i == expected->count,
+                  "%s\n  element %lld is %.17g\n  expected %.17g", line,
+                  (long long)i, found->data[i], expected->data[i]);
+}
+
+static void check_threads(Arena *arena, const char *line, Precision precision,
+                          const ExecCase *alone)
+{
+    ExecCase together;
+    exec_case(arena, line, precision, pool_new(arena, 3), &together);
+    ck_assert_int_eq(together.result, 0);
+    const Array *a = alone->outputs[0], *b = together.outputs[0];
+    size_t size = array_storage(a->type, precision) == STORAGE_F32
+                      ? sizeof(float)
+                      : sizeof(double);
+    ck_assert_msg(memcmp(a->data, b->data, (size_t)a->count * size) == 0,
+                  "%s\n  depends on the number of threads", line);
+}
+
+void check_oracle(const char *line)
+{
+    for (int i = PRECISION_F32; i <= PRECISION_F64; i++) {
+        Arena *arena = arena_new(0);
+        Precision precision = (Precision)i;
+        ExecCase run;
+        exec_case(arena, line, precision, NULL, &run);
+        ck_assert_msg(run.result == 0, "%s\n  %s", line, run.err.message);
+        Grid *found = grid_of(arena, run.outputs[0], precision);
+        Grid expected = *found;
+        expected.data = arena_array(arena, (size_t)found->count + 1,
+                                    sizeof(double));
+        ask_oracle(arena, &run, precision, &expected);
+        compare(line, found, &expected, precision);
+        check_threads(arena, line, precision, &run);
+        arena_free(arena);
+    }
+}

@@ -1,0 +1,113 @@
+#include "oracle.h"
+
+static Oracle *const oracles[OP_COUNT] = {
+    [OP_Conv] = oracle_conv,
+    [OP_ConvTranspose] = oracle_conv_transpose,
+    [OP_MaxPool] = oracle_pool,
+    [OP_AveragePool] = oracle_pool,
+    [OP_MatMul] = oracle_matmul,
+    [OP_Gemm] = oracle_gemm,
+    [OP_Add] = oracle_zip,
+    [OP_Sub] = oracle_zip,
+    [OP_Mul] = oracle_zip,
+    [OP_Div] = oracle_zip,
+    [OP_Max] = oracle_zip,
+    [OP_Min] = oracle_zip,
+    [OP_PRelu] = oracle_zip,
+    [OP_Less] = oracle_zip,
+    [OP_Where] = oracle_where,
+    [OP_Softmax] = oracle_softmax,
+    [OP_LogSoftmax] = oracle_softmax,
+    [OP_BatchNormalization] = oracle_batch_norm,
+    [OP_InstanceNormalization] = oracle_block_norm,
+    [OP_GroupNormalization] = oracle_block_norm,
+    [OP_LayerNormalization] = oracle_block_norm,
+    [OP_RMSNormalization] = oracle_block_norm,
+    [OP_ReduceL1] = oracle_reduce,
+    [OP_ReduceL2] = oracle_reduce,
+    [OP_ReduceLogSum] = oracle_reduce,
+    [OP_ReduceLogSumExp] = oracle_reduce,
+    [OP_ReduceMax] = oracle_reduce,
+    [OP_ReduceMean] = oracle_reduce,
+    [OP_ReduceMin] = oracle_reduce,
+    [OP_ReduceProd] = oracle_reduce,
+    [OP_ReduceSum] = oracle_reduce,
+    [OP_ReduceSumSquare] = oracle_reduce,
+    [OP_Transpose] = oracle_transpose,
+    [OP_Expand] = oracle_expand,
+    [OP_Concat] = oracle_concat,
+    [OP_Pad] = oracle_pad,
+    [OP_Gather] = oracle_gather,
+    [OP_Abs] = oracle_map,
+    [OP_Celu] = oracle_map,
+    [OP_Cos] = oracle_map,
+    [OP_Elu] = oracle_map,
+    [OP_Erf] = oracle_map,
+    [OP_Exp] = oracle_map,
+    [OP_Gelu] = oracle_map,
+    [OP_HardSigmoid] = oracle_map,
+    [OP_HardSwish] = oracle_map,
+    [OP_LeakyRelu] = oracle_map,
+    [OP_Mish] = oracle_map,
+    [OP_Neg] = oracle_map,
+    [OP_Reciprocal] = oracle_map,
+    [OP_Relu] = oracle_map,
+    [OP_Selu] = oracle_map,
+    [OP_Sigmoid] = oracle_map,
+    [OP_Sin] = oracle_map,
+    [OP_Softplus] = oracle_map,
+    [OP_Softsign] = oracle_map,
+    [OP_Swish] = oracle_map,
+    [OP_Tanh] = oracle_map,
+    [OP_ThresholdedRelu] = oracle_map,
+};
+
+Oracle *oracle_find(Op op)
+{
+    return oracles[op];
+}
+
+void grid_index(const Grid *grid, int64_t position, int64_t *index)
+{
+    for (int i = grid->rank - 1; i >= 0; i--) {
+        index[i] = position % grid->dims[i];
+        position /= grid->dims[i];
+    }
+}
+
+int64_t grid_position(const Grid *grid, const int64_t *index)
+{
+    int64_t position = 0;
+    for (int i = 0; i < grid->rank; i++)
+        position = position * grid->dims[i] + index[i];
+    return position;
+}
+
+double grid_at(const Grid *grid, const int64_t *index)
+{
+    for (int i = 0; i < grid->rank; i++)
+        if (index[i] < 0 || index[i] >= grid->dims[i])
+            return 0;
+    return grid->data[grid_position(grid, index)];
+}
+
+double grid_spread(const Grid *grid, int rank, const int64_t *index)
+{
+    int64_t own[RANK_MAX];
+    for (int i = 0; i < grid->rank; i++)
+        own[i] = grid->dims[i] == 1 ? 0 : index[rank - grid->rank + i];
+    return grid->data[grid_position(grid, own)];
+}
+
+int64_t oracle_int(const OracleCall *call, const char *name, int i,
+                   int64_t fallback)
+{
+    const int64_t *values;
+    return i < node_ints(call->node, name, &values) ? values[i] : fallback;
+}
+
+int oracle_axis(const OracleCall *call, int64_t fallback, int rank)
+{
+    int64_t axis = node_int(call->node, "axis", fallback);
+    return (int)(axis < 0 ? axis + rank : axis);
+}

@@ -1,0 +1,52 @@
+/*
+ * The oracle: every operator once more, as obvious loops in double, with the
+ * formula in the comment and nothing in common with src/exec.  The fast
+ * kernels are tested against it on many shapes.
+ */
+#ifndef REPFOLD_TESTS_ORACLE_ORACLE_H
+#define REPFOLD_TESTS_ORACLE_ORACLE_H
+
+#include "graph/graph.h"
+
+/* A tensor of doubles, row-major. */
+typedef struct Grid {
+    int rank;
+    int64_t dims[RANK_MAX];
+    int64_t count;
+    double *data;
+} Grid;
+
+typedef struct OracleCall {
+    const Node *node;
+    int64_t opset;
+    int input_count;
+    const Grid *inputs[8]; /* NULL where absent */
+    Grid *output;          /* its shape is given */
+} OracleCall;
+
+typedef void Oracle(const OracleCall *call);
+
+/* NULL where the oracle does not know the operator. */
+Oracle *oracle_find(Op op);
+
+/* Index tuples: the tuple of a row-major position, and back. */
+void grid_index(const Grid *grid, int64_t position, int64_t *index);
+int64_t grid_position(const Grid *grid, const int64_t *index);
+/* The element at an index; 0 outside. */
+double grid_at(const Grid *grid, const int64_t *index);
+/* The element that broadcasting puts at an index of a shape of rank `rank`. */
+double grid_spread(const Grid *grid, int rank, const int64_t *index);
+/* Entry i of a list attribute, or the fallback. */
+int64_t oracle_int(const OracleCall *call, const char *name, int i,
+                   int64_t fallback);
+/* An axis attribute made non-negative. */
+int oracle_axis(const OracleCall *call, int64_t fallback, int rank);
+
+Oracle oracle_conv, oracle_conv_transpose, oracle_pool;
+Oracle oracle_matmul, oracle_gemm;
+Oracle oracle_map, oracle_zip, oracle_where;
+Oracle oracle_softmax, oracle_batch_norm, oracle_block_norm;
+Oracle oracle_reduce, oracle_transpose, oracle_expand, oracle_concat;
+Oracle oracle_pad, oracle_gather;
+
+#endif

@@ -1,0 +1,149 @@
+/* Convolution and pooling, in one to three dimensions, against the oracle. */
+#include <stdio.h>
+
+#include "base/random.h"
+#include "exec_case.h"
+#include "suites.h"
+
+static const char *const lines[] = {
+    /* 1x1: a matrix product as it stands, in one tile and in several */
+    "Conv(f32[1,3,5,5], f32[4,3,1,1])",
+    "Conv(f32[2,3,5,5], f32[4,3,1,1], f32[4])",
+    "Conv(f32[1,8,40,40], f32[6,8,1,1], f32[6])",
+    "Conv(f32[1,4,2,2], f32[100,4,1,1], f32[100])",
+    "Conv(f32[1,3,7,7], f32[4,3,1,1]) strides=[2,2]",
+    "Conv(f32[1,3,5,5], f32[4,3,1,1]) pads=[1,1,1,1]",
+    /* dense */
+    "Conv(f32[1,3,9,7], f32[4,3,3,3], f32[4])",
+    "Conv(f32[2,3,9,7], f32[4,3,3,3]) pads=[1,1,1,1]",
+    "Conv(f32[1,3,9,7], f32[4,3,3,3]) pads=[0,1,2,3]",
+    "Conv(f32[1,3,9,8], f32[4,3,3,3]) strides=[2,3] pads=[1,1,1,1]",
+    "Conv(f32[1,2,11,9], f32[4,2,3,2]) dilations=[2,3]",
+    "Conv(f32[1,3,9,8], f32[4,3,3,3]) auto_pad=\"SAME_UPPER\" strides=[2,2]",
+    "Conv(f32[1,3,9,8], f32[4,3,4,4]) auto_pad=\"SAME_LOWER\"",
+    "Conv(f32[1,3,9,8], f32[4,3,4,4]) auto_pad=\"VALID\"",
+    "Conv(f32[1,64,20,20], f32[3,64,5,5]) pads=[2,2,2,2]",
+    "Conv(f32[1,2,3,3], f32[4,2,5,5]) pads=[2,2,2,2]",
+    "Conv(f32[1,0,3,3], f32[2,0,1,1], f32[2])",
+    "Conv(f32[0,3,5,5], f32[4,3,3,3])",
+    /* groups */
+    "Conv(f32[2,4,6,6], f32[6,2,3,3], f32[6]) group=2 pads=[1,1,1,1]",
+    "Conv(f32[2,4,6,6], f32[6,2,1,1]) group=2",
+    /* depthwise, with one or more outputs for each input */
+    "Conv(f32[2,5,9,9], f32[5,1,3,3], f32[5]) group=5 pads=[1,1,1,1]",
+    "Conv(f32[1,3,12,17], f32[3,1,7,7]) group=3 pads=[3,3,3,3]",
+    "Conv(f32[1,3,12,17], f32[6,1,7,7]) group=3 pads=[3,3,3,3] strides=[2,2]",
+    "Conv(f32[1,3,12,17], f32[3,1,3,3]) group=3 strides=[3,2]",
+    "Conv(f32[1,3,12,17], f32[3,1,3,3]) group=3 dilations=[2,3]",
+    "Conv(f32[1,3,12,17], f32[3,1,2,5]) group=3 strides=[1,3] "
+    "dilations=[1,2] pads=[1,2,0,3]",
+    "Conv(f32[1,1,280,270], f32[1,1,3,5]) pads=[1,2,1,2]",
+    "Conv(f32[1,1,4,4], f32[3,1,3,3]) pads=[1,1,1,1]",
+    /* one and three dimensions */
+    "Conv(f32[2,3,11], f32[4,3,3], f32[4]) strides=[2] pads=[1,0]",
+    "Conv(f32[2,3,11], f32[3,1,5]) group=3 pads=[2,2]",
+    "Conv(f32[1,2,5,6,7], f32[3,2,3,2,3], f32[3]) pads=[1,0,1,1,1,0]",
+    "Conv(f32[1,2,5,6,7], f32[2,1,3,3,3]) group=2 strides=[2,1,2]",
+    "Conv(f32[1,2,1,6,7], f32[2,1,1,3,3]) group=2",
+    /* transposed */
+    "ConvTranspose(f32[1,3,4,5], f32[3,2,3,3], f32[2])",
+    "ConvTranspose(f32[2,3,4,5], f32[3,2,3,3]) strides=[2,3] pads=[1,0,1,2]",
+    "ConvTranspose(f32[1,3,4,5], f32[3,2,3,3]) strides=[2,2] "
+    "output_padding=[1,1]",
+    "ConvTranspose(f32[1,4,4,5], f32[4,3,2,2]) group=2 dilations=[2,2]",
+    "ConvTranspose(f32[1,4,4,5], f32[4,1,3,3]) group=4 strides=[2,2]",
+    "ConvTranspose(f32[1,3,6], f32[3,2,3]) strides=[2]",
+    "ConvTranspose(f32[1,2,3,3,3], f32[2,2,2,2,2]) strides=[2,1,2]",
+    /* pools */
+    "MaxPool(f32[2,3,9,8]) kernel_shape=[3,2]",
+    "MaxPool(f32[2,3,9,8]) kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]",
+    "MaxPool(f32[1,3,9,8]) kernel_shape=[2,2] strides=[2,2] ceil_mode=1",
+    "MaxPool(f32[1,3,9,8]) kernel_shape=[2,3] dilations=[3,2]",
+    "MaxPool(f32[1,3,9,8]) kernel_shape=[3,3] auto_pad=\"SAME_LOWER\"",
+    "MaxPool(f32[1,3,9]) kernel_shape=[3] strides=[2]",
+    "MaxPool(f32[1,2,5,5,5]) kernel_shape=[2,2,2]",
+    "AveragePool(f32[2,3,9,8]) kernel_shape=[3,2]",
+    "AveragePool(f32[2,3,9,8]) kernel_shape=[3,3] pads=[1,1,1,1]",
+    "AveragePool(f32[2,3,9,8]) kernel_shape=[3,3] pads=[1,1,1,1] "
+    "count_include_pad=1",
+    "AveragePool(f32[1,3,9,8]) kernel_shape=[2,2] strides=[2,2] ceil_mode=1",
+    "AveragePool(f32[1,3,9,8]) kernel_shape=[3,3] strides=[2,2] ceil_mode=1 "
+    "pads=[1,1,1,1] count_include_pad=1",
+    "AveragePool(f32[1,3,9]) kernel_shape=[4] strides=[3]",
+    "AveragePool(f32[1,2,5,5,5]) kernel_shape=[2,3,2]",
+};
+
+START_TEST(shapes_against_the_oracle)
+{
+    check_oracle(lines[_i]);
+}
+END_TEST
+
+static int pick(uint64_t *seed, int low, int high)
+{
+    *seed = random_bits(*seed, 1);
+    return low + (int)(*seed % (uint64_t)(high - low + 1));
+}
+
+/* Any combination of sizes, strides, dilations, pads and groups. */
+START_TEST(random_convolutions_against_the_oracle)
+{
+    char line[300];
+    uint64_t s = (uint64_t)_i + 1;
+    int groups = pick(&s, 1, 3), in = pick(&s, 1, 3), out = pick(&s, 1, 3);
+    int kh = pick(&s, 1, 4), kw = pick(&s, 1, 4);
+    snprintf(line, sizeof line,
+             "Conv(f32[%d,%d,%d,%d], f32[%d,%d,%d,%d]) group=%d "
+             "strides=[%d,%d] dilations=[%d,%d] pads=[%d,%d,%d,%d]",
+             pick(&s, 1, 2), groups * in, pick(&s, 7, 20), pick(&s, 7, 20),
+             groups * out, in, kh, kw, groups, pick(&s, 1, 3), pick(&s, 1, 3),
+             pick(&s, 1, 2), pick(&s, 1, 2), pick(&s, 0, 3), pick(&s, 0, 3),
+             pick(&s, 0, 3), pick(&s, 0, 3));
+    check_oracle(line);
+}
+END_TEST
+
+static const ExecRow rows[] = {
+    {"GlobalAveragePool(f32[1,2,2,2]{1,2,3,4,5,6,7,8})",
+     "float32[1,2,1,1]{2.5,6.5}"},
+    {"GlobalMaxPool(f32[1,2,3]{1,3,2,-1,-3,-2})", "float32[1,2,1]{3,-1}"},
+    {"MaxPool(f32[1,1,2,3]{1,2,3,9,5,4}) kernel_shape=[2,2] -> 2",
+     "float32[1,1,1,2]{9,5}; int64[1,1,1,2]{3,4}"},
+    {"MaxPool(f32[1,1,2,3]{1,2,3,9,5,4}) kernel_shape=[2,2] storage_order=1 "
+     "-> 2",
+     "float32[1,1,1,2]{9,5}; int64[1,1,1,2]{1,3}"},
+    {"MaxPool(u8[1,1,4]{1,9,3,200}) kernel_shape=[2] strides=[2]",
+     "uint8[1,1,2]{9,200}"},
+    /* the mean counts what is there, unless it is told otherwise */
+    {"AveragePool(f32[1,1,2]{4,8}) kernel_shape=[2] pads=[1,1]",
+     "float32[1,1,3]{4,6,8}"},
+    {"AveragePool(f32[1,1,2]{4,8}) kernel_shape=[2] pads=[1,1] "
+     "count_include_pad=1",
+     "float32[1,1,3]{2,6,4}"},
+    {"ConvTranspose(f32[1,1,2]{1,2}, f32[1,1,2]{10,1}) strides=[2] "
+     "output_shape=[4]",
+     "float32[1,1,4]{10,1,20,2}"},
+    {"Conv(f32[1,2,4,4], f32[4,2,3,3]) group=3", "bad-shape"},
+    {"Conv(f32[1,2,4,4], f32[4,3,3,3])", "bad-shape"},
+    {"Conv(f32[1,2,4,4], f32[4,2,3,3], f32[3])", "bad-shape"},
+    {"Conv(f32[1,2,4,4,4,4], f32[4,2,1,1,1,1])", "unsupported-operator"},
+    {"Conv(i64[1,2,4,4], i64[4,2,3,3])", "unsupported-type"},
+};
+
+START_TEST(values_by_hand)
+{
+    check_exec_row(&rows[_i]);
+}
+END_TEST
+
+Suite *suite_kern_window(void)
+{
+    Suite *suite = suite_create("kern_window");
+    TCase *tcase = tcase_create("kern_window");
+    tcase_add_loop_test(tcase, shapes_against_the_oracle, 0,
+                        sizeof lines / sizeof *lines);
+    tcase_add_loop_test(tcase, random_convolutions_against_the_oracle, 0, 60);
+    tcase_add_loop_test(tcase, values_by_hand, 0, sizeof rows / sizeof *rows);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
