@@ -425,6 +425,120 @@ START_TEST(explicit_padding_goes_into_the_convolution)
 }
 END_TEST
 
+/* ---- Subgraphs and functions ---- */
+
+/* conv + BatchNormalization over a captured value, in both branches of an If. */
+static Graph *build_branch(Bench *outer, Value *captured)
+{
+    Bench b = *outer;
+    b.graph = graph_new(outer->model, outer->graph);
+    Value *x = graph_read_value(b.graph, captured->name);
+    x->fact = captured->fact;
+    bench_output(&b, conv_bn(&b, x, SAME(3)));
+    outer->random = b.random;
+    return b.graph;
+}
+
+static Value *always(Bench *b)
+{
+    void *data;
+    Tensor *tensor = tensor_alloc(b->arena, DT_BOOL, 0, NULL, &data);
+    *(uint8_t *)data = 1;
+    return graph_add_initializer(b->graph, "always", tensor);
+}
+
+static void build_if(Bench *b)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 2, 5));
+    Value *condition = always(b);
+    Value *y = graph_fresh_value(b->graph, "y");
+    Node *node = node_new(b->graph, OP_If, "if", &condition, 1, &y, 1);
+    node->attrs = arena_array(b->arena, 2, sizeof *node->attrs);
+    node->attr_count = 2;
+    node->attrs[0] = (Attr){.name = "then_branch", .type = ATTR_GRAPH,
+                            .graph = build_branch(b, x)};
+    node->attrs[1] = (Attr){.name = "else_branch", .type = ATTR_GRAPH,
+                            .graph = build_branch(b, x)};
+    graph_add_node(b->graph, node);
+    bench_output(b, y);
+}
+
+START_TEST(subgraphs_fold_on_their_own)
+{
+    Folded folded = fold_model(build_if, NULL);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    ck_assert_uint_eq(folded.report.fold_count, 2);
+    const Node *node = only_node(&folded, OP_If);
+    for (int i = 0; i < 2; i++)
+        ck_assert_uint_eq(node->attrs[i].graph->node_count, 1);
+    folded_free(&folded);
+}
+END_TEST
+
+/* The convolution's result is read inside the If: it cannot be scaled. */
+static void build_captured(Bench *b)
+{
+    Value *x = bench_conv(b, bench_image(b, 2, 5), SAME(3));
+    bench_output(b, bench_batchnorm(b, x, 2));
+    Value *condition = always(b);
+    Value *y = graph_fresh_value(b->graph, "y");
+    Node *node = node_new(b->graph, OP_If, "if", &condition, 1, &y, 1);
+    node->attrs = arena_array(b->arena, 2, sizeof *node->attrs);
+    node->attr_count = 2;
+    for (int i = 0; i < 2; i++) {
+        Graph *body = graph_new(b->model, b->graph);
+        Value *inner = graph_read_value(body, x->name);
+        Value *out = graph_fresh_value(body, "out");
+        graph_add_node(body, node_new(body, OP_Relu, "r", &inner, 1, &out, 1));
+        graph_add_output(body, out);
+        node->attrs[i] = (Attr){.name = i ? "else_branch" : "then_branch",
+                                .type = ATTR_GRAPH, .graph = body};
+    }
+    graph_add_node(b->graph, node);
+    bench_output(b, y);
+}
+
+/* A body has no initializers: its constants are nodes. */
+START_TEST(function_bodies_fold_with_constant_nodes)
+{
+    static const rp_fold_options defaults;
+    Arena *arena = arena_new(0);
+    Model *model = build_model(arena, build_shift_only, false);
+    Bench b = {.arena = arena, .model = model, .random = 9}, outside = b;
+    outside.graph = model->graph;
+    b.graph = graph_new(model, NULL);
+    int64_t dims[4] = {3, 2, 3, 3}, three[1] = {3};
+    Value *inputs[5] = {bench_image(&b, 2, 6)};
+    Value *weight = graph_fresh_value(b.graph, "w");
+    Tensor *tensor = bench_constant(&outside, 4, dims)->tensor;
+    Node *constant = node_new(b.graph, OP_Constant, "w", NULL, 0, &weight, 1);
+    node_set_tensor(constant, "value", tensor);
+    graph_add_node(b.graph, constant);
+    Value *y = bench_binary(&b, OP_Conv, inputs[0], weight);
+    inputs[0] = y;
+    for (int i = 1; i < 5; i++) {
+        double numbers[3] = {1.5, 2.5, 0.5};
+        inputs[i] = graph_fresh_value(b.graph, "p");
+        tensor = bench_numbers(&outside, 1, three, numbers)->tensor;
+        constant = node_new(b.graph, OP_Constant, "p", NULL, 0, &inputs[i], 1);
+        node_set_tensor(constant, "value", tensor);
+        graph_add_node(b.graph, constant);
+    }
+    bench_output(&b, bench_node(&b, OP_BatchNormalization, inputs, 5));
+    Function function = {.name = "f", .domain = "local", .body = b.graph};
+    model->functions = &function;
+    model->function_count = 1;
+    FoldReport report = {0};
+    Err err = {0};
+    ck_assert_msg(model_fold(model, &defaults, &report, &err) == 0, "%s",
+                  err.message);
+    ck_assert_uint_eq(report.fold_count, 2);
+    ck_assert_uint_eq(b.graph->initializer_count, 0);
+    ck_assert_uint_eq(b.graph->node_count, 3); /* two constants, one conv */
+    arena_free(arena);
+}
+END_TEST
+
 /* ---- Refusals ---- */
 
 static void build_multi_use(Bench *b)
@@ -538,6 +652,7 @@ START_TEST(refusals_name_their_reason)
     } rows[] = {
         {build_multi_use, "multi-use"},
         {build_graph_output, "graph-output"},
+        {build_captured, "subgraph-capture"},
         {build_wrong_axis, "wrong-axis"},
         {build_broadcast, "broadcast"},
         {build_dynamic_weight, "dynamic-weight"},
@@ -683,7 +798,9 @@ Suite *suite_rule_sum(void)
     tcase_add_test(tcase, three_of_four_branches_merge);
     tcase_add_test(tcase, what_cannot_merge_stays_whole);
     tcase_add_test(tcase, explicit_padding_goes_into_the_convolution);
-    tcase_add_loop_test(tcase, refusals_name_their_reason, 0, 11);
+    tcase_add_test(tcase, subgraphs_fold_on_their_own);
+    tcase_add_test(tcase, function_bodies_fold_with_constant_nodes);
+    tcase_add_loop_test(tcase, refusals_name_their_reason, 0, 12);
     tcase_add_test(tcase, what_is_not_inference_is_refused);
     tcase_add_test(tcase, training_mode_folds_when_inference_is_assumed);
     tcase_add_test(tcase, only_and_skip_choose_rules);

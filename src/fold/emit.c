@@ -5,10 +5,28 @@
 
 void emission_add(Fold *fold, Emission *emission, Node *node)
 {
+    size_t need = emission->count + 1;
     emission->nodes =
-        arena_grow(fold->scratch, emission->nodes, &emission->capacity,
-                   emission->count + 1, sizeof *emission->nodes);
-    emission->nodes[emission->count++] = node;
+        arena_grow(fold->scratch, emission->nodes, &emission->capacity, need,
+                   sizeof *emission->nodes);
+    emission->places =
+        arena_grow(fold->scratch, emission->places, &emission->place_capacity,
+                   need, sizeof *emission->places);
+    emission->nodes[emission->count] = node;
+    emission->places[emission->count++] = emission->place;
+}
+
+void emission_place(Fold *fold, const Emission *emission)
+{
+    for (size_t i = 0; i < emission->count;) {
+        size_t end = i + 1;
+        while (end < emission->count &&
+               emission->places[end] == emission->places[i])
+            end++;
+        graph_replace_node(fold->graph, emission->places[i],
+                           &emission->nodes[i], end - i);
+        i = end;
+    }
 }
 
 Value *emission_value(Fold *fold, const Value *like)
@@ -32,19 +50,35 @@ static void vec_formula_read(const TensorFormula *self, int64_t first,
         out[i] = vec_get(formula->vec, first + i, 0);
 }
 
-static Value *vec_initializer(Fold *fold, Vec vec, int64_t size, DType type,
-                              const char *stem)
+/* A new constant: an initializer, or where a function's body is folded, which
+ * has none, what a Constant node gives. */
+static Value *constant_value(Fold *fold, Emission *emission, Tensor *tensor,
+                             const char *stem)
+{
+    if (!graph_is_function(fold->graph))
+        return graph_add_initializer(fold->graph, stem, tensor);
+    Value *value = graph_fresh_value(fold->graph, stem);
+    Node *node = node_new(fold->graph, OP_Constant, value->name, NULL, 0,
+                          &value, 1);
+    node_set_tensor(node, "value", tensor);
+    emission_add(fold, emission, node);
+    value->tensor = tensor;
+    return value;
+}
+
+static Value *vec_initializer(Fold *fold, Emission *emission, Vec vec,
+                              int64_t size, DType type, const char *stem)
 {
     VecFormula *formula = arena_alloc(fold->arena, sizeof *formula);
     *formula = (VecFormula){{vec_formula_read}, vec};
     Tensor *tensor = tensor_from_formula(fold->arena, type, 1, &size,
                                          &formula->formula);
-    return graph_add_initializer(fold->graph, stem, tensor);
+    return constant_value(fold, emission, tensor, stem);
 }
 
 /* The weight's shape: as the operator had it, but for groups and taps. */
-static Value *kernel_initializer(Fold *fold, const Linear *like,
-                                 const Kernel *kernel)
+static Value *kernel_initializer(Fold *fold, Emission *emission,
+                                 const Linear *like, const Kernel *kernel)
 {
     const Value *old = like->node->inputs[1];
     const Tensor *weight = value_constant(fold->graph, old);
@@ -58,7 +92,7 @@ static Value *kernel_initializer(Fold *fold, const Linear *like,
         dims[2 + i] = kernel->taps[i];
     Tensor *tensor =
         kernel_tensor(fold->arena, kernel, like->type, weight->rank, dims);
-    return graph_add_initializer(fold->graph, old->name, tensor);
+    return constant_value(fold, emission, tensor, old->name);
 }
 
 static void set_axes(Node *node, const Linear *like, const Kernel *kernel)
@@ -114,15 +148,15 @@ int emit_linear(Fold *fold, Emission *emission, const Linear *like,
     Node *old = like->node;
     Value *weight = kernel == like->kernel
                         ? old->inputs[1]
-                        : kernel_initializer(fold, like, kernel);
+                        : kernel_initializer(fold, emission, like, kernel);
     Value *vector = NULL;
     if (bias.size) {
         const Value *named = node_input(old, 2);
         const char *stem = named ? named->name
                                  : arena_printf(fold->arena, "%s.bias",
                                                 old->inputs[1]->name);
-        vector = vec_initializer(fold, bias, kernel->out_channels, like->type,
-                                 stem);
+        vector = vec_initializer(fold, emission, bias, kernel->out_channels,
+                                 like->type, stem);
     }
     if (like->kind != LINEAR_MATMUL || !vector) {
         emission_add(fold, emission,

@@ -4,13 +4,18 @@
 
 #include "fold/site.h"
 
-/* The nodes of one fold, in order, until they are put in place. */
+/* The nodes of one fold until they are put in place, each with the consumed
+ * node in whose place it will stand. There its inputs exist already, and so
+ * readers of a shape further on can read it from what is new. */
 typedef struct Emission {
-    Node **nodes;
-    size_t count, capacity;
+    Node **nodes, **places;
+    size_t count, capacity, place_capacity;
+    Node *place; /* for the nodes that are added next */
 } Emission;
 
 void emission_add(Fold *fold, Emission *emission, Node *node);
+/* Puts all nodes in place. */
+void emission_place(Fold *fold, const Emission *emission);
 
 /* A value like `like` with a fresh name. */
 Value *emission_value(Fold *fold, const Value *like);

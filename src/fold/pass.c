@@ -23,9 +23,18 @@ static const struct {
  * bound is for a rule that is wrong. */
 enum { ROUNDS_MAX = 64 };
 
+/* What a subgraph captures is what it is outside. */
+static void facts_from_outside(Graph *graph)
+{
+    for (size_t i = 0; i < graph->scope_count; i++)
+        if (graph->scope[i]->outer)
+            graph->scope[i]->fact = graph->scope[i]->outer->fact;
+}
+
 static int pass_prepare(Fold *fold, Err *err)
 {
     graph_fill_uses(fold->graph);
+    facts_from_outside(fold->graph);
     TRY(graph_infer(fold->graph, err));
     TRY(constants_evaluate(fold, err));
     /* Shapes may follow from constants that were only now evaluated. */
@@ -36,8 +45,11 @@ static int pass_prepare(Fold *fold, Err *err)
 
 static int pass_finish(Fold *fold, const char *name, Err *err)
 {
+    const Graph *whole = fold->graph;
     graph_sweep(fold->graph);
-    if (graph_check(fold->graph, err) < 0)
+    while (whole->parent)
+        whole = whole->parent;
+    if (graph_check(whole, err) < 0)
         return err_prefix(err, "after pass \"%s\"", name);
     return 0;
 }
@@ -106,22 +118,66 @@ static int pass_name_check(const char *name, Err *err)
     return name ? err_set(err, ERR_USAGE, "no pass is called \"%s\"", name) : 0;
 }
 
+/* The graphs of a model, outer ones before those inside them. */
+typedef struct GraphList {
+    Graph **graphs;
+    size_t count, capacity;
+} GraphList;
+
+static void list_add(Arena *arena, GraphList *list, Graph *graph)
+{
+    list->graphs = arena_grow(arena, list->graphs, &list->capacity,
+                              list->count + 1, sizeof(Graph *));
+    list->graphs[list->count++] = graph;
+}
+
+static void list_bodies(Arena *arena, GraphList *list, const Node *node)
+{
+    for (int i = 0; i < node->attr_count; i++) {
+        const Attr *attr = &node->attrs[i];
+        if (attr->graph)
+            list_add(arena, list, attr->graph);
+        for (size_t k = 0; attr->graphs && k < attr->count; k++)
+            list_add(arena, list, attr->graphs[k]);
+    }
+}
+
+static GraphList list_graphs(Arena *arena, const Model *model)
+{
+    GraphList list = {0};
+    list_add(arena, &list, model->graph);
+    for (size_t i = 0; i < model->function_count; i++)
+        list_add(arena, &list, model->functions[i].body);
+    for (size_t i = 0; i < list.count; i++)
+        for (size_t k = 0; k < list.graphs[i]->node_count; k++)
+            list_bodies(arena, &list, list.graphs[i]->nodes[k]);
+    return list;
+}
+
+/* One graph by itself; its subgraphs have their own turn. */
+static int graph_fold(Fold *fold, Graph *graph, Err *err)
+{
+    fold->graph = graph;
+    TRY(rounds_run(fold, err));
+    TRY(pass_prepare(fold, err));
+    return refusals_list(fold, err);
+}
+
 int model_fold(Model *model, const rp_fold_options *options,
                FoldReport *report, Err *err)
 {
     Fold fold = {.arena = model->arena,
                  .scratch = arena_child(model->arena),
                  .model = model,
-                 .graph = model->graph,
                  .options = options,
                  .report = report};
     TRY(pass_name_check(options->stop_after_pass, err));
     TRY(rules_enabled(options, &fold.enabled, err));
     if (options->assume_inference)
         model->assume_inference = true;
-    TRY(rounds_run(&fold, err));
-    TRY(pass_prepare(&fold, err));
-    TRY(refusals_list(&fold, err));
+    GraphList list = list_graphs(fold.scratch, model);
+    for (size_t i = 0; i < list.count; i++)
+        TRY(graph_fold(&fold, list.graphs[i], err));
     arena_free(fold.scratch);
     return 0;
 }

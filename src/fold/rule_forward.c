@@ -25,25 +25,6 @@ typedef struct Target {
     Vec bias;
 } Target;
 
-/* The only use that reads elements, or NULL with the reason. */
-static const Use *only_data_use(const Value *value, Reason *reason)
-{
-    const Use *found = NULL;
-    *reason = value->is_output     ? REASON_GRAPH_OUTPUT
-              : value->is_captured ? REASON_SUBGRAPH_CAPTURE
-                                   : REASON_NONE;
-    for (int i = 0; !*reason && i < value->use_count; i++) {
-        if (use_is_value_free(&value->uses[i]))
-            continue;
-        if (found)
-            *reason = REASON_MULTI_USE;
-        found = &value->uses[i];
-    }
-    if (!*reason && !found)
-        *reason = REASON_NONLINEAR;
-    return *reason ? NULL : found;
-}
-
 static const char *pads_text(Fold *fold, const Linear *linear, Vec shift)
 {
     double largest = 0;
@@ -102,9 +83,11 @@ static void find_adder(Fold *fold, Target *target)
     const Value *product = target->linear.node->outputs[0];
     AffineMap map;
     const char *fact;
-    if (target->linear.kind != LINEAR_MATMUL || use_obstacle(product))
+    Reason reason;
+    const Use *use = only_data_use(product, &reason);
+    if (target->linear.kind != LINEAR_MATMUL || !use)
         return;
-    Node *reader = product->uses[0].node;
+    Node *reader = use->node;
     if (reader->op != OP_Add || affine_read(fold, reader, &map, &fact) ||
         (map.axis >= 0 && map.axis != target->linear.channel_axis))
         return;
@@ -171,14 +154,6 @@ static Reason target_compute(Fold *fold, Target *target)
 
 /* ---- Carrying out ---- */
 
-/* Readers of the shape or type alone read it from the value that stays. */
-static void move_value_free(Value *from, Value *to)
-{
-    for (int i = 0; i < from->use_count; i++)
-        if (use_is_value_free(&from->uses[i]))
-            node_replace_input(from->uses[i].node, from, to);
-}
-
 /* The moving nodes work on another tensor now, so what they give gets another
  * name. */
 static Value *target_move(Fold *fold, const Target *target, Value *input)
@@ -193,7 +168,7 @@ static Value *target_move(Fold *fold, const Target *target, Value *input)
         Value *outputs[2] = {emission_value(fold, old), NULL};
         Node *clone = node_clone(mover, inputs, outputs);
         graph_replace_node(fold->graph, mover, &clone, 1);
-        move_value_free(old, outputs[0]);
+        value_free_move(old, outputs[0]);
         input = outputs[0];
     }
     return input;
@@ -211,12 +186,9 @@ static void target_apply(Fold *fold, const Target *target, Value *input,
     Linear linear = target->linear;
     linear.input = target_move(fold, target, input);
     Node *last = target_last(target);
-    Emission own = {0};
-    emit_linear(fold, &own, &linear, target->kernel, target->bias,
+    all->place = last;
+    emit_linear(fold, all, &linear, target->kernel, target->bias,
                 last->outputs[0]);
-    for (size_t i = 0; i < own.count; i++)
-        emission_add(fold, all, own.nodes[i]);
-    graph_replace_node(fold->graph, last, own.nodes, own.count);
 }
 
 /* Every reader of the map, or the reason why one of them refuses. */
@@ -274,7 +246,8 @@ static void forward_apply(Fold *fold, Node *node, const AffineMap *map,
         rules |= RULE_BIT(targets[i].mover_count ? RULE_C9 : RULE_C7);
         target_apply(fold, &targets[i], map->input, &all);
     }
-    move_value_free(node->outputs[0], map->input);
+    emission_place(fold, &all);
+    value_free_move(node->outputs[0], map->input);
     fold_record(fold, &all, rules, consumed, consumed_count, macs, macs);
 }
 

@@ -457,9 +457,25 @@ static void emit_via(Fold *fold, const Plan *plan, const Branch *branch,
             continue;
         Plan behind = plan_behind(fold, plan, branch, i);
         inputs[i] = emission_value(fold, mover->inputs[i]);
+        value_free_move(mover->inputs[i], inputs[i]);
         plan_emit(fold, &behind, emission, inputs[i]);
     }
+    emission->place = branch->mover;
     emission_add(fold, emission, node_clone(branch->mover, inputs, &out));
+}
+
+/* Where the first of its members stands: all that any of them reads is there,
+ * and nobody yet who reads a member's shape. */
+static Node *cluster_place(const Plan *plan, const Cluster *cluster)
+{
+    Node *first = NULL;
+    for (int i = 0; i < cluster->count; i++) {
+        const Branch *branch = &plan->form->branches[cluster->members[i]];
+        Node *node = branch->kind == BRANCH_LINEAR ? branch->linear.node : NULL;
+        if (node && (!first || node->index < first->index))
+            first = node;
+    }
+    return first;
 }
 
 static void cluster_emit(Fold *fold, const Plan *plan, const Cluster *cluster,
@@ -470,8 +486,11 @@ static void cluster_emit(Fold *fold, const Plan *plan, const Cluster *cluster,
         emit_via(fold, plan, branch, emission, out);
         return;
     }
-    emit_linear(fold, emission, &cluster->lead,
-                final_kernel(fold, plan, cluster),
+    Linear lead = cluster->lead;
+    if (cluster->count > 1)
+        lead.input = value_behind(lead.input);
+    emission->place = cluster_place(plan, cluster);
+    emit_linear(fold, emission, &lead, final_kernel(fold, plan, cluster),
                 cluster_bias(fold, plan, cluster), out);
 }
 
@@ -499,10 +518,43 @@ static void plan_order(const Plan *plan, int *order)
     }
 }
 
+/* The cluster that holds a branch. */
+static int branch_cluster(const Plan *plan, int index)
+{
+    for (int i = 0; i < plan->count; i++)
+        for (int k = 0; k < plan->clusters[i].count; k++)
+            if (plan->clusters[i].members[k] == index)
+                return i;
+    return 0;
+}
+
+/* Whoever reads the shape of a consumed value reads it from the term that its
+ * first branch went into. `offset` is the index of that branch. */
+static void shape_readers_move(const Plan *plan, const Form *form, int offset,
+                               Value *const *terms)
+{
+    while (form->node && !plan_keeps(plan, form->value)) {
+        if (form->value != plan->form->value)
+            value_free_move(form->value, terms[branch_cluster(plan, offset)]);
+        if (form->branches[0].kind == BRANCH_VIA && form->count == 1 &&
+            form->branches[0].mover == form->node)
+            return; /* behind the mover shapes differ */
+        int at = offset;
+        for (int k = 1; k < form->part_count; k++) {
+            at += form->parts[k - 1]->count;
+            shape_readers_move(plan, form->parts[k], at, terms);
+        }
+        if (form->part_count == 0)
+            return;
+        form = form->parts[0];
+    }
+}
+
 static void plan_emit(Fold *fold, const Plan *plan, Emission *emission,
                       Value *out)
 {
     int order[BRANCHES_MAX];
+    Value *terms[BRANCHES_MAX];
     plan_order(plan, order);
     Value *sum = NULL;
     for (int i = 0; i < plan->count; i++) {
@@ -516,11 +568,13 @@ static void plan_emit(Fold *fold, const Plan *plan, Emission *emission,
                           : emission_value(fold, plan->form->value);
         if (!alias)
             cluster_emit(fold, plan, cluster, emission, term);
+        terms[order[i]] = term;
         if (sum) {
             Op op = alias && branch->alias_sign < 0 ? OP_Sub : OP_Add;
             Value *inputs[2] = {sum, term};
             Value *total =
                 last ? out : emission_value(fold, plan->form->value);
+            emission->place = plan->form->node;
             emission_add(fold, emission,
                          node_new(fold->graph, op, plan->form->node->name,
                                   inputs, 2, &total, 1));
@@ -528,6 +582,7 @@ static void plan_emit(Fold *fold, const Plan *plan, Emission *emission,
         }
         sum = term;
     }
+    shape_readers_move(plan, plan->form, 0, terms);
 }
 
 static void form_finish(Fold *fold, Form *form);
@@ -592,8 +647,9 @@ static bool form_fold(Fold *fold, Form *form)
     plan_emit(fold, &plan, &emission, form->value);
     fold_record(fold, &emission, plan.rules, consumed.nodes, consumed.count,
                 plan.macs_before, plan.macs_after);
-    graph_replace_node(fold->graph, form->node, emission.nodes,
-                       emission.count);
+    /* The node that gives the value now goes before another gives it. */
+    graph_replace_node(fold->graph, form->node, NULL, 0);
+    emission_place(fold, &emission);
     finish_kept(fold, &plan, form);
     return true;
 }

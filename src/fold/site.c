@@ -60,13 +60,44 @@ bool use_is_value_free(const Use *use)
            (op == OP_CastLike && use->slot == 1);
 }
 
+const Use *only_data_use(const Value *value, Reason *reason)
+{
+    const Use *found = NULL;
+    *reason = value->is_output     ? REASON_GRAPH_OUTPUT
+              : value->is_captured ? REASON_SUBGRAPH_CAPTURE
+                                   : REASON_NONE;
+    for (int i = 0; !*reason && i < value->use_count; i++) {
+        if (use_is_value_free(&value->uses[i]))
+            continue;
+        if (found)
+            *reason = REASON_MULTI_USE;
+        found = &value->uses[i];
+    }
+    if (!*reason && !found)
+        *reason = REASON_NONLINEAR;
+    return *reason ? NULL : found;
+}
+
 Reason use_obstacle(const Value *value)
 {
-    if (value->is_output)
-        return REASON_GRAPH_OUTPUT;
-    if (value->is_captured)
-        return REASON_SUBGRAPH_CAPTURE;
-    return value->use_count == 1 ? REASON_NONE : REASON_MULTI_USE;
+    Reason reason;
+    only_data_use(value, &reason);
+    return reason;
+}
+
+void value_free_move(Value *from, Value *to)
+{
+    for (int i = 0; i < from->use_count; i++)
+        if (use_is_value_free(&from->uses[i]))
+            node_replace_input(from->uses[i].node, from, to);
+}
+
+bool node_is_parametric(const Node *node)
+{
+    for (int i = 0; i < node->attr_count; i++)
+        if (node->attrs[i].reference)
+            return true;
+    return false;
 }
 
 Value *value_behind(Value *value)

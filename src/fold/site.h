@@ -120,13 +120,22 @@ bool constant_vec(Fold *fold, const Value *value, Vec *out);
 /* Why a value is not a constant. */
 Reason constant_obstacle(const Fold *fold, const Value *value);
 
+/* True when an attribute is the calling node's, inside a function: nothing is
+ * known of such a node. */
+bool node_is_parametric(const Node *node);
+
 /* The value behind Identity nodes: what a branch really reads. */
 Value *value_behind(Value *value);
 
-/* Why the only reader of a value cannot absorb what computes it. */
-Reason use_obstacle(const Value *value);
 /* True when a use reads only the value's shape or type. */
 bool use_is_value_free(const Use *use);
+/* The only use of a value that reads its elements; NULL, and the reason, when
+ * there are more or others that a fold would disturb. */
+const Use *only_data_use(const Value *value, Reason *reason);
+/* The reason alone: why a value's reader cannot absorb what computes it. */
+Reason use_obstacle(const Value *value);
+/* Readers of the shape or type alone read it from another value like it. */
+void value_free_move(Value *from, Value *to);
 
 /* The axis of the node's input that becomes `axis` of its output, as a whole
  * and in order; -1 when there is none. */

@@ -158,7 +158,7 @@ Reason affine_read(Fold *fold, Node *node, AffineMap *out, const char **fact)
     *out = (AffineMap){.input = node_input(node, 0), .axis = -1};
     *fact = NULL;
     Reason reason = REASON_NONLINEAR;
-    if (!out->input)
+    if (!out->input || node_is_parametric(node))
         return reason;
     switch (node->op) {
     case OP_BatchNormalization:

@@ -5,6 +5,13 @@
  * products of a few stay in int64. */
 enum { ATTRIBUTE_MAX = 1 << 24 };
 
+/* One tap everywhere: what an operator without spatial axes has. */
+static void axes_init(Linear *linear)
+{
+    for (int i = 0; i < AXES_MAX; i++)
+        linear->axes[i] = (Axis){1, 1, 1, 0, 0};
+}
+
 /* The i-th entry of an attribute that lists one number an axis. */
 static bool read_axis_attr(const Node *node, const char *name, int count,
                            int64_t fallback, int64_t least, int64_t *out)
@@ -80,8 +87,6 @@ static Reason conv_read(Fold *fold, Linear *linear, const Tensor *weight)
     linear->channel_axis = 1;
     if (linear->spatial < 1 || linear->spatial > AXES_MAX)
         return REASON_BUDGET;
-    for (int i = 0; i < AXES_MAX; i++)
-        linear->axes[i] = (Axis){1, 1, 1, 0, 0};
     Reason reason = conv_read_axes(fold, linear, weight->dims + 2);
     if (reason)
         return reason;
@@ -174,8 +179,7 @@ bool linear_identity(Fold *fold, Value *value, DType type, Linear *out)
     *out = (Linear){.kind = LINEAR_CONV, .input = value, .type = type,
                     .spatial = fact->rank - 2, .channel_axis = 1,
                     .is_virtual = true};
-    for (int i = 0; i < AXES_MAX; i++)
-        out->axes[i] = (Axis){1, 1, 1, 0, 0};
+    axes_init(out);
     out->kernel = kernel_uniform(fold->arena, channels, 1, no_taps);
     return true;
 }
@@ -248,6 +252,8 @@ Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact)
         {OP_Gemm, LINEAR_GEMM, gemm_read},
         {OP_MatMul, LINEAR_MATMUL, matmul_read},
     };
+    if (node_is_parametric(node))
+        return REASON_NONLINEAR;
     if (node->op == OP_AveragePool || node->op == OP_MaxPool)
         return pool_read(fold, node, out);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -255,6 +261,7 @@ Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact)
             continue;
         *out = (Linear){.kind = kinds[i].kind, .node = node,
                         .input = node_input(node, 0)};
+        axes_init(out);
         Value *value = node_input(node, 1);
         const Tensor *weight =
             value ? value_constant(fold->graph, value) : NULL;

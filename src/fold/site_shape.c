@@ -50,6 +50,8 @@ static bool resize_averages(const Node *node)
 
 bool node_commutes(const Fold *fold, const Node *node)
 {
+    if (node_is_parametric(node))
+        return false;
     switch (node->op) {
     case OP_GlobalAveragePool:
     case OP_ReduceMean:

@@ -24,6 +24,11 @@ Graph *graph_new(Model *model, Graph *parent)
     return graph;
 }
 
+bool graph_is_function(const Graph *graph)
+{
+    return !graph->parent && graph != graph->model->graph;
+}
+
 /* What model->names holds: how often the name was a stem. */
 typedef struct NameUse {
     unsigned long next;

@@ -186,6 +186,9 @@ struct Model {
 
 Model *model_new(Arena *arena);
 Graph *graph_new(Model *model, Graph *parent);
+/* True for the body of a model-local function: it has no initializers, and its
+ * source is a FunctionProto. */
+bool graph_is_function(const Graph *graph);
 
 /* The value of that name in this scope, made when it is not there. The name
  * is not copied. */

@@ -25,11 +25,6 @@ const char *name_text(Arena *arena, const char *name)
     return text.bytes;
 }
 
-bool graph_is_function(const Graph *graph)
-{
-    return !graph->parent && graph != graph->model->graph;
-}
-
 static Dim read_dim(Symbols *symbols,
                     const Onnx__TensorShapeProto__Dimension *dim)
 {

@@ -32,9 +32,6 @@ int read_node(Reader *reader, Graph *graph, Span source);
 /* Fills a new graph from a GraphProto. */
 int read_graph(Reader *reader, Graph *graph, Span source);
 
-/* True for the body of a function: its source is a FunctionProto. */
-bool graph_is_function(const Graph *graph);
-
 /* How a function is found: "ai.onnx" is "". */
 const char *function_key(Arena *arena, const char *domain, const char *name);
 bool is_onnx_domain(const char *domain);
