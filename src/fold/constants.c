@@ -177,3 +177,35 @@ int constants_evaluate(Fold *fold, Err *err)
     }
     return 0;
 }
+
+/* Elements of an initializer that goes when this reader goes. */
+static int64_t dying_elements(const Value *value)
+{
+    return value->is_initializer && value->tensor && value->use_count == 1
+               ? value->tensor->count
+               : 0;
+}
+
+int constant_chain(const Value *value, Node **nodes, int max)
+{
+    /* A scalar or a vector more does no harm. */
+    int64_t dying = 4096;
+    int count = 0;
+    const Node *own = value->producer;
+    if (!own || !value->tensor || own->op == OP_Constant)
+        return 0;
+    nodes[count++] = value->producer;
+    if (value->use_count != 1 || value->is_output)
+        return 0;
+    for (int i = 0; i < count; i++) {
+        for (int k = 0; k < nodes[i]->input_count; k++) {
+            const Value *input = nodes[i]->inputs[k];
+            if (!input || !input->tensor)
+                continue;
+            dying += dying_elements(input);
+            if (input->producer && input->use_count == 1 && count < max)
+                nodes[count++] = input->producer;
+        }
+    }
+    return value->tensor->count <= dying ? count : 0;
+}

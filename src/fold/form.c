@@ -300,6 +300,8 @@ static Form *build_linear(Fold *fold, Node *node)
     Form *form = form_new(fold, node->outputs[0], node, 0, 1);
     if (linear.pad)
         form->rules |= RULE_BIT(RULE_C18);
+    if (linear.weight_is_computed || linear.bias_is_computed)
+        form->rules |= RULE_BIT(RULE_C0);
     if (node->op == OP_AveragePool || node->op == OP_MaxPool)
         form->rules |= RULE_BIT(RULE_C6);
     form->branches[0] =

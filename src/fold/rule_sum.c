@@ -226,7 +226,9 @@ static void cluster_rest(Fold *fold, Plan *plan)
 static bool is_affected(const Branch *branch)
 {
     return branch->scale.size || branch->shift.size ||
-           (branch->kind == BRANCH_LINEAR && branch->linear.pad);
+           (branch->kind == BRANCH_LINEAR &&
+            (branch->linear.pad || branch->linear.weight_is_computed ||
+             branch->linear.bias_is_computed));
 }
 
 /* What a cluster's bias will be: sum of scale * bias + shift. */
@@ -241,6 +243,10 @@ static Vec cluster_bias(Fold *fold, const Plan *plan, const Cluster *cluster)
         own = vec_add(fold->arena, own, branch->shift);
         bias = vec_add(fold->arena, bias, own);
     }
+    /* Exporters compute zeros for an absent bias. */
+    const Linear *lead = &cluster->lead;
+    if (lead->bias_is_computed && vec_all_equal(bias, 0, 0))
+        return VEC_NONE;
     return bias;
 }
 
@@ -356,6 +362,22 @@ static void consumed_add(Fold *fold, Consumed *consumed, const Node *node)
     consumed->has_batchnorm |= node->op == OP_BatchNormalization;
 }
 
+/* What belongs to a linear operator besides its node. */
+static void consumed_add_linear(Fold *fold, Consumed *consumed,
+                                const Linear *linear)
+{
+    enum { CHAIN_MAX = 32 };
+    Node *chain[CHAIN_MAX];
+    if (linear->pad)
+        consumed_add(fold, consumed, linear->pad);
+    for (int slot = 1; linear->node && slot < 3; slot++) {
+        Value *value = node_input(linear->node, slot);
+        int count = value ? constant_chain(value, chain, CHAIN_MAX) : 0;
+        for (int i = 0; i < count; i++)
+            consumed_add(fold, consumed, chain[i]);
+    }
+}
+
 static bool plan_keeps(const Plan *plan, const Value *value)
 {
     for (int i = 0; i < plan->count; i++) {
@@ -375,8 +397,8 @@ static void consumed_collect(Fold *fold, const Plan *plan, const Form *form,
 {
     while (form && form->node && !plan_keeps(plan, form->value)) {
         consumed_add(fold, consumed, form->node);
-        if (form->part_count == 0 && form->branches[0].linear.pad)
-            consumed_add(fold, consumed, form->branches[0].linear.pad);
+        if (form->part_count == 0)
+            consumed_add_linear(fold, consumed, &form->branches[0].linear);
         for (int k = 1; k < form->part_count; k++)
             consumed_collect(fold, plan, form->parts[k], consumed);
         form = form->part_count ? form->parts[0] : NULL;
@@ -411,7 +433,7 @@ static const Kernel *final_kernel(Fold *fold, const Plan *plan,
     const Branch *branch = &plan->form->branches[cluster->members[0]];
     if (cluster->count > 1)
         return cluster_kernel(fold, plan, cluster);
-    return branch->scale.size
+    return branch->scale.size || branch->linear.weight_is_computed
                ? kernel_scale(fold->arena, branch->linear.kernel,
                               branch->scale, VEC_NONE)
                : branch->linear.kernel;

@@ -21,6 +21,7 @@ const char *reason_advice(Reason reason);
 
 /* The rules, by their names in the catalogue of folds. */
 typedef enum Rule {
+    RULE_C0,  /* weights and biases that a constant subgraph computes */
     RULE_C1,  /* convolution, then affine */
     RULE_C2,  /* transposed convolution, then affine */
     RULE_C3,  /* Gemm or MatMul, then affine */
@@ -90,6 +91,8 @@ typedef struct Linear {
     int channel_axis;    /* of the output */
     DType type;          /* of the stored weight */
     bool is_virtual;     /* a pool or an identity: no weight is stored */
+    /* Constant nodes that compute weight or bias and could go. */
+    bool weight_is_computed, bias_is_computed;
     Node *pad;           /* an explicit Pad that went into the axes, or NULL */
 } Linear;
 
@@ -157,6 +160,11 @@ bool mover_commutes(const Node *mover, Vec scale, Vec shift);
 /* Evaluates, in float64, the constant subgraphs that feed weights, statistics
  * and shapes, within a budget; stores them in value->tensor. */
 int constants_evaluate(Fold *fold, Err *err);
+
+/* The nodes that compute a constant for this reader alone, at most `max`; 0
+ * when it is stored, or when storing it would make the file larger because
+ * what it is computed from has other readers. */
+int constant_chain(const Value *value, Node **nodes, int max);
 
 /* Marks the nodes of activations and attention that runtimes recognise. */
 void islands_mark(Fold *fold);

@@ -240,6 +240,12 @@ double linear_macs(const Linear *linear)
     return linear->is_virtual ? 0 : (double)kernel_elements(linear->kernel);
 }
 
+static bool is_computed(const Value *value)
+{
+    Node *nodes[1];
+    return value && constant_chain(value, nodes, 1) > 0;
+}
+
 Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact)
 {
     static const struct {
@@ -274,6 +280,8 @@ Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact)
         if (!tensor_is_readable(weight) || !dtype_is_real(weight->type))
             return REASON_QUANTIZED;
         out->type = weight->type;
+        out->weight_is_computed = is_computed(value);
+        out->bias_is_computed = is_computed(node_input(node, 2));
         return kinds[i].read(fold, out, weight);
     }
     return REASON_NONLINEAR;
