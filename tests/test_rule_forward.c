@@ -147,6 +147,50 @@ START_TEST(flattened_channels_repeat)
 }
 END_TEST
 
+/* Queries read the tokens, keys and values an average of them: NextViT. */
+static void build_tree(Bench *b)
+{
+    int64_t w[2] = {6, 5};
+    Value *y = normalized(b, 6, 4);
+    Value *pooled = bench_unary(b, OP_GlobalAveragePool, y);
+    bench_output(b, bench_conv(b, pooled, (ConvShape){.out = 4}));
+    Value *t = tokens(b, y);
+    bench_output(b, bench_binary(b, OP_MatMul, t, bench_constant(b, 2, w)));
+    bench_output(b, bench_binary(b, OP_MatMul, t, bench_constant(b, 2, w)));
+}
+
+START_TEST(every_way_may_branch)
+{
+    Folded folded = fold_model(build_tree, NULL);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    ck_assert_uint_eq(count_ops(folded.after, OP_BatchNormalization), 0);
+    ck_assert_uint_eq(folded.report.fold_count, 1);
+    ck_assert_str_eq(folded.report.folds[0].rules, "C9,C14");
+    folded_free(&folded);
+}
+END_TEST
+
+static void build_concat(Bench *b)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 3, 5));
+    Value *inputs[2] = {x, bench_binary(b, OP_Mul, bench_channel_scale(b, 3),
+                                        bench_unary(b, OP_Relu, x))};
+    Value *y = graph_fresh_value(b->graph, "joined");
+    Node *node = node_new(b->graph, OP_Concat, "joined", inputs, 2, &y, 1);
+    node_set_int(node, "axis", 1);
+    graph_add_node(b->graph, node);
+    Err err = {0};
+    ck_assert_int_eq(graph_infer(b->graph, &err), 0);
+    bench_output(b, bench_conv(b, y, (ConvShape){.out = 2, .kernel = 3,
+                                                 .pad = 1}));
+}
+
+START_TEST(concat_spreads_a_map_over_its_slice)
+{
+    check_folds(build_concat, 1, 3);
+}
+END_TEST
+
 /* ---- Refusals ---- */
 
 static void build_shift_into_padded(Bench *b)
@@ -205,6 +249,8 @@ Suite *suite_rule_forward(void)
     tcase_add_test(tcase, who_reads_only_the_shape_reads_it_elsewhere);
     tcase_add_test(tcase, an_existing_bias_takes_the_shift);
     tcase_add_test(tcase, flattened_channels_repeat);
+    tcase_add_test(tcase, every_way_may_branch);
+    tcase_add_test(tcase, concat_spreads_a_map_over_its_slice);
     tcase_add_test(tcase, a_shift_before_padding_is_refused);
     tcase_add_test(tcase, an_activation_is_left_whole);
     suite_add_tcase(suite, tcase);

@@ -26,7 +26,7 @@ static bool follows_linear(const Node *node)
 
 /* A site is what a reparameterization would have removed: a normalization, a
  * scale or shift by channel, or anything a pass found a specific reason for.
- * A single number is an activation's as a rule, and no site by itself. */
+ * A single number with nothing linear on either side is no site. */
 static bool is_site(Fold *fold, Node *node, const Obstacle *obstacle)
 {
     AffineMap map;
@@ -42,8 +42,11 @@ static bool is_site(Fold *fold, Node *node, const Obstacle *obstacle)
         if (reason == REASON_ISLAND ||
             (reason == REASON_BROADCAST && follows_linear(node)))
             return true;
-        return affine_read(fold, node, &map, &fact) == REASON_NONE &&
-               map.axis >= 0 && !fold->island[node->index];
+        if (fold->island[node->index] ||
+            affine_read(fold, node, &map, &fact) != REASON_NONE)
+            return false;
+        return map.axis >= 0 ||
+               (reason != REASON_NONE && reason != REASON_NONLINEAR);
     case OP_Conv:
     case OP_ConvTranspose:
     case OP_AveragePool:

@@ -73,9 +73,9 @@ static void mark_argument(Fold *fold, const Node *node)
     }
 }
 
-/* What follows erf, tanh, sigmoid or clip: + 1, times x, times 0.5 or / 6, and
- * scalar factors of the other operand of the product. */
-static void mark_tail(Fold *fold, const Node *node, int depth)
+/* What follows erf or tanh: + 1, times x, times 0.5, in any order; 0.5 may
+ * also stand before the product, on x. */
+static void mark_gelu_tail(Fold *fold, const Node *node, int depth)
 {
     const Value *value = node_output(node, 0);
     for (int i = 0; value && depth > 0 && i < value->use_count; i++) {
@@ -89,10 +89,25 @@ static void mark_tail(Fold *fold, const Node *node, int depth)
         mark(fold, reader);
         for (int slot = 0; !scalar && slot < 2; slot++) {
             const Node *factor = producer_of(reader, slot);
-            if (factor && is_scalar_node(fold, factor))
+            if (factor && factor->op == OP_Mul && is_scalar_node(fold, factor))
                 mark(fold, factor);
         }
-        mark_tail(fold, reader, depth - 1);
+        mark_gelu_tail(fold, reader, depth - 1);
+    }
+}
+
+/* x * clip(x + 3, 0, 6) / 6, with the division before or after the product. */
+static void mark_hard_swish(Fold *fold, const Node *clip)
+{
+    const Node *node = clip;
+    for (int step = 0; step < 2; step++) {
+        const Value *value = node_output(node, 0);
+        if (!value || value->use_count != 1 || !value->uses[0].node)
+            return;
+        node = value->uses[0].node;
+        if (node->op != OP_Mul && node->op != OP_Div)
+            return;
+        mark(fold, node);
     }
 }
 
@@ -161,16 +176,14 @@ void islands_mark(Fold *fold)
             if (!is_gelu(fold, node))
                 break;
             mark_argument(fold, producer_of(node, 0));
-            mark_tail(fold, node, 4);
+            mark_gelu_tail(fold, node, 4);
             break;
         case OP_Sigmoid:
-        case OP_HardSigmoid:
             mark_argument(fold, producer_of(node, 0));
-            mark_tail(fold, node, 1);
             break;
         case OP_Clip:
             mark_argument(fold, producer_of(node, 0));
-            mark_tail(fold, node, 2);
+            mark_hard_swish(fold, node);
             break;
         case OP_Softmax:
             mark_attention(fold, producer_of(node, 0), 6);

@@ -14,16 +14,37 @@
 #include "fold/form.h"
 #include "fold/pass.h"
 
-/* One reader of the affine map and the way to it. */
+/* The map as it is seen behind some operators that it commutes with. */
+typedef struct Sight {
+    Vec scale, shift;
+    int axis;
+} Sight;
+
+/* An operator on the way that the map commutes with. */
+typedef struct Step {
+    Node *mover;
+    int slot;   /* where it reads the map's output, or another step's */
+    int parent; /* that step, or -1 */
+    Value *made; /* what its copy gives, once there is one */
+} Step;
+
+/* A linear operator at the end of a way. */
 typedef struct Target {
-    Node *movers[MOVES_MAX];
-    int mover_count;
+    int step; /* the last one before it, or -1 */
     Linear linear;
     Node *adder; /* an Add after MatMul that holds its bias, or NULL */
     Vec scale, shift; /* by input channel of the linear operator */
     const Kernel *kernel; /* what the operator becomes */
     Vec bias;
 } Target;
+
+/* All ways from the map: every reader must end in a linear operator. */
+typedef struct Ways {
+    Step steps[BRANCHES_MAX];
+    Target targets[BRANCHES_MAX];
+    int step_count, target_count;
+    const char *fact; /* what stands in the way */
+} Ways;
 
 static const char *pads_text(Fold *fold, const Linear *linear, Vec shift)
 {
@@ -95,40 +116,115 @@ static void find_adder(Fold *fold, Target *target)
     target->linear.bias = map.shift;
 }
 
-static Reason target_find(Fold *fold, const Use *use, const AffineMap *map,
-                          Target *target, const char **fact)
+/* The map behind Concat: nothing happens to the other inputs' channels. */
+static Reason sight_concat(Fold *fold, const Node *node, int slot, Sight *sight)
 {
-    *target = (Target){.scale = map->scale, .shift = map->shift};
-    int axis = map->axis;
-    for (;;) {
-        Node *node = use->node;
-        if (!node || use->slot != 0)
-            return REASON_NONLINEAR;
-        if (node->op == OP_Concat || !node_commutes(fold, node) ||
-            !mover_commutes(node, target->scale, target->shift)) {
-            Reason reason = linear_read(fold, node, &target->linear, fact);
-            if (!reason)
-                reason = target_check(fold, target, axis, fact);
-            if (!reason)
-                find_adder(fold, target);
-            return reason;
-        }
-        if (target->mover_count == MOVES_MAX)
-            return REASON_BUDGET;
-        target->movers[target->mover_count++] = node;
-        int64_t repeat;
-        int moved = affine_axis_forward(fold, node, axis, &repeat);
-        if (axis >= 0 && moved < 0)
+    int rank = node->outputs[0]->fact.rank;
+    int64_t along = node_int(node, "axis", 1), whole, start = 0, length = 0;
+    along += along < 0 ? rank : 0;
+    if (sight->axis != along && sight->axis >= 0)
+        return REASON_NONE;
+    if (rank < 0 || along < 0 || along >= rank ||
+        !dim_is_known(fold->model->symbols,
+                      node->outputs[0]->fact.dims[along], &whole))
+        return REASON_SHAPE_UNKNOWN;
+    for (int i = 0; i <= slot; i++) {
+        start += length;
+        if (!dim_is_known(fold->model->symbols,
+                          node->inputs[i]->fact.dims[along], &length))
             return REASON_SHAPE_UNKNOWN;
-        axis = moved;
-        target->scale = vec_repeat(fold->arena, target->scale, repeat);
-        target->shift = vec_repeat(fold->arena, target->shift, repeat);
-        Reason reason;
-        *fact = node->outputs[0]->name;
-        use = only_data_use(node->outputs[0], &reason);
-        if (!use)
+    }
+    double *scale = arena_array(fold->arena, (size_t)whole, sizeof *scale);
+    double *shift = arena_array(fold->arena, (size_t)whole, sizeof *shift);
+    for (int64_t c = 0; c < whole; c++) {
+        bool inside = c >= start && c < start + length;
+        scale[c] = inside ? vec_get(sight->scale, c - start, 1) : 1;
+        shift[c] = inside ? vec_get(sight->shift, c - start, 0) : 0;
+    }
+    sight->axis = (int)along;
+    sight->scale = sight->scale.size ? (Vec){whole, scale} : VEC_NONE;
+    sight->shift = sight->shift.size ? (Vec){whole, shift} : VEC_NONE;
+    return REASON_NONE;
+}
+
+static Reason sight_through(Fold *fold, const Node *node, int slot,
+                            Sight *sight)
+{
+    if (node->op == OP_Concat)
+        return sight_concat(fold, node, slot, sight);
+    int64_t repeat;
+    int axis = affine_axis_forward(fold, node, sight->axis, &repeat);
+    if (sight->axis >= 0 && axis < 0)
+        return REASON_SHAPE_UNKNOWN;
+    sight->axis = axis;
+    sight->scale = vec_repeat(fold->arena, sight->scale, repeat);
+    sight->shift = vec_repeat(fold->arena, sight->shift, repeat);
+    return REASON_NONE;
+}
+
+static Reason target_compute(Fold *fold, Target *target);
+static Reason ways_from(Fold *fold, Ways *ways, const Value *value,
+                        const Sight *sight, int step, int depth);
+
+static Reason target_add(Fold *fold, Ways *ways, Node *node,
+                         const Sight *sight, int step)
+{
+    if (ways->target_count == BRANCHES_MAX)
+        return REASON_BUDGET;
+    Target *target = &ways->targets[ways->target_count++];
+    *target = (Target){.step = step, .scale = sight->scale,
+                       .shift = sight->shift};
+    Reason reason = linear_read(fold, node, &target->linear, &ways->fact);
+    if (!reason)
+        reason = target_check(fold, target, sight->axis, &ways->fact);
+    if (reason)
+        return reason;
+    find_adder(fold, target);
+    return target_compute(fold, target);
+}
+
+/* Follows one reader. The recursion is bounded by MOVES_MAX. */
+static Reason way_follow(Fold *fold, Ways *ways, const Use *use,
+                         const Sight *sight, int step, int depth)
+{
+    Node *node = use->node;
+    if (!node || node->removed || (use->slot != 0 && node->op != OP_Concat))
+        return REASON_NONLINEAR;
+    if (!node_commutes(fold, node) ||
+        !mover_commutes(node, sight->scale, sight->shift))
+        return target_add(fold, ways, node, sight, step);
+    if (ways->step_count == BRANCHES_MAX || depth == MOVES_MAX)
+        return REASON_BUDGET;
+    Sight behind = *sight;
+    ways->fact = node->outputs[0]->name;
+    Reason reason = sight_through(fold, node, use->slot, &behind);
+    if (reason)
+        return reason;
+    int own = ways->step_count++;
+    ways->steps[own] = (Step){.mover = node, .slot = use->slot,
+                              .parent = step};
+    return ways_from(fold, ways, node->outputs[0], &behind, own, depth + 1);
+}
+
+/* Follows every reader of the elements of a value. */
+static Reason ways_from(Fold *fold, Ways *ways, const Value *value,
+                        const Sight *sight, int step, int depth)
+{
+    if (value->is_output)
+        return REASON_GRAPH_OUTPUT;
+    if (value->is_captured)
+        return REASON_SUBGRAPH_CAPTURE;
+    int readers = 0;
+    for (int i = 0; i < value->use_count; i++) {
+        if (use_is_value_free(&value->uses[i]))
+            continue;
+        readers++;
+        Reason reason = way_follow(fold, ways, &value->uses[i], sight, step,
+                                   depth);
+        if (reason)
             return reason;
     }
+    return readers ? REASON_NONE : REASON_NONLINEAR;
 }
 
 /* What the operator becomes; a reason when that does not fit its type. */
@@ -154,24 +250,26 @@ static Reason target_compute(Fold *fold, Target *target)
 
 /* ---- Carrying out ---- */
 
-/* The moving nodes work on another tensor now, so what they give gets another
- * name. */
-static Value *target_move(Fold *fold, const Target *target, Value *input)
+/* The nodes on the way work on another tensor now, so what they give gets
+ * another name. Steps come after their parents. */
+static void steps_apply(Fold *fold, Ways *ways, Value *input, Emission *all)
 {
-    for (int i = 0; i < target->mover_count; i++) {
-        Node *mover = target->movers[i];
-        Value *inputs[RANK_MAX];
+    for (int i = 0; i < ways->step_count; i++) {
+        Step *step = &ways->steps[i];
+        Node *mover = step->mover;
+        Value **inputs = arena_array(fold->scratch, (size_t)mover->input_count,
+                                     sizeof *inputs);
+        Value **outputs = arena_array(
+            fold->scratch, (size_t)mover->output_count, sizeof *outputs);
         for (int k = 0; k < mover->input_count; k++)
             inputs[k] = mover->inputs[k];
-        inputs[0] = input;
-        Value *old = mover->outputs[0];
-        Value *outputs[2] = {emission_value(fold, old), NULL};
-        Node *clone = node_clone(mover, inputs, outputs);
-        graph_replace_node(fold->graph, mover, &clone, 1);
-        value_free_move(old, outputs[0]);
-        input = outputs[0];
+        inputs[step->slot] =
+            step->parent < 0 ? input : ways->steps[step->parent].made;
+        outputs[0] = step->made = emission_value(fold, mover->outputs[0]);
+        all->place = mover;
+        emission_add(fold, all, node_clone(mover, inputs, outputs));
+        value_free_move(mover->outputs[0], step->made);
     }
-    return input;
 }
 
 /* The node whose output the operator will produce. */
@@ -180,118 +278,102 @@ static Node *target_last(const Target *target)
     return target->adder ? target->adder : target->linear.node;
 }
 
-static void target_apply(Fold *fold, const Target *target, Value *input,
-                         Emission *all)
+static void target_apply(Fold *fold, const Ways *ways, const Target *target,
+                         Value *input, Emission *all)
 {
     Linear linear = target->linear;
-    linear.input = target_move(fold, target, input);
-    Node *last = target_last(target);
-    all->place = last;
+    linear.input = target->step < 0 ? input : ways->steps[target->step].made;
+    all->place = target_last(target);
     emit_linear(fold, all, &linear, target->kernel, target->bias,
-                last->outputs[0]);
-}
-
-/* Every reader of the map, or the reason why one of them refuses. */
-static Reason targets_find(Fold *fold, const Value *value,
-                           const AffineMap *map, Target *targets, int *count,
-                           const char **fact)
-{
-    *count = 0;
-    if (value->is_output)
-        return REASON_GRAPH_OUTPUT;
-    if (value->is_captured)
-        return REASON_SUBGRAPH_CAPTURE;
-    for (int i = 0; i < value->use_count; i++) {
-        if (use_is_value_free(&value->uses[i]))
-            continue;
-        if (*count == BRANCHES_MAX)
-            return REASON_BUDGET;
-        Target *target = &targets[(*count)++];
-        *fact = "";
-        Reason reason = target_find(fold, &value->uses[i], map, target, fact);
-        if (!reason)
-            reason = target_compute(fold, target);
-        if (reason)
-            return reason;
-    }
-    return *count ? REASON_NONE : REASON_NONLINEAR;
+                all->place->outputs[0]);
 }
 
 /* BatchNormalization is worth an Add; anything else must save a node. */
-static bool is_worth_it(const Node *node, const Target *targets, int count)
+static bool is_worth_it(const Node *node, const Ways *ways)
 {
     int before = 1, after = 0;
-    for (int i = 0; i < count; i++) {
-        before += targets[i].adder ? 2 : 1;
-        after += linear_node_count(&targets[i].linear, targets[i].bias);
+    for (int i = 0; i < ways->target_count; i++) {
+        const Target *target = &ways->targets[i];
+        before += target->adder ? 2 : 1;
+        after += linear_node_count(&target->linear, target->bias);
     }
     return after < before || node->op == OP_BatchNormalization;
 }
 
+static RuleSet ways_rules(const Ways *ways)
+{
+    RuleSet rules = 0;
+    for (int i = 0; i < ways->target_count; i++)
+        rules |= RULE_BIT(ways->targets[i].step < 0 ? RULE_C7 : RULE_C9);
+    for (int i = 0; i < ways->step_count; i++)
+        if (!node_moves_only(ways->steps[i].mover))
+            rules |= RULE_BIT(RULE_C14);
+    return rules;
+}
+
 static void forward_apply(Fold *fold, Node *node, const AffineMap *map,
-                          const Target *targets, int count)
+                          Ways *ways)
 {
     const Node **consumed = arena_array(
-        fold->scratch, 1 + 2 * (size_t)count, sizeof *consumed);
-    size_t consumed_count = 0;
+        fold->scratch, 1 + 3 * (size_t)BRANCHES_MAX, sizeof *consumed);
+    size_t count = 0;
     double macs = 0;
-    RuleSet rules = 0;
     Emission all = {0};
-    consumed[consumed_count++] = node;
-    for (int i = 0; i < count; i++) {
-        consumed[consumed_count++] = targets[i].linear.node;
-        if (targets[i].adder)
-            consumed[consumed_count++] = targets[i].adder;
-        macs += linear_macs(&targets[i].linear);
-        rules |= RULE_BIT(targets[i].mover_count ? RULE_C9 : RULE_C7);
-        target_apply(fold, &targets[i], map->input, &all);
+    consumed[count++] = node;
+    steps_apply(fold, ways, map->input, &all);
+    for (int i = 0; i < ways->step_count; i++)
+        consumed[count++] = ways->steps[i].mover;
+    for (int i = 0; i < ways->target_count; i++) {
+        const Target *target = &ways->targets[i];
+        consumed[count++] = target->linear.node;
+        if (target->adder)
+            consumed[count++] = target->adder;
+        macs += linear_macs(&target->linear);
+        target_apply(fold, ways, target, map->input, &all);
     }
     emission_place(fold, &all);
     value_free_move(node->outputs[0], map->input);
-    fold_record(fold, &all, rules, consumed, consumed_count, macs, macs);
+    fold_record(fold, &all, ways_rules(ways), consumed, count, macs, macs);
 }
 
-static void forward_try(Fold *fold, size_t index, Target *targets)
+static void forward_try(Fold *fold, Node *node, Ways *ways)
 {
-    Node *node = fold->graph->nodes[index];
     AffineMap map;
     const char *fact = NULL;
-    int count;
-    /* A node that was made in this pass has no index yet. */
-    if (node->index != index || affine_read(fold, node, &map, &fact))
+    if (node->removed || node->output_count == 0 || !node->outputs[0] ||
+        node->outputs[0]->tensor || affine_read(fold, node, &map, &fact))
         return;
-    Reason reason = targets_find(fold, node->outputs[0], &map, targets, &count,
-                                 &fact);
-    if (!reason && !is_worth_it(node, targets, count))
+    Sight sight = {map.scale, map.shift, map.axis};
+    ways->step_count = ways->target_count = 0;
+    ways->fact = "";
+    Reason reason = ways_from(fold, ways, node->outputs[0], &sight, -1, 0);
+    if (!reason && !is_worth_it(node, ways))
         reason = REASON_COST;
-    RuleSet rules = 0;
-    for (int i = 0; !reason && i < count; i++)
-        rules |= RULE_BIT(targets[i].mover_count ? RULE_C9 : RULE_C7);
-    if (!reason && (rules & ~fold->enabled))
+    if (!reason && (ways_rules(ways) & ~fold->enabled))
         reason = REASON_DISABLED;
-    if (!reason && fold->island[index])
+    if (!reason && fold->island[node->index])
         reason = REASON_ISLAND;
-    if (!reason && fold_is_undone(fold, target_last(&targets[count - 1])->outputs[0]))
+    const Target *last = &ways->targets[ways->target_count - 1];
+    if (!reason && fold_is_undone(fold, target_last(last)->outputs[0]))
         reason = REASON_CERTIFICATE;
     if (reason)
-        fold_note(fold, node, reason, fact);
+        fold_note(fold, node, reason, ways->fact);
     else
-        forward_apply(fold, node, &map, targets, count);
+        forward_apply(fold, node, &map, ways);
 }
 
-/* Uses are as of the start of the pass, so a node next to one that was folded
- * waits for the next round. */
+/* Uses are as of the start of the pass: nodes that it makes wait for the next
+ * round, and so does whatever would lead through one that is gone. */
 int rule_forward(Fold *fold, Err *err)
 {
     (void)err;
     Graph *graph = fold->graph;
-    Target *targets =
-        arena_array(fold->scratch, BRANCHES_MAX, sizeof *targets);
-    for (size_t i = 0; i < graph->node_count && !fold_is_done(fold); i++) {
-        Node *node = graph->nodes[i];
-        if (!node->removed && node->output_count && node->outputs[0] &&
-            !node->outputs[0]->tensor)
-            forward_try(fold, i, targets);
-    }
+    size_t count = graph->node_count;
+    Ways *ways = arena_alloc(fold->scratch, sizeof *ways);
+    Node **nodes = arena_array(fold->scratch, count + 1, sizeof *nodes);
+    for (size_t i = 0; i < count; i++)
+        nodes[i] = graph->nodes[i];
+    for (size_t i = 0; i < count && !fold_is_done(fold); i++)
+        forward_try(fold, nodes[i], ways);
     return 0;
 }

@@ -286,7 +286,16 @@ static RuleSet cluster_rules(const Plan *plan, const Cluster *cluster)
         else if (branch->linear.is_virtual)
             rules |= RULE_BIT(RULE_C6);
     }
-    return operators > 1 ? rules | RULE_BIT(RULE_C4) : rules;
+    if (operators < 2)
+        return rules;
+    switch (cluster->lead.kind) {
+    case LINEAR_CONV:
+        return rules | RULE_BIT(RULE_C4);
+    case LINEAR_CONV_TRANSPOSE:
+        return rules | RULE_BIT(RULE_C8);
+    default:
+        return rules | RULE_BIT(RULE_C15);
+    }
 }
 
 /* Adds one cluster to the plan's account; false when it cannot be left so. */

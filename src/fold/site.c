@@ -112,10 +112,10 @@ Value *value_behind(Value *value)
 
 static const char *const rule_names[RULE_COUNT] = {
     [RULE_C0] = "C0",   [RULE_C1] = "C1",   [RULE_C2] = "C2",
-    [RULE_C3] = "C3",
-    [RULE_C4] = "C4",   [RULE_C5] = "C5",   [RULE_C6] = "C6",
-    [RULE_C7] = "C7",   [RULE_C9] = "C9",   [RULE_C10] = "C10",
-    [RULE_C11] = "C11", [RULE_C14] = "C14", [RULE_C17] = "C17",
+    [RULE_C3] = "C3",   [RULE_C4] = "C4",   [RULE_C5] = "C5",
+    [RULE_C6] = "C6",   [RULE_C7] = "C7",   [RULE_C8] = "C8",
+    [RULE_C9] = "C9",   [RULE_C10] = "C10", [RULE_C11] = "C11",
+    [RULE_C14] = "C14", [RULE_C15] = "C15", [RULE_C17] = "C17",
     [RULE_C18] = "C18",
 };
 

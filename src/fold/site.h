@@ -29,10 +29,12 @@ typedef enum Rule {
     RULE_C5,  /* identity branch */
     RULE_C6,  /* average-pool branch */
     RULE_C7,  /* affine, then unpadded convolution */
+    RULE_C8,  /* sum of parallel transposed convolutions */
     RULE_C9,  /* affine, then shape operators, then linear */
     RULE_C10, /* linear, then shape operators, then affine */
     RULE_C11, /* layer scale */
     RULE_C14, /* affine maps commute with averages, Relu and the like */
+    RULE_C15, /* sum of parallel Gemm or MatMul: heads */
     RULE_C17, /* affine over affine, and over Concat */
     RULE_C18, /* explicit zero padding, then convolution */
     RULE_COUNT
