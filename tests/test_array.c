@@ -184,7 +184,7 @@ START_TEST(reals_become_integers_without_undefined_behaviour)
     ck_assert_int_eq(integer_from_real(DT_INT64, -2.9), -2);
     ck_assert_int_eq(integer_from_real(DT_INT64, (double)NAN), 0);
     ck_assert_int_eq(integer_from_real(DT_INT64, 1e300), INT64_MAX);
-    ck_assert_int_eq(integer_from_real(DT_INT64, -INFINITY), INT64_MIN);
+    ck_assert_int_eq(integer_from_real(DT_INT64, -HUGE_VAL), INT64_MIN);
     ck_assert_int_eq(integer_from_real(DT_BOOL, 0.25), 1);
     ck_assert_int_eq(integer_from_real(DT_BOOL, (double)NAN), 1);
     ck_assert_uint_eq((uint64_t)integer_from_real(DT_UINT64, 0x1p63),

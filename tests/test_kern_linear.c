@@ -36,8 +36,8 @@ static const char *const lines[] = {
     "LogSoftmax(f32[2,3,4]) axis=1",
     "LogSoftmax(f32[2,3,4]) @11",
     "BatchNormalization(f32[2,3,4,5], f32[3], f32[3], f32[3], f32{1,2,3})",
-    "BatchNormalization(f32[5,3], f32[3], f32[3], f32[3], f32{1,2,3}) "
-    "epsilon=0.125",
+    "BatchNormalization(f32[5,3], f32[3], f32[3], f32[3], f32{1,2,3})",
+    "BatchNormalization(f32[1,1], f32[1], f32[1], f32[1], f32{1}) epsilon=2.",
     "BatchNormalization(f32[2,2,100,100], f32[2], f32[2], f32[2], f32{1,2})",
     "InstanceNormalization(f32[2,3,4,5], f32[3], f32[3])",
     "LayerNormalization(f32[2,3,4], f32[4], f32[4])",

@@ -6,7 +6,7 @@ static void R(scores_row)(const Attention *a, REAL *x, int64_t row,
                           int64_t mask)
 {
     int64_t count = a->k.length;
-    REAL most = -INFINITY;
+    REAL most = -(REAL)INFINITY;
     double sum = 0;
     for (int64_t j = 0; j < count; j++) {
         if (a->mask && !a->mask_is_bool)

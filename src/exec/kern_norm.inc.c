@@ -49,7 +49,7 @@ static void R(normal_block)(const Normal *normal, int64_t block)
 static void R(softmax_line)(const REAL *x, REAL *y, int64_t count,
                             int64_t step, bool logarithm)
 {
-    REAL most = -INFINITY;
+    REAL most = -(REAL)INFINITY;
     for (int64_t i = 0; i < count; i++)
         if (x[i * step] > most || x[i * step] != x[i * step])
             most = x[i * step];

@@ -36,13 +36,13 @@ typedef struct Reducing {
 static double least_f64(const Reducing *r)
 {
     (void)r;
-    return -INFINITY;
+    return -HUGE_VAL;
 }
 
 static double greatest_f64(const Reducing *r)
 {
     (void)r;
-    return INFINITY;
+    return HUGE_VAL;
 }
 
 static int64_t least_i64(const Reducing *r)

@@ -211,7 +211,7 @@ static void share_scale(const KernelCall *call, Resizing *r, const int *axes,
                                   "not_larger");
     if (!larger && !smaller)
         return;
-    double shared = larger ? 0 : INFINITY;
+    double shared = larger ? 0 : HUGE_VAL;
     for (int64_t i = 0; i < count; i++) {
         double scale =
             (double)sizes[i] / (double)call->inputs[0]->dims[axes[i]];

@@ -62,7 +62,7 @@ static double map(Op op, double x, double alpha, double beta)
     case OP_ThresholdedRelu:
         return x > alpha ? x : 0;
     default:
-        return NAN;
+        return (double)NAN;
     }
 }
 
@@ -106,7 +106,7 @@ static double zip(Op op, double a, double b)
     case OP_Less:
         return a < b;
     default:
-        return NAN;
+        return (double)NAN;
     }
 }
 

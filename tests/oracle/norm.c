@@ -113,8 +113,8 @@ void oracle_block_norm(const OracleCall *call)
 
 static double start(Op op)
 {
-    return op == OP_ReduceMax    ? -INFINITY
-           : op == OP_ReduceMin  ? INFINITY
+    return op == OP_ReduceMax    ? -HUGE_VAL
+           : op == OP_ReduceMin  ? HUGE_VAL
            : op == OP_ReduceProd ? 1
                                  : 0;
 }

@@ -106,7 +106,7 @@ void oracle_pool(const OracleCall *call)
     axes_of(call, kernel.dims + 2, axes);
     for (int64_t o = 0; o < y->count; o++) {
         int64_t at[RANK_MAX], tap[RANK_MAX];
-        double most = -INFINITY, sum = 0, seen = 0;
+        double most = -HUGE_VAL, sum = 0, seen = 0;
         for (int64_t k = 0; k < kernel.count; k++) {
             bool inside = true, padded = true;
             grid_index(y, o, at);
