@@ -145,13 +145,14 @@ static int node_evaluate(Fold *fold, Arena *scratch, const Node *node, Err *err)
     return 0;
 }
 
-int constants_evaluate(Fold *fold, Err *err)
+int constants_evaluate(Fold *fold, bool *found, Err *err)
 {
     Graph *graph = fold->graph;
     bool *wanted =
         arena_array(fold->scratch, graph->node_count + 1, sizeof *wanted);
     mark_wanted(graph, wanted);
     int64_t left = ELEMENTS_TOTAL;
+    *found = false;
     for (size_t i = 0; i < graph->node_count; i++) {
         Node *node = graph->nodes[i];
         if (!wanted[i] || node->output_count == 0 || !node->outputs[0] ||
@@ -160,6 +161,7 @@ int constants_evaluate(Fold *fold, Err *err)
         Tensor *known = tensor_from_fact(fold, &node->outputs[0]->fact);
         if (known) {
             node->outputs[0]->tensor = known;
+            *found = true;
             continue;
         }
         if (!node_is_constant(fold, node) || !outputs_fit(fold, node, &left))
@@ -170,6 +172,7 @@ int constants_evaluate(Fold *fold, Err *err)
         Err ignored = {0};
         int failed = node_evaluate(fold, scratch, node, &ignored);
         arena_free(scratch);
+        *found |= failed == 0;
         if (failed < 0 && ignored.code == ERR_INTERNAL) {
             *err = ignored;
             return -1;

@@ -283,5 +283,5 @@ void fold_record(Fold *fold, const Emission *emission, RuleSet rules,
         .parameters_before = before,
         .parameters_after = after,
     };
-    fold->graph->changed = true;
+    fold->is_stale = true;
 }

@@ -1,8 +1,9 @@
 /*
  * The table of passes and their driver.
  *
- * Before each pass uses, shapes, constants and islands are found anew; after
- * it what has become dead goes and every invariant is checked. The table is
+ * Before each pass uses, shapes, constants and islands are found anew, if the
+ * graph has changed; after it what has become dead goes and every invariant is
+ * checked. The table is
  * run until a whole round folds nothing: the order is that of the catalogue of
  * folds, backward before forward, so that a map is not taken forward which a
  * merge of branches needs.
@@ -31,14 +32,20 @@ static void facts_from_outside(Graph *graph)
             graph->scope[i]->fact = graph->scope[i]->outer->fact;
 }
 
+/* What is known stays known until something is folded. */
 static int pass_prepare(Fold *fold, Err *err)
 {
-    graph_fill_uses(fold->graph);
-    facts_from_outside(fold->graph);
-    TRY(graph_infer(fold->graph, err));
-    TRY(constants_evaluate(fold, err));
-    /* Shapes may follow from constants that were only now evaluated. */
-    TRY(graph_infer(fold->graph, err));
+    if (fold->is_stale) {
+        graph_fill_uses(fold->graph);
+        facts_from_outside(fold->graph);
+        TRY(graph_infer(fold->graph, err));
+        bool found;
+        TRY(constants_evaluate(fold, &found, err));
+        /* Shapes may follow from constants that were only now evaluated. */
+        if (found)
+            TRY(graph_infer(fold->graph, err));
+    }
+    fold->is_stale = false;
     islands_mark(fold);
     return 0;
 }
@@ -46,6 +53,8 @@ static int pass_prepare(Fold *fold, Err *err)
 static int pass_finish(Fold *fold, const char *name, Err *err)
 {
     const Graph *whole = fold->graph;
+    if (!fold->is_stale)
+        return 0;
     graph_sweep(fold->graph);
     while (whole->parent)
         whole = whole->parent;
@@ -158,6 +167,7 @@ static GraphList list_graphs(Arena *arena, const Model *model)
 static int graph_fold(Fold *fold, Graph *graph, Err *err)
 {
     fold->graph = graph;
+    fold->is_stale = true;
     TRY(rounds_run(fold, err));
     TRY(pass_prepare(fold, err));
     return refusals_list(fold, err);

@@ -63,6 +63,7 @@ typedef struct Fold {
     const rp_fold_options *options;
     RuleSet enabled;
     FoldReport *report;
+    bool is_stale; /* something was folded since uses and shapes were found */
     bool *island; /* by node index, as of the last fill */
     Map *obstacles; /* node's first output -> Obstacle, for the report */
 } Fold;
@@ -160,8 +161,9 @@ bool node_commutes(const Fold *fold, const Node *node);
 bool mover_commutes(const Node *mover, Vec scale, Vec shift);
 
 /* Evaluates, in float64, the constant subgraphs that feed weights, statistics
- * and shapes, within a budget; stores them in value->tensor. */
-int constants_evaluate(Fold *fold, Err *err);
+ * and shapes, within a budget; stores them in value->tensor. `found` tells
+ * whether there were any. */
+int constants_evaluate(Fold *fold, bool *found, Err *err);
 
 /* The nodes that compute a constant for this reader alone, at most `max`; 0
  * when it is stored, or when storing it would make the file larger because
