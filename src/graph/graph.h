@@ -146,6 +146,7 @@ struct Graph {
     Value **scope; /* the same in the order they were made */
     size_t scope_count, scope_capacity;
     Use *uses; /* of all values of this scope */
+    Arena *facts; /* holds the elements in facts, until inferred anew */
     Span source; /* the GraphProto in the file, empty for a new graph */
     bool changed;
     bool filled; /* graph_fill_uses has seen it */
@@ -274,7 +275,8 @@ int graph_check(const Graph *graph, Err *err);
 
 /* Shape inference over the graph in order, subgraphs left out; fills
  * value->fact. Never fails: what cannot be known stays unknown. A node that
- * contradicts itself (a Conv whose channels do not fit) is an error. */
+ * contradicts itself (a Conv whose channels do not fit) is an error. The
+ * elements in facts (Fact.ints) live until the next call. */
 int graph_infer(Graph *graph, Err *err);
 
 /* Inference of one node, also what the executor plans with: facts of inputs in

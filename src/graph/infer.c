@@ -235,10 +235,10 @@ Dim infer_dim(const InferCall *call, DimOp op, Dim a, Dim b)
     return dim_combine(call->symbols, op, a, b);
 }
 
-bool dim_is(const InferCall *call, Dim dim, int64_t number)
+Dim infer_axis_size(const InferCall *call, const Fact *fact, int axis)
 {
-    int64_t value;
-    return dim_is_known(call->symbols, dim, &value) && value == number;
+    return fact->rank < 0 ? dim_size_unknown(call->symbols)
+                          : fact->dims[axis];
 }
 
 const char *infer_text(const InferCall *call, const Fact *fact)
@@ -362,7 +362,7 @@ typedef struct CallRoom {
 
 static int infer_in_graph(Graph *graph, Node *node, CallRoom *room, Err *err)
 {
-    Arena *arena = graph->arena;
+    Arena *arena = graph->facts;
     size_t inputs = (size_t)node->input_count;
     size_t outputs = (size_t)node->output_count;
     room->inputs = arena_grow(arena, room->inputs, &room->input_capacity,
@@ -394,16 +394,27 @@ static int infer_in_graph(Graph *graph, Node *node, CallRoom *room, Err *err)
     return 0;
 }
 
-int graph_infer(Graph *graph, Err *err)
+/* Constants are known from the start, and nothing else of an earlier
+ * inference but types and sizes. */
+static void infer_begin(Graph *graph)
 {
-    CallRoom room = {0};
+    arena_free(graph->facts);
+    graph->facts = arena_child(graph->arena);
     for (size_t i = 0; i < graph->scope_count; i++) {
         Value *value = graph->scope[i];
         const Tensor *tensor = value_constant(graph, value);
+        value->fact.ints = NULL;
+        value->fact.int_count = -1;
         if (tensor && !value->outer)
-            fact_of_tensor(graph->arena, graph->model->symbols, tensor,
+            fact_of_tensor(graph->facts, graph->model->symbols, tensor,
                            &value->fact);
     }
+}
+
+int graph_infer(Graph *graph, Err *err)
+{
+    CallRoom room = {0};
+    infer_begin(graph);
     for (size_t i = 0; i < graph->node_count; i++)
         if (!graph->nodes[i]->removed)
             TRY(infer_in_graph(graph, graph->nodes[i], &room, err));

@@ -68,9 +68,9 @@ IntList infer_map(InferCall *call, DType type, IntList a, IntList b,
 /* ---- Dims ---- */
 
 Dim infer_dim(const InferCall *call, DimOp op, Dim a, Dim b);
-/* True when the Dim is that number. */
-bool dim_is(const InferCall *call, Dim dim, int64_t number);
-/* Why a message says so: the text of the dims, "[1,3,height,width]". */
+/* The size of an axis, which is there when the rank is known. */
+Dim infer_axis_size(const InferCall *call, const Fact *fact, int axis);
+/* For messages: "float32[1,3,height,width]". */
 const char *infer_text(const InferCall *call, const Fact *fact);
 /* The product of the dims [first, last). */
 Dim infer_product(const InferCall *call, const Dim *dims, int first, int last);

@@ -137,11 +137,12 @@ int infer_split(InferCall *call, Err *err)
     Dim first = 0;
     for (int i = 0; i < count; i++) {
         Fact *out = &call->outputs[i];
-        Dim size = dim_size_unknown(call->symbols);
+        Dim size = 0;
         if (equal)
             TRY(split_equally(call, in->dims[axis], parts, i, &size, err));
-        else if (sizes.count >= 0)
-            size = sizes.items[i];
+        else
+            size = sizes.count >= 0 ? sizes.items[i]
+                                    : dim_size_unknown(call->symbols);
         infer_copy(out, in);
         out->dims[axis] = size;
         split_follow(call, out, first >= 0 && first <= FACT_INTS_MAX
@@ -441,13 +442,15 @@ int infer_onehot(InferCall *call, Err *err)
     int axis, rank = indices->rank + 1;
     TRY(infer_axis(call, node_int(call->node, "axis", -1), rank, &axis, err));
     IntList list = infer_ints(call, 1);
-    Dim depth = dim_size_unknown(call->symbols);
+    Dim depth;
     double real;
     if (list.count == 1 && dim_is_nonnegative(call->symbols, list.items[0]))
         depth = list.items[0];
     else if (infer_reals(call, 1, 1, &real) == 1 && real >= 0 &&
              real < INT32_MAX)
         depth = (Dim)real;
+    else
+        depth = dim_size_unknown(call->symbols);
     Dim dims[RANK_MAX];
     for (int i = 0, next = 0; i < rank; i++)
         dims[i] = i == axis ? depth : indices->dims[next++];

@@ -58,17 +58,13 @@ int infer_gemm(InferCall *call, Err *err)
     Fact *out = infer_out(call, 0);
     int turn_a = node_int(call->node, "transA", 0) != 0;
     int turn_b = node_int(call->node, "transB", 0) != 0;
-    Dim dims[2] = {dim_size_unknown(call->symbols),
-                   dim_size_unknown(call->symbols)};
     Dim inner;
     if ((a->rank >= 0 && a->rank != 2) || (b->rank >= 0 && b->rank != 2))
         return infer_fail(call, err, ERR_BAD_SHAPE,
                           "inputs %s and %s are not two matrices",
                           infer_text(call, a), infer_text(call, b));
-    if (a->rank == 2)
-        dims[0] = a->dims[turn_a];
-    if (b->rank == 2)
-        dims[1] = b->dims[!turn_b];
+    Dim dims[2] = {infer_axis_size(call, a, turn_a),
+                   infer_axis_size(call, b, !turn_b)};
     if (a->rank == 2 && b->rank == 2)
         TRY(infer_same(call, a->dims[!turn_a], b->dims[turn_b],
                        "inner sizes differ", &inner, err));
@@ -200,13 +196,15 @@ int infer_topk(InferCall *call, Err *err)
     int axis;
     TRY(infer_axis(call, node_int(call->node, "axis", -1), in->rank, &axis,
                    err));
-    Dim count = dim_size_unknown(call->symbols);
+    Dim count;
     IntList list = infer_has(call, 1) ? infer_ints(call, 1) : (IntList){0};
     int64_t most = in->dims[axis] >= 0 ? in->dims[axis] : INT64_MAX, number;
     if (!infer_has(call, 1))
         count = dim_number(call->symbols, node_int(call->node, "k", -1));
     else if (list.count == 1 && !dim_is_unknown(call->symbols, list.items[0]))
         count = list.items[0];
+    else
+        count = dim_size_unknown(call->symbols);
     if (dim_is_known(call->symbols, count, &number) &&
         (number < 0 || number > most))
         return infer_fail(call, err, ERR_BAD_ATTRIBUTE,

@@ -110,9 +110,11 @@ int infer_flatten(InferCall *call, Err *err)
     const Fact *in = infer_in(call, 0);
     Fact *out = infer_out(call, 0);
     out->type = in->type;
-    Dim dims[2] = {dim_size_unknown(call->symbols),
-                   dim_size_unknown(call->symbols)};
-    if (in->rank >= 0) {
+    Dim dims[2];
+    if (in->rank < 0) {
+        dims[0] = dim_size_unknown(call->symbols);
+        dims[1] = dim_size_unknown(call->symbols);
+    } else {
         int64_t axis = node_int(call->node, "axis", 1);
         int cut = in->rank;
         if (axis != in->rank)
@@ -233,17 +235,18 @@ int infer_shape(InferCall *call, Err *err)
     (void)err;
     const Fact *in = infer_in(call, 0);
     Fact *out = infer_out(call, 0);
-    Dim size = dim_size_unknown(call->symbols);
-    infer_set(out, DT_INT64, 1, &size);
-    if (in->rank < 0)
+    if (in->rank < 0) {
+        Dim size = dim_size_unknown(call->symbols);
+        infer_set(out, DT_INT64, 1, &size);
         return 0;
+    }
     int first = shape_end(node_int(call->node, "start", 0), in->rank);
     int last = shape_end(node_int(call->node, "end", INT64_MAX), in->rank);
     int count = last > first ? last - first : 0;
     Dim *items = arena_array(call->arena, (size_t)count, sizeof *items);
     if (count > 0)
         memcpy(items, in->dims + first, (size_t)count * sizeof *items);
-    out->dims[0] = count;
+    infer_set(out, DT_INT64, 1, &(Dim){count});
     infer_follow(out, (IntList){items, count});
     return 0;
 }
@@ -433,7 +436,7 @@ int infer_range(InferCall *call, Err *err)
 {
     Fact *out = infer_out(call, 0);
     IntList ends[3];
-    Dim count = dim_size_unknown(call->symbols);
+    Dim count;
     bool integers = true;
     for (int i = 0; i < 3; i++) {
         ends[i] = infer_ints(call, i);
@@ -441,15 +444,17 @@ int infer_range(InferCall *call, Err *err)
         if (infer_in(call, i)->type != DT_UNDEFINED)
             out->type = infer_in(call, i)->type;
     }
-    if (dtype_is_real(out->type))
+    if (dtype_is_real(out->type)) {
         count = range_of_reals(call);
-    else if (integers) {
+    } else if (integers) {
         Dim start = ends[0].items[0], delta = ends[2].items[0];
         if (delta == 0)
             return infer_fail(call, err, ERR_BAD_ATTRIBUTE, "its delta is 0");
         Dim span = infer_dim(call, DIM_SUB, ends[1].items[0], start);
         count = infer_dim(call, DIM_MAX, 0,
                           infer_dim(call, DIM_CEIL, span, delta));
+    } else {
+        count = dim_size_unknown(call->symbols);
     }
     infer_set(out, out->type, 1, &count);
     if (integers)

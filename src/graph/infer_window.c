@@ -190,9 +190,10 @@ static int check_group(const InferCall *call, Dim channels, int64_t group,
 static int conv_channels(const InferCall *call, const Fact *in,
                          const Fact *weight, int64_t group, Dim *out, Err *err)
 {
-    *out = dim_size_unknown(call->symbols);
-    if (weight->rank < 0)
+    if (weight->rank < 0) {
+        *out = dim_size_unknown(call->symbols);
         return 0;
+    }
     Dim same;
     Dim needs = infer_dim(call, DIM_MUL, weight->dims[1], group);
     *out = weight->dims[0];
@@ -208,9 +209,10 @@ static int transposed_channels(const InferCall *call, const Fact *in,
                                const Fact *weight, int64_t group, Dim *out,
                                Err *err)
 {
-    *out = dim_size_unknown(call->symbols);
-    if (weight->rank < 0)
+    if (weight->rank < 0) {
+        *out = dim_size_unknown(call->symbols);
         return 0;
+    }
     Dim same;
     *out = infer_dim(call, DIM_MUL, weight->dims[1], group);
     TRY(check_group(call, weight->dims[0], group, err));
@@ -218,17 +220,6 @@ static int transposed_channels(const InferCall *call, const Fact *in,
         TRY(infer_same(call, in->dims[1], weight->dims[0],
                        "input channels and weight differ", &same, err));
     return check_bias(call, 2, *out, err);
-}
-
-/* Size i of the input's spatial axes. */
-static Dim spatial_size(const InferCall *call, const Fact *in, int i)
-{
-    return in->rank >= 0 ? in->dims[2 + i] : dim_size_unknown(call->symbols);
-}
-
-static Dim batch_size(const InferCall *call, const Fact *in)
-{
-    return in->rank >= 0 ? in->dims[0] : dim_size_unknown(call->symbols);
 }
 
 int infer_conv(InferCall *call, Err *err)
@@ -245,10 +236,10 @@ int infer_conv(InferCall *call, Err *err)
     if (rank < 0)
         return 0;
     TRY(read_window(call, &window, rank - 2, weight, err));
-    dims[0] = batch_size(call, in);
+    dims[0] = infer_axis_size(call, in, 0);
     TRY(conv_channels(call, in, weight, group, &dims[1], err));
     for (int i = 0; i < window.spatial; i++)
-        TRY(window_size(call, &window, i, spatial_size(call, in, i),
+        TRY(window_size(call, &window, i, infer_axis_size(call, in, 2 + i),
                         &dims[2 + i], err));
     infer_set(out, out->type, rank, dims);
     return 0;
@@ -294,14 +285,14 @@ int infer_convtranspose(InferCall *call, Err *err)
     bool given = node_attr(call->node, "output_shape") != NULL;
     if (given)
         TRY(list_attr(call, "output_shape", 1, 0, rank - 2, sizes, err));
-    dims[0] = batch_size(call, in);
+    dims[0] = infer_axis_size(call, in, 0);
     TRY(transposed_channels(call, in, weight, group, &dims[1], err));
     for (int i = 0; i < window.spatial; i++)
         if (given)
             dims[2 + i] = sizes[i];
         else
             TRY(transposed_size(call, &window, i, extra[i],
-                                spatial_size(call, in, i), &dims[2 + i], err));
+                                infer_axis_size(call, in, 2 + i), &dims[2 + i], err));
     infer_set(out, out->type, rank, dims);
     return 0;
 }
@@ -363,9 +354,9 @@ static int check_channels(const InferCall *call, int first, int last,
 /* Axis 1 holds the channels; an input of rank 1 has a single one. */
 static Dim channels_of(const InferCall *call, const Fact *in)
 {
-    if (in->rank < 0)
-        return dim_size_unknown(call->symbols);
-    return in->rank < 2 ? 1 : in->dims[1];
+    if (in->rank == 0 || in->rank == 1)
+        return 1;
+    return infer_axis_size(call, in, 1);
 }
 
 int infer_batchnorm(InferCall *call, Err *err)

@@ -133,11 +133,6 @@ bool poly_is_constant(const Poly *poly, int64_t *value)
     return poly->count == 0 || (poly->count == 1 && poly->terms[0].degree == 0);
 }
 
-static int64_t floor_divide(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
 static int64_t gcd(int64_t a, int64_t b)
 {
     while (b) {
@@ -153,8 +148,9 @@ bool poly_split(const Poly *a, int64_t d, Poly *quotient, Poly *rest)
     quotient->count = rest->count = 0;
     for (int i = 0; i < a->count; i++) {
         Term whole = a->terms[i], part = a->terms[i];
-        whole.coefficient = floor_divide(whole.coefficient, d);
-        part.coefficient -= whole.coefficient * d;
+        bool borrows = part.coefficient % d < 0;
+        part.coefficient = part.coefficient % d + (borrows ? d : 0);
+        whole.coefficient = whole.coefficient / d - borrows;
         if (!poly_add_term(quotient, &whole) || !poly_add_term(rest, &part))
             return false;
     }

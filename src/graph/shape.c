@@ -63,8 +63,7 @@ static Dim symbol_add(Symbols *symbols, Symbol symbol)
     return -(Dim)symbols->count;
 }
 
-/* The symbol with that key, added when it is new. The map's values are the
- * Dims, stored as pointers to Dim. */
+/* The symbol with that key, added when it is new. */
 static Dim symbol_intern(Symbols *symbols, const char *key, Symbol symbol)
 {
     Dim *known = map_get(symbols->index, key);
@@ -154,19 +153,19 @@ static Symbol poly_symbol(const Symbols *symbols, const Poly *poly)
     return symbol;
 }
 
-static char *poly_key(const Symbols *symbols, const Poly *poly)
+enum { KEY_MAX = TERMS_MAX * (24 + DEGREE_MAX * 12) };
+
+static void poly_key(const Poly *poly, char key[KEY_MAX])
 {
-    char key[TERMS_MAX * (24 + DEGREE_MAX * 12)];
     size_t length = 0;
     for (int i = 0; i < poly->count; i++) {
         const Term *term = &poly->terms[i];
-        length += (size_t)snprintf(key + length, sizeof key - length, "%+lld",
+        length += (size_t)snprintf(key + length, KEY_MAX - length, "%+lld",
                                    (long long)term->coefficient);
         for (int j = 0; j < term->degree; j++)
-            length += (size_t)snprintf(key + length, sizeof key - length,
-                                       "*%d", term->atoms[j]);
+            length += (size_t)snprintf(key + length, KEY_MAX - length, "*%d",
+                                       term->atoms[j]);
     }
-    return arena_strndup(symbols->arena, key, length);
 }
 
 static Dim dim_of(Symbols *symbols, const Poly *poly)
@@ -177,7 +176,8 @@ static Dim dim_of(Symbols *symbols, const Poly *poly)
     const Term *first = &poly->terms[0];
     if (poly->count == 1 && first->degree == 1 && first->coefficient == 1)
         return -(Dim)first->atoms[0] - 1;
-    char *key = poly_key(symbols, poly);
+    char key[KEY_MAX];
+    poly_key(poly, key);
     Dim *known = map_get(symbols->index, key);
     if (known)
         return *known;
