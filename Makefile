@@ -45,7 +45,7 @@ CONVERTER := main opt trouble format progress files common report_text \
     cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
 SUITES := err mem map half tensor shape op graph check infer dump \
-    affine kernel rule_sum rule_forward \
+    affine kernel rule_sum rule_forward refusal \
     fixtures attention zoo weights \
     compare input segment judge \
     scan read read_node read_tensor read_damage write pack save \
@@ -53,7 +53,7 @@ SUITES := err mem map half tensor shape op graph check infer dump \
     repfold cli_usage cli_trouble cli_convert cli_verify cli_report
 
 # What several suites share.
-SUPPORT := cli proto models infer_case folding net exec_case oracle/oracle \
+SUPPORT := cli proto models infer_case folding blocks net exec_case oracle/oracle \
     oracle/window oracle/linear oracle/elementwise oracle/norm oracle/move
 
 LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \

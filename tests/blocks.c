@@ -1,0 +1,66 @@
+#include "blocks.h"
+
+Value *conv_bn(Bench *b, Value *x, ConvShape shape)
+{
+    Value *y = bench_conv(b, x, shape);
+    return bench_batchnorm(b, y, y->fact.dims[1]);
+}
+
+void build_conv_bn(Bench *b)
+{
+    Value *y = conv_bn(b, bench_image(b, 3, 8),
+                       (ConvShape){.out = 5, .kernel = 3, .pad = 1,
+                                   .stride = 2, .bias = true});
+    bench_output(b, y);
+}
+
+/* One weight for two convolutions: each gets its own copy. */
+void build_shared_weight(Bench *b)
+{
+    Value *x = bench_image(b, 2, 5);
+    Value *first = bench_conv(b, x, SAME(3));
+    Value *inputs[2] = {bench_unary(b, OP_Relu, x),
+                        first->producer->inputs[1]};
+    Value *second = bench_node(b, OP_Conv, inputs, 2);
+    bench_output(b, bench_batchnorm(b, first, 2));
+    bench_output(b, bench_batchnorm(b, second, 2));
+}
+
+void build_repvgg(Bench *b)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 4, 7));
+    Value *sum = bench_binary(b, OP_Add, conv_bn(b, x, SAME(3)),
+                              conv_bn(b, x, SAME(1)));
+    sum = bench_binary(b, OP_Add, bench_batchnorm(b, x, 4), sum);
+    bench_output(b, bench_unary(b, OP_Relu, sum));
+}
+
+void build_pool_branch(Bench *b)
+{
+    Value *x = bench_image(b, 3, 8);
+    int64_t three[2] = {3, 3}, one[4] = {1, 1, 1, 1};
+    Value *pooled = graph_fresh_value(b->graph, "pool");
+    Node *pool = node_new(b->graph, OP_AveragePool, "pool", &x, 1, &pooled, 1);
+    node_set_ints(pool, "kernel_shape", three, 2);
+    node_set_ints(pool, "pads", one, 4);
+    node_set_int(pool, "count_include_pad", 1);
+    graph_add_node(b->graph, pool);
+    pooled = bench_batchnorm(b, pooled, 3);
+    bench_output(b, bench_binary(b, OP_Add, pooled, bench_conv(b, x, SAME(5))));
+}
+
+void build_pad_conv(Bench *b)
+{
+    int64_t pads[8] = {0, 0, 1, 2, 0, 0, 3, 0};
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 2, 6));
+    Value *padded = bench_binary(b, OP_Pad, x, bench_ints(b, 8, pads));
+    bench_output(b, conv_bn(b, padded, (ConvShape){.kernel = 3, .stride = 2}));
+}
+
+Value *always(Bench *b)
+{
+    void *data;
+    Tensor *tensor = tensor_alloc(b->arena, DT_BOOL, 0, NULL, &data);
+    *(uint8_t *)data = 1;
+    return graph_add_initializer(b->graph, "always", tensor);
+}

@@ -1,0 +1,18 @@
+/* Blocks that several tests of folding build: see blocks.c. */
+#ifndef REPFOLD_TESTS_BLOCKS_H
+#define REPFOLD_TESTS_BLOCKS_H
+
+#include "folding.h"
+
+#define DW(channels, k) \
+    ((ConvShape){.kernel = (k), .pad = (k) / 2, .group = (channels)})
+#define SAME(k) ((ConvShape){.kernel = (k), .pad = (k) / 2})
+
+Value *conv_bn(Bench *b, Value *x, ConvShape shape);
+/* A condition that holds. */
+Value *always(Bench *b);
+
+Build build_conv_bn, build_shared_weight, build_repvgg, build_pool_branch,
+    build_pad_conv;
+
+#endif
