@@ -56,7 +56,7 @@ const char *format_number(double value)
     if (isnan(value))
         snprintf(text, size, "-");
     else
-        snprintf(text, size, "%.2g", value);
+        snprintf(text, size, "%.3g", value);
     return text;
 }
 

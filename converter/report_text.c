@@ -169,6 +169,31 @@ static void print_table(FILE *stream, const rp_summary *before,
 
 /* ---- The verdict ---- */
 
+/* Words in lines that end before the margin; a word may be longer. */
+static void print_wrapped(FILE *stream, const char *indent, const char *words)
+{
+    enum { MARGIN = 79 };
+    size_t column = 0;
+    char word[512];
+    while (*words) {
+        size_t length = strcspn(words, " ");
+        if (length >= sizeof word)
+            length = sizeof word - 1;
+        memcpy(word, words, length);
+        word[length] = '\0';
+        words += length + (words[length] == ' ');
+        if (column > 0 && column + 1 + length <= MARGIN) {
+            fputc(' ', stream);
+            column += 1 + length;
+        } else {
+            fprintf(stream, "%s%s", column > 0 ? "\n" : "", indent);
+            column = strlen(indent) + length;
+        }
+        print_escaped(stream, word);
+    }
+    fputc('\n', stream);
+}
+
 static void print_output(FILE *stream, const rp_output_verdict *output)
 {
     fputs("  output ", stream);
@@ -193,9 +218,9 @@ static void print_fault(FILE *stream, const rp_segment_verdict *segment)
 {
     fputs("  fault at ", stream);
     print_escaped(stream, segment->output);
-    fputs(" (", stream);
+    fputs("\n    node ", stream);
     print_escaped(stream, segment->node_b);
-    fprintf(stream, "): difference %s, %s of the rounding bound\n",
+    fprintf(stream, "\n    difference %s, %s of the rounding bound\n",
             format_number(segment->difference),
             format_number(segment->ratio));
 }
@@ -223,14 +248,11 @@ static void print_segments(FILE *stream, const rp_verdict_info *info)
 static void print_verdict(FILE *stream, const rp_verdict_info *info)
 {
     bool good = strcmp(info->verdict, "equivalent") == 0;
-    fprintf(stream, "verdict  %s%s%s", good ? GREEN : RED, info->verdict,
-            PLAIN);
-    if (!good && info->why) {
-        fputs(": ", stream);
-        print_escaped(stream, info->why);
-    }
-    fprintf(stream, " (%d sample%s, seed %" PRIu64 ")\n", info->samples,
+    fprintf(stream, "verdict  %s%s%s (%d sample%s, seed %" PRIu64 ")\n",
+            good ? GREEN : RED, info->verdict, PLAIN, info->samples,
             plural((size_t)info->samples), info->seed);
+    if (!good && info->why)
+        print_wrapped(stream, "  ", info->why);
     for (size_t i = 0; i < info->output_count; i++)
         print_output(stream, &info->outputs[i]);
     print_segments(stream, info);
