@@ -31,8 +31,7 @@ static bool take(Parser *parser, const char *text)
 
 static void expect(Parser *parser, const char *text)
 {
-    ck_assert_msg(take(parser, text), "expected %s at: %s", text,
-                  parser->next);
+    ck_assert_msg(take(parser, text), "expected %s at: %s", text, parser->next);
 }
 
 static char *word(Parser *parser)
@@ -53,10 +52,10 @@ static DType type_of(Parser *parser)
     static const struct {
         const char *name;
         DType type;
-    } types[] = {{"f32", DT_FLOAT},    {"f64", DT_DOUBLE}, {"f16", DT_FLOAT16},
-                 {"i64", DT_INT64},    {"i32", DT_INT32},  {"bool", DT_BOOL},
-                 {"str", DT_STRING},   {"u8", DT_UINT8},   {"i8", DT_INT8},
-                 {"u64", DT_UINT64},   {"bf16", DT_BFLOAT16}};
+    } types[] = {{"f32", DT_FLOAT},  {"f64", DT_DOUBLE},   {"f16", DT_FLOAT16},
+                 {"i64", DT_INT64},  {"i32", DT_INT32},    {"bool", DT_BOOL},
+                 {"str", DT_STRING}, {"u8", DT_UINT8},     {"i8", DT_INT8},
+                 {"u64", DT_UINT64}, {"bf16", DT_BFLOAT16}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (take(parser, types[i].name))
             return types[i].type;
@@ -307,7 +306,9 @@ void check_infer_case(const InferCase *row)
 {
     Arena *arena = arena_new(0);
     const char *found = infer_case(arena, row->line);
-    ck_assert_msg(strcmp(found, row->expect) == 0, "%s\n  gives    %s\n"
-                  "  expected %s", row->line, found, row->expect);
+    ck_assert_msg(strcmp(found, row->expect) == 0,
+                  "%s\n  gives    %s\n"
+                  "  expected %s",
+                  row->line, found, row->expect);
     arena_free(arena);
 }

@@ -157,14 +157,12 @@ static void add_if(const char *name)
     Graph *branch = graph_new(graph->model, graph);
     Value *in = graph_read_value(branch, name);
     Value *inside = graph_value(branch, "inside");
-    graph_add_node(branch,
-                   node_new(branch, OP_Abs, "abs", &in, 1, &inside, 1));
+    graph_add_node(branch, node_new(branch, OP_Abs, "abs", &in, 1, &inside, 1));
     graph_add_output(branch, inside);
     Value *out = graph_value(graph, "out");
     Node *node = node_new(graph, OP_If, "if", &x, 1, &out, 1);
     node->attrs = arena_alloc(arena, sizeof(Attr));
-    node->attrs[0] =
-        (Attr){"then_branch", .type = ATTR_GRAPH, .graph = branch};
+    node->attrs[0] = (Attr){"then_branch", .type = ATTR_GRAPH, .graph = branch};
     node->attr_count = 1;
     graph_add_node(graph, node);
 }

@@ -42,8 +42,8 @@ static void build(void)
         tensor_alloc(arena, DT_FLOAT, 3, (int64_t[]){4, 2, 1}, &data));
     set_fact(x, DT_FLOAT, 3, (Dim[]){n, 2, 8});
     set_fact(y, DT_FLOAT, 3, (Dim[]){n, 4, 8});
-    Node *node = node_new(graph, OP_Conv, "stem", (Value *[]){x, w, NULL}, 3,
-                          &y, 1);
+    Node *node =
+        node_new(graph, OP_Conv, "stem", (Value *[]){x, w, NULL}, 3, &y, 1);
     node_set_int(node, "group", 1);
     node_set_ints(node, "pads", (int64_t[]){0, 0}, 2);
     node_set_string(node, "auto_pad", "NOTSET");
@@ -70,13 +70,12 @@ START_TEST(graphviz_has_nodes_and_edges)
 {
     build();
     graph_dump_dot(graph, &text);
-    ck_assert_str_eq(text.bytes,
-                     "digraph \"main\" {\n"
-                     "  n0 [shape=box,label=\"Conv\\nstem\"];\n"
-                     "  \"x\" -> n0 [label=\"float32[N,2,8]\"];\n"
-                     "  out0 [label=\"y\"];\n"
-                     "  n0 -> out0 [label=\"float32[N,4,8]\"];\n"
-                     "}\n");
+    ck_assert_str_eq(text.bytes, "digraph \"main\" {\n"
+                                 "  n0 [shape=box,label=\"Conv\\nstem\"];\n"
+                                 "  \"x\" -> n0 [label=\"float32[N,2,8]\"];\n"
+                                 "  out0 [label=\"y\"];\n"
+                                 "  n0 -> out0 [label=\"float32[N,4,8]\"];\n"
+                                 "}\n");
 }
 END_TEST
 
@@ -104,8 +103,7 @@ START_TEST(a_subgraph_is_indented_below_its_node)
     graph_add_input(graph, x);
     Node *node = node_new(graph, OP_If, "", &x, 1, &y, 1);
     node->attrs = arena_alloc(arena, sizeof(Attr));
-    node->attrs[0] =
-        (Attr){"then_branch", .type = ATTR_GRAPH, .graph = branch};
+    node->attrs[0] = (Attr){"then_branch", .type = ATTR_GRAPH, .graph = branch};
     node->attr_count = 1;
     graph_add_node(graph, node);
     graph_dump_text(graph, &text);
@@ -140,14 +138,18 @@ START_TEST(names_for_a_terminal_are_escaped)
         {"", ""},
         {"a\tb\nc\x7f", "a\\x09b\\x0ac\\x7f"},
         {"\x1b[2J", "\\x1b[2J"},
-        {"gr\xc3\xbc\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80",
-         "gr\xc3\xbc\xc3\x9f" "e \xe2\x82\xac \xf0\x9f\x98\x80"},
-        {"\xc2\x9b" "31m", "\\xc2\\x9b31m"},      /* C1 control */
-        {"\xc0\xaf", "\\xc0\\xaf"},               /* overlong */
-        {"\xe0\x80\xaf", "\\xe0\\x80\\xaf"},      /* overlong */
-        {"\xed\xa0\x80", "\\xed\\xa0\\x80"},      /* surrogate */
+        {"gr\xc3\xbc\xc3\x9f"
+         "e \xe2\x82\xac \xf0\x9f\x98\x80",
+         "gr\xc3\xbc\xc3\x9f"
+         "e \xe2\x82\xac \xf0\x9f\x98\x80"},
+        {"\xc2\x9b"
+         "31m",
+         "\\xc2\\x9b31m"},                            /* C1 control */
+        {"\xc0\xaf", "\\xc0\\xaf"},                   /* overlong */
+        {"\xe0\x80\xaf", "\\xe0\\x80\\xaf"},          /* overlong */
+        {"\xed\xa0\x80", "\\xed\\xa0\\x80"},          /* surrogate */
         {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"}, /* beyond U+10FFFF */
-        {"\xe2\x82", "\\xe2\\x82"},               /* cut short */
+        {"\xe2\x82", "\\xe2\\x82"},                   /* cut short */
         {"\xff", "\\xff"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -254,16 +254,15 @@ static Node *add_if(Value *read, bool deep, const char *name)
         Node *holder = new_node(branch, OP_If, graph_read_value(branch, "x"),
                                 NULL, arena_printf(arena, "%s_mid", name));
         holder->attrs = arena_alloc(arena, sizeof(Attr));
-        holder->attrs[0] = (Attr){"then_branch", .type = ATTR_GRAPH,
-                                  .graph = inner};
+        holder->attrs[0] =
+            (Attr){"then_branch", .type = ATTR_GRAPH, .graph = inner};
         holder->attr_count = 1;
         graph_add_node(branch, holder);
         graph_add_output(branch, holder->outputs[0]);
     }
     Node *node = new_node(graph, OP_If, x, NULL, name);
     node->attrs = arena_alloc(arena, sizeof(Attr));
-    node->attrs[0] = (Attr){"then_branch", .type = ATTR_GRAPH,
-                            .graph = branch};
+    node->attrs[0] = (Attr){"then_branch", .type = ATTR_GRAPH, .graph = branch};
     node->attr_count = 1;
     graph_add_node(graph, node);
     return node;
@@ -471,8 +470,7 @@ START_TEST(a_hundred_thousand_replacements_are_quick)
     Value *value = x;
     for (int i = 0; i < COUNT; i++) {
         Value *out = graph_fresh_value(graph, "v");
-        graph_add_node(graph,
-                       node_new(graph, OP_Relu, "", &value, 1, &out, 1));
+        graph_add_node(graph, node_new(graph, OP_Relu, "", &value, 1, &out, 1));
         value = out;
     }
     graph_add_output(graph, value);

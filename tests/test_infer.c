@@ -58,8 +58,7 @@ static const InferCase followed[] = {
     {"Gather(i64{N,3,H}, i64[]{-1})", "int64[]{H}"},
     {"Gather(i64{N,3,H}, i64{2,0})", "int64[2]{H,N}"},
     {"Gather(i64{N,3}, i64{2})", "bad-index"},
-    {"Slice(i64{N,3,H,W}, i64{2}, i64{9223372036854775807})",
-     "int64[2]{H,W}"},
+    {"Slice(i64{N,3,H,W}, i64{2}, i64{9223372036854775807})", "int64[2]{H,W}"},
     {"Slice(i64{N,3,H,W}, i64{-1}, i64{-9}, i64{0}, i64{-1})",
      "int64[4]{W,H,3,N}"},
     {"Slice(i64{N,3,H,W}, i64{0}, i64{4}, i64{0}, i64{2})", "int64[2]{N,H}"},
@@ -237,8 +236,7 @@ static const InferCase windows[] = {
      "float32[N,8,(H+1)/2,(W+1)/2]"},
     {"Conv(f32[N,3,H,W], f32[8,3,1,1]) strides=[2,2]",
      "float32[N,8,(H+1)/2,(W+1)/2]"},
-    {"Conv(f32[N,3,H,W], f32[8,3,2,2]) strides=[2,2]",
-     "float32[N,8,H/2,W/2]"},
+    {"Conv(f32[N,3,H,W], f32[8,3,2,2]) strides=[2,2]", "float32[N,8,H/2,W/2]"},
     {"Conv(f32[1,3,7,8], f32[8,3,3,3]) strides=[2,2] auto_pad=\"SAME_UPPER\"",
      "float32[1,8,4,4]"},
     {"Conv(f32[1,3,7,8], f32[8,3,3,3]) auto_pad=\"VALID\" pads=[9,9,9,9]",
@@ -269,8 +267,7 @@ static const InferCase windows[] = {
     {"ConvTranspose(f32[N,4,5], f32[4,3,3]) strides=[2] pads=[1,1] "
      "output_padding=[1] group=2",
      "float32[N,6,10]"},
-    {"ConvTranspose(f32[N,4,5], f32[4,3,3]) dilations=[2]",
-     "float32[N,3,9]"},
+    {"ConvTranspose(f32[N,4,5], f32[4,3,3]) dilations=[2]", "float32[N,3,9]"},
     {"ConvTranspose(f32[N,4,5], f32[4,3,3]) output_shape=[12] strides=[2]",
      "float32[N,3,12]"},
     {"ConvTranspose(f32[N,4,5], f32[4,3,3]) auto_pad=\"SAME_LOWER\" "
@@ -298,8 +295,7 @@ static const InferCase windows[] = {
     {"Resize(f32[1,1,5,H], -, f32{1,1,0.5,0.5})", "float32[1,1,2,H/2]"},
     {"Resize(f32[1,1,5], f32{1,1,2.5}) @10", "float32[1,1,12]"},
     {"Resize(f32[1,1,5], -, -, i64{1,1,N})", "float32[1,1,N]"},
-    {"Resize(f32[1,1,5,6], -, -, i64{10,20}) axes=[2,3]",
-     "float32[1,1,10,20]"},
+    {"Resize(f32[1,1,5,6], -, -, i64{10,20}) axes=[2,3]", "float32[1,1,10,20]"},
     {"Resize(f32[1,1,5,6], -, -, i64{10,20}) axes=[2,3] "
      "keep_aspect_ratio_policy=\"not_larger\"",
      "float32[1,1,10,12]"},
@@ -345,8 +341,7 @@ static const InferCase normalized[] = {
 };
 
 static const InferCase products[] = {
-    {"Attention(f32[N,4,T,8], f32[N,2,S,8], f32[N,2,S,6])",
-     "float32[N,4,T,6]"},
+    {"Attention(f32[N,4,T,8], f32[N,2,S,8], f32[N,2,S,6])", "float32[N,4,T,6]"},
     {"Attention(f32[N,T,32], f32[N,S,16], f32[N,S,12]) q_num_heads=4 "
      "kv_num_heads=2",
      "float32[N,T,24]"},
@@ -458,8 +453,8 @@ START_TEST(shapes_flow_from_shape_to_reshape)
         w = dim_named(symbols, "W");
     Value *x = input("x", 4, (Dim[]){n, 8, h, w});
     Value *shape = apply(OP_Shape, "shape", x, NULL);
-    Value *flat = apply(OP_Reshape, "flat", x,
-                        ints("to", 3, (int64_t[]){0, 0, -1}));
+    Value *flat =
+        apply(OP_Reshape, "flat", x, ints("to", 3, (int64_t[]){0, 0, -1}));
     Value *back = apply(OP_Reshape, "back", flat, shape);
     Err err = {0};
     ck_assert_int_eq(graph_infer(graph, &err), 0);
@@ -535,8 +530,8 @@ START_TEST(a_hundred_thousand_nodes_are_no_trouble)
     Value *x = input("x", 1, (Dim[]){dim_named(graph->model->symbols, "N")});
     for (int i = 0; i < 100000; i++) {
         Value *out = graph_fresh_value(graph, "v");
-        graph_add_node(graph, node_new(graph, OP_Add, "", (Value *[]){x, x}, 2,
-                                       &out, 1));
+        graph_add_node(
+            graph, node_new(graph, OP_Add, "", (Value *[]){x, x}, 2, &out, 1));
         x = out;
     }
     Err err = {0};

@@ -21,7 +21,7 @@ END_TEST
 
 START_TEST(other_names_are_no_operator)
 {
-    static const char *const names[] = {"",     "conv", "Con", "Convs",
+    static const char *const names[] = {"",    "conv", "Con", "Convs",
                                         "Zzz", "Aaa",  "LSTM"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         ck_assert_int_eq(op_find(names[i]), OP_OTHER);
@@ -36,8 +36,7 @@ START_TEST(arities)
     ck_assert_int_eq(op_arity(OP_Split).max_outputs, -1);
     for (int i = OP_OTHER; i < OP_COUNT; i++) {
         OpArity arity = op_arity((Op)i);
-        ck_assert(arity.max_inputs < 0 ||
-                  arity.min_inputs <= arity.max_inputs);
+        ck_assert(arity.max_inputs < 0 || arity.min_inputs <= arity.max_inputs);
         ck_assert_int_ne(arity.max_outputs, 0);
     }
 }

@@ -207,8 +207,8 @@ START_TEST(overflow_and_division_by_zero_are_unknown)
     ck_assert(dim_is_unknown(symbols, quo(number(INT64_MIN), number(-1))));
     ck_assert(dim_is_unknown(symbols, quo(h, 0)));
     ck_assert(dim_is_unknown(symbols, mod(5, 0)));
-    ck_assert(dim_is_unknown(symbols,
-                             mul(mul(h, INT64_MAX), mul(w, INT64_MAX))));
+    ck_assert(
+        dim_is_unknown(symbols, mul(mul(h, INT64_MAX), mul(w, INT64_MAX))));
 }
 END_TEST
 

@@ -70,8 +70,9 @@ START_TEST(an_empty_tensor_and_a_scalar)
     tensor_read_i64(tensor, 0, 0, NULL);
     tensor_read_stored(tensor, 0, 0, NULL);
     float one = 1;
-    ck_assert_int_eq(tensor_new(arena, DT_FLOAT, 0, NULL, &one, sizeof one,
-                                &tensor, &err), 0);
+    ck_assert_int_eq(
+        tensor_new(arena, DT_FLOAT, 0, NULL, &one, sizeof one, &tensor, &err),
+        0);
     ck_assert_int_eq(tensor->count, 1);
 }
 END_TEST
@@ -112,8 +113,8 @@ START_TEST(every_type_reads_its_own_way)
         {DT_UINT64, -2, 18446744073709551614.0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        Tensor *tensor = tensor_over(rows[i].type, 1, bytes,
-                                     dtype_size(rows[i].type));
+        Tensor *tensor =
+            tensor_over(rows[i].type, 1, bytes, dtype_size(rows[i].type));
         int64_t integer;
         double real;
         tensor_read_i64(tensor, 0, 1, &integer);
@@ -126,8 +127,7 @@ END_TEST
 
 START_TEST(reals_come_back_rounded_once)
 {
-    static const DType types[] = {DT_FLOAT, DT_DOUBLE, DT_FLOAT16,
-                                  DT_BFLOAT16};
+    static const DType types[] = {DT_FLOAT, DT_DOUBLE, DT_FLOAT16, DT_BFLOAT16};
     const double values[3] = {1, -0.5, 1 + 0x1p-40};
     for (size_t i = 0; i < 4; i++) {
         int64_t count = 3;

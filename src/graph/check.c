@@ -30,8 +30,7 @@ static int fail_node(const Graph *graph, const Node *node, ErrCode code,
 static bool node_is_placed(const Graph *graph, const Node *node)
 {
     return !node->removed && node->graph == graph &&
-           node->index < graph->node_count &&
-           graph->nodes[node->index] == node;
+           node->index < graph->node_count && graph->nodes[node->index] == node;
 }
 
 /* A value that `node` of the scope may read: an input, an initializer, or
@@ -62,8 +61,7 @@ static int check_read(const Scope *scope, const Node *node, const Value *value,
                 break;
         if (!scope->up)
             return fail_node(scope->graph, reader, ERR_UNDEFINED_VALUE,
-                             "is read from outside, but not there", value,
-                             err);
+                             "is read from outside, but not there", value, err);
         node = scope->holder;
         scope = scope->up;
     }
@@ -179,9 +177,9 @@ static int check_graph(const Scope *scope, Err *err)
         TRY(check_node(scope, graph->nodes[i], err));
     for (size_t i = 0; i < graph->output_count; i++) {
         const Value *value = graph->outputs[i];
-        bool defined = value->is_input || value->is_initializer ||
-                       (value->producer &&
-                        node_is_placed(graph, value->producer));
+        bool defined =
+            value->is_input || value->is_initializer ||
+            (value->producer && node_is_placed(graph, value->producer));
         if (!defined)
             return err_set(err, ERR_UNDEFINED_VALUE,
                            "output \"%s\" is not defined by its graph",

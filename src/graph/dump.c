@@ -26,7 +26,7 @@ void text_printf(Text *text, const char *format, ...)
  * forms, surrogates and what is beyond U+10FFFF are not (RFC 3629). */
 static int utf8_length(const unsigned char *s)
 {
-    int length = s[0] < 0x80                  ? 1
+    int length = s[0] < 0x80                   ? 1
                  : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
                  : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
                  : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
@@ -117,8 +117,8 @@ static void put_span(Text *text, Span span)
     size_t shown = span.size < 64 ? span.size : 64;
     text_printf(text, "\"");
     if (shown > 0)
-        text_escaped(text, arena_strndup(text->arena,
-                                         (const char *)span.bytes, shown));
+        text_escaped(
+            text, arena_strndup(text->arena, (const char *)span.bytes, shown));
     text_printf(text, shown < span.size ? "...\"" : "\"");
 }
 
@@ -259,8 +259,8 @@ static void put_dot_edge(Text *text, const Graph *graph, const Value *value,
                          const char *to, size_t index)
 {
     if (value->producer)
-        text_printf(text, "  n%zu -> %s%zu [label=\"",
-                    value->producer->index, to, index);
+        text_printf(text, "  n%zu -> %s%zu [label=\"", value->producer->index,
+                    to, index);
     else {
         text_printf(text, "  \"");
         put_dot_name(text, value->name);

@@ -54,9 +54,9 @@ Value *graph_value(Graph *graph, const char *name)
     value->fact = FACT_UNKNOWN;
     map_put(graph->values, name, value);
     name_note(graph->model, name);
-    graph->scope = arena_grow(graph->arena, graph->scope,
-                              &graph->scope_capacity, graph->scope_count + 1,
-                              sizeof(Value *));
+    graph->scope =
+        arena_grow(graph->arena, graph->scope, &graph->scope_capacity,
+                   graph->scope_count + 1, sizeof(Value *));
     graph->scope[graph->scope_count++] = value;
     return value;
 }
@@ -212,9 +212,8 @@ static void node_claim_outputs(Node *node)
 
 void graph_add_node(Graph *graph, Node *node)
 {
-    graph->nodes =
-        arena_grow(graph->arena, graph->nodes, &graph->node_capacity,
-                   graph->node_count + 1, sizeof(Node *));
+    graph->nodes = arena_grow(graph->arena, graph->nodes, &graph->node_capacity,
+                              graph->node_count + 1, sizeof(Node *));
     node->index = graph->node_count;
     graph->nodes[graph->node_count++] = node;
     node_claim_outputs(node);

@@ -97,7 +97,7 @@ struct Value {
      * constant evaluation found. */
     Tensor *tensor;
     Fact fact;
-    Use *uses;      /* filled by graph_fill_uses */
+    Use *uses; /* filled by graph_fill_uses */
     int use_count;
     bool is_input, is_output, is_initializer;
     bool is_captured; /* some subgraph reads it by name */
@@ -142,12 +142,12 @@ struct Graph {
     size_t input_count, input_capacity;
     size_t output_count, output_capacity;
     size_t initializer_count, initializer_capacity;
-    Map *values; /* by name, of this scope */
+    Map *values;   /* by name, of this scope */
     Value **scope; /* the same in the order they were made */
     size_t scope_count, scope_capacity;
-    Use *uses; /* of all values of this scope */
+    Use *uses;    /* of all values of this scope */
     Arena *facts; /* holds the elements in facts, until inferred anew */
-    Span source; /* the GraphProto in the file, empty for a new graph */
+    Span source;  /* the GraphProto in the file, empty for a new graph */
     bool changed;
     bool filled; /* graph_fill_uses has seen it */
 };
@@ -178,11 +178,11 @@ struct Model {
     const char *producer_name, *producer_version;
     Symbols *symbols;
     Map *names; /* of values, in every scope: what graph_fresh_value avoids */
-    Span file; /* the whole ModelProto, empty for a new model */
+    Span file;  /* the whole ModelProto, empty for a new model */
     bool freeze_initializers; /* an initializer that is also an input counts
                                  as constant */
-    bool assume_inference; /* BatchNormalization and Dropout in training mode
-                              count as inference, in folding and running */
+    bool assume_inference;    /* BatchNormalization and Dropout in training mode
+                                 count as inference, in folding and running */
 };
 
 Model *model_new(Arena *arena);

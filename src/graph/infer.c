@@ -71,16 +71,15 @@ static bool tensor_is_int_list(const Tensor *tensor)
            tensor_is_readable(tensor);
 }
 
-static Dim *dims_of_tensor(Arena *arena, Symbols *symbols,
-                           const Tensor *tensor)
+static Dim *dims_of_tensor(Arena *arena, Symbols *symbols, const Tensor *tensor)
 {
     int64_t values[FACT_INTS_MAX];
     Dim *dims = arena_array(arena, (size_t)tensor->count, sizeof *dims);
     tensor_read_i64(tensor, 0, tensor->count, values);
     for (int64_t i = 0; i < tensor->count; i++) {
         bool too_large = tensor->type == DT_UINT64 && values[i] < 0;
-        dims[i] = too_large ? dim_unknown(symbols)
-                            : dim_number(symbols, values[i]);
+        dims[i] =
+            too_large ? dim_unknown(symbols) : dim_number(symbols, values[i]);
     }
     return dims;
 }
@@ -237,8 +236,7 @@ Dim infer_dim(const InferCall *call, DimOp op, Dim a, Dim b)
 
 Dim infer_axis_size(const InferCall *call, const Fact *fact, int axis)
 {
-    return fact->rank < 0 ? dim_size_unknown(call->symbols)
-                          : fact->dims[axis];
+    return fact->rank < 0 ? dim_size_unknown(call->symbols) : fact->dims[axis];
 }
 
 const char *infer_text(const InferCall *call, const Fact *fact)
@@ -260,12 +258,10 @@ int infer_same(const InferCall *call, Dim a, Dim b, const char *what, Dim *out,
                Err *err)
 {
     /* A number says more than a symbol. */
-    *out = a >= 0 ? a : b;
+    *out = a >= 0 || b < 0 ? a : b;
     if (a >= 0 && b >= 0 && a != b)
         return infer_fail(call, err, ERR_BAD_SHAPE, "%s: %lld is not %lld",
                           what, (long long)a, (long long)b);
-    if (a < 0 && b < 0)
-        *out = a;
     return 0;
 }
 
@@ -311,10 +307,10 @@ Dim infer_fit(const InferCall *call, DType type, Dim dim)
     static const struct {
         int64_t least, most;
     } ranges[DT_COUNT] = {
-        [DT_UINT8] = {0, UINT8_MAX},          [DT_INT8] = {INT8_MIN, INT8_MAX},
-        [DT_UINT16] = {0, UINT16_MAX},        [DT_BOOL] = {0, 1},
-        [DT_INT16] = {INT16_MIN, INT16_MAX},  [DT_UINT32] = {0, UINT32_MAX},
-        [DT_INT32] = {INT32_MIN, INT32_MAX},  [DT_UINT64] = {0, INT64_MAX},
+        [DT_UINT8] = {0, UINT8_MAX},         [DT_INT8] = {INT8_MIN, INT8_MAX},
+        [DT_UINT16] = {0, UINT16_MAX},       [DT_BOOL] = {0, 1},
+        [DT_INT16] = {INT16_MIN, INT16_MAX}, [DT_UINT32] = {0, UINT32_MAX},
+        [DT_INT32] = {INT32_MIN, INT32_MAX}, [DT_UINT64] = {0, INT64_MAX},
         [DT_INT64] = {INT64_MIN, INT64_MAX},
     };
     int64_t value;

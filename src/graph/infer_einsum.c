@@ -58,8 +58,8 @@ static int read_term(Einsum *einsum, Term *term, Err *err)
             if (term->has_ellipsis)
                 return bad_equation(einsum, err);
             term->has_ellipsis = true;
-        } else if (einsum->next < einsum->end &&
-                   isascii(*einsum->next) && isalpha(*einsum->next)) {
+        } else if (einsum->next < einsum->end && isascii(*einsum->next) &&
+                   isalpha(*einsum->next)) {
             letter = *einsum->next++;
         } else {
             return 0;
@@ -107,8 +107,7 @@ static int match_input(Einsum *einsum, const Term *term, const Fact *in,
             TRY(match_ellipsis(einsum, in->dims + axis, extra, err));
             axis += extra;
         } else {
-            TRY(match_letter(einsum, term->letters[i], in->dims[axis++],
-                             err));
+            TRY(match_letter(einsum, term->letters[i], in->dims[axis++], err));
         }
     return 0;
 }

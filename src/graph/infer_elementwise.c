@@ -40,8 +40,8 @@ int infer_unary(InferCall *call, Err *err)
     infer_copy(out, infer_in(call, 0));
     if (op_maps_ints(call->node->op)) {
         IntList list = infer_ints(call, 0);
-        infer_follow(out, infer_map(call, out->type, list, list,
-                                    unary_element));
+        infer_follow(out,
+                     infer_map(call, out->type, list, list, unary_element));
     }
     return 0;
 }
@@ -208,8 +208,8 @@ static int broadcast_by_axis(InferCall *call, Fact *out, Err *err)
     for (int i = 0; i < b->rank; i++)
         if (b->dims[i] != 1)
             TRY(infer_same(call, a->dims[axis + i], b->dims[i],
-                           "sizes of its inputs differ",
-                           &out->dims[axis + i], err));
+                           "sizes of its inputs differ", &out->dims[axis + i],
+                           err));
     return 0;
 }
 
@@ -343,9 +343,9 @@ int infer_logical(InferCall *call, Err *err)
     TRY(common_type(call, 0, &type, err));
     out->type = DT_BOOL;
     TRY(broadcast_inputs(call, 0, out, err));
-    infer_follow(out, infer_map(call, DT_BOOL, infer_ints(call, 0),
-                                infer_ints(call, 1),
-                                joins ? junction : comparison));
+    infer_follow(out,
+                 infer_map(call, DT_BOOL, infer_ints(call, 0),
+                           infer_ints(call, 1), joins ? junction : comparison));
     return 0;
 }
 
@@ -366,8 +366,8 @@ static IntList select_ints(InferCall *call, DType type)
     IntList wide_no = widen(call, type, no, yes, condition);
     if (wide_yes.count < 0)
         return wide_yes;
-    Dim *items = arena_array(call->arena, (size_t)wide_yes.count,
-                             sizeof *items);
+    Dim *items =
+        arena_array(call->arena, (size_t)wide_yes.count, sizeof *items);
     for (int i = 0; i < wide_yes.count; i++) {
         int64_t choice;
         Dim which = condition.items[condition.count == 1 ? 0 : i];

@@ -33,8 +33,7 @@ static int concat_next(InferCall *call, const Fact *in, Fact *out, int axis,
                           in->rank);
     for (int i = 0; i < out->rank; i++)
         if (i == axis)
-            out->dims[i] =
-                infer_dim(call, DIM_ADD, out->dims[i], in->dims[i]);
+            out->dims[i] = infer_dim(call, DIM_ADD, out->dims[i], in->dims[i]);
         else
             TRY(infer_same(call, out->dims[i], in->dims[i],
                            "sizes of its inputs differ", &out->dims[i], err));
@@ -145,9 +144,8 @@ int infer_split(InferCall *call, Err *err)
                                     : dim_size_unknown(call->symbols);
         infer_copy(out, in);
         out->dims[axis] = size;
-        split_follow(call, out, first >= 0 && first <= FACT_INTS_MAX
-                                    ? (int)first
-                                    : -1);
+        split_follow(call, out,
+                     first >= 0 && first <= FACT_INTS_MAX ? (int)first : -1);
         first = infer_dim(call, DIM_ADD, first, size);
     }
     return 0;
@@ -226,8 +224,8 @@ static void slice_follow(InferCall *call, Fact *out, const Cut *cut)
     if (count < 0 || list.count < 0 || cut->start < 0)
         return;
     Dim last = cut->start + (count - 1) * cut->step;
-    if (count > 0 && (cut->start >= list.count || last < 0 ||
-                      last >= list.count))
+    if (count > 0 &&
+        (cut->start >= list.count || last < 0 || last >= list.count))
         return;
     Dim *items = arena_array(call->arena, (size_t)count, sizeof *items);
     for (Dim i = 0; i < count; i++)
@@ -249,8 +247,8 @@ static int slice_lists(InferCall *call, SliceLists *lists, Err *err)
     lists->steps = infer_has(call, 4) ? infer_ints(call, 4) : (IntList){0};
     lists->count = lists->axes.count;
     if (lists->count == 0)
-        lists->count = lists->starts.count >= 0 ? lists->starts.count
-                                                : lists->ends.count;
+        lists->count =
+            lists->starts.count >= 0 ? lists->starts.count : lists->ends.count;
     const IntList *all[] = {&lists->starts, &lists->ends, &lists->steps};
     for (int i = 0; i < 3 && lists->count >= 0; i++)
         if (all[i]->count > 0 && all[i]->count != lists->count)
@@ -261,8 +259,8 @@ static int slice_lists(InferCall *call, SliceLists *lists, Err *err)
 }
 
 /* Cuts one axis; 0 when it is not known which. */
-static int slice_axis(InferCall *call, const SliceLists *lists, int i,
-                      Cut *cut, Fact *out, Err *err)
+static int slice_axis(InferCall *call, const SliceLists *lists, int i, Cut *cut,
+                      Fact *out, Err *err)
 {
     int64_t number;
     int axis;
@@ -319,8 +317,7 @@ static int gather_ints(InferCall *call, IntList *out, Err *err)
     *out = (IntList){NULL, -1};
     if (data.count < 0 || indices.count < 0)
         return 0;
-    Dim *items = arena_array(call->arena, (size_t)indices.count,
-                             sizeof *items);
+    Dim *items = arena_array(call->arena, (size_t)indices.count, sizeof *items);
     for (int i = 0; i < indices.count; i++) {
         int64_t index;
         if (!dim_is_known(call->symbols, indices.items[i], &index)) {
@@ -483,16 +480,15 @@ int infer_pad(InferCall *call, Err *err)
         return 0;
     bool old = node_attr(call->node, "paddings") != NULL;
     IntList pads = infer_list(call, 1, old ? "paddings" : "pads");
-    IntList axes = infer_has(call, 3) ? infer_ints(call, 3)
-                                      : (IntList){NULL, in->rank};
+    IntList axes =
+        infer_has(call, 3) ? infer_ints(call, 3) : (IntList){NULL, in->rank};
     if (pads.count < 0 || axes.count < 0) {
         forget_sizes(call, out);
         return 0;
     }
     if (pads.count != 2 * axes.count)
         return infer_fail(call, err, ERR_BAD_SHAPE,
-                          "it has %d pads for %d axes", pads.count,
-                          axes.count);
+                          "it has %d pads for %d axes", pads.count, axes.count);
     for (int i = 0; i < axes.count; i++) {
         int64_t number = i;
         int axis;
@@ -529,8 +525,8 @@ static int depth_and_space(InferCall *call, bool to_space, Err *err)
             return infer_fail(call, err, ERR_BAD_SHAPE,
                               "size %lld is not a multiple of %lld",
                               (long long)in->dims[i], (long long)factor);
-        out->dims[i] = infer_dim(call, grows ? DIM_MUL : DIM_DIV, in->dims[i],
-                                 factor);
+        out->dims[i] =
+            infer_dim(call, grows ? DIM_MUL : DIM_DIV, in->dims[i], factor);
     }
     return 0;
 }

@@ -144,8 +144,8 @@ int infer_reduce(InferCall *call, Err *err)
     IntList axes = infer_list(call, 1, "axes");
     int known = infer_axes(call, axes, in->rank, set, err);
     TRY(known);
-    bool all = axes.count == 0 &&
-               node_int(call->node, "noop_with_empty_axes", 0) == 0;
+    bool all =
+        axes.count == 0 && node_int(call->node, "noop_with_empty_axes", 0) == 0;
     if (!known && !keeps)
         return 0;
     Dim dims[RANK_MAX];
@@ -221,8 +221,8 @@ int infer_along_axis(InferCall *call, Err *err)
 {
     const Fact *in = infer_in(call, 0);
     /* Softmax had 1 as default until 12, where axis could be the rank. */
-    bool softmax = call->node->op == OP_Softmax ||
-                   call->node->op == OP_LogSoftmax;
+    bool softmax =
+        call->node->op == OP_Softmax || call->node->op == OP_LogSoftmax;
     bool flattens = softmax && call->opset > 0 && call->opset < 13;
     int64_t axis = node_int(call->node, "axis", flattens ? 1 : -1);
     int unused;

@@ -56,8 +56,8 @@ static int reshape_entry(InferCall *call, Reshape *shape, int i, Dim entry,
             return infer_fail(call, err, ERR_BAD_SHAPE,
                               "its shape copies size %d of rank %d", i,
                               in->rank);
-        shape->dims[i] = in->rank >= 0 ? in->dims[i]
-                                       : dim_size_unknown(call->symbols);
+        shape->dims[i] =
+            in->rank >= 0 ? in->dims[i] : dim_size_unknown(call->symbols);
     }
     return 0;
 }
@@ -76,8 +76,7 @@ static int reshape_complete(InferCall *call, Reshape *shape, Err *err)
     bool infers = shape->inferred >= 0, numbers = all >= 0 && others >= 0;
     if (numbers && (infers ? others == 0 || all % others : all != others))
         return infer_fail(call, err, ERR_BAD_SHAPE,
-                          "%lld elements do not fit its shape",
-                          (long long)all);
+                          "%lld elements do not fit its shape", (long long)all);
     if (infers)
         shape->dims[shape->inferred] =
             size_of(call, infer_dim(call, DIM_DIV, all, others));
@@ -137,8 +136,8 @@ int infer_transpose(InferCall *call, Err *err)
     int64_t count = node_ints(call->node, "perm", &perm);
     if (count >= 0 && count != in->rank)
         return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
-                          "perm has %lld entries for rank %d",
-                          (long long)count, in->rank);
+                          "perm has %lld entries for rank %d", (long long)count,
+                          in->rank);
     Dim dims[RANK_MAX];
     bool seen[RANK_MAX] = {false};
     for (int i = 0; i < in->rank; i++) {
@@ -399,10 +398,9 @@ int infer_tile(InferCall *call, Err *err)
                           in->rank);
     out->rank = in->rank;
     for (int i = 0; i < in->rank; i++)
-        out->dims[i] =
-            times.rank < 0 ? dim_size_unknown(call->symbols)
-                           : infer_dim(call, DIM_MUL, in->dims[i],
-                                       times.dims[i]);
+        out->dims[i] = times.rank < 0 ? dim_size_unknown(call->symbols)
+                                      : infer_dim(call, DIM_MUL, in->dims[i],
+                                                  times.dims[i]);
     return 0;
 }
 
@@ -425,8 +423,8 @@ static void follow_range(InferCall *call, Fact *out, Dim start, Dim delta)
         return;
     int count = (int)out->dims[0];
     Dim *items = arena_array(call->arena, (size_t)count, sizeof *items);
-    for (int i = 0; i < count; i++, start = infer_dim(call, DIM_ADD, start,
-                                                      delta))
+    for (int i = 0; i < count;
+         i++, start = infer_dim(call, DIM_ADD, start, delta))
         items[i] = start;
     infer_follow(out, (IntList){items, count});
 }
@@ -451,8 +449,8 @@ int infer_range(InferCall *call, Err *err)
         if (delta == 0)
             return infer_fail(call, err, ERR_BAD_ATTRIBUTE, "its delta is 0");
         Dim span = infer_dim(call, DIM_SUB, ends[1].items[0], start);
-        count = infer_dim(call, DIM_MAX, 0,
-                          infer_dim(call, DIM_CEIL, span, delta));
+        count =
+            infer_dim(call, DIM_MAX, 0, infer_dim(call, DIM_CEIL, span, delta));
     } else {
         count = dim_size_unknown(call->symbols);
     }

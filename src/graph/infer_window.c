@@ -8,11 +8,7 @@
 
 enum { SPATIAL_MAX = RANK_MAX - 2 };
 
-typedef enum AutoPad {
-    PAD_EXPLICIT,
-    PAD_SAME,
-    PAD_VALID
-} AutoPad;
+typedef enum AutoPad { PAD_EXPLICIT, PAD_SAME, PAD_VALID } AutoPad;
 
 /* The attributes that windows share, one entry for each spatial axis. */
 typedef struct Window {
@@ -73,8 +69,7 @@ static int read_kernel(const InferCall *call, Window *window,
         return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
                           "it has no kernel_shape");
     if (given)
-        TRY(list_attr(call, "kernel_shape", 1, 1, window->spatial, sizes,
-                      err));
+        TRY(list_attr(call, "kernel_shape", 1, 1, window->spatial, sizes, err));
     for (int i = 0; i < window->spatial; i++) {
         Dim size = weight && weight->rank >= 0
                        ? weight->dims[weight->rank - window->spatial + i]
@@ -82,8 +77,8 @@ static int read_kernel(const InferCall *call, Window *window,
         window->kernel[i] = given ? sizes[i] : size;
         if (given && size >= 0)
             TRY(infer_same(call, sizes[i], size,
-                           "kernel_shape and weight differ",
-                           &window->kernel[i], err));
+                           "kernel_shape and weight differ", &window->kernel[i],
+                           err));
         if (!given && !(weight && weight->rank >= 0))
             window->kernel[i] = dim_size_unknown(call->symbols);
         if (window->kernel[i] == 0)
@@ -136,8 +131,8 @@ static int window_size(const InferCall *call, const Window *window, int i,
                           "its kernel is larger than the padded input, "
                           "whose size is %lld",
                           (long long)in);
-    Dim steps = infer_dim(call, window->ceil_mode ? DIM_CEIL : DIM_DIV, room,
-                          stride);
+    Dim steps =
+        infer_dim(call, window->ceil_mode ? DIM_CEIL : DIM_DIV, room, stride);
     *out = infer_dim(call, DIM_ADD, steps, 1);
     if (window->ceil_mode) {
         Dim most = infer_dim(call, DIM_ADD, in, window->begin[i]);
@@ -256,11 +251,10 @@ static int transposed_size(const InferCall *call, const Window *window, int i,
         return 0;
     Dim reach = infer_dim(call, DIM_MUL, window->dilation[i],
                           infer_dim(call, DIM_SUB, window->kernel[i], 1));
-    Dim rest = dim_number(call->symbols, extra + 1 - stride -
-                                             window->begin[i] -
+    Dim rest = dim_number(call->symbols, extra + 1 - stride - window->begin[i] -
                                              window->end[i]);
-    *out = infer_dim(call, DIM_ADD, *out, infer_dim(call, DIM_ADD, reach,
-                                                    rest));
+    *out =
+        infer_dim(call, DIM_ADD, *out, infer_dim(call, DIM_ADD, reach, rest));
     if (dim_is_known(call->symbols, *out, &number) && number < 0)
         return infer_fail(call, err, ERR_BAD_SHAPE,
                           "its pads leave a size of %lld", (long long)number);
@@ -292,7 +286,8 @@ int infer_convtranspose(InferCall *call, Err *err)
             dims[2 + i] = sizes[i];
         else
             TRY(transposed_size(call, &window, i, extra[i],
-                                infer_axis_size(call, in, 2 + i), &dims[2 + i], err));
+                                infer_axis_size(call, in, 2 + i), &dims[2 + i],
+                                err));
     infer_set(out, out->type, rank, dims);
     return 0;
 }
@@ -367,8 +362,7 @@ int infer_batchnorm(InferCall *call, Err *err)
     /* Until opset 8 spatial=0 gave every position its own parameters. */
     if (node_int(call->node, "spatial", 1) != 0)
         TRY(check_channels(call, 1, 4, channels, err));
-    /* The statistics of training mode: before opset 14 with a type of the
-     * input, since then of the mean input. */
+    /* Training mode also gives statistics, of the type of the mean. */
     for (int i = 1; i < call->node->output_count; i++)
         infer_set(infer_out(call, i), infer_in(call, 3)->type, 1, &channels);
     return 0;
@@ -484,10 +478,10 @@ typedef struct Resize {
 static int resize_keep_ratio(const InferCall *call, const Fact *in,
                              const Resize *resize, Fact *out)
 {
-    bool larger = node_string_is(call->node, "keep_aspect_ratio_policy",
-                                 "not_smaller");
-    if (!larger && !node_string_is(call->node, "keep_aspect_ratio_policy",
-                                   "not_larger"))
+    bool larger =
+        node_string_is(call->node, "keep_aspect_ratio_policy", "not_smaller");
+    if (!larger &&
+        !node_string_is(call->node, "keep_aspect_ratio_policy", "not_larger"))
         return 0;
     double best = larger ? 0 : HUGE_VAL;
     bool known = true;
@@ -536,8 +530,8 @@ static int resize_by_scales(const InferCall *call, Resize *resize, Fact *out,
 {
     for (int i = 0; i < resize->count; i++)
         if (!(resize->scales[i] > 0))
-            return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
-                              "its scale is %g", resize->scales[i]);
+            return infer_fail(call, err, ERR_BAD_ATTRIBUTE, "its scale is %g",
+                              resize->scales[i]);
     bool known = resize_region(call, resize);
     for (int i = 0; i < resize->count; i++) {
         Dim *dim = &out->dims[resize->axes[i]];
@@ -559,8 +553,8 @@ int infer_resize(InferCall *call, Err *err)
     resize.scale_count = resize_scales(call, resize.scales);
     if (infer_has(call, 3))
         resize.sizes = infer_ints(call, 3);
-    int given = resize.sizes.count > 0 ? resize.sizes.count
-                                       : resize.scale_count;
+    int given =
+        resize.sizes.count > 0 ? resize.sizes.count : resize.scale_count;
     if (given > 0 && given != resize.count)
         return infer_fail(call, err, ERR_BAD_SHAPE,
                           "it has %d sizes or scales for %d axes", given,

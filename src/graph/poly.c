@@ -104,8 +104,7 @@ bool poly_divide(const Poly *a, const Poly *b, Poly *out)
     while (rest.count > 0) {
         Term quotient, negated;
         if (!term_divide(&rest.terms[0], &b->terms[0], &quotient) ||
-            quotient.coefficient == INT64_MIN ||
-            !poly_add_term(out, &quotient))
+            quotient.coefficient == INT64_MIN || !poly_add_term(out, &quotient))
             return false;
         negated = quotient;
         negated.coefficient = -quotient.coefficient;

@@ -28,9 +28,9 @@ typedef struct Symbol {
     SymbolKind kind;
     bool nonnegative;
     int nesting;
-    const char *name;   /* of SYMBOL_NAME */
-    Dim left, right;    /* of SYMBOL_DIV, MIN, MAX */
-    const Term *terms;  /* of SYMBOL_POLY */
+    const char *name;  /* of SYMBOL_NAME */
+    Dim left, right;   /* of SYMBOL_DIV, MIN, MAX */
+    const Term *terms; /* of SYMBOL_POLY */
     int term_count;
 } Symbol;
 
@@ -91,8 +91,8 @@ Dim dim_unknown(Symbols *symbols)
 
 Dim dim_size_unknown(Symbols *symbols)
 {
-    return symbol_add(symbols, (Symbol){.kind = SYMBOL_UNKNOWN,
-                                        .nonnegative = true});
+    return symbol_add(symbols,
+                      (Symbol){.kind = SYMBOL_UNKNOWN, .nonnegative = true});
 }
 
 bool dim_is_unknown(const Symbols *symbols, Dim dim)
@@ -204,8 +204,8 @@ static Dim dim_atom(Symbols *symbols, SymbolKind kind, Dim left, Dim right)
         nesting = dim_nesting(symbols, right);
     bool left_is = dim_is_nonnegative(symbols, left);
     bool right_is = dim_is_nonnegative(symbols, right);
-    bool nonnegative = kind == SYMBOL_MAX ? left_is || right_is
-                                          : left_is && right_is;
+    bool nonnegative =
+        kind == SYMBOL_MAX ? left_is || right_is : left_is && right_is;
     if (nesting == NESTING_MAX)
         return nonnegative ? dim_size_unknown(symbols) : dim_unknown(symbols);
     char key[80];
@@ -339,15 +339,16 @@ static bool combine_extremum(Symbols *symbols, DimOp op, Dim a, Dim b,
                              Poly *out)
 {
     Dim less = a, more = b;
-    if (a == INT64_MAX || dim_is_nonnegative(
-            symbols, dim_combine(symbols, DIM_SUB, a, b))) {
+    if (a == INT64_MAX ||
+        dim_is_nonnegative(symbols, dim_combine(symbols, DIM_SUB, a, b))) {
         less = b;
         more = a;
-    } else if (b != INT64_MAX && !dim_is_nonnegative(
-            symbols, dim_combine(symbols, DIM_SUB, b, a))) {
+    } else if (b != INT64_MAX &&
+               !dim_is_nonnegative(symbols,
+                                   dim_combine(symbols, DIM_SUB, b, a))) {
         SymbolKind kind = op == DIM_MIN ? SYMBOL_MIN : SYMBOL_MAX;
-        *out = poly_of(symbols, dim_atom(symbols, kind, a < b ? a : b,
-                                         a < b ? b : a));
+        *out = poly_of(symbols,
+                       dim_atom(symbols, kind, a < b ? a : b, a < b ? b : a));
         return true;
     }
     *out = poly_of(symbols, op == DIM_MIN ? less : more);
@@ -465,8 +466,7 @@ static void put_term(DimText *text, const Term *term, bool first)
         put_number(text, coefficient);
     for (int i = 0; i < term->degree; i++) {
         const Symbol *atom = &text->symbols->table[term->atoms[i]];
-        bool quotient = atom->kind == SYMBOL_DIV &&
-                        (term->degree > 1 || !unit);
+        bool quotient = atom->kind == SYMBOL_DIV && (term->degree > 1 || !unit);
         put(text, i > 0 || !unit ? "*" : "");
         put(text, quotient ? "(" : "");
         put_atom(text, atom, term->atoms[i]);

@@ -108,8 +108,8 @@ int tensor_new(Arena *arena, DType type, int rank, const int64_t *dims,
                const void *data, size_t data_size, Tensor **out, Err *err)
 {
     if (rank < 0 || rank > RANK_MAX)
-        return err_set(err, ERR_BAD_TENSOR,
-                       "rank %d is beyond the limit of %d", rank, RANK_MAX);
+        return err_set(err, ERR_BAD_TENSOR, "rank %d is beyond the limit of %d",
+                       rank, RANK_MAX);
     int64_t count = dims_count(rank, dims);
     if (count < 0)
         return err_set(err, ERR_BAD_TENSOR,

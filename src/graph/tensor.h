@@ -63,17 +63,17 @@ double dtype_roundoff(DType type);
 typedef struct TensorFormula {
     /* Writes elements [first, first + count) of the tensor, in row-major
      * order, unrounded. Must be pure and callable from several threads. */
-    void (*read)(const struct TensorFormula *self, int64_t first,
-                 int64_t count, double *out);
+    void (*read)(const struct TensorFormula *self, int64_t first, int64_t count,
+                 double *out);
 } TensorFormula;
 
 typedef struct Tensor {
     DType type;
     int rank;
     int64_t dims[RANK_MAX];
-    int64_t count;     /* product of dims */
-    const void *data;  /* as ONNX's raw_data holds it: little-endian, packed */
-    size_t data_size;  /* bytes at `data` */
+    int64_t count;    /* product of dims */
+    const void *data; /* as ONNX's raw_data holds it: little-endian, packed */
+    size_t data_size; /* bytes at `data` */
     const TensorFormula *formula; /* NULL where there is `data` */
     /* The TensorProto it was read from, in the file; NULL for a new one. */
     const uint8_t *source;
@@ -90,8 +90,7 @@ Tensor *tensor_alloc(Arena *arena, DType type, int rank, const int64_t *dims,
                      void **data);
 
 Tensor *tensor_from_formula(Arena *arena, DType type, int rank,
-                            const int64_t *dims,
-                            const TensorFormula *formula);
+                            const int64_t *dims, const TensorFormula *formula);
 
 /* True when the elements can be read at all (a type we know, with data). */
 bool tensor_is_readable(const Tensor *tensor);
