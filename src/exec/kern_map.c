@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "exec/elementary.h"
 #include "exec/kernel.h"
 #include "exec/simd.h"
 

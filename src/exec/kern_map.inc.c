@@ -16,16 +16,10 @@
         }                                                                      \
     }
 
-/* 1 / (1 + exp(-x)) */
-static inline REAL R(logistic)(REAL x)
-{
-    return 1 / (1 + M(exp)(-x));
-}
-
 /* log(1 + exp(x)) without overflow */
 static inline REAL R(log_one_plus_exp)(REAL x)
 {
-    return (x > 0 ? x : 0) + M(log1p)(M(exp)(-M(fabs)(x)));
+    return (x > 0 ? x : 0) + M(log1p)(R(fast_exp)(-M(fabs)(x)));
 }
 
 /* Where the bounds cross, the upper one wins. */
@@ -40,32 +34,32 @@ MAP(negate, -x)
 MAP(sign, (REAL)((x > 0) - (x < 0)))
 MAP(reciprocal, 1 / x)
 MAP(square_root, M(sqrt)(x))
-MAP(exponential, M(exp)(x))
+MAP(exponential, R(fast_exp)(x))
 MAP(logarithm, M(log)(x))
 MAP(sine, M(sin)(x))
 MAP(cosine, M(cos)(x))
-MAP(hyperbolic_tangent, M(tanh)(x))
-MAP(error_function, M(erf)(x))
+MAP(hyperbolic_tangent, R(fast_tanh)(x))
+MAP(error_function, R(fast_erf)(x))
 MAP(ceiling, M(ceil)(x))
 MAP(floor_of, M(floor)(x))
 MAP(round_to_even, M(rint)(x))
 MAP(relu, x < 0 ? 0 : x)
 MAP(leaky_relu, x < 0 ? alpha * x : x)
 MAP(thresholded_relu, x > alpha ? x : 0)
-MAP(elu, x < 0 ? alpha * M(expm1)(x) : x)
-MAP(celu, x < 0 ? alpha * M(expm1)(x / alpha) : x)
-MAP(selu, beta *(x < 0 ? alpha * M(expm1)(x) : x))
-MAP(sigmoid, R(logistic)(x))
+MAP(elu, x < 0 ? alpha * R(fast_expm1)(x) : x)
+MAP(celu, x < 0 ? alpha * R(fast_expm1)(x / alpha) : x)
+MAP(selu, beta *(x < 0 ? alpha * R(fast_expm1)(x) : x))
+MAP(sigmoid, R(fast_logistic)(x))
 MAP(hard_sigmoid, R(clamp)(alpha *x + beta, 0, 1))
 MAP(hard_swish, x *R(clamp)(x / 6 + (REAL)0.5, 0, 1))
-MAP(swish, x *R(logistic)(alpha *x))
+MAP(swish, x *R(fast_logistic)(alpha *x))
 MAP(softplus, R(log_one_plus_exp)(x))
 MAP(softsign, x / (1 + M(fabs)(x)))
-MAP(mish, x *M(tanh)(R(log_one_plus_exp)(x)))
+MAP(mish, x *R(fast_tanh)(R(log_one_plus_exp)(x)))
 /* alpha is sqrt(1/2), or with approximate="tanh" sqrt(2/pi) */
-MAP(gelu, x *(REAL)0.5 * (1 + M(erf)(x * alpha)))
+MAP(gelu, x *(REAL)0.5 * (1 + R(fast_erf)(x * alpha)))
 MAP(gelu_tanh,
-    x *(REAL)0.5 * (1 + M(tanh)(alpha * (x + (REAL)0.044715 * x * x * x))))
+    x *(REAL)0.5 * (1 + R(fast_tanh)(alpha * (x + (REAL)0.044715 * x * x * x))))
 MAP(clip, R(clamp)(x, alpha, beta))
 MAP_TO(int64_t, is_nan, x != x)
 /* alpha and beta say whether the negative and the positive one count. */

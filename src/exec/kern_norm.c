@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "exec/elementary.h"
 #include "exec/move.h"
 #include "exec/simd.h"
 

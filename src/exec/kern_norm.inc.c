@@ -45,7 +45,22 @@ static void R(normal_block)(const Normal *normal, int64_t block)
         ((REAL *)normal->inverse)[block] = (REAL)inverse;
 }
 
-/* exp(x - max) / sum, or x - max - log(sum), along a line. */
+/* y = e^(x - most) */
+SIMD static void R(powers)(const REAL *x, REAL *y, int64_t count, int64_t step,
+                           REAL most)
+{
+    if (step == 1) {
+        LOOP for (int64_t i = 0; i < count; i++)
+        {
+            y[i] = R(fast_exp)(x[i] - most);
+        }
+        return;
+    }
+    for (int64_t i = 0; i < count; i++)
+        y[i * step] = R(fast_exp)(x[i * step] - most);
+}
+
+/* exp(x - most) / sum, or x - most - log(sum), along a line. */
 static void R(softmax_line)(const REAL *x, REAL *y, int64_t count,
                             int64_t step, bool logarithm)
 {
@@ -54,14 +69,13 @@ static void R(softmax_line)(const REAL *x, REAL *y, int64_t count,
         if (x[i * step] > most || x[i * step] != x[i * step])
             most = x[i * step];
     double sum = 0;
-    for (int64_t i = 0; i < count; i++) {
-        REAL power = M(exp)(x[i * step] - most);
-        sum += (double)power;
-        y[i * step] = logarithm ? x[i * step] - most : power;
-    }
+    if (!logarithm)
+        R(powers)(x, y, count, step, most);
+    for (int64_t i = 0; i < count; i++)
+        sum += (double)(logarithm ? M(exp)(x[i * step] - most) : y[i * step]);
     REAL log_sum = (REAL)log(sum), inverse = (REAL)(1 / sum);
     for (int64_t i = 0; i < count; i++)
-        y[i * step] = logarithm ? y[i * step] - log_sum
+        y[i * step] = logarithm ? x[i * step] - most - log_sum
                                 : y[i * step] * inverse;
 }
 

@@ -189,9 +189,9 @@ static void reorder(const Header *header, size_t size, const char *from,
 
 int npy_read(Arena *arena, const char *path, Tensor **out, Err *err)
 {
-    char *bytes;
-    const char *text;
-    size_t size, start;
+    char *bytes = NULL;
+    const char *text = NULL;
+    size_t size = 0, start = 0;
     Header header = {0};
     TRY(read_file(arena, path, &bytes, &size, err));
     TRY(find_header(arena, path, bytes, size, &text, &start, err));

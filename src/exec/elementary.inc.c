@@ -1,0 +1,75 @@
+/* The functions of elementary.h for one real type. */
+
+/* 2^n for a normal result; n is biased by BIAS. */
+static inline REAL R(power_of_two)(R(Bits) n)
+{
+    REAL power;
+    n <<= R(FRACTION);
+    memcpy(&power, &n, sizeof power);
+    return power;
+}
+
+/* x = n log 2 + r: returns e^r - 1, and n biased twice over. */
+static inline REAL R(exp_parts)(REAL x, R(Bits) * n)
+{
+    const REAL rounder = R(ROUNDER);
+    REAL rounded = x * R(LOG2_E) + rounder, whole = rounded - rounder;
+    REAL r = x - whole * R(LN2_HIGH) - whole * R(LN2_LOW);
+    R(Bits) bits, origin;
+    memcpy(&bits, &rounded, sizeof bits);
+    memcpy(&origin, &rounder, sizeof origin);
+    *n = bits - origin + 2 * R(BIAS);
+    return r + r * r * R(EXP_TAIL)(r);
+}
+
+/* e^x. The power of two comes in halves, since alone it may be out of range
+ * where the result is not. */
+static inline REAL R(fast_exp)(REAL x)
+{
+    R(Bits) n;
+    x = x < R(EXP_LOW) ? R(EXP_LOW) : x;
+    x = x > R(EXP_HIGH) ? R(EXP_HIGH) : x;
+    REAL part = R(exp_parts)(x, &n);
+    R(Bits) half = n >> 1;
+    return (1 + part) * R(power_of_two)(half) * R(power_of_two)(n - half);
+}
+
+/* e^x - 1 for x not above EXP_HIGH / 2. */
+static inline REAL R(fast_expm1)(REAL x)
+{
+    R(Bits) n;
+    x = x < -R(FADED) ? -R(FADED) : x;
+    REAL part = R(exp_parts)(x, &n);
+    REAL power = R(power_of_two)(n - R(BIAS));
+    return power * part + (power - 1);
+}
+
+/* 1 / (1 + e^-x) */
+static inline REAL R(fast_logistic)(REAL x)
+{
+    return 1 / (1 + R(fast_exp)(-x));
+}
+
+/* m / (m + 2) with m = e^2x - 1 */
+static inline REAL R(fast_tanh)(REAL x)
+{
+    REAL size = x < 0 ? -x : x;
+    size = size > R(FADED) / 2 ? R(FADED) / 2 : size;
+    REAL m = R(fast_expm1)(2 * size), result = m / (m + 2);
+    return x < 0 ? -result : result;
+}
+
+/* x times a polynomial near 0, else 1 - erfc. */
+static inline REAL R(fast_erf)(REAL x)
+{
+    REAL size = x < 0 ? -x : x, square = x * x;
+    REAL near = x * R(ERF_NEAR)(square);
+    REAL end = size > R(ERF_END) ? R(ERF_END) : size;
+    REAL t = (end - R(ERF_CENTER)) / (end + R(ERF_CENTER));
+    R(Bits) n;
+    REAL power = 1 + R(exp_parts)(-end * end, &n);
+    power *= R(power_of_two)(n - R(BIAS));
+    REAL far = 1 - power * R(ERF_FAR)(t);
+    far = x < 0 ? -far : far;
+    return size < (REAL)0.75 ? near : far;
+}
