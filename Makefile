@@ -48,7 +48,7 @@ CONVERTER := main opt trouble format progress files common report_text \
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
 SUITES := err mem map half tensor shape op graph check infer dump \
     affine kernel rule_sum rule_forward refusal \
-    fixtures attention zoo weights \
+    fixtures converge attention zoo weights \
     compare input segment judge \
     scan read read_node read_tensor read_damage write pack save \
     pool array npy elementary kern_elementwise kern_window kern_linear \
