@@ -71,10 +71,10 @@ Value *toy_formula(Net *net, const char *name, int rank, const int64_t *dims,
 {
     Kept *kept = arena_alloc(net->arena, sizeof *kept);
     kept->formula.read = kept_read;
-    Tensor *tensor = tensor_from_formula(net->arena, DT_FLOAT, rank, dims,
-                                         &kept->formula);
-    kept->values = arena_array(net->arena, (size_t)tensor->count,
-                               sizeof *kept->values);
+    Tensor *tensor =
+        tensor_from_formula(net->arena, DT_FLOAT, rank, dims, &kept->formula);
+    kept->values =
+        arena_array(net->arena, (size_t)tensor->count, sizeof *kept->values);
     memcpy(kept->values, values, (size_t)tensor->count * sizeof *values);
     Value *value = graph_value(net->graph, name);
     graph_set_initializer(net->graph, value, tensor);
@@ -108,7 +108,7 @@ Model *toy_finish(Net *net)
 /* ---- The network ---- */
 
 enum { C = 4, IMAGE = 3, CLASSES = 5, SIZE = 9 };
-static const double EPSILON = 1e-3f;
+static const double EPSILON = (double)1e-3f;
 
 /* All parameters, rounded to the type they are stored in. */
 typedef struct Parameters {
@@ -152,8 +152,8 @@ static void parameters_init(Parameters *p, Shape shape)
     fill(p->head_bias, CLASSES, &next, shape);
     fill(&p->bn[0][0][0], 4 * 4 * C, &next, shape);
     for (int i = 0; i < C; i++)
-        p->layer_scale[i] = stored(shape, p->layer_scale[i] *
-                                              shape.layer_scale);
+        p->layer_scale[i] =
+            stored(shape, p->layer_scale[i] * shape.layer_scale);
     for (int b = 0; b < 4; b++)
         for (int i = 0; i < C; i++)
             p->bn[b][3][i] = fabs(p->bn[b][3][i]);
@@ -191,8 +191,7 @@ static void add_bn(Net *net, Shape shape, const Parameters *p, int index,
     int64_t channels = C;
     int length = snprintf(inputs, sizeof inputs, "%s", input);
     for (int i = 0; i < 4; i++) {
-        const char *name =
-            arena_printf(net->arena, "bn%d_%s", index, parts[i]);
+        const char *name = arena_printf(net->arena, "bn%d_%s", index, parts[i]);
         toy_weight(net, name, shape.type, 1, &channels, p->bn[index][i]);
         length += snprintf(inputs + length, sizeof inputs - (size_t)length,
                            " %s", name);
@@ -246,8 +245,7 @@ Model *toy_trained(Arena *arena, Shape shape)
 
 static double bn_scale(const Parameters *p, int index, int channel)
 {
-    return p->bn[index][0][channel] /
-           sqrt(p->bn[index][3][channel] + EPSILON);
+    return p->bn[index][0][channel] / sqrt(p->bn[index][3][channel] + EPSILON);
 }
 
 static double bn_shift(const Parameters *p, int index, int channel)

@@ -45,10 +45,10 @@ typedef enum Fault {
 } Fault;
 
 typedef struct Shape {
-    DType type;        /* of the weights; 0: float32 */
+    DType type;         /* of the weights; 0: float32 */
     double layer_scale; /* 0: 0.5 */
-    bool symbolic;     /* batch, height and width */
-    bool formulas;     /* folded weights are formulas */
+    bool symbolic;      /* batch, height and width */
+    bool formulas;      /* folded weights are formulas */
     Fault fault;
 } Shape;
 

@@ -71,8 +71,8 @@ static const int64_t IMAGE[4] = {1, 3, 8, 8}, FREE[4] = {-1, 3, -1, -1};
 
 START_TEST(defaults_are_four_samples_of_seed_one)
 {
-    InputPlan plan = plan_for(pass_on(DT_FLOAT, 4, IMAGE),
-                              (rp_verify_options){0});
+    InputPlan plan =
+        plan_for(pass_on(DT_FLOAT, 4, IMAGE), (rp_verify_options){0});
     ck_assert_int_eq(plan.generated, 4);
     ck_assert_int_eq(plan.data, 0);
     ck_assert_uint_eq(plan.seed, 1);

@@ -24,8 +24,7 @@ static rp_verdict_info judge(const Model *a, const Model *b, bool folded,
     rp_verdict_info info;
     Err err = {0};
     options.threads = 2;
-    ck_assert_msg(judge_models(arena, a, b, folded, &options, &info, &err) ==
-                      0,
+    ck_assert_msg(judge_models(arena, a, b, folded, &options, &info, &err) == 0,
                   "%s", err.message);
     return info;
 }
@@ -255,8 +254,8 @@ START_TEST(ill_conditioned_model_is_measured_by_its_own_floor)
         toy_weight(&b, "m", DT_FLOAT, 2, weight, merged);
         toy_node(&b, OP_MatMul, "x m", "y");
         toy_output(&b, "y", DT_FLOAT);
-        rp_verdict_info info = judge(original, toy_finish(&b), false,
-                                     (rp_verify_options){0});
+        rp_verdict_info info =
+            judge(original, toy_finish(&b), false, (rp_verify_options){0});
         check_verdict(&info, k ? "different" : "equivalent");
         ck_assert(info.outputs[0].weights > 1e-4);
     }
@@ -281,21 +280,37 @@ START_TEST(original_with_nan_is_inconclusive)
     const Model *model = root(OP_Sqrt);
     rp_verdict_info info = judge(model, model, false, (rp_verify_options){0});
     check_verdict(&info, "inconclusive");
-    check_words(&info, "output \"y\" of the original is not finite on sample 0");
+    check_words(&info, "output \"y\" of the original is not finite on "
+                       "sample 0 (normal)");
 }
 END_TEST
 
 START_TEST(nan_in_the_second_only_is_a_difference)
 {
-    rp_verdict_info info = judge(root(OP_Abs), root(OP_Sqrt), false,
-                                 (rp_verify_options){0});
+    rp_verdict_info info =
+        judge(root(OP_Abs), root(OP_Sqrt), false, (rp_verify_options){0});
     check_verdict(&info, "different");
     check_words(&info, "output \"y\" of the second model on sample 0");
     ck_assert_uint_eq(info.fault_count, 1);
 }
 END_TEST
 
-/* exp(1e9 x) moves by more than itself when 1e9 is rounded. */
+/* Nothing is not equal to nothing. */
+START_TEST(output_without_elements_is_inconclusive)
+{
+    int64_t dims[2] = {0, 8};
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 2, dims);
+    toy_node(&net, OP_Relu, "x", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    const Model *model = toy_finish(&net);
+    rp_verdict_info info = judge(model, model, false, (rp_verify_options){0});
+    check_verdict(&info, "inconclusive");
+    check_words(&info, "no elements");
+}
+END_TEST
+
+/* The sine of 1e9 x moves by more than itself when 1e9 is rounded. */
 START_TEST(chaotic_original_is_inconclusive)
 {
     int64_t dims[1] = {4};
@@ -413,8 +428,8 @@ static const Model *arg_max(double second)
 START_TEST(integer_outputs_must_be_equal)
 {
     rp_verify_options options = {.samples = 8};
-    rp_verdict_info info = judge(arg_max(2), arg_max(2.0000001), false,
-                                 options);
+    rp_verdict_info info =
+        judge(arg_max(2), arg_max(2.0000001), false, options);
     ck_assert(info.outputs[0].equivalent);
     info = judge(arg_max(2), arg_max(-2), false, options);
     check_verdict(&info, "different");
@@ -563,6 +578,7 @@ static TCase *different_case(void)
     tcase_add_test(tc, ill_conditioned_model_is_measured_by_its_own_floor);
     tcase_add_test(tc, original_with_nan_is_inconclusive);
     tcase_add_test(tc, nan_in_the_second_only_is_a_difference);
+    tcase_add_test(tc, output_without_elements_is_inconclusive);
     tcase_add_test(tc, chaotic_original_is_inconclusive);
     return tc;
 }

@@ -46,6 +46,13 @@ static Array *magnitude(BoundCall *call, int slot)
     return blend(call->scratch, 1, (Bounded){call->inputs[slot].value, NULL});
 }
 
+static void make_absolute(Array *array)
+{
+    double *values = array->data;
+    for (int64_t i = 0; i < array->count; i++)
+        values[i] = fabs(values[i]);
+}
+
 /* The new error together with the one that is there. */
 static void add_to(Array *sum, const Array *term)
 {
@@ -107,8 +114,8 @@ static int bound_weak(BoundCall *call, Array **errors, Err *err)
     for (int i = 0; i < call->node->input_count; i++) {
         Bounded in = call->inputs[i];
         if (in.error)
-            relative = fmax(relative, array_max(in.error) /
-                                          array_max(in.value));
+            relative =
+                fmax(relative, array_max(in.error) / array_max(in.value));
     }
     for (int i = 0; i < call->node->output_count; i++) {
         if (!is_real(call->outputs[i]))
@@ -127,23 +134,22 @@ static int bound_weak(BoundCall *call, Array **errors, Err *err)
 static int bound_move(BoundCall *call, Array **errors, Err *err)
 {
     int count = call->node->input_count;
-    Array **inputs =
-        arena_array(call->scratch, (size_t)count, sizeof *inputs);
+    Array **inputs = arena_array(call->scratch, (size_t)count, sizeof *inputs);
     bool exact = true;
     for (int i = 0; i < count; i++) {
         Bounded in = call->inputs[i];
         exact &= !in.error;
-        inputs[i] = is_real(in.value) && !in.error
-                        ? blend(call->scratch, 0, in)
-                        : in.error ? in.error : in.value;
+        inputs[i] = is_real(in.value) && !in.error ? blend(call->scratch, 0, in)
+                    : in.error                     ? in.error
+                                                   : in.value;
     }
     if (exact)
         return 0;
-    TRY(exec_node(call->arena, call->node, call->options, inputs, errors,
-                  err));
+    TRY(exec_node(call->arena, call->node, call->options, inputs, errors, err));
+    /* An older Pad's value lies in an attribute. */
     for (int i = 0; i < call->node->output_count; i++)
         if (is_real(call->outputs[i]))
-            errors[i] = blend(call->arena, 1, (Bounded){errors[i], NULL});
+            make_absolute(errors[i]);
     return 0;
 }
 
@@ -152,8 +158,7 @@ static int bound_move(BoundCall *call, Array **errors, Err *err)
 static int bound_positive(BoundCall *call, Array **errors, Err *err)
 {
     int count = call->node->input_count;
-    Array **inputs =
-        arena_array(call->scratch, (size_t)count, sizeof *inputs);
+    Array **inputs = arena_array(call->scratch, (size_t)count, sizeof *inputs);
     for (int i = 1; i < count; i++)
         inputs[i] = call->inputs[i].value;
     inputs[0] = blend(call->scratch, rounding_of(call), call->inputs[0]);
@@ -179,8 +184,7 @@ static int bound_product(BoundCall *call, Array **errors, Err *err)
     Array *inputs[3] = {blend(scratch, t, x), blend(scratch, 1, w), NULL};
     if (call->node->input_count > 2 && call->inputs[2].value)
         inputs[2] = blend(scratch, t, call->inputs[2]);
-    TRY(exec_node(call->arena, call->node, call->options, inputs, errors,
-                  err));
+    TRY(exec_node(call->arena, call->node, call->options, inputs, errors, err));
     if (!w.error)
         return 0;
     Array *more = NULL;
@@ -212,8 +216,7 @@ static int bound_sum(BoundCall *call, Array **errors, Err *err)
 {
     Op op = call->node->op == OP_Sub ? OP_Add : call->node->op;
     int count = call->node->input_count;
-    Array **inputs =
-        arena_array(call->scratch, (size_t)count, sizeof *inputs);
+    Array **inputs = arena_array(call->scratch, (size_t)count, sizeof *inputs);
     for (int i = 0; i < count; i++)
         inputs[i] = blend(call->scratch, rounding_of(call), call->inputs[i]);
     return run_as(call, op, inputs, errors, err);
@@ -226,8 +229,7 @@ static int bound_max(BoundCall *call, Array **errors, Err *err)
             : call->node->op == OP_ReduceMin ? OP_ReduceMax
                                              : call->node->op;
     int count = call->node->input_count;
-    Array **inputs =
-        arena_array(call->scratch, (size_t)count, sizeof *inputs);
+    Array **inputs = arena_array(call->scratch, (size_t)count, sizeof *inputs);
     for (int i = 0; i < count; i++)
         inputs[i] = is_real(call->inputs[i].value)
                         ? blend(call->scratch, 0, call->inputs[i])
@@ -278,9 +280,8 @@ static int bound_batchnorm(BoundCall *call, Array **errors, Err *err)
     errors[0] = blend(call->arena, t, call->inputs[0]);
     const Array *x = call->inputs[0].value;
     int64_t channels = call->inputs[1].value->count;
-    int64_t plane = x->count && x->rank > 1
-                        ? x->count / (x->dims[0] * channels)
-                        : 1;
+    int64_t plane =
+        x->count && x->rank > 1 ? x->count / (x->dims[0] * channels) : 1;
     double *to = errors[0]->data;
     for (int64_t i = 0; i < x->count; i++) {
         int64_t c = i / plane % channels;

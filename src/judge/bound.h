@@ -30,9 +30,9 @@ typedef struct BoundCall {
     const Node *node;
     const ExecOptions *options; /* in double */
     double rounding;
-    const Bounded *inputs;  /* one for each of the node's, all NULL if absent */
-    Array *const *outputs;  /* their values; NULL where nobody reads them */
-    Arena *scratch;         /* set by bound_node */
+    const Bounded *inputs; /* one for each of the node's, all NULL if absent */
+    Array *const *outputs; /* their values; NULL where nobody reads them */
+    Arena *scratch;        /* set by bound_node */
 } BoundCall;
 
 /* The errors of the outputs; integers and bools are taken for exact. */

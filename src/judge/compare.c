@@ -46,7 +46,7 @@ static double tolerance_ratio(double difference, double tolerance)
     if (difference == 0)
         return 0;
     if (!(tolerance > 0))
-        return INFINITY;
+        return HUGE_VAL;
     /* Two numbers near the end of the range may be infinitely far apart. */
     return isinf(tolerance) ? 0 : difference / tolerance;
 }
@@ -62,8 +62,8 @@ static void compare_real(DType type, double a, double b, double tolerance,
         return;
     if (!isfinite(a) || !isfinite(b)) {
         if (a != b) {
-            note(out, index, INFINITY, INFINITY);
-            out->max_ulp = INFINITY;
+            note(out, index, HUGE_VAL, HUGE_VAL);
+            out->max_ulp = HUGE_VAL;
         }
         return;
     }
@@ -83,10 +83,10 @@ static void compare_reals(Operand a, Operand b, const Tolerance *tolerance,
         array_to_f64(a.array, a.precision, done, now, left);
         array_to_f64(b.array, b.precision, done, now, right);
         for (int64_t i = 0; i < now; i++) {
-            double allowed = tolerance->bounds
-                                 ? tolerance->bounds[done + i]
-                                 : tolerance->atol +
-                                       tolerance->rtol * fabs(right[i]);
+            double allowed =
+                tolerance->bounds
+                    ? tolerance->bounds[done + i]
+                    : tolerance->atol + tolerance->rtol * fabs(right[i]);
             compare_real(b.array->type, left[i], right[i], allowed, done + i,
                          out);
         }
@@ -104,7 +104,7 @@ static void compare_integers(const Array *a, const Array *b, Comparison *out)
             continue;
         /* Beyond 2^53 neighbours are the same double, yet they differ. */
         double difference = fabs((double)left[i] - (double)right[i]);
-        note(out, i, difference > 0 ? difference : 1, INFINITY);
+        note(out, i, difference > 0 ? difference : 1, HUGE_VAL);
         if (out->max_abs > out->max_ulp)
             out->max_ulp = out->max_abs;
     }
@@ -116,8 +116,8 @@ static CompareResult compare_kinds(const Array *a, const Array *b)
         return COMPARE_ABSENT;
     if (a->type != b->type)
         return COMPARE_TYPE;
-    if (a->rank != b->rank || memcmp(a->dims, b->dims,
-                                     (size_t)a->rank * sizeof *a->dims) != 0)
+    if (a->rank != b->rank ||
+        memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) != 0)
         return COMPARE_SHAPE;
     return COMPARE_EQUAL;
 }

@@ -180,10 +180,9 @@ static int bind_files(Arena *arena, InputPlan *plan,
             plan->data = plan->slots[i].data_count;
     for (int i = 0; i < plan->slot_count; i++)
         if (plan->slots[i].data_count < plan->data)
-            return err_set(err, ERR_BAD_INPUT,
-                           "input \"%s\" has %d of %d data files",
-                           plan->slots[i].a->name, plan->slots[i].data_count,
-                           plan->data);
+            return err_set(
+                err, ERR_BAD_INPUT, "input \"%s\" has %d of %d data files",
+                plan->slots[i].a->name, plan->slots[i].data_count, plan->data);
     return 0;
 }
 
@@ -260,9 +259,9 @@ void input_sample(Arena *arena, const InputPlan *plan, int index, bool plain,
         for (int axis = 0; axis < slot->rank; axis++)
             dims[axis] = sample_size(slot, axis, index % 2 == 1 && !plain);
         uint64_t stream = (uint64_t)index << 32 | (uint64_t)i;
-        out[i] = sample_tensor(arena, (SampleKind)(index % SAMPLE_KINDS),
-                               slot->type, slot->rank, dims,
-                               random_stream(plan->seed, stream));
+        out[i] =
+            sample_tensor(arena, (SampleKind)(index % SAMPLE_KINDS), slot->type,
+                          slot->rank, dims, random_stream(plan->seed, stream));
     }
 }
 

@@ -27,11 +27,11 @@
 
 /* One input that must be given. */
 typedef struct InputSlot {
-    const Value *a, *b;   /* the same input in both models */
+    const Value *a, *b; /* the same input in both models */
     DType type;
     int rank;
-    int64_t *shape;       /* what the user asked for, or NULL */
-    Tensor **data;        /* the user's, one for each data sample */
+    int64_t *shape; /* what the user asked for, or NULL */
+    Tensor **data;  /* the user's, one for each data sample */
     int data_count;
 } InputSlot;
 

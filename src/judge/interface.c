@@ -29,22 +29,25 @@ static const char *fact_difference(Arena *arena, const char *what,
 {
     const Fact *left = &a->fact, *right = &b->fact;
     if (left->type != right->type && left->type && right->type)
-        return arena_printf(arena, "%s \"%s\" is %s in the first model and %s "
-                                   "in the second",
+        return arena_printf(arena,
+                            "%s \"%s\" is %s in the first model and %s "
+                            "in the second",
                             what, a->name, dtype_name(left->type),
                             dtype_name(right->type));
     if (left->rank < 0 || right->rank < 0)
         return NULL;
     if (left->rank != right->rank)
-        return arena_printf(arena, "%s \"%s\" has rank %d in the first model "
-                                   "and %d in the second",
+        return arena_printf(arena,
+                            "%s \"%s\" has rank %d in the first model "
+                            "and %d in the second",
                             what, a->name, left->rank, right->rank);
     for (int i = 0; i < left->rank; i++)
         if (left->dims[i] >= 0 && right->dims[i] >= 0 &&
             left->dims[i] != right->dims[i])
             return arena_printf(
-                arena, "axis %d of %s \"%s\" is %lld in the first model and "
-                       "%lld in the second",
+                arena,
+                "axis %d of %s \"%s\" is %lld in the first model and "
+                "%lld in the second",
                 i, what, a->name, (long long)left->dims[i],
                 (long long)right->dims[i]);
     return NULL;

@@ -60,8 +60,8 @@ static void take_model(Judge *judge, const Model *model)
         take_parameter(judge, graph->initializers[i]->tensor);
     for (size_t i = 0; i < graph->node_count; i++) {
         const Node *node = graph->nodes[i];
-        const Attr *value = node->op == OP_Constant ? node_attr(node, "value")
-                                                    : NULL;
+        const Attr *value =
+            node->op == OP_Constant ? node_attr(node, "value") : NULL;
         if (value && value->type == ATTR_TENSOR)
             take_parameter(judge, value->tensor);
         judge->longest = fmax(judge->longest, sum_length(node));
@@ -97,7 +97,7 @@ static bool output_is_real(const Judge *judge, size_t output)
 static void judge_integers(Judge *judge, rp_output_verdict *output)
 {
     output->equivalent = output->weights == 0;
-    output->ratio = output->equivalent ? 0 : INFINITY;
+    output->ratio = output->equivalent ? 0 : HUGE_VAL;
     if (!output->equivalent)
         set_verdict(judge, "different",
                     arena_printf(judge->arena,
@@ -143,8 +143,8 @@ static void judge_reals(Judge *judge, rp_output_verdict *output)
 static void judge_outputs(Judge *judge)
 {
     const Numbers *numbers = &judge->numbers;
-    rp_output_verdict *outputs = arena_array(
-        judge->arena, numbers->output_count + 1, sizeof *outputs);
+    rp_output_verdict *outputs =
+        arena_array(judge->arena, numbers->output_count + 1, sizeof *outputs);
     for (size_t i = 0; i < numbers->output_count; i++) {
         const char *name = numbers->a->graph->outputs[i]->name;
         outputs[i] = (rp_output_verdict){
@@ -194,13 +194,24 @@ static int segment_progress(void *context, double done)
     return numbers_progress(&judge->numbers, done * left, &ignored);
 }
 
+/* The first sample, or the one that shows a difference best. */
+static int segment_sample(const Judge *judge)
+{
+    const Numbers *numbers = &judge->numbers;
+    for (size_t i = 0; i < numbers->output_count; i++)
+        if (numbers->broken || !judge->out->outputs[i].equivalent)
+            return numbers->worst[i];
+    return 0;
+}
+
 static int run_segments(Judge *judge, Err *err)
 {
     Numbers *numbers = &judge->numbers;
     Array **inputs_a, **inputs_b;
-    TRY(numbers_inputs(numbers, numbers->arena, 0, false, PRECISION_F64,
+    int sample = segment_sample(judge);
+    TRY(numbers_inputs(numbers, numbers->arena, sample, false, PRECISION_F64,
                        &inputs_a, err));
-    TRY(numbers_inputs(numbers, numbers->arena, 0, true, PRECISION_F64,
+    TRY(numbers_inputs(numbers, numbers->arena, sample, true, PRECISION_F64,
                        &inputs_b, err));
     shared_settle(numbers->shared);
     SegmentJob job = {
@@ -259,9 +270,11 @@ static int judge_work(Judge *judge, Err *err)
     take_model(judge, numbers->a);
     take_model(judge, numbers->b);
     TRY(numbers_run(numbers, err));
-    if (numbers->not_finite) {
+    if (numbers->not_finite || numbers->elements == 0) {
         set_verdict(judge, "inconclusive",
-                    arena_strdup(judge->arena, numbers->not_finite));
+                    numbers->not_finite
+                        ? arena_strdup(judge->arena, numbers->not_finite)
+                        : "the outputs have no elements to compare");
         return 0;
     }
     if (numbers->broken) {

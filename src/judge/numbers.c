@@ -39,8 +39,8 @@ static double run_total(const Numbers *numbers)
 
 static double *number_array(const Numbers *numbers, double value)
 {
-    double *array = arena_array(numbers->arena, numbers->output_count + 1,
-                                sizeof *array);
+    double *array =
+        arena_array(numbers->arena, numbers->output_count + 1, sizeof *array);
     for (size_t i = 0; i < numbers->output_count; i++)
         array[i] = value;
     return array;
@@ -75,9 +75,9 @@ int numbers_init(Numbers *numbers, Err *err)
     int count = graph_free_inputs(arena, a, &left);
     graph_free_inputs(arena, b, &right);
     numbers->order_inputs = interface_order(arena, left, right, (size_t)count);
-    numbers->order_outputs = interface_order(
-        arena, (const Value *const *)a->outputs,
-        (const Value *const *)b->outputs, a->output_count);
+    numbers->order_outputs =
+        interface_order(arena, (const Value *const *)a->outputs,
+                        (const Value *const *)b->outputs, a->output_count);
     numbers->shared = shared_new(arena, a, b);
     numbers->pool = pool_new(arena, options->threads);
     return 0;
@@ -123,14 +123,14 @@ static int runner_new(Numbers *numbers, const Model *model,
 }
 
 /* One sample; the outputs come in the original's order and are the arena's. */
-static int runner_run(Runner *runner, int sample, Arena *arena,
-                      Array **outputs, Err *err)
+static int runner_run(Runner *runner, int sample, Arena *arena, Array **outputs,
+                      Err *err)
 {
     Numbers *numbers = runner->numbers;
     bool is_b = runner->model == numbers->b;
     TRY(numbers_progress(numbers, 0, err));
-    Array **inputs, **made =
-        arena_array(arena, numbers->output_count + 1, sizeof *made);
+    Array **inputs,
+        **made = arena_array(arena, numbers->output_count + 1, sizeof *made);
     TRY(numbers_inputs(numbers, arena, sample, is_b, runner->options.precision,
                        &inputs, err));
     TRY(exec_run(runner->exec, arena, inputs, made, err));
@@ -153,9 +153,9 @@ static double relative(const Numbers *numbers, int sample, size_t output,
 {
     if (comparison->result != COMPARE_EQUAL &&
         comparison->result != COMPARE_VALUES)
-        return INFINITY;
-    double scale = numbers->magnitudes[(size_t)sample * numbers->output_count +
-                                       output];
+        return HUGE_VAL;
+    double scale =
+        numbers->magnitudes[(size_t)sample * numbers->output_count + output];
     if (scale == 0)
         scale = numbers->max_abs[output];
     return comparison->max_abs == 0 ? 0 : comparison->max_abs / scale;
@@ -227,6 +227,7 @@ static void take_truth(Numbers *numbers, int sample)
         Operand self = {numbers->truth[sample][i], PRECISION_F64};
         Comparison comparison;
         compare_arrays(self, self, &none, &comparison);
+        numbers->elements += comparison.count;
         numbers->magnitudes[(size_t)sample * numbers->output_count + i] =
             comparison.magnitude;
         numbers->max_abs[i] = fmax(numbers->max_abs[i], comparison.magnitude);
@@ -287,9 +288,8 @@ static int run_original(Numbers *numbers, Err *err)
 {
     Runner runner;
     Seeing seeing = {numbers, true};
-    ExecOptions options = {.precision = PRECISION_F64,
-                           .probe = see_a,
-                           .probe_context = &seeing};
+    ExecOptions options = {
+        .precision = PRECISION_F64, .probe = see_a, .probe_context = &seeing};
     TRY(runner_new(numbers, numbers->a, &options, &runner, err));
     for (int i = 0; i < numbers->samples; i++) {
         if (run_truth(&runner, i, err) < 0)
@@ -339,10 +339,9 @@ static int run_stored_sample(Runner *runner, int sample, Err *err)
         return 0;
     }
     Comparison fault;
-    double *before = arena_array(arena, numbers->output_count + 1,
-                                 sizeof *before);
-    memcpy(before, numbers->weights,
-           numbers->output_count * sizeof *before);
+    double *before =
+        arena_array(arena, numbers->output_count + 1, sizeof *before);
+    memcpy(before, numbers->weights, numbers->output_count * sizeof *before);
     int broken = measure(numbers, sample, outputs, numbers->weights, &fault);
     for (size_t i = 0; i < numbers->output_count; i++)
         if (numbers->weights[i] > before[i])
@@ -360,9 +359,8 @@ static int run_stored(Numbers *numbers, Err *err)
 {
     Runner runner;
     Seeing seeing = {numbers, true};
-    ExecOptions options = {.precision = PRECISION_F64,
-                           .probe = see_b,
-                           .probe_context = &seeing};
+    ExecOptions options = {
+        .precision = PRECISION_F64, .probe = see_b, .probe_context = &seeing};
     TRY(runner_new(numbers, numbers->b, &options, &runner, err));
     for (int i = 0; i < numbers->samples; i++) {
         TRY(run_stored_sample(&runner, i, err));
@@ -407,7 +405,8 @@ static int run_perturbed(Numbers *numbers, int number, int sample, Err *err)
     ExecOptions options = {.precision = PRECISION_F64,
                            .perturb = seed ? seed : 1};
     TRY(runner_new(numbers, numbers->a, &options, &runner, err));
-    TRY(run_once(&runner, sample, numbers->noise_floor, err));
+    if (run_once(&runner, sample, numbers->noise_floor, err) < 0)
+        return err_prefix(err, "the first model, with perturbed parameters");
     runner_free(&runner);
     return 0;
 }

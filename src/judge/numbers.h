@@ -11,8 +11,8 @@
  *     and K times more where b differs most, when that is between one and
  *     eight noise floors and so a matter of chance              0 or K
  *     both in float32       on the first sample: `execution`   2
- *     the original and the changed nodes of b on the first sample, for the
- *     segments                                                 about 3
+ *     the original and the changed nodes of b, for the segments, on the first
+ *     sample, or where b differs most                          about 3
  *
  * One plan is held at a time, so memory is one set of weights, the largest
  * activations, and the original's outputs.
@@ -30,18 +30,19 @@ typedef struct Numbers {
     bool folded;
     InputPlan plan;
     int samples, noise_runs;
-    bool *plain;         /* samples that take the sizes of an even one */
-    int *order_inputs;   /* for each slot, b's input */
-    int *order_outputs;  /* for each output of a, b's */
+    bool *plain;        /* samples that take the sizes of an even one */
+    int *order_inputs;  /* for each slot, b's input */
+    int *order_outputs; /* for each output of a, b's */
     size_t output_count;
-    Array ***truth;      /* the original's outputs, of each sample */
-    double *magnitudes;  /* largest |y| of each output in each sample */
-    Array **first_b;     /* b's outputs of the first sample */
+    Array ***truth;     /* the original's outputs, of each sample */
+    double *magnitudes; /* largest |y| of each output in each sample */
+    int64_t elements;   /* of it, in all */
+    Array **first_b;    /* b's outputs of the first sample */
     /* Of each output: what rp_output_verdict calls so. */
     double *max_abs, *algebra, *weights, *noise_floor;
     double *execution_a, *execution_b;
-    int *worst; /* the sample in which `weights` was largest */
-    SharedSet *shared;   /* seen in both, not settled */
+    int *worst;        /* the sample in which `weights` was largest */
+    SharedSet *shared; /* seen in both, not settled */
     Pool *pool;
     double runs, runs_done;
     /* The output and the sample where the original is not finite. */

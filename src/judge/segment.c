@@ -122,8 +122,8 @@ static bool gather(Run *run, const Step *step, Arena *scratch, Bounded *inputs,
         if (!cell)
             continue;
         if (cell->is_constant) {
-            *status = cell_load(scratch, cell, &run->options, &inputs[i].value,
-                                err);
+            *status =
+                cell_load(scratch, cell, &run->options, &inputs[i].value, err);
             if (*status < 0)
                 return false;
             continue;
@@ -237,9 +237,8 @@ static void compare_cut(Run *run, Arena *scratch, Cell *b, Array *array)
     }
     compare_arrays(left, right, &tolerance, &comparison);
     int64_t worst = comparison.worst >= 0 ? comparison.worst : 0;
-    double bound = tolerance.bounds && comparison.count > 0
-                       ? tolerance.bounds[worst]
-                       : 0;
+    double bound =
+        tolerance.bounds && comparison.count > 0 ? tolerance.bounds[worst] : 0;
     note_segment(run, b, &comparison, bound);
 }
 
@@ -277,8 +276,7 @@ static int run_step(Run *run, Step *step, Arena *scratch, Array **outputs,
     Bounded *inputs = arena_array(scratch, count, sizeof *inputs);
     Array **values = arena_array(scratch, count, sizeof *values);
     int status = 0;
-    if (!can_run(node) ||
-        !gather(run, step, scratch, inputs, &status, err)) {
+    if (!can_run(node) || !gather(run, step, scratch, inputs, &status, err)) {
         set_missing(step);
         return status;
     }
@@ -293,8 +291,7 @@ static int step_b(Run *run, Step *step, Err *err)
 {
     Arena *scratch = arena_child(run->arena);
     int count = step->node->output_count;
-    Array **outputs =
-        arena_array(scratch, (size_t)count + 1, sizeof *outputs);
+    Array **outputs = arena_array(scratch, (size_t)count + 1, sizeof *outputs);
     TRY(run_step(run, step, scratch, outputs, err));
     for (int i = 0; i < count; i++) {
         Cell *cell = step->outputs[i];
@@ -340,8 +337,8 @@ static int bound_a(Run *run, Step *step, Err *err)
     int status = 0;
     if (can_run(step->node) &&
         gather(run, step, scratch, operands, &status, err))
-        status = bound_step(run, step, run->job->rounding_a, operands, values,
-                            err);
+        status =
+            bound_step(run, step, run->job->rounding_a, operands, values, err);
     else
         set_missing(step);
     release_inputs(step);

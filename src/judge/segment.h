@@ -2,7 +2,7 @@
  * Segments: both graphs are cut at the values they share, each piece of b is
  * fed what a computed, and what it makes of that is compared with what a made.
  *
- * Everything is in double on one sample. Along with each value goes the bound
+ * Everything is in double, on one sample. Along with each value goes the bound
  * of bound.h, in both graphs; an element may differ by the sum of the two.
  * Pieces whose nodes are the same bit for bit need not run.
  *
@@ -16,7 +16,7 @@
 #include "repfold.h"
 
 typedef struct SegmentJob {
-    SharedSet *shared; /* settled */
+    SharedSet *shared;                        /* settled */
     Array *const *inputs_a, *const *inputs_b; /* in the order exec_run takes */
     /* What one operation on parameters costs, relatively, where they are
      * stored: see bound.h. */

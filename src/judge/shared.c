@@ -5,7 +5,8 @@
 
 #include "judge/same.h"
 
-enum { SKETCH = 1024 };
+/* Elements of a sketch: at most, at least, and of all together. */
+enum { SKETCH_MOST = 1024, SKETCH_LEAST = 16, SKETCH_ALL = 1 << 21 };
 static const double FAR_APART = 0.1, RECOVERED = 1.0 / 64;
 
 SharedSet *shared_new(Arena *arena, const Graph *a, const Graph *b)
@@ -30,14 +31,19 @@ SharedSet *shared_new(Arena *arena, const Graph *a, const Graph *b)
             here->shared = there->shared = shared;
         }
     }
+    set->sketch = SKETCH_ALL / (int64_t)(set->count + 1);
+    if (set->sketch > SKETCH_MOST)
+        set->sketch = SKETCH_MOST;
+    if (set->sketch < SKETCH_LEAST)
+        set->sketch = SKETCH_LEAST;
     return set;
 }
 
 /* Elements of a sketch lie an odd number apart, so that in rows of even length
  * they do not all come from the same columns. */
-static int64_t sketch_stride(int64_t count)
+static int64_t sketch_stride(const SharedSet *set, int64_t count)
 {
-    return count <= SKETCH ? 1 : count / SKETCH | 1;
+    return count <= set->sketch ? 1 : count / set->sketch | 1;
 }
 
 static double element(const Array *array, int64_t index)
@@ -56,17 +62,18 @@ void shared_see_a(Arena *arena, SharedSet *set, const Value *value,
     Shared *shared = cell->shared;
     shared->seen = *array;
     shared->seen.data = NULL;
-    int64_t stride = sketch_stride(array->count);
+    int64_t stride = sketch_stride(set, array->count);
     size_t length = (size_t)((array->count + stride - 1) / stride);
     shared->sketch = arena_array(arena, length + 1, sizeof *shared->sketch);
     for (size_t i = 0; i < length; i++)
         shared->sketch[i] = element(array, (int64_t)i * stride);
 }
 
-static double distance(const Shared *shared, const Array *array)
+static double distance(const SharedSet *set, const Shared *shared,
+                       const Array *array)
 {
     double apart = 0, size = 0;
-    int64_t stride = sketch_stride(array->count);
+    int64_t stride = sketch_stride(set, array->count);
     for (int64_t i = 0, at = 0; at < array->count; i++, at += stride) {
         double a = shared->sketch[i], b = element(array, at);
         if (a == b || (isnan(a) && isnan(b)))
@@ -81,8 +88,7 @@ static double distance(const Shared *shared, const Array *array)
 void shared_see_b(SharedSet *set, const Value *value, const Array *array)
 {
     Cell *cell = track_cell(set->b, value->name);
-    if (!cell || !cell->shared || cell->value != value ||
-        !cell->shared->sketch)
+    if (!cell || !cell->shared || cell->value != value || !cell->shared->sketch)
         return;
     Shared *shared = cell->shared;
     const Array *seen = &shared->seen;
@@ -90,27 +96,33 @@ void shared_see_b(SharedSet *set, const Value *value, const Array *array)
                          seen->rank == array->rank &&
                          memcmp(seen->dims, array->dims,
                                 (size_t)array->rank * sizeof *seen->dims) == 0;
-    shared->distance = shared->same_shape ? distance(shared, array) : 1;
+    shared->distance = shared->same_shape ? distance(set, shared, array) : 1;
 }
 
-/* Fills nearest, backwards through b. */
+/* How far apart a value is, or what comes of it: whichever is less. */
+static double cell_remains(const Cell *cell)
+{
+    const Shared *shared = cell->shared;
+    bool is_real = shared && dtype_is_real(shared->seen.type);
+    if (!is_real || shared->distance < 0)
+        return cell->value->is_output ? 1 : cell->after;
+    return cell->value->is_output ? shared->distance
+                                  : fmin(shared->distance, cell->after);
+}
+
+/* Fills `after`, backwards through b: of several consumers the worst counts,
+ * since a shape, or a sigmoid that is saturated, hides every difference. */
 static void find_recoveries(const Track *track)
 {
     for (size_t i = track->step_count; i-- > 0;) {
         const Step *step = &track->steps[i];
-        double nearest = INFINITY;
-        for (int k = 0; k < step->node->output_count; k++) {
-            const Cell *cell = step->outputs[k];
-            if (!cell)
-                continue;
-            nearest = fmin(nearest, cell->nearest);
-            if (cell->shared && cell->shared->distance >= 0)
-                nearest = fmin(nearest, cell->shared->distance);
-        }
+        double remains = 0;
+        for (int k = 0; k < step->node->output_count; k++)
+            if (step->outputs[k])
+                remains = fmax(remains, cell_remains(step->outputs[k]));
         for (int k = 0; k < step->node->input_count; k++)
             if (step->inputs[k])
-                step->inputs[k]->nearest =
-                    fmin(step->inputs[k]->nearest, nearest);
+                step->inputs[k]->after = fmax(step->inputs[k]->after, remains);
     }
 }
 
@@ -119,7 +131,7 @@ static bool has_other_meaning(const Shared *shared)
     if (!shared->same_shape)
         return true;
     return !shared->b->value->is_output && shared->distance > FAR_APART &&
-           shared->b->nearest < shared->distance * RECOVERED;
+           shared->b->after < shared->distance * RECOVERED;
 }
 
 static bool same_input(const Cell *a, const Cell *b)

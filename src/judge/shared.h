@@ -5,13 +5,13 @@
  * A name need not mean the same in both. An exporter names values by where
  * they are, so in a reparameterized export the output of the merged kernel has
  * the name that one branch's had; and a fold that takes a factor through a
- * Reshape scales what the Reshape gives. Both graphs are run whole, and a value
- * is no cut point when the two runs are far apart there (distance above
- * FAR_APART) and close again at something computed from it (a distance smaller
- * by RECOVERED). No fault is missed by this: the segment that then reaches
- * further is compared under the same kind of bound. When it is faulty, the
- * fault itself may have been what set the runs apart (a shifted pad, before a
- * global average), see shared_cut_within.
+ * Reshape scales what the Reshape gives. Both graphs are run whole, and a
+ * value is no cut point when the two runs are far apart there (distance above
+ * FAR_APART) and close again in all that is computed from it (a distance
+ * smaller by RECOVERED). No fault is missed by this: the segment that then
+ * reaches further is compared under the same kind of bound. When it is faulty,
+ * the fault itself may have been what set the runs apart (a shifted pad,
+ * before a global average), see shared_cut_within.
  */
 #ifndef REPFOLD_JUDGE_SHARED_H
 #define REPFOLD_JUDGE_SHARED_H
@@ -20,20 +20,21 @@
 
 typedef struct Shared {
     Cell *a, *b;
-    Array seen;       /* type and shape in the original */
-    double *sketch;   /* some of its elements there; NULL while not seen */
-    double distance;  /* |a - b| / sqrt(|a|^2 + |b|^2) over the sketch; -1
-                         where b has not been seen */
+    Array seen;      /* type and shape in the original */
+    double *sketch;  /* some of its elements there; NULL while not seen */
+    double distance; /* |a - b| / sqrt(|a|^2 + |b|^2) over the sketch; -1
+                        where b has not been seen */
     bool same_shape, is_cut;
-    bool is_changed;  /* computed by another node or from other weights */
-    bool is_faulty;   /* its segment was compared, and differs too much */
-    bool is_wide;     /* its faulty segment has values of other meaning inside */
+    bool is_changed; /* computed by another node or from other weights */
+    bool is_faulty;  /* its segment was compared, and differs too much */
+    bool is_wide;    /* and has values of other meaning inside */
 } Shared;
 
 typedef struct SharedSet {
     Track *a, *b;
     Shared *items; /* in b's order */
     size_t count;
+    int64_t sketch;       /* elements in each at most */
     size_t other_meaning; /* that are no cut points */
 } SharedSet;
 

@@ -1,7 +1,5 @@
 #include "judge/track.h"
 
-#include <math.h>
-
 static Cell *cell_of(Arena *arena, Track *track, const Value *value)
 {
     Cell *cell = map_get(track->cells, value->name);
@@ -9,7 +7,6 @@ static Cell *cell_of(Arena *arena, Track *track, const Value *value)
         return cell;
     cell = arena_alloc(arena, sizeof *cell);
     cell->value = value;
-    cell->nearest = INFINITY;
     cell->is_constant = value->tensor != NULL ||
                         (value->producer && value->producer->op == OP_Constant);
     map_put(track->cells, value->name, cell);
@@ -32,15 +29,13 @@ Track *track_new(Arena *arena, const Graph *graph)
     track->graph = graph;
     track->cells = map_new(arena);
     track->step_count = graph->node_count;
-    track->steps =
-        arena_array(arena, graph->node_count, sizeof *track->steps);
+    track->steps = arena_array(arena, graph->node_count, sizeof *track->steps);
     for (size_t i = 0; i < graph->input_count; i++)
         cell_of(arena, track, graph->inputs[i]);
     for (size_t i = 0; i < graph->node_count; i++) {
         Step *step = &track->steps[i];
         const Node *node = step->node = graph->nodes[i];
-        step->inputs =
-            cells_of(arena, track, node->inputs, node->input_count);
+        step->inputs = cells_of(arena, track, node->inputs, node->input_count);
         step->outputs =
             cells_of(arena, track, node->outputs, node->output_count);
         for (int k = 0; k < node->output_count; k++)
@@ -59,8 +54,8 @@ int cell_load(Arena *arena, const Cell *cell, const ExecOptions *options,
               Array **out, Err *err)
 {
     if (cell->value->tensor)
-        return array_from_tensor(arena, cell->value->tensor,
-                                 options->precision, false, out, err);
+        return array_from_tensor(arena, cell->value->tensor, options->precision,
+                                 false, out, err);
     return exec_node(arena, cell->value->producer, options, NULL, out, err);
 }
 
@@ -86,8 +81,7 @@ void track_reset(Track *track)
 
 const char *step_name(const Step *step)
 {
-    if (*step->node->name || step->node->output_count == 0 ||
-        !step->outputs[0])
+    if (*step->node->name || step->node->output_count == 0 || !step->outputs[0])
         return step->node->name;
     return step->outputs[0]->value->name;
 }

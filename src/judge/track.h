@@ -13,8 +13,8 @@ typedef struct Cell {
     struct Step *step;     /* that computes it; NULL for an input */
     struct Shared *shared; /* when the other graph has it too */
     bool is_constant;      /* an initializer, a Constant, or known to be one */
-    double nearest; /* the smallest distance, in both models' runs, of what is
-                       computed from it; see shared.h */
+    double after;       /* how far apart both models' runs still are in what is
+                           computed from it; see shared.h */
     struct Shared *end; /* a faulty segment that it lies inside of */
     /* While segments are compared: */
     Array *array, *error; /* see bound.h; NULL when not held */
