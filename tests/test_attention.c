@@ -55,9 +55,10 @@ static double expected(Array *const *in, Precision p, bool causal,
         for (int64_t i = 0; i < WIDTH; i++)
             dot += at(in[0], p, ((b * HEADS + h) * ROWS + row) * WIDTH + i) *
                    at(in[1], p, (shared * KEYS + j) * WIDTH + i);
-        dot = dot / 2 + at(in[3], p, row * KEYS + j); /* 1 / sqrt(WIDTH) */
+        dot /= 2; /* 1 / sqrt(WIDTH) */
         if (softcap > 0)
             dot = softcap * tanh(dot / softcap);
+        dot += at(in[3], p, row * KEYS + j);
         scores[j] = causal && j > row ? (double)-INFINITY : dot;
         most = fmax(most, scores[j]);
     }

@@ -1,7 +1,7 @@
 /*
  * Attention, without a cache of past keys.
  *
- * ONNX Attention-23: Y = softmax(softcap(scale Q K^T + mask)) V for each head,
+ * ONNX Attention-23: Y = softmax(softcap(scale Q K^T) + mask) V for each head,
  * where several query heads may share one head of keys and values.
  */
 #include <cblas.h>

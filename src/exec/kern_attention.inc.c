@@ -1,6 +1,6 @@
 /* Attention for one real type: see kern_attention.c. */
 
-/* Scale is in the product already: mask, softcap, causality, softmax. A row
+/* Scale is in the product already: softcap, mask, causality, softmax. A row
  * with nothing to attend to gives zeros. */
 static void R(scores_row)(const Attention *a, REAL *x, int64_t row,
                           int64_t mask)
@@ -9,10 +9,10 @@ static void R(scores_row)(const Attention *a, REAL *x, int64_t row,
     REAL most = -(REAL)INFINITY;
     double sum = 0;
     for (int64_t j = 0; j < count; j++) {
-        if (a->mask && !a->mask_is_bool)
-            x[j] += ((const REAL *)a->mask->data)[mask + j];
         if (a->softcap > 0)
             x[j] = (REAL)a->softcap * M(tanh)(x[j] / (REAL)a->softcap);
+        if (a->mask && !a->mask_is_bool)
+            x[j] += ((const REAL *)a->mask->data)[mask + j];
         bool hidden = a->causal && j > row;
         if (a->mask_is_bool)
             hidden |= !((const int64_t *)a->mask->data)[mask + j];
