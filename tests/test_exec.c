@@ -316,6 +316,62 @@ START_TEST(an_if_takes_one_branch_and_what_it_captures)
 }
 END_TEST
 
+/* Three times s = s + x, with x of the enclosing graph; all s are kept. */
+static void loop_of(int64_t trips)
+{
+    toy_input(&net, "x", DT_FLOAT, 1, (const int64_t[]){2});
+    Graph *body = graph_new(net.model, net.graph);
+    Value *in[3], *out[3];
+    static const char *const inputs[] = {"i", "go", "s"};
+    static const char *const outputs[] = {"go_on", "sum", "kept"};
+    for (int i = 0; i < 3; i++) {
+        graph_add_input(body, in[i] = graph_value(body, inputs[i]));
+        graph_add_output(body, out[i] = graph_value(body, outputs[i]));
+    }
+    Value *both[] = {in[2], graph_find_value(body, "x")};
+    graph_add_node(body,
+                   node_new(body, OP_Identity, "a", &in[1], 1, &out[0], 1));
+    graph_add_node(body, node_new(body, OP_Add, "b", both, 2, &out[1], 1));
+    graph_add_node(body,
+                   node_new(body, OP_Identity, "c", &out[1], 1, &out[2], 1));
+    toy_weight(&net, "trips", DT_INT64, 0, NULL, &(double){(double)trips});
+    Value *from[] = {graph_value(net.graph, "trips"), NULL,
+                     graph_value(net.graph, "x")};
+    Value *to[] = {graph_value(net.graph, "y"), graph_value(net.graph, "z")};
+    Node *node = node_new(net.graph, OP_Loop, "loop", from, 3, to, 2);
+    set_graph(node, "body", body);
+    graph_add_node(net.graph, node);
+    graph_add_output(net.graph, to[0]);
+    graph_add_output(net.graph, to[1]);
+}
+
+START_TEST(a_loop_carries_values_and_keeps_scans)
+{
+    loop_of(3);
+    Array *x = f64_array(2, 1), *outputs[2];
+    ck_assert_msg(exec_run(plan((ExecOptions){0}), arena, &x, outputs,
+                           &err) == 0,
+                  "%s", err.message);
+    ck_assert_double_eq(((double *)outputs[0]->data)[1], 8);
+    ck_assert_int_eq(outputs[1]->rank, 2);
+    ck_assert_int_eq(outputs[1]->dims[0], 3);
+    for (int i = 0; i < 6; i++)
+        ck_assert_double_eq(((double *)outputs[1]->data)[i],
+                            (2 + i / 2) * (1 + i % 2));
+}
+END_TEST
+
+START_TEST(a_loop_that_never_ran_has_no_scans)
+{
+    loop_of(0);
+    Array *x = f64_array(2, 1), *outputs[2];
+    ck_assert_int_eq(
+        exec_run(plan((ExecOptions){0}), arena, &x, outputs, &err), -1);
+    ck_assert_int_eq(err.code, ERR_BAD_INPUT);
+    ck_assert_ptr_nonnull(strstr(err.message, "\"loop\""));
+}
+END_TEST
+
 /* Scale(x) = x * factor, the factor an attribute of the caller. */
 static void define_scale(void)
 {
@@ -502,6 +558,8 @@ Suite *suite_exec(void)
                    the_probe_sees_every_value_before_it_is_overwritten);
     tcase_add_test(tcase, a_probe_that_fails_ends_the_run);
     tcase_add_test(tcase, an_if_takes_one_branch_and_what_it_captures);
+    tcase_add_test(tcase, a_loop_carries_values_and_keeps_scans);
+    tcase_add_test(tcase, a_loop_that_never_ran_has_no_scans);
     tcase_add_test(tcase, a_function_takes_its_callers_attributes);
     tcase_add_test(tcase, a_function_that_calls_itself_is_refused);
     tcase_add_test(tcase, an_unknown_operator_is_refused_by_name);

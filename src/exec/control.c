@@ -1,4 +1,4 @@
-/* Nodes that hold graphs: If, and calls of local functions. */
+/* Nodes that hold graphs: If, Loop, and calls of local functions. */
 #include <string.h>
 
 #include "exec/plan.h"
@@ -36,14 +36,13 @@ static int wrong_count(const StepCall *call, Err *err)
                    node_text(call->arena, call->step->node));
 }
 
-static Array **run_nested(StepCall *call, int which, Array *const *inputs,
-                          Err *err)
+static Array **run_nested(StepCall *call, int which, Arena *arena,
+                          Array *const *inputs, Err *err)
 {
     Exec *exec = call->step->nested[which].exec;
     Array **outputs =
-        arena_array(call->arena, exec->output_count + 1, sizeof *outputs);
-    if (plan_run(exec, call->arena, inputs, call->captured[which], outputs,
-                 err) < 0)
+        arena_array(arena, exec->output_count + 1, sizeof *outputs);
+    if (plan_run(exec, arena, inputs, call->captured[which], outputs, err) < 0)
         return NULL;
     return outputs;
 }
@@ -61,7 +60,7 @@ static int run_if(StepCall *call, Err *err)
     if ((int)exec->output_count != call->step->node->output_count ||
         exec->input_count > 0)
         return wrong_count(call, err);
-    Array **values = run_nested(call, which, NULL, err);
+    Array **values = run_nested(call, which, call->arena, NULL, err);
     if (!values)
         return -1;
     for (int i = 0; i < call->step->node->output_count; i++)
@@ -81,7 +80,7 @@ static int run_function(StepCall *call, Err *err)
             return err_set(err, ERR_UNSUPPORTED_OPERATOR,
                            "%s: a function is called without its input %zu",
                            node_text(call->arena, node), i);
-    Array **values = run_nested(call, 0, call->inputs, err);
+    Array **values = run_nested(call, 0, call->arena, call->inputs, err);
     if (!values)
         return -1;
     for (int i = 0; i < node->output_count; i++)
@@ -89,9 +88,133 @@ static int run_function(StepCall *call, Err *err)
     return 0;
 }
 
+/* ---- Loop ---- */
+
+/* Loop: the body takes (iteration, condition, carried ...) and gives
+ * (condition, carried ..., scanned ...); each scanned output collects what the
+ * iterations gave, along a new first axis. */
+typedef struct Loop {
+    StepCall *call;
+    int body, carried, scanned;
+    int64_t trips; /* -1 for no bound */
+    Array **values; /* carried, as of now */
+    Array ***scans; /* of each iteration */
+    size_t done, capacity;
+} Loop;
+
+static int read_scalar(const StepCall *call, int slot, int64_t fallback,
+                       int64_t *out, Err *err)
+{
+    const Array *array =
+        slot < call->step->node->input_count ? call->inputs[slot] : NULL;
+    *out = fallback;
+    if (!array)
+        return 0;
+    if (dtype_is_real(array->type) || array->count != 1)
+        return err_set(err, ERR_BAD_INPUT, "%s: input %d is not one number",
+                       node_text(call->arena, call->step->node), slot);
+    *out = *(const int64_t *)array->data;
+    return 0;
+}
+
+static Array *scalar_array(Arena *arena, DType type, int64_t value)
+{
+    Array *array = array_new(arena, type, 0, NULL, PRECISION_F64);
+    *(int64_t *)array->data = value;
+    return array;
+}
+
+/* What an iteration makes lives until the loop ends. */
+static int run_iteration(Loop *loop, bool *goes_on, Err *err)
+{
+    StepCall *call = loop->call;
+    Arena *arena = call->arena;
+    Array **inputs =
+        arena_array(arena, (size_t)loop->carried + 2, sizeof *inputs);
+    inputs[0] = scalar_array(arena, DT_INT64, (int64_t)loop->done);
+    inputs[1] = scalar_array(arena, DT_BOOL, 1);
+    for (int i = 0; i < loop->carried; i++)
+        inputs[2 + i] = loop->values[i];
+    Array **outputs = run_nested(call, loop->body, arena, inputs, err);
+    if (!outputs)
+        return -1;
+    if (outputs[0]->type != DT_BOOL || outputs[0]->count != 1)
+        return err_set(err, ERR_BAD_INPUT,
+                       "%s: its body's condition is not one bool",
+                       node_text(arena, call->step->node));
+    *goes_on = *(const int64_t *)outputs[0]->data != 0;
+    loop->values = outputs + 1;
+    loop->scans = arena_grow(arena, loop->scans, &loop->capacity,
+                             loop->done + 1, sizeof *loop->scans);
+    loop->scans[loop->done++] = outputs + 1 + loop->carried;
+    return 0;
+}
+
+/* Stacks what the iterations gave for one scanned output. */
+static int stack_scans(Loop *loop, int which, Err *err)
+{
+    StepCall *call = loop->call;
+    Array *out = call->outputs[loop->carried + which];
+    if (!out)
+        return 0;
+    if (loop->done == 0)
+        return err_set(err, ERR_BAD_INPUT,
+                       "%s: no iteration gives output %d a shape",
+                       node_text(call->arena, call->step->node),
+                       loop->carried + which);
+    const Array *first = loop->scans[0][which];
+    int64_t dims[RANK_MAX] = {(int64_t)loop->done};
+    if (first->rank == RANK_MAX)
+        return wrong_count(call, err);
+    memcpy(dims + 1, first->dims, (size_t)first->rank * sizeof *dims);
+    array_set_shape(out, first->type, first->rank + 1, dims);
+    size_t size =
+        storage_size(array_storage(out->type, call->options->precision));
+    out->data = buffers_take(call->buffers, (size_t)out->count, size);
+    size_t part = (size_t)first->count * size;
+    for (size_t i = 0; i < loop->done; i++) {
+        const Array *given = loop->scans[i][which];
+        if (given->count != first->count || given->type != first->type)
+            return err_set(err, ERR_BAD_SHAPE,
+                           "%s: its iterations give different shapes",
+                           node_text(call->arena, call->step->node));
+        memcpy((char *)out->data + i * part, given->data, part);
+    }
+    return 0;
+}
+
+static int run_loop(StepCall *call, Err *err)
+{
+    const Node *node = call->step->node;
+    Loop loop = {.call = call, .carried = node->input_count - 2};
+    int64_t goes_on;
+    TRY(find_nested(call, "body", &loop.body, err));
+    TRY(read_scalar(call, 0, -1, &loop.trips, err));
+    TRY(read_scalar(call, 1, 1, &goes_on, err));
+    const Exec *body = call->step->nested[loop.body].exec;
+    loop.scanned = node->output_count - loop.carried;
+    if ((int)body->input_count != node->input_count || loop.scanned < 0 ||
+        (int)body->output_count != node->output_count + 1)
+        return wrong_count(call, err);
+    loop.values = arena_array(call->arena, (size_t)loop.carried + 1,
+                              sizeof *loop.values);
+    for (int i = 0; i < loop.carried; i++)
+        if (!(loop.values[i] = call->inputs[2 + i]))
+            return wrong_count(call, err);
+    bool more = goes_on != 0;
+    while (more && (loop.trips < 0 || (int64_t)loop.done < loop.trips))
+        TRY(run_iteration(&loop, &more, err));
+    for (int i = 0; i < loop.carried; i++)
+        take_output(call, i, loop.values[i]);
+    for (int i = 0; i < loop.scanned; i++)
+        TRY(stack_scans(&loop, i, err));
+    return 0;
+}
+
 int step_run_nested(StepCall *call, Err *err)
 {
     if (call->step->calls_function)
         return run_function(call, err);
-    return run_if(call, err);
+    return call->step->node->op == OP_Loop ? run_loop(call, err)
+                                           : run_if(call, err);
 }

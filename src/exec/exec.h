@@ -47,8 +47,9 @@ typedef struct ExecOptions {
      * stay; so do the sizes and exponents that Resize, Upsample, Pow and Range
      * read. */
     uint64_t perturb;
-    /* Called with every value a node produces, before its buffer may be
-     * reused; NULL for none. The array is only lent. */
+    /* Called with every value a node of the graph produces (not of one nested
+     * in it), before its buffer may be reused; NULL for none. The array is
+     * only lent. */
     int (*probe)(void *context, const Node *node, int output,
                  const Array *array, Err *err);
     void *probe_context;
@@ -76,7 +77,8 @@ int exec_run(Exec *exec, Arena *arena, Array *const *inputs, Array **outputs,
 int exec_node(Arena *arena, const Node *node, const ExecOptions *options,
               Array *const *inputs, Array **outputs, Err *err);
 
-/* True when there is a kernel for the node. */
+/* True when exec_node can evaluate the node: nodes that hold graphs, and calls
+ * of local functions, only a plan can. */
 bool exec_supports(const Node *node);
 
 #endif

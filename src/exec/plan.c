@@ -146,6 +146,9 @@ static int nest(Exec *exec, Step *step, const char *name, const Graph *graph,
                     .parent = is_function ? NULL : exec,
                     .caller = is_function ? step->node : exec->caller,
                     .plan = exec->plan};
+    /* The node stands for what is inside of it. */
+    inner->options.probe = NULL;
+    inner->options.timing = NULL;
     exec->plan->depth++;
     TRY(plan_graph(inner, err));
     exec->plan->depth--;
@@ -184,7 +187,7 @@ static int plan_nested(Exec *exec, Step *step, Err *err)
         step->calls_function = true;
         return nest(exec, step, function->name, function->body, true, err);
     }
-    if (node->op != OP_If)
+    if (node->op != OP_If && node->op != OP_Loop)
         return unsupported(exec, node, err);
     for (int i = 0; i < node->attr_count; i++)
         if (node->attrs[i].graph)
@@ -336,5 +339,5 @@ int exec_new(Arena *arena, const Graph *graph, const ExecOptions *options,
 
 bool exec_supports(const Node *node)
 {
-    return kernel_find(node->op) || node->op == OP_If;
+    return kernel_find(node->op) != NULL;
 }
