@@ -34,7 +34,7 @@ GRAPH := tensor poly shape op graph uses attr infer infer_elementwise infer_shap
 ONNX := wire scan unpack input read read_node read_tensor order rope pack \
     rewrite write save
 FOLD := affine kernel site site_linear site_affine site_shape constants islands \
-    form plan emit rule_sum rule_forward explain pass
+    form plan emit rule_inline rule_sum rule_forward explain pass
 EXEC := array buffers walk move window kernels kern_map kern_zip kern_move \
     kern_gather kern_select kern_make kern_reduce kern_norm kern_pool \
     kern_conv kern_matmul kern_attention kern_einsum kern_resize plan step run control npy
@@ -100,12 +100,12 @@ deps:
 
 $(BUILD)/onnx.pb-c.c: schema/onnx.proto
 	@mkdir -p $(BUILD)
-	$(call say,GEN) protoc-c --c_out=$(BUILD) --proto_path=schema schema/onnx.proto
+	$(call say,GEN) protoc-c --c_out=$(BUILD) --proto_path=schema $<
 $(BUILD)/onnx.pb-c.h: $(BUILD)/onnx.pb-c.c ;
 
 $(BUILD)/onnx.pb-c.o: $(BUILD)/onnx.pb-c.c
-	$(call say,CC) $(CC) -std=c11 -O2 -fPIC -fvisibility=hidden $(SANITIZE) -I$(BUILD) \
-	    $(PC_CFLAGS) -c -o $@ $<
+	$(call say,CC) $(CC) -std=c11 -O2 -fPIC -fvisibility=hidden $(SANITIZE) \
+	    -I$(BUILD) $(PC_CFLAGS) -c -o $@ $<
 
 $(BUILD)/src/exec/%.o $(BUILD)/src/fold/kernel.o: OPTIMIZE := $(EXEC_OPTIMIZE)
 $(BUILD)/%.o: %.c | $(BUILD)/onnx.pb-c.h
@@ -117,8 +117,8 @@ $(BUILD)/librepfold.a: $(LIB_OBJECTS)
 	$(call say,AR) $(AR) rcs $@ $^
 
 $(BUILD)/librepfold.so: $(LIB_OBJECTS)
-	$(call say,LD) $(CC) -shared -Wl,-soname,librepfold.so.$(SOVERSION) -Wl,-z,relro,-z,now \
-	    -o $@.$(VERSION) $^ $(LIBS)
+	$(call say,LD) $(CC) -shared -Wl,-soname,librepfold.so.$(SOVERSION) \
+	    -Wl,-z,relro,-z,now -o $@.$(VERSION) $^ $(LIBS)
 	@ln -sf librepfold.so.$(VERSION) $@.$(SOVERSION)
 	@ln -sf librepfold.so.$(SOVERSION) $@
 
@@ -138,9 +138,9 @@ samples: $(SAMPLES:%=$(BUILD)/samples/%)
 # Against the shared library, as a user's program would be.
 $(BUILD)/samples/%: samples/%.c src/repfold.h $(BUILD)/librepfold.so
 	@mkdir -p $(@D)
-	$(call say,CC) $(CC) -std=c99 $(OPTIMIZE) $(CFLAGS) $(WARNINGS) $(WERROR) $(SANITIZE) \
-	    -Isrc -o $@ $< -L$(BUILD) -Wl,-rpath,$(abspath $(BUILD)) -lrepfold \
-	    $(SANITIZE)
+	$(call say,CC) $(CC) -std=c99 $(OPTIMIZE) $(CFLAGS) $(WARNINGS) \
+	    $(WERROR) $(SANITIZE) -Isrc -o $@ $< \
+	    -L$(BUILD) -Wl,-rpath,$(abspath $(BUILD)) -lrepfold
 
 # As many jobs as processors, unless the user says how many.
 JOBS = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))

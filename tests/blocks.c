@@ -64,3 +64,10 @@ Value *always(Bench *b)
     *(uint8_t *)data = 1;
     return graph_add_initializer(b->graph, "always", tensor);
 }
+
+Value *sometimes(Bench *b)
+{
+    int64_t dims[1] = {-1}, zero[1] = {0};
+    Value *size = bench_unary(b, OP_Size, bench_input(b, 1, dims));
+    return bench_binary(b, OP_Greater, size, bench_ints(b, 1, zero));
+}

@@ -9,8 +9,10 @@
 #define SAME(k) ((ConvShape){.kernel = (k), .pad = (k) / 2})
 
 Value *conv_bn(Bench *b, Value *x, ConvShape shape);
-/* A condition that holds. */
+/* A condition that holds, and one that an input decides (and that holds when
+ * the test runs). */
 Value *always(Bench *b);
+Value *sometimes(Bench *b);
 
 Build build_conv_bn, build_shared_weight, build_repvgg, build_pool_branch,
     build_pad_conv;

@@ -378,10 +378,9 @@ static Graph *build_branch(Bench *outer, Value *captured)
     return b.graph;
 }
 
-static void build_if(Bench *b)
+static void build_if_on(Bench *b, Value *condition)
 {
     Value *x = bench_unary(b, OP_Relu, bench_image(b, 2, 5));
-    Value *condition = always(b);
     Value *y = graph_fresh_value(b->graph, "y");
     Node *node = node_new(b->graph, OP_If, "if", &condition, 1, &y, 1);
     node->attrs = arena_array(b->arena, 2, sizeof *node->attrs);
@@ -393,6 +392,28 @@ static void build_if(Bench *b)
     graph_add_node(b->graph, node);
     bench_output(b, y);
 }
+
+static void build_if(Bench *b)
+{
+    build_if_on(b, sometimes(b));
+}
+
+static void build_known_if(Bench *b)
+{
+    build_if_on(b, always(b));
+}
+
+START_TEST(a_branch_that_always_runs_takes_its_place)
+{
+    Folded folded = fold_model(build_known_if, NULL);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    ck_assert_uint_eq(count_ops(folded.after, OP_If), 0);
+    ck_assert_uint_eq(folded.after->graph->node_count, 2);
+    ck_assert_str_eq(folded.report.folds[0].rules, "C0");
+    ck_assert_str_eq(folded.report.folds[1].rules, "C1");
+    folded_free(&folded);
+}
+END_TEST
 
 START_TEST(subgraphs_fold_on_their_own)
 {
@@ -473,6 +494,7 @@ Suite *suite_rule_sum(void)
     tcase_add_test(tcase, three_of_four_branches_merge);
     tcase_add_test(tcase, what_cannot_merge_stays_whole);
     tcase_add_test(tcase, explicit_padding_goes_into_the_convolution);
+    tcase_add_test(tcase, a_branch_that_always_runs_takes_its_place);
     tcase_add_test(tcase, subgraphs_fold_on_their_own);
     tcase_add_test(tcase, function_bodies_fold_with_constant_nodes);
     suite_add_tcase(suite, tcase);

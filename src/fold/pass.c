@@ -3,10 +3,9 @@
  *
  * Before each pass uses, shapes, constants and islands are found anew, if the
  * graph has changed; after it what has become dead goes and every invariant is
- * checked. The table is
- * run until a whole round folds nothing: the order is that of the catalogue of
- * folds, backward before forward, so that a map is not taken forward which a
- * merge of branches needs.
+ * checked. The table is run until a whole round folds nothing: the order is
+ * that of the catalogue of folds, backward before forward, so that a map is not
+ * taken forward which a merge of branches needs.
  */
 #include "fold/pass.h"
 
@@ -16,6 +15,7 @@ static const struct {
     const char *name;
     int (*run)(Fold *fold, Err *err);
 } passes[] = {
+    {"inline", rule_inline},
     {"sum", rule_sum},
     {"forward", rule_forward},
 };
@@ -127,7 +127,8 @@ static int pass_name_check(const char *name, Err *err)
     return name ? err_set(err, ERR_USAGE, "no pass is called \"%s\"", name) : 0;
 }
 
-/* The graphs of a model, outer ones before those inside them. */
+/* The graphs of a model, outer ones before those inside them: folding may have
+ * inlined some of these by then. */
 typedef struct GraphList {
     Graph **graphs;
     size_t count, capacity;
@@ -149,18 +150,6 @@ static void list_bodies(Arena *arena, GraphList *list, const Node *node)
         for (size_t k = 0; attr->graphs && k < attr->count; k++)
             list_add(arena, list, attr->graphs[k]);
     }
-}
-
-static GraphList list_graphs(Arena *arena, const Model *model)
-{
-    GraphList list = {0};
-    list_add(arena, &list, model->graph);
-    for (size_t i = 0; i < model->function_count; i++)
-        list_add(arena, &list, model->functions[i].body);
-    for (size_t i = 0; i < list.count; i++)
-        for (size_t k = 0; k < list.graphs[i]->node_count; k++)
-            list_bodies(arena, &list, list.graphs[i]->nodes[k]);
-    return list;
 }
 
 /* One graph by itself; its subgraphs have their own turn. */
@@ -185,9 +174,15 @@ int model_fold(Model *model, const rp_fold_options *options,
     TRY(rules_enabled(options, &fold.enabled, err));
     if (options->assume_inference)
         model->assume_inference = true;
-    GraphList list = list_graphs(fold.scratch, model);
-    for (size_t i = 0; i < list.count; i++)
+    GraphList list = {0};
+    list_add(fold.scratch, &list, model->graph);
+    for (size_t i = 0; i < model->function_count; i++)
+        list_add(fold.scratch, &list, model->functions[i].body);
+    for (size_t i = 0; i < list.count; i++) {
         TRY(graph_fold(&fold, list.graphs[i], err));
+        for (size_t k = 0; k < list.graphs[i]->node_count; k++)
+            list_bodies(fold.scratch, &list, list.graphs[i]->nodes[k]);
+    }
     arena_free(fold.scratch);
     return 0;
 }

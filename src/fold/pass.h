@@ -4,6 +4,8 @@
 
 #include "fold/site.h"
 
+/* Branches that always run take the place of their If. */
+int rule_inline(Fold *fold, Err *err);
 /* Backward: affine maps into linear operators before them, branches into one
  * kernel. */
 int rule_sum(Fold *fold, Err *err);
