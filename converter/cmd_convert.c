@@ -39,8 +39,7 @@ static int verify(Job *job)
     job->original = rp_reopen(job->model, &job->error);
     if (!job->original)
         return job_trouble(job);
-    job->verdict =
-        rp_verify(job->original, job->model, &options, &job->error);
+    job->verdict = rp_verify(job->original, job->model, &options, &job->error);
     if (!job->verdict)
         return job_trouble(job);
     job->report.verdict = rp_verdict_get(job->verdict);

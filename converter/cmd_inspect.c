@@ -21,8 +21,7 @@ static int run(const Options *options)
     const rp_summary *summary;
     rp_model *model = open_model(options, options->files.items[0], &error);
     int failed = !model || rp_summarize(model, &summary, &error) < 0;
-    int status =
-        failed ? trouble(options, &error) : tell(options, summary);
+    int status = failed ? trouble(options, &error) : tell(options, summary);
     rp_close(model);
     return status;
 }

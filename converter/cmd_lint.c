@@ -27,8 +27,7 @@ static int run(const Options *options)
     rp_model *model = open_model(options, options->files.items[0], &error);
     int failed = !model || rp_fold(model, &fold, &error) < 0;
     progress_end(&progress);
-    int status =
-        failed ? trouble(options, &error) : tell(options, model);
+    int status = failed ? trouble(options, &error) : tell(options, model);
     rp_close(model);
     return status;
 }

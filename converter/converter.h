@@ -65,8 +65,7 @@ extern const Verb verb_convert, verb_verify, verb_lint, verb_inspect, verb_run,
 int trouble(const Options *options, const rp_error *error);
 /* The same for a fault of the command line or the system. */
 int trouble_say(const Options *options, const char *code, const char *where,
-                const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+                const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* ---- files.c: what is read and written besides models ---- */
 
@@ -83,10 +82,10 @@ int outputs_differ(const Options *options);
 /* ---- format.c: numbers and names for people ---- */
 
 /* A short text; kept in a small ring, so use it at once. */
-const char *format_count(uint64_t count);  /* 4033272 */
-const char *format_large(double value);    /* 4.03 M */
-const char *format_bytes(uint64_t bytes);  /* 16.3 MB */
-const char *format_number(double value);   /* 2.1e-15, "-" for NaN */
+const char *format_count(uint64_t count); /* 4033272 */
+const char *format_large(double value);   /* 4.03 M */
+const char *format_bytes(uint64_t bytes); /* 16.3 MB */
+const char *format_number(double value);  /* 2.1e-15, "-" for NaN */
 /* Prints a name from a file so that it cannot drive the terminal. */
 void print_escaped(FILE *stream, const char *text);
 /* Colour on, where standard output is a terminal that wants it. */
@@ -110,8 +109,7 @@ void progress_end(Progress *progress);
 /* Where the report for people goes: standard error when the model or the JSON
  * takes standard output. */
 FILE *report_stream(const Options *options);
-rp_model *open_model(const Options *options, const char *path,
-                     rp_error *error);
+rp_model *open_model(const Options *options, const char *path, rp_error *error);
 rp_fold_options fold_options(const Options *options, Progress *progress);
 rp_verify_options verify_options(const Options *options, Progress *progress);
 

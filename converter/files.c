@@ -28,8 +28,7 @@ static int parent_check(const Options *options, const char *path)
         status = trouble_say(options, "io", path, "folder %s: %s", parent,
                              strerror(errno));
     else if (!S_ISDIR(info.st_mode))
-        status = trouble_say(options, "io", path, "%s is not a folder",
-                             parent);
+        status = trouble_say(options, "io", path, "%s is not a folder", parent);
     free(copy);
     return status;
 }
@@ -77,8 +76,7 @@ static void list_paths(const Options *options, Paths *paths)
     for (size_t i = 0; i < options->files.count; i++)
         paths->reads[paths->read_count++] = options->files.items[i];
     for (size_t i = 0; i < options->inputs.count; i++)
-        paths->reads[paths->read_count++] =
-            file_part(options->inputs.items[i]);
+        paths->reads[paths->read_count++] = file_part(options->inputs.items[i]);
     if (options->json)
         paths->writes[paths->write_count++] = options->json;
     for (size_t i = 0; i < options->outputs.count; i++)
@@ -164,8 +162,7 @@ static int replace_file(const char *path, const char *bytes, size_t size)
         return -1;
     mode_t mask = umask(0);
     umask(mask);
-    int failed = write_all(fd, bytes, size) < 0 ||
-                 fchmod(fd, 0666 & ~mask) < 0;
+    int failed = write_all(fd, bytes, size) < 0 || fchmod(fd, 0666 & ~mask) < 0;
     failed |= close(fd) < 0;
     if (!failed && rename(temporary, path) == 0)
         return 0;

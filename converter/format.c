@@ -65,8 +65,12 @@ const char *format_number(double value)
 /* Bytes of the UTF-8 sequence at `s`, 0 where it is not one (RFC 3629). */
 static int utf8_length(const unsigned char *s, uint32_t *code)
 {
-    int length = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2
-               : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+    int length = s[0] < 0x80   ? 1
+                 : s[0] < 0xc2 ? 0
+                 : s[0] < 0xe0 ? 2
+                 : s[0] < 0xf0 ? 3
+                 : s[0] < 0xf5 ? 4
+                               : 0;
     if (length <= 1) {
         *code = s[0];
         return length;
@@ -77,8 +81,8 @@ static int utf8_length(const unsigned char *s, uint32_t *code)
             return 0;
         *code = *code << 6 | (s[i] & 0x3fu);
     }
-    bool overlong = (length == 3 && *code < 0x800) ||
-                    (length == 4 && *code < 0x10000);
+    bool overlong =
+        (length == 3 && *code < 0x800) || (length == 4 && *code < 0x10000);
     bool invalid = *code > 0x10ffff || (*code >= 0xd800 && *code <= 0xdfff);
     return overlong || invalid ? 0 : length;
 }

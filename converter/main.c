@@ -83,6 +83,8 @@ static int run_verb(const Verb *verb, int argc, char **argv)
         status = YES;
     } else {
         status = outputs_differ(&options);
+        if (status == 0 && options.json)
+            status = output_check(&options, options.json);
         if (status == 0)
             status = verb->run(&options);
     }
@@ -123,8 +125,7 @@ int main(int argc, char **argv)
     /* A report that did not arrive is no answer. */
     bool failed = ferror(stdout) != 0;
     if (fclose(stdout) != 0 || failed) {
-        fprintf(stderr, "repfold: standard output: %s [io]\n",
-                strerror(errno));
+        fprintf(stderr, "repfold: standard output: %s [io]\n", strerror(errno));
         return TROUBLE;
     }
     return status;

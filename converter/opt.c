@@ -76,8 +76,8 @@ static const Option table[] = {
      "print the graph as text after PASS and write nothing"},
     {"freeze-initializers", 0, FLAG, AT(freeze_initializers), READS, 0, NULL,
      "initializers that are also inputs are constant"},
-    {"input-shape", 0, LIST, AT(shapes), JUDGES | VERB_BENCH, 0,
-     "NAME:1,3,H,W", "the size of a symbolic input; may be repeated"},
+    {"input-shape", 0, LIST, AT(shapes), JUDGES | VERB_BENCH, 0, "NAME:1,3,H,W",
+     "the size of a symbolic input; may be repeated"},
     {"samples", 0, NUMBER, AT(samples), JUDGES, 10000, "N",
      "random inputs to verify on (4)"},
     {"seed", 0, NUMBER, AT(seed), JUDGES | VERB_SAMPLE, INT64_MAX, "N",
@@ -189,10 +189,10 @@ static int unknown_option(const Verb *verb, const char *name, size_t length,
             names[count++] = table[i].name;
     const char *nearest = opt_nearest(word, names, count);
     if (nearest)
-        return usage(error, "unknown option '--%s'; did you mean '--%s'?",
-                     word, nearest);
-    return usage(error, "unknown option '--%s'; see 'repfold %s --help'",
-                 word, verb->name);
+        return usage(error, "unknown option '--%s'; did you mean '--%s'?", word,
+                     nearest);
+    return usage(error, "unknown option '--%s'; see 'repfold %s --help'", word,
+                 verb->name);
 }
 
 /* ---- Values ---- */
@@ -220,8 +220,7 @@ static bool parse_size(const char *text, uint64_t *out)
 {
     static const char suffixes[] = "kMG";
     size_t length = strlen(text);
-    const char *suffix =
-        length > 0 ? strchr(suffixes, text[length - 1]) : NULL;
+    const char *suffix = length > 0 ? strchr(suffixes, text[length - 1]) : NULL;
     int shift = suffix ? 10 * (int)(suffix - suffixes + 1) : 0;
     return parse_number(text, length - (suffix != NULL), UINT64_MAX >> shift,
                         out) &&
@@ -363,14 +362,15 @@ static int take_long(const Verb *verb, const char *name, Arguments *arguments,
 
 /* Letters without a value may be joined: -qv. */
 static int take_letters(const Verb *verb, const char *letters,
-                        Arguments *arguments, Options *options,
-                        rp_error *error)
+                        Arguments *arguments, Options *options, rp_error *error)
 {
     for (; *letters; letters++) {
         const Option *option = find_letter(verb, *letters);
         if (!option)
-            return usage(error, "unknown option '-%c'; see 'repfold %s "
-                         "--help'", *letters, verb->name);
+            return usage(error,
+                         "unknown option '-%c'; see 'repfold %s "
+                         "--help'",
+                         *letters, verb->name);
         if (option->kind != FLAG)
             return take_option(option, letters[1] ? letters + 1 : NULL,
                                arguments, options, error);
@@ -444,12 +444,11 @@ void opt_help(const Verb *verb)
         char left[64];
         if (!(option->verbs & verb->bit))
             continue;
-        snprintf(left, sizeof left, "%c%c%s--%s%s%s",
-                 option->letter ? '-' : ' ',
-                 option->letter ? option->letter : ' ',
-                 option->letter ? ", " : "  ", option->name,
-                 option->argument ? " " : "",
-                 option->argument ? option->argument : "");
+        snprintf(
+            left, sizeof left, "%c%c%s--%s%s%s", option->letter ? '-' : ' ',
+            option->letter ? option->letter : ' ', option->letter ? ", " : "  ",
+            option->name, option->argument ? " " : "",
+            option->argument ? option->argument : "");
         printf("  %-33s %s\n", left, option->help);
     }
 }

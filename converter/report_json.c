@@ -117,8 +117,7 @@ static json_t *summary_json(const rp_summary *summary)
     put(object, "macs", number(summary->macs));
     put(object, "macs_are_exact", json_boolean(summary->macs_are_exact));
     put(object, "operators", ops);
-    put(object, "inputs",
-        tensors_json(summary->inputs, summary->input_count));
+    put(object, "inputs", tensors_json(summary->inputs, summary->input_count));
     put(object, "outputs",
         tensors_json(summary->outputs, summary->output_count));
     put(object, "stages", stages_json(summary));
@@ -207,6 +206,8 @@ static void put_verdict(json_t *object, const rp_verdict_info *info)
     for (size_t i = 0; i < info->fault_count; i++)
         append(faults, segment_json(&info->faults[i]));
     put(segments, "compared", count(info->segments));
+    put(segments, "same", count(info->segments_same));
+    put(segments, "left_out", count(info->segments_left_out));
     put(segments, "worst", segment_json(info->worst));
     put(segments, "faults", faults);
     put(object, "verdict", text(info->verdict));

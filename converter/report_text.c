@@ -151,8 +151,7 @@ static void print_table(FILE *stream, const rp_summary *before,
     print_row(stream, "", "before", "after");
     fprintf(stream, "%s", PLAIN);
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
-        print_row(stream, ops[i],
-                  format_count(rp_summary_op(before, ops[i])),
+        print_row(stream, ops[i], format_count(rp_summary_op(before, ops[i])),
                   format_count(rp_summary_op(after, ops[i])));
     print_row(stream, "nodes", format_count(before->nodes),
               format_count(after->nodes));
@@ -163,8 +162,7 @@ static void print_table(FILE *stream, const rp_summary *before,
     print_row(stream, "bytes", format_bytes(before->file_bytes),
               format_bytes(after->file_bytes));
     if (!after->macs_are_exact)
-        fputs("  (sizes that are not known count as 1 in the MACs)\n",
-              stream);
+        fputs("  (sizes that are not known count as 1 in the MACs)\n", stream);
 }
 
 /* ---- The verdict ---- */
@@ -205,8 +203,8 @@ static void print_output(FILE *stream, const rp_output_verdict *output)
                 format_number(output->algebra));
     fprintf(stream,
             "    weights    %-9s as stored; the noise floor is %s, ratio %s\n",
-            format_number(output->weights),
-            format_number(output->noise_floor), format_number(output->ratio));
+            format_number(output->weights), format_number(output->noise_floor),
+            format_number(output->ratio));
     if (!isnan(output->execution_a))
         fprintf(stream,
                 "    execution  %-9s float32 of the first, %s of the second\n",
@@ -221,8 +219,7 @@ static void print_fault(FILE *stream, const rp_segment_verdict *segment)
     fputs("\n    node ", stream);
     print_escaped(stream, segment->node_b);
     fprintf(stream, "\n    difference %s, %s of the rounding bound\n",
-            format_number(segment->difference),
-            format_number(segment->ratio));
+            format_number(segment->difference), format_number(segment->ratio));
 }
 
 static void print_segments(FILE *stream, const rp_verdict_info *info)
@@ -238,8 +235,10 @@ static void print_segments(FILE *stream, const rp_verdict_info *info)
     fprintf(stream, "  %zu segment%s compared", info->segments,
             plural(info->segments));
     if (info->worst && info->fault_count == 0) {
-        fprintf(stream, "; the worst, at %s of its rounding bound, ends at\n"
-                        "    ", format_number(info->worst->ratio));
+        fprintf(stream,
+                "; the worst, at %s of its rounding bound, ends at\n"
+                "    ",
+                format_number(info->worst->ratio));
         print_escaped(stream, info->worst->output);
     }
     fputc('\n', stream);
@@ -272,7 +271,11 @@ void text_convert(const Options *options, FILE *stream, const Report *report)
         print_escaped(stream, report->output);
         fputc('\n', stream);
     } else {
-        fputs("nothing was written\n", stream);
+        bool differs = report->verdict &&
+                       strcmp(report->verdict->verdict, "equivalent") != 0;
+        fprintf(stream, "nothing was written: %s\n",
+                differs ? "the result is not the same function"
+                        : "nothing could be folded");
     }
 }
 
@@ -289,8 +292,7 @@ void text_lint(const Options *options, FILE *stream, const Report *report)
     if (count == 0)
         fputs(": nothing is left to fold\n", stream);
     else
-        fprintf(stream, ": %zu kernel%s can be folded\n", count,
-                plural(count));
+        fprintf(stream, ": %zu kernel%s can be folded\n", count, plural(count));
     for (size_t i = 0; i < count; i++)
         print_fold(stream, &folds[i], options->verbose);
     print_refusals(stream, report->folded, true);
@@ -345,8 +347,8 @@ static void print_stages(FILE *stream, const rp_summary *summary)
             "size", "channels", "nodes", "Conv", "parameters", "MACs", PLAIN);
     for (size_t i = 0; i < summary->stage_count; i++) {
         const rp_stage_info *stage = &summary->stages[i];
-        fprintf(stream, "%9s%-20s %8s %6zu %6zu %12s %10s\n", "",
-                stage->size, stage->channels, stage->nodes, stage->convs,
+        fprintf(stream, "%9s%-20s %8s %6zu %6zu %12s %10s\n", "", stage->size,
+                stage->channels, stage->nodes, stage->convs,
                 format_large((double)stage->parameters),
                 format_large(stage->macs));
     }

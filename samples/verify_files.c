@@ -15,8 +15,8 @@ static void print_verdict(const rp_verdict_info *info)
     printf("%s\n", info->verdict);
     for (size_t i = 0; i < info->output_count; i++) {
         const rp_output_verdict *output = &info->outputs[i];
-        printf("  %s: %g of its largest value, noise floor %g\n",
-               output->name, output->weights, output->noise_floor);
+        printf("  %s: %g of its largest value, noise floor %g\n", output->name,
+               output->weights, output->noise_floor);
     }
     for (size_t i = 0; i < info->fault_count; i++)
         printf("  they part at %s (%s)\n", info->faults[i].output,

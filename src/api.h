@@ -33,8 +33,11 @@ int api_fail(rp_error *error, const Err *err, const char *where);
 
 /* Does the work on a model, under its guard; a model that rp_fold left
  * half-way is refused. An error is about the file `where`. */
-int api_on_model(rp_model *model, Work *work, void *context,
-                 const char *where, rp_error *error);
+int api_on_model(rp_model *model, Work *work, void *context, const char *where,
+                 rp_error *error);
+
+/* A clock that only goes forward. */
+double api_seconds(void);
 
 /* The blocks of a graph, in graph order. Requires facts; fills uses. */
 void blocks_find(Arena *arena, Graph *graph, const rp_block_info **blocks,

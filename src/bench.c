@@ -1,7 +1,6 @@
 /* rp_bench: how long the executor takes, in all and per operator. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "api.h"
 #include "exec/exec.h"
@@ -26,13 +25,6 @@ typedef struct BenchWork {
     int runs, run; /* run -1 does not count */
     double *seconds;
 } BenchWork;
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static OpTime *op_time(BenchWork *work, const char *name)
 {
@@ -109,10 +101,10 @@ static int time_runs(BenchWork *work, Exec *exec, Array *const *inputs,
         Arena *arena = arena_child(work->scratch);
         Array **outputs =
             arena_array(arena, graph->output_count + 1, sizeof *outputs);
-        double start = now();
+        double start = api_seconds();
         TRY(exec_run(exec, arena, inputs, outputs, err));
         if (work->run >= 0)
-            work->seconds[work->run] = now() - start;
+            work->seconds[work->run] = api_seconds() - start;
         arena_free(arena);
     }
     return 0;
@@ -124,8 +116,8 @@ static int count_macs(BenchWork *work, const InputPlan *plan,
                       Tensor *const *samples, double *macs, Err *err)
 {
     Graph *graph = work->model->model->graph;
-    Fact *kept = arena_array(work->scratch, graph->input_count + 1,
-                             sizeof *kept);
+    Fact *kept =
+        arena_array(work->scratch, graph->input_count + 1, sizeof *kept);
     bool exact = true;
     for (size_t i = 0; i < graph->input_count; i++)
         kept[i] = graph->inputs[i]->fact;
@@ -143,39 +135,49 @@ static int count_macs(BenchWork *work, const InputPlan *plan,
     return graph_infer(graph, err);
 }
 
+/* One sample's tensors and the same as arrays. */
+static int make_inputs(BenchWork *work, Precision precision, InputPlan *plan,
+                       Tensor ***samples, Array ***arrays, Err *err)
+{
+    Arena *arena = work->scratch;
+    const Model *model = work->model->model;
+    rp_verify_options sampling = {
+        .samples = 1,
+        .input_shapes = work->options->input_shapes,
+        .input_shape_count = work->options->input_shape_count,
+    };
+    TRY(inputs_plan(arena, model, model, &sampling, plan, err));
+    size_t count = (size_t)plan->slot_count + 1;
+    *samples = arena_array(arena, count, sizeof(Tensor *));
+    *arrays = arena_array(arena, count, sizeof(Array *));
+    input_sample(arena, plan, 0, true, *samples);
+    for (int i = 0; i < plan->slot_count; i++)
+        TRY(array_from_tensor(arena, (*samples)[i], precision, false,
+                              &(*arrays)[i], err));
+    return 0;
+}
+
 static int bench_work(void *context, Err *err)
 {
     BenchWork *work = context;
-    const rp_bench_options *options = work->options;
     Arena *arena = work->scratch = arena_child(work->model->arena);
-    Model *model = work->model->model;
-    rp_verify_options sampling = {
-        .samples = 1,
-        .input_shapes = options->input_shapes,
-        .input_shape_count = options->input_shape_count,
-    };
     ExecOptions how = {
-        .precision = options->f64 ? PRECISION_F64 : PRECISION_F32,
-        .pool = pool_new(arena, options->threads),
+        .precision = work->options->f64 ? PRECISION_F64 : PRECISION_F32,
+        .pool = pool_new(arena, work->options->threads),
         .timing = take_time,
         .timing_context = work,
     };
     InputPlan plan;
+    Tensor **samples;
+    Array **inputs;
     Exec *exec;
     double macs = 0;
-    TRY(inputs_plan(arena, model, model, &sampling, &plan, err));
-    size_t count = (size_t)plan.slot_count + 1;
-    Tensor **samples = arena_array(arena, count, sizeof *samples);
-    Array **inputs = arena_array(arena, count, sizeof *inputs);
-    input_sample(arena, &plan, 0, true, samples);
-    for (int i = 0; i < plan.slot_count; i++)
-        TRY(array_from_tensor(arena, samples[i], how.precision, false,
-                              &inputs[i], err));
-    TRY(count_macs(work, &plan, samples, &macs, err));
     work->by_op = map_new(arena);
     work->seconds = arena_array(arena, (size_t)work->runs, sizeof(double));
     work->info = arena_alloc(work->model->arena, sizeof *work->info);
-    TRY(exec_new(arena, model->graph, &how, &exec, err));
+    TRY(make_inputs(work, how.precision, &plan, &samples, &inputs, err));
+    TRY(count_macs(work, &plan, samples, &macs, err));
+    TRY(exec_new(arena, work->model->model->graph, &how, &exec, err));
     TRY(time_runs(work, exec, inputs, err));
     fill_info(work, macs);
     return 0;

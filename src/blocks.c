@@ -135,8 +135,8 @@ static int64_t conv_kernel(const Finder *finder, const Node *conv)
 static bool is_depthwise(const Node *conv)
 {
     const Value *weight = node_input(conv, 1);
-    return node_int(conv, "group", 1) > 1 && weight &&
-           weight->fact.rank >= 3 && weight->fact.dims[1] == 1;
+    return node_int(conv, "group", 1) > 1 && weight && weight->fact.rank >= 3 &&
+           weight->fact.dims[1] == 1;
 }
 
 /* Past layer scales and normalisation to the convolution, past it to what it
@@ -274,8 +274,7 @@ static void find_sum(Finder *finder, const Node *node)
     Sum sum = {.count = 0};
     Tally tally = {0};
     if (!joins_branches(finder, node) || is_inner(finder, node) ||
-        !collect(finder, node, &sum) ||
-        !tally_branches(finder, &sum, &tally))
+        !collect(finder, node, &sum) || !tally_branches(finder, &sum, &tally))
         return;
     const char *kind = sum_kind(&sum, &tally);
     if (kind)

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "api.h"
 #include "graph/dump.h"
@@ -81,8 +82,8 @@ int api_fail(rp_error *error, const Err *err, const char *where)
     return -1;
 }
 
-int api_on_model(rp_model *model, Work *work, void *context,
-                 const char *where, rp_error *error)
+int api_on_model(rp_model *model, Work *work, void *context, const char *where,
+                 rp_error *error)
 {
     Err err = {0};
     if (model->broken)
@@ -90,6 +91,13 @@ int api_on_model(rp_model *model, Work *work, void *context,
     else if (api_guard(model->arena, work, context, &err) == 0)
         return 0;
     return api_fail(error, &err, where);
+}
+
+double api_seconds(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
 /* ---- Opening and closing ---- */
@@ -108,8 +116,8 @@ static int open_work(void *context, Err *err)
     Arena *arena = model->arena;
     model->path = arena_strdup(arena, work->path);
     if (work->bytes)
-        TRY(model_read_memory(arena, work->bytes, work->size, model->path,
-                              NULL, &model->model, err));
+        TRY(model_read_memory(arena, work->bytes, work->size, model->path, NULL,
+                              &model->model, err));
     else
         TRY(model_read_file(arena, model->path, NULL, &model->model, err));
     model->model->freeze_initializers = model->options.freeze_initializers;
@@ -135,8 +143,7 @@ static rp_model *model_make(const rp_open_options *options)
 
 /* Makes a model and fills it by the work, whose first member is the model. */
 static rp_model *model_fill(const rp_open_options *options, Work *fill,
-                            rp_model **slot, const char *path,
-                            rp_error *error)
+                            rp_model **slot, const char *path, rp_error *error)
 {
     Err err = {0};
     rp_model *model = *slot = model_make(options);
@@ -154,8 +161,7 @@ rp_model *rp_open(const char *path, const rp_open_options *options,
                   rp_error *error)
 {
     OpenWork work = {.path = path};
-    rp_model *model =
-        model_fill(options, open_work, &work.model, path, error);
+    rp_model *model = model_fill(options, open_work, &work.model, path, error);
     if (model)
         model->is_file = strcmp(path, "-") != 0;
     return model;
@@ -212,8 +218,7 @@ static int sample_work(void *context, Err *err)
     uint64_t seed = work->options->seed ? work->options->seed : 1;
     model->path = arena_strdup(model->arena, work->options->variant);
     return zoo_build(model->arena, work->options,
-                     weights_from_seed(model->arena, seed), &model->model,
-                     err);
+                     weights_from_seed(model->arena, seed), &model->model, err);
 }
 
 rp_model *rp_sample(const rp_sample_options *options, rp_error *error)

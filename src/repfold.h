@@ -55,9 +55,9 @@ RP_API const char *rp_version(void);
 /* ---- Reading and writing ---- */
 
 typedef struct rp_open_options {
-    size_t max_memory;      /* bytes for the model and all work on it; 0: none */
-    int freeze_initializers; /* initializers that are also inputs are constant */
-    int assume_inference; /* training_mode=1 counts as 0, in all work */
+    size_t max_memory; /* bytes for the model and all work on it; 0: any */
+    int freeze_initializers; /* those that are also inputs are constant */
+    int assume_inference;    /* training_mode=1 counts as 0, in all work */
 } rp_open_options;
 
 /* Opens a model; the file is mapped and must not change until rp_close. "-" is

@@ -1,6 +1,5 @@
 /* rp_run: named .npy files, or a folder of the ONNX backend test format. */
 #include <string.h>
-#include <time.h>
 
 #include "api.h"
 #include "exec/exec.h"
@@ -81,9 +80,9 @@ static int check_input(const RunWork *work, const Value *value,
         return 0;
     const char *wanted = "";
     for (int i = 0; i < fact->rank; i++)
-        wanted = arena_printf(arena, "%s%s%s", wanted, i ? "," : "",
-                              dim_text(arena, work->graph->model->symbols,
-                                       fact->dims[i]));
+        wanted = arena_printf(
+            arena, "%s%s%s", wanted, i ? "," : "",
+            dim_text(arena, work->graph->model->symbols, fact->dims[i]));
     return err_set(err, ERR_BAD_INPUT, "%s: input %s is [%s], not %s", file,
                    value->name, wanted,
                    shape_text(arena, tensor->rank, tensor->dims));
@@ -132,13 +131,12 @@ static int read_folder(RunWork *work, Err *err)
 
 /* ---- Outputs ---- */
 
-static int write_output(RunWork *work, size_t index, const char *file,
-                        Err *err)
+static int write_output(RunWork *work, size_t index, const char *file, Err *err)
 {
     const void *bytes;
     size_t size;
-    const Tensor *tensor = array_to_tensor(
-        work->scratch, work->outputs[index], work->precision);
+    const Tensor *tensor =
+        array_to_tensor(work->scratch, work->outputs[index], work->precision);
     TRY(npy_write(work->scratch, tensor, &bytes, &size, err));
     return file_save(work->scratch, file, bytes, size, err);
 }
@@ -186,10 +184,10 @@ static int compare_output(RunWork *work, int index, Err *err)
     compare_arrays(y, wanted, &tolerance, &comparison);
     if (comparison.result == COMPARE_EQUAL || work->result->mismatch)
         return 0;
-    work->result->mismatch = arena_printf(
-        work->model->arena, "output %s, %s: %s",
-        work->graph->outputs[index]->name, file,
-        compare_text(work->scratch, &comparison, y, wanted));
+    work->result->mismatch =
+        arena_printf(work->model->arena, "output %s, %s: %s",
+                     work->graph->outputs[index]->name, file,
+                     compare_text(work->scratch, &comparison, y, wanted));
     return 0;
 }
 
@@ -202,13 +200,6 @@ static int compare_folder(RunWork *work, Err *err)
 }
 
 /* ---- The run ---- */
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static int execute(RunWork *work, Err *err)
 {
@@ -226,9 +217,9 @@ static int execute(RunWork *work, Err *err)
     work->outputs =
         arena_array(arena, work->graph->output_count + 1, sizeof(Array *));
     TRY(exec_new(arena, work->graph, &options, &exec, err));
-    double start = now();
+    double start = api_seconds();
     TRY(exec_run(exec, arena, arrays, work->outputs, err));
-    work->result->seconds = now() - start;
+    work->result->seconds = api_seconds() - start;
     return 0;
 }
 

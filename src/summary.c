@@ -30,8 +30,7 @@ static double fact_count(const Symbols *symbols, const Fact *fact, int first,
 
 /* A kernel's elements but for its first axis: of Conv (Cin/group, kernel), of
  * ConvTranspose (Cout/group, kernel). */
-static double kernel_taps(const Symbols *symbols, const Node *node,
-                          bool *exact)
+static double kernel_taps(const Symbols *symbols, const Node *node, bool *exact)
 {
     const Value *weight = node_input(node, 1);
     return weight ? fact_count(symbols, &weight->fact, 1, exact) : 0;
@@ -91,9 +90,9 @@ static void census_add(Census *census, const Node *node)
         entry = arena_alloc(census->arena, sizeof *entry);
         entry->op = name;
         map_put(census->seen, name, entry);
-        census->counts = arena_grow(census->arena, census->counts,
-                                    &census->capacity, census->count + 1,
-                                    sizeof(rp_op_count *));
+        census->counts =
+            arena_grow(census->arena, census->counts, &census->capacity,
+                       census->count + 1, sizeof(rp_op_count *));
         census->counts[census->count++] = entry;
     }
     entry->count++;
@@ -124,8 +123,7 @@ static int by_frequency(const void *a, const void *b)
     return strcmp(x->op, y->op);
 }
 
-static void summarize_ops(Arena *arena, const Graph *graph,
-                          rp_summary *summary)
+static void summarize_ops(Arena *arena, const Graph *graph, rp_summary *summary)
 {
     Census census = {.arena = arena, .seen = map_new(arena)};
     census_walk(&census, graph);
@@ -265,9 +263,8 @@ static void stage_add(StageList *list, const Node *node)
     if (size) {
         list->current = stage_of_size(list, size);
         list->current->convs++;
-        list->current->channels =
-            dim_text(list->arena, list->symbols,
-                     node_output(node, 0)->fact.dims[1]);
+        list->current->channels = dim_text(list->arena, list->symbols,
+                                           node_output(node, 0)->fact.dims[1]);
     }
     if (!list->current)
         return;
@@ -316,8 +313,8 @@ static const char *producer_text(Arena *arena, const Model *model)
     const char *name = model->producer_name ? model->producer_name : "";
     const char *version =
         model->producer_version ? model->producer_version : "";
-    return arena_printf(arena, "%s%s%s", name,
-                        *name && *version ? " " : "", version);
+    return arena_printf(arena, "%s%s%s", name, *name && *version ? " " : "",
+                        version);
 }
 
 static int summary_work(void *context, Err *err)
@@ -348,8 +345,7 @@ static int summary_work(void *context, Err *err)
 int rp_summarize(rp_model *model, const rp_summary **summary, rp_error *error)
 {
     SummaryWork work = {.model = model};
-    int status =
-        api_on_model(model, summary_work, &work, model->path, error);
+    int status = api_on_model(model, summary_work, &work, model->path, error);
     *summary = status < 0 ? NULL : work.summary;
     return status;
 }

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pty.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,8 +72,7 @@ static void remove_folder(const char *path)
     DIR *dir = opendir(path);
     ck_assert_ptr_nonnull(dir);
     for (struct dirent *entry; (entry = readdir(dir));) {
-        if (strcmp(entry->d_name, ".") == 0 ||
-            strcmp(entry->d_name, "..") == 0)
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         snprintf(entry_path, sizeof entry_path, "%s/%s", path, entry->d_name);
         if (unlink(entry_path) < 0)
@@ -118,41 +118,47 @@ static void slurp(const char *path, char *text, size_t size)
         fclose(file);
 }
 
+static void exec_program(const char *program, const char *const *arguments)
+{
+    const char *argv[64] = {program};
+    for (int i = 0; arguments[i] && i < 62; i++)
+        argv[i + 1] = arguments[i];
+    if (chdir(folder) == 0)
+        execv(program, (char *const *)argv);
+    _exit(126);
+}
+
 static void run_child(const char *program, const char *input,
                       const char *output, const char *const *arguments)
 {
-    const char *argv[64] = {program};
-    int count = 1;
-    while (arguments[count - 1] && count < 63) {
-        argv[count] = arguments[count - 1];
-        count++;
-    }
     redirect(input ? input : "/dev/null", O_RDONLY, STDIN_FILENO);
     redirect(output, O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
     redirect(join(outside, "stderr"), O_WRONLY | O_CREAT | O_TRUNC,
              STDERR_FILENO);
-    if (chdir(folder) == 0)
-        execv(program, (char *const *)argv);
-    _exit(126);
+    exec_program(program, arguments);
+}
+
+static int wait_child(pid_t child)
+{
+    int status;
+    ck_assert_int_gt(child, 0);
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static int run_program(const char *program, const char *input,
                        const char *output, const char *const *arguments)
 {
     const char *captured = join(outside, "stdout");
-    int status;
     fflush(NULL);
     pid_t child = fork();
     if (child == 0)
         run_child(program, input, output ? output : captured, arguments);
-    ck_assert_int_gt(child, 0);
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    cli.status = wait_child(child);
     cli.out[0] = '\0';
     if (!output)
         slurp(captured, cli.out, sizeof cli.out);
     slurp(join(outside, "stderr"), cli.err, sizeof cli.err);
-    cli.status = WIFEXITED(status) ? WEXITSTATUS(status)
-                                   : 128 + WTERMSIG(status);
     return cli.status;
 }
 
@@ -166,6 +172,25 @@ int cli_run_with(const char *input, const char *output,
 {
     return run_program(built("repfold"), input ? cli_path(input) : NULL,
                        output ? cli_path(output) : NULL, arguments);
+}
+
+int cli_run_terminal(const char *const *arguments)
+{
+    int terminal;
+    size_t used = 0;
+    const char *program = built("repfold");
+    fflush(NULL);
+    pid_t child = forkpty(&terminal, NULL, NULL, NULL);
+    if (child == 0)
+        exec_program(program, arguments);
+    /* When the other side closes, a terminal's read fails instead of ending. */
+    for (ssize_t got = 1; got > 0 && used < sizeof cli.out - 1;) {
+        got = read(terminal, cli.out + used, sizeof cli.out - 1 - used);
+        used += got > 0 ? (size_t)got : 0;
+    }
+    cli.out[used] = cli.err[0] = '\0';
+    close(terminal);
+    return cli.status = wait_child(child);
 }
 
 int cli_program(const char *program, const char *const *arguments)
@@ -221,14 +246,12 @@ void cli_assert_trouble(const char *code, const char *text)
     char ending[64];
     snprintf(ending, sizeof ending, " [%s]\n", code);
     size_t length = strlen(cli.err), tail = strlen(ending);
-    ck_assert_msg(cli.status == 2, "status %d, not 2: %s", cli.status,
-                  cli.err);
+    ck_assert_msg(cli.status == 2, "status %d, not 2: %s", cli.status, cli.err);
     ck_assert_str_eq(cli.out, "");
     ck_assert_msg(strncmp(cli.err, "repfold: ", 9) == 0 && length > tail &&
                       strcmp(cli.err + length - tail, ending) == 0,
                   "not an error line with%s: %s", ending, cli.err);
     ck_assert_msg(strchr(cli.err, '\n') == cli.err + length - 1,
                   "more than one line: %s", cli.err);
-    ck_assert_msg(strstr(cli.err, text), "\"%s\" is not in: %s", text,
-                  cli.err);
+    ck_assert_msg(strstr(cli.err, text), "\"%s\" is not in: %s", text, cli.err);
 }

@@ -22,9 +22,12 @@ void cli_teardown(void);
 /* Runs it in the folder; the arguments end with NULL. */
 int cli_run(const char *const *arguments);
 #define REPFOLD(...) cli_run((const char *const[]){__VA_ARGS__, NULL})
-/* The same with standard input and output from and to files; NULL is neither. */
+/* The same with standard input and output from and to files; NULL is neither.
+ */
 int cli_run_with(const char *input, const char *output,
                  const char *const *arguments);
+/* The same on a terminal, where standard output and error are one. */
+int cli_run_terminal(const char *const *arguments);
 /* Any program of the build folder: "samples/verify_files". */
 int cli_program(const char *program, const char *const *arguments);
 

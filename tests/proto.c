@@ -84,20 +84,18 @@ static void put_value(Proto *graph, int field, const char *name, int rank,
     proto_message(graph, field, &value);
 }
 
-void proto_input(Proto *graph, const char *name, int rank,
-                 const int64_t *dims)
+void proto_input(Proto *graph, const char *name, int rank, const int64_t *dims)
 {
     put_value(graph, 11, name, rank, dims);
 }
 
-void proto_output(Proto *graph, const char *name, int rank,
-                  const int64_t *dims)
+void proto_output(Proto *graph, const char *name, int rank, const int64_t *dims)
 {
     put_value(graph, 12, name, rank, dims);
 }
 
-void proto_weight(Proto *graph, const char *name, int rank,
-                  const int64_t *dims, const float *values)
+void proto_weight(Proto *graph, const char *name, int rank, const int64_t *dims,
+                  const float *values)
 {
     Proto tensor = {.size = 0};
     size_t count = 1;

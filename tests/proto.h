@@ -20,12 +20,11 @@ void proto_message(Proto *message, int field, const Proto *inner);
 void proto_node(Proto *graph, const char *op, const char *inputs,
                 const char *outputs);
 /* float32, of that shape. */
-void proto_input(Proto *graph, const char *name, int rank,
-                 const int64_t *dims);
+void proto_input(Proto *graph, const char *name, int rank, const int64_t *dims);
 void proto_output(Proto *graph, const char *name, int rank,
                   const int64_t *dims);
-void proto_weight(Proto *graph, const char *name, int rank,
-                  const int64_t *dims, const float *values);
+void proto_weight(Proto *graph, const char *name, int rank, const int64_t *dims,
+                  const float *values);
 /* The ModelProto of a graph, IR 8, opset 17. */
 void proto_model(Proto *model, const Proto *graph);
 

@@ -43,9 +43,8 @@ END_TEST
 
 START_TEST(test_convert_takes_its_result_as_it_is)
 {
-    ck_assert_int_eq(REPFOLD("convert", "-q", cli_fixture(SMALL), "-o",
-                             "once.onnx"),
-                     0);
+    ck_assert_int_eq(
+        REPFOLD("convert", "-q", cli_fixture(SMALL), "-o", "once.onnx"), 0);
     ck_assert_str_eq(cli.out, "");
     ck_assert_int_eq(REPFOLD("convert", "once.onnx", "-o", "twice.onnx"), 0);
     ck_assert_ptr_nonnull(strstr(cli.out, "nothing to fold"));
@@ -70,9 +69,9 @@ START_TEST(test_require_change)
     ck_assert_int_eq(REPFOLD("convert", "-q", cli_fixture(SMALL), "-o",
                              "once.onnx", "--require-change"),
                      0);
-    ck_assert_int_eq(REPFOLD("convert", "once.onnx", "-o", "twice.onnx",
-                             "--require-change"),
-                     1);
+    ck_assert_int_eq(
+        REPFOLD("convert", "once.onnx", "-o", "twice.onnx", "--require-change"),
+        1);
     ck_assert_ptr_nonnull(strstr(cli.out, "nothing was written"));
     ck_assert(!cli_exists("twice.onnx"));
 }
@@ -87,9 +86,8 @@ START_TEST(test_in_place)
     char *bytes = cli_read(cli_fixture(SMALL), &size);
     cli_write("model.onnx", bytes, size);
     free(bytes);
-    ck_assert_int_eq(REPFOLD("convert", "-q", "model.onnx", "--in-place",
-                             "--no-verify"),
-                     0);
+    ck_assert_int_eq(
+        REPFOLD("convert", "-q", "model.onnx", "--in-place", "--no-verify"), 0);
     ck_assert(cli_same("model.onnx", "out.onnx"));
     ck_assert_int_eq(cli_count(), 2);
 }
@@ -98,12 +96,11 @@ END_TEST
 /* The model goes through pipes, the report does not mix with it. */
 START_TEST(test_standard_input_and_output)
 {
-    ck_assert_int_eq(REPFOLD("convert", "-q", cli_fixture(SMALL), "-o",
-                             "out.onnx"),
-                     0);
-    int status = cli_run_with(
-        cli_fixture(SMALL), "piped.onnx",
-        (const char *const[]){"convert", "-", "-o", "-", NULL});
+    ck_assert_int_eq(
+        REPFOLD("convert", "-q", cli_fixture(SMALL), "-o", "out.onnx"), 0);
+    int status =
+        cli_run_with(cli_fixture(SMALL), "piped.onnx",
+                     (const char *const[]){"convert", "-", "-o", "-", NULL});
     ck_assert_int_eq(status, 0);
     ck_assert(cli_same("out.onnx", "piped.onnx"));
     ck_assert_ptr_nonnull(strstr(cli.err, "verdict  equivalent"));
@@ -148,9 +145,8 @@ END_TEST
 
 START_TEST(test_dump_after_writes_nothing)
 {
-    ck_assert_int_eq(REPFOLD("convert", cli_fixture(SMALL), "--dump-after",
-                             "sum"),
-                     0);
+    ck_assert_int_eq(
+        REPFOLD("convert", cli_fixture(SMALL), "--dump-after", "sum"), 0);
     ck_assert_ptr_nonnull(strstr(cli.out, "Conv"));
     ck_assert_ptr_nonnull(strstr(cli.out, "logits"));
     ck_assert_int_eq(cli_count(), 0);
@@ -161,9 +157,8 @@ START_TEST(test_lint)
 {
     ck_assert_int_eq(REPFOLD("lint", cli_fixture(SMALL)), 1);
     ck_assert_ptr_nonnull(strstr(cli.out, "can be folded\n  #1 "));
-    ck_assert_int_eq(REPFOLD("convert", "-q", cli_fixture(SMALL), "-o",
-                             "out.onnx"),
-                     0);
+    ck_assert_int_eq(
+        REPFOLD("convert", "-q", cli_fixture(SMALL), "-o", "out.onnx"), 0);
     ck_assert_int_eq(REPFOLD("lint", "out.onnx"), 0);
     ck_assert_ptr_nonnull(strstr(cli.out, "nothing is left to fold"));
     ck_assert_int_eq(REPFOLD("lint", "-q", "out.onnx"), 0);
@@ -174,9 +169,8 @@ END_TEST
 
 START_TEST(test_inspect)
 {
-    ck_assert_int_eq(REPFOLD("inspect",
-                             cli_fixture("mini.ts-preserve-dynbatch.onnx")),
-                     0);
+    ck_assert_int_eq(
+        REPFOLD("inspect", cli_fixture("mini.ts-preserve-dynbatch.onnx")), 0);
     ck_assert_ptr_nonnull(
         strstr(cli.out, "input    image float32[batch,3,64,64]\n"));
     ck_assert_ptr_nonnull(
@@ -185,6 +179,24 @@ START_TEST(test_inspect)
     ck_assert_ptr_nonnull(strstr(cli.out, "RepMixer"));
     ck_assert_ptr_nonnull(strstr(cli.out, "attention"));
     ck_assert_ptr_nonnull(strstr(cli.out, "16x16"));
+}
+END_TEST
+
+START_TEST(test_colour_on_a_terminal_only)
+{
+    const char *const real[] = {"convert", cli_fixture(SMALL), "-o", "out.onnx",
+                                NULL};
+    setenv("TERM", "xterm", 1);
+    unsetenv("NO_COLOR");
+    ck_assert_int_eq(cli_run_terminal(real), 0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "\033[1;32mequivalent\033[0m"));
+    setenv("NO_COLOR", "1", 1);
+    ck_assert_int_eq(cli_run_terminal(real), 0);
+    unsetenv("NO_COLOR");
+    ck_assert_ptr_null(strstr(cli.out, "\033[1;32m"));
+    ck_assert_int_eq(cli_run(real), 0);
+    ck_assert_ptr_null(strchr(cli.out, '\033'));
+    ck_assert_str_eq(cli.err, "");
 }
 END_TEST
 
@@ -227,6 +239,7 @@ Suite *suite_cli_convert(void)
     tcase_add_test(tc, test_dump_after_writes_nothing);
     tcase_add_test(tc, test_lint);
     tcase_add_test(tc, test_inspect);
+    tcase_add_test(tc, test_colour_on_a_terminal_only);
     tcase_add_test(tc, test_sample_is_the_same_for_the_same_seed);
     suite_add_tcase(suite, tc);
     return suite;

@@ -62,8 +62,7 @@ static bool check_one_of(const json_t *rule, const json_t *value)
 static bool check_required(const json_t *rule, const json_t *value)
 {
     for (size_t i = 0; i < json_array_size(rule); i++)
-        if (!json_object_get(value,
-                             json_string_value(json_array_get(rule, i))))
+        if (!json_object_get(value, json_string_value(json_array_get(rule, i))))
             return false;
     return true;
 }
@@ -74,7 +73,8 @@ static bool check_members(const json_t *rule, json_t *value)
     const json_t *others = json_object_get(rule, "additionalProperties");
     const char *key;
     json_t *member;
-    json_object_foreach(value, key, member) {
+    json_object_foreach(value, key, member)
+    {
         const json_t *known = json_object_get(properties, key);
         if (!known && json_is_false(others))
             return false;
@@ -170,9 +170,8 @@ static json_int_t operators(const json_t *report, const char *model,
 
 START_TEST(test_convert)
 {
-    ck_assert_int_eq(REPFOLD("convert", "-q", TRAIN, "-o", "out.onnx",
-                             "--json", "-"),
-                     0);
+    ck_assert_int_eq(
+        REPFOLD("convert", "-q", TRAIN, "-o", "out.onnx", "--json", "-"), 0);
     json_t *report = printed();
     ck_assert(json_is_true(json_object_get(report, "ok")));
     ck_assert_int_eq(operators(report, "before", "BatchNormalization"), 35);
@@ -198,8 +197,8 @@ END_TEST
 
 START_TEST(test_convert_without_verification)
 {
-    ck_assert_int_eq(REPFOLD("convert", TRAIN, "-o", "out.onnx",
-                             "--no-verify", "--json", "report.json"),
+    ck_assert_int_eq(REPFOLD("convert", TRAIN, "-o", "out.onnx", "--no-verify",
+                             "--json", "report.json"),
                      0);
     json_t *report = load(cli_path("report.json"));
     ck_assert(is_valid(schema, report));
@@ -244,8 +243,7 @@ END_TEST
 
 START_TEST(test_bench)
 {
-    ck_assert_int_eq(REPFOLD("bench", TRAIN, "--runs", "3", "--json", "-"),
-                     0);
+    ck_assert_int_eq(REPFOLD("bench", TRAIN, "--runs", "3", "--json", "-"), 0);
     json_t *report = printed();
     double median = json_real_value(json_object_get(report, "median_ms"));
     double least = json_real_value(json_object_get(report, "min_ms"));

@@ -6,7 +6,7 @@
 #include "cli.h"
 #include "suites.h"
 
-static const char *const verbs[] = {"convert", "verify", "lint", "inspect",
+static const char *const verbs[] = {"convert", "verify", "lint",  "inspect",
                                     "run",     "bench",  "sample"};
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 
@@ -189,8 +189,8 @@ END_TEST
 
 START_TEST(test_closed_standard_output_is_trouble)
 {
-    int status = cli_run_with(NULL, "/dev/full",
-                              (const char *const[]){"--help", NULL});
+    int status =
+        cli_run_with(NULL, "/dev/full", (const char *const[]){"--help", NULL});
     ck_assert_int_eq(status, 2);
     ck_assert_ptr_nonnull(strstr(cli.err, "[io]"));
 }

@@ -46,8 +46,8 @@ START_TEST(test_a_conversion_is_its_original)
     ck_assert_int_eq(REPFOLD("convert", "-q", cli_fixture(TRAIN), "-o",
                              "out.onnx", "--no-verify"),
                      0);
-    ck_assert_int_eq(REPFOLD("verify", cli_fixture(TRAIN), "out.onnx",
-                             "--seed", "7", "--samples", "2"),
+    ck_assert_int_eq(REPFOLD("verify", cli_fixture(TRAIN), "out.onnx", "--seed",
+                             "7", "--samples", "2"),
                      0);
     ck_assert_ptr_nonnull(strstr(cli.out, "(2 samples, seed 7)"));
 }
@@ -103,7 +103,8 @@ static void write_npy(const char *name, const char *type, const char *shape,
     char bytes[1024], header[128];
     int length = snprintf(header, sizeof header,
                           "{'descr': '%s', 'fortran_order': False, "
-                          "'shape': (%s), }", type, shape);
+                          "'shape': (%s), }",
+                          type, shape);
     memset(bytes, ' ', 128);
     memcpy(bytes, "\x93NUMPY\x01\x00\x76\x00", 10);
     memcpy(bytes + 10, header, (size_t)length);
@@ -118,9 +119,9 @@ START_TEST(test_run_reads_and_writes_npy)
 {
     write_scale("m.onnx", "Mul", 1.5f);
     write_npy("x.npy", "<f4", "1, 4", values, sizeof values);
-    ck_assert_int_eq(REPFOLD("run", "m.onnx", "--input", "x=x.npy",
-                             "--output", "y=y.npy"),
-                     0);
+    ck_assert_int_eq(
+        REPFOLD("run", "m.onnx", "--input", "x=x.npy", "--output", "y=y.npy"),
+        0);
     size_t size;
     float result[4];
     char *bytes = cli_read("y.npy", &size);
@@ -195,9 +196,8 @@ START_TEST(test_run_backend_folder)
     write_pb("data/output_0.pb", wrong);
     ck_assert_int_eq(REPFOLD("run", "m.onnx", "--data", "data"), 1);
     ck_assert_ptr_nonnull(strstr(cli.out, "differs: output y"));
-    ck_assert_int_eq(REPFOLD("run", "m.onnx", "--data", "data", "--rtol",
-                             "0.1"),
-                     0);
+    ck_assert_int_eq(
+        REPFOLD("run", "m.onnx", "--data", "data", "--rtol", "0.1"), 0);
     REPFOLD("run", "m.onnx", "--data", "absent");
     cli_assert_trouble("io", "absent/input_0.pb");
     REPFOLD("run", "m.onnx", "--data", "data", "--output", "y=y.npy");
@@ -231,20 +231,19 @@ START_TEST(test_sample_programs)
                                  (const char *const[]){cli_fixture(TRAIN),
                                                        "out.onnx", NULL}),
                      0);
-    ck_assert_int_eq(REPFOLD("convert", "-q", cli_fixture(TRAIN), "-o",
-                             "same.onnx"),
-                     0);
+    ck_assert_int_eq(
+        REPFOLD("convert", "-q", cli_fixture(TRAIN), "-o", "same.onnx"), 0);
     ck_assert(cli_same("out.onnx", "same.onnx"));
     write_scale("a.onnx", "Mul", 1.5f);
     write_scale("b.onnx", "Mul", 2.5f);
-    ck_assert_int_eq(cli_program("samples/verify_files",
-                                 (const char *const[]){"a.onnx", "b.onnx",
-                                                       NULL}),
-                     1);
-    ck_assert_int_eq(cli_program("samples/verify_files",
-                                 (const char *const[]){"a.onnx", "none.onnx",
-                                                       NULL}),
-                     2);
+    ck_assert_int_eq(
+        cli_program("samples/verify_files",
+                    (const char *const[]){"a.onnx", "b.onnx", NULL}),
+        1);
+    ck_assert_int_eq(
+        cli_program("samples/verify_files",
+                    (const char *const[]){"a.onnx", "none.onnx", NULL}),
+        2);
 }
 END_TEST
 

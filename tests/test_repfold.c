@@ -285,12 +285,10 @@ START_TEST(test_blocks_of_fastvit)
         {10, 2, 1, 12, 1, 3},
         {10, 0, 0, 10, 1, 3},
     };
-    static const char *const kinds[] = {"RepMixer", "attention", "CPE",
-                                        "ConvFFN",  "SE",        "large-kernel"};
-    rp_sample_options options = {.variant = variants[_i],
-                                 .width_mult = 0.25,
-                                 .size = 64,
-                                 .classes = 10};
+    static const char *const kinds[] = {
+        "RepMixer", "attention", "CPE", "ConvFFN", "SE", "large-kernel"};
+    rp_sample_options options = {
+        .variant = variants[_i], .width_mult = 0.25, .size = 64, .classes = 10};
     const rp_summary *summary;
     rp_model *model = rp_sample(&options, &error);
     ck_assert_msg(model, "%s", error.message);
