@@ -268,8 +268,10 @@ static int bound_quotient(BoundCall *call, Array **errors, Err *err)
  * takes three roundings, and its products one more. */
 static int bound_batchnorm(BoundCall *call, Array **errors, Err *err)
 {
+    bool trains = node_int(call->node, "training_mode", 0) != 0 &&
+                  !call->node->graph->model->assume_inference;
     for (int i = 1; i < 5; i++)
-        if (call->inputs[i].error)
+        if (call->inputs[i].error || trains)
             return bound_weak(call, errors, err);
     const double *scale = call->inputs[1].value->data;
     const double *bias = call->inputs[2].value->data;
@@ -326,8 +328,9 @@ static double lipschitz(const BoundCall *call)
 static int bound_lipschitz(BoundCall *call, Array **errors, Err *err)
 {
     Bounded in = call->inputs[0];
-    if (call->node->input_count > 1 && call->inputs[1].error)
-        return bound_weak(call, errors, err);
+    for (int i = 1; i < call->node->input_count; i++)
+        if (call->inputs[i].error)
+            return bound_weak(call, errors, err);
     double constant = lipschitz(call), t = 8 * F64_ROUNDOFF;
     errors[0] = blend(call->arena, t, (Bounded){call->outputs[0], NULL});
     double *to = errors[0]->data;
