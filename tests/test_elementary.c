@@ -59,13 +59,13 @@ START_TEST(errors_stay_within_the_stated_bound)
     for (uint64_t i = 0; i < SAMPLES; i++) {
         float x32 = (float)sample(_i, 0, i);
         long double exact = functions[_i].exact((long double)x32);
-        if (exact < FLT_MAX)
+        if (exact < (long double)FLT_MAX)
             worst[0] = fmax(worst[0],
                             distance((long double)functions[_i].f32(x32),
                                      exact, FLT_MANT_DIG, -149));
         double x64 = sample(_i, 1, i);
         exact = functions[_i].exact((long double)x64);
-        if (exact < DBL_MAX)
+        if (exact < (long double)DBL_MAX)
             worst[1] = fmax(worst[1],
                             distance((long double)functions[_i].f64(x64),
                                      exact, DBL_MANT_DIG, -1074));

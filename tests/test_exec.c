@@ -493,6 +493,8 @@ START_TEST(inputs_of_the_wrong_shape_or_type_are_refused)
     Array *x = f64_array(3, 1), *output;
     ck_assert_int_eq(exec_run(exec, arena, &x, &output, &err), -1);
     ck_assert_int_eq(err.code, ERR_BAD_INPUT);
+    ck_assert_str_eq(err.message, "input \"x\" is float32[3] where the model "
+                                  "wants float32[2]");
     err = (Err){0};
     x = f64_array(2, 1);
     x->type = DT_DOUBLE;

@@ -174,6 +174,37 @@ Tensor *array_to_tensor(Arena *arena, const Array *array, Precision precision)
     return tensor;
 }
 
+Array *array_copy(Arena *arena, const Array *array, Precision precision)
+{
+    Array *copy = array_new(arena, array->type, array->rank, array->dims,
+                            precision);
+    size_t size = storage_size(array_storage(array->type, precision));
+    memcpy(copy->data, array->data, (size_t)array->count * size);
+    return copy;
+}
+
+void array_put(const Array *array, Precision precision, int64_t index,
+               double value)
+{
+    switch (array_storage(array->type, precision)) {
+    case STORAGE_F32:
+        ((float *)array->data)[index] = (float)value;
+        break;
+    case STORAGE_F64:
+        ((double *)array->data)[index] = value;
+        break;
+    case STORAGE_I64:
+        ((int64_t *)array->data)[index] =
+            integer_from_real(array->type, value);
+        break;
+    }
+}
+
+bool integer_is_narrow(DType type)
+{
+    return dtype_is_integer(type) && type != DT_INT64 && type != DT_UINT64;
+}
+
 int64_t integer_wrap(DType type, int64_t value)
 {
     switch (type) {

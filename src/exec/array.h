@@ -19,6 +19,14 @@ void array_load(const Array *array, const Tensor *tensor, Precision precision,
 void array_perturb(const Array *array, Precision precision, uint64_t seed,
                    int64_t first, int64_t count);
 
+/* A copy, data and all. */
+Array *array_copy(Arena *arena, const Array *array, Precision precision);
+/* Stores a number, converted to what the array holds. */
+void array_put(const Array *array, Precision precision, int64_t index,
+               double value);
+
+/* True for integer types that int64 arithmetic can leave. */
+bool integer_is_narrow(DType type);
 /* Wraps an integer to its type, as two's complement does; bool is 0 or 1. */
 int64_t integer_wrap(DType type, int64_t value);
 

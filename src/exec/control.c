@@ -96,7 +96,8 @@ static int run_function(StepCall *call, Err *err)
 typedef struct Loop {
     StepCall *call;
     int body, carried, scanned;
-    int64_t trips; /* -1 for no bound */
+    int64_t trips;  /* -1 for no bound */
+    Arena *arena;   /* of the last iteration; NULL before the first */
     Array **values; /* carried, as of now */
     Array ***scans; /* of each iteration */
     size_t done, capacity;
@@ -124,11 +125,24 @@ static Array *scalar_array(Arena *arena, DType type, int64_t value)
     return array;
 }
 
-/* What an iteration makes lives until the loop ends. */
+/* Keeps what an iteration gave for the scanned outputs. */
+static void keep_scans(Loop *loop, Array *const *given)
+{
+    StepCall *call = loop->call;
+    Array **kept = arena_array(call->arena, (size_t)loop->scanned + 1,
+                               sizeof *kept);
+    for (int i = 0; i < loop->scanned; i++)
+        kept[i] = array_copy(call->arena, given[i], call->options->precision);
+    loop->scans = arena_grow(call->arena, loop->scans, &loop->capacity,
+                             loop->done + 1, sizeof *loop->scans);
+    loop->scans[loop->done++] = kept;
+}
+
+/* Carried values live until the next iteration has read them. */
 static int run_iteration(Loop *loop, bool *goes_on, Err *err)
 {
     StepCall *call = loop->call;
-    Arena *arena = call->arena;
+    Arena *arena = arena_child(call->arena);
     Array **inputs =
         arena_array(arena, (size_t)loop->carried + 2, sizeof *inputs);
     inputs[0] = scalar_array(arena, DT_INT64, (int64_t)loop->done);
@@ -144,9 +158,9 @@ static int run_iteration(Loop *loop, bool *goes_on, Err *err)
                        node_text(arena, call->step->node));
     *goes_on = *(const int64_t *)outputs[0]->data != 0;
     loop->values = outputs + 1;
-    loop->scans = arena_grow(arena, loop->scans, &loop->capacity,
-                             loop->done + 1, sizeof *loop->scans);
-    loop->scans[loop->done++] = outputs + 1 + loop->carried;
+    keep_scans(loop, outputs + 1 + loop->carried);
+    arena_free(loop->arena);
+    loop->arena = arena;
     return 0;
 }
 

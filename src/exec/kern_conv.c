@@ -88,13 +88,18 @@ static void *scratch_of(const Conv *conv, int worker)
     return conv->scratch + (size_t)worker * conv->scratch_size;
 }
 
-static void make_scratch(KernelCall *call, Conv *conv, int64_t elements)
+/* rows * columns elements for each worker, in whole cache lines so that workers
+ * do not share one. A size beyond reason is out of memory. */
+static void make_scratch(KernelCall *call, Conv *conv, int64_t rows,
+                         int64_t columns)
 {
     size_t size = conv->is_f32 ? sizeof(float) : sizeof(double);
-    /* Whole cache lines, so that workers do not share one. */
-    conv->scratch_size = ((size_t)elements * size + 63) / 64 * 64;
-    conv->scratch = arena_block(call->arena, (size_t)pool_threads(call->pool),
-                                conv->scratch_size);
+    size_t workers = (size_t)pool_threads(call->pool), bytes;
+    if (__builtin_mul_overflow((size_t)rows * size, (size_t)columns, &bytes) ||
+        bytes > SIZE_MAX / 2)
+        bytes = SIZE_MAX / 2;
+    conv->scratch_size = (bytes + 63) / 64 * 64;
+    conv->scratch = arena_block(call->arena, workers + 1, conv->scratch_size);
 }
 
 static void dense_piece(void *context, int worker, int64_t begin, int64_t end)
@@ -148,7 +153,7 @@ static void run_dense(KernelCall *call, Conv *conv)
 {
     choose_tiles(conv);
     int64_t depth = conv->group_in * conv->window.kernel_size;
-    make_scratch(call, conv, conv->is_pointwise ? 0 : depth * conv->tile_size);
+    make_scratch(call, conv, conv->is_pointwise ? 0 : depth, conv->tile_size);
     pool_run(call->pool,
              conv->images * conv->groups * conv->tile_count *
                  conv->channel_count,
@@ -203,8 +208,7 @@ static void run_depthwise(KernelCall *call, Conv *conv)
     if (d.band < 1)
         d.band = 1;
     d.bands = divide_up(w->out[1], d.band);
-    make_scratch(call, conv,
-                 ((d.band - 1) * w->stride[1] + halo) * d.row_size);
+    make_scratch(call, conv, (d.band - 1) * w->stride[1] + halo, d.row_size);
     pool_run(call->pool, conv->images * conv->groups * d.bands, 1,
              depthwise_piece, &d);
 }
@@ -298,8 +302,7 @@ int kernel_conv_transpose(KernelCall *call, Err *err)
     Conv conv;
     TRY(conv_make(call, true, &conv, err));
     TRY(check_blas(&conv, err));
-    make_scratch(call, &conv,
-                 conv.window.kernel_size * conv.window.in_size);
+    make_scratch(call, &conv, conv.window.kernel_size, conv.window.in_size);
     pool_run(call->pool, conv.images * conv.groups * conv.group_out, 1,
              transposed_piece, &conv);
     return 0;

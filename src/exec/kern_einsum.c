@@ -196,17 +196,11 @@ static void sum_element(const EinsumTask *task, const int64_t *origin,
         sum += product;
         integer += integers;
     }
-    switch (kernel_storage(call, out)) {
-    case STORAGE_F32:
-        ((float *)out->data)[position] = (float)sum;
-        break;
-    case STORAGE_F64:
-        ((double *)out->data)[position] = sum;
-        break;
-    case STORAGE_I64:
+    if (kernel_storage(call, out) == STORAGE_I64)
         ((int64_t *)out->data)[position] =
             integer_wrap(out->type, (int64_t)integer);
-    }
+    else
+        array_put(out, call->precision, position, sum);
 }
 
 static void einsum_piece(void *context, int worker, int64_t begin, int64_t end)

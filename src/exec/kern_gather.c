@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "exec/move.h"
-#include "exec/simd.h"
 
 static size_t element_size(const KernelCall *call)
 {
@@ -74,7 +73,7 @@ int kernel_gather(KernelCall *call, Err *err)
 
 /* Where in `data` an element of an index array points: its own position but
  * for the axis, whose place the index takes. */
-static int64_t element_place(const Array *data, const Array *indices, int axis,
+static int64_t element_place(const Array *indices, int axis,
                              const int64_t *strides, int64_t position,
                              int64_t index)
 {
@@ -84,7 +83,6 @@ static int64_t element_place(const Array *data, const Array *indices, int axis,
             place += position % indices->dims[i] * strides[i];
         position /= indices->dims[i];
     }
-    (void)data;
     return place;
 }
 
@@ -111,8 +109,7 @@ int kernel_gather_elements(KernelCall *call, Err *err)
     dims_strides(in->rank, in->dims, strides);
     char *out = call->outputs[0]->data;
     for (int64_t i = 0; i < indices->count; i++) {
-        int64_t from =
-            element_place(in, indices, axis, strides, i, places[i]);
+        int64_t from = element_place(indices, axis, strides, i, places[i]);
         memcpy(out + (size_t)i * size,
                (const char *)in->data + (size_t)from * size, size);
     }
@@ -221,8 +218,7 @@ int kernel_scatter_elements(KernelCall *call, Err *err)
     dims_strides(in->rank, in->dims, strides);
     for (int64_t i = 0; i < indices->count; i++)
         meet(call, meeting, call->outputs[0],
-             element_place(in, indices, axis, strides, i, places[i]), updates,
-             i);
+             element_place(indices, axis, strides, i, places[i]), updates, i);
     return 0;
 }
 

@@ -4,22 +4,6 @@
 
 #include "exec/move.h"
 
-static void store(const KernelCall *call, const Array *array, int64_t index,
-                  double value)
-{
-    switch (kernel_storage(call, array)) {
-    case STORAGE_F32:
-        ((float *)array->data)[index] = (float)value;
-        break;
-    case STORAGE_F64:
-        ((double *)array->data)[index] = value;
-        break;
-    case STORAGE_I64:
-        ((int64_t *)array->data)[index] = integer_from_real(array->type, value);
-        break;
-    }
-}
-
 /* The tensor of a Constant in any of its numeric forms. */
 static int constant_tensor(KernelCall *call, Tensor *view, Err *err)
 {
@@ -141,7 +125,7 @@ int kernel_range(KernelCall *call, Err *err)
                 (int64_t)((uint64_t)kernel_int(call, start, 0) +
                           (uint64_t)i * (uint64_t)kernel_int(call, delta, 0));
         else
-            store(call, out, i, from + (double)i * step);
+            array_put(out, call->precision, i, from + (double)i * step);
     return 0;
 }
 
@@ -155,7 +139,7 @@ int kernel_eye_like(KernelCall *call, Err *err)
     move_fill(call, out, &(int64_t){0});
     for (int64_t i = 0; i < out->dims[0]; i++)
         if (i + k >= 0 && i + k < out->dims[1])
-            store(call, out, i * out->dims[1] + i + k, 1);
+            array_put(out, call->precision, i * out->dims[1] + i + k, 1);
     return 0;
 }
 
@@ -197,6 +181,6 @@ int kernel_dropout(KernelCall *call, Err *err)
     if (call->outputs[0]->data != in->data)
         memcpy(call->outputs[0]->data, in->data, (size_t)in->count * size);
     for (int64_t i = 0; mask && i < mask->count; i++)
-        store(call, mask, i, 1);
+        array_put(mask, call->precision, i, 1);
     return 0;
 }

@@ -114,11 +114,11 @@ typedef struct Map {
     char *out;
     size_t in_size, out_size;
     DType wrap;
-} MapTask;
+} Map;
 
 static void map_piece(void *context, int worker, int64_t begin, int64_t end)
 {
-    const MapTask *map = context;
+    const Map *map = context;
     char *out = map->out + (size_t)begin * map->out_size;
     (void)worker;
     map->row(map->in + (size_t)begin * map->in_size, out, end - begin,
@@ -144,14 +144,14 @@ static int map_array(KernelCall *call, const MapRows *rows,
 {
     const Array *in = call->inputs[0], *out = call->outputs[0];
     Storage storage = kernel_storage(call, in);
-    MapTask map = {.row = pick_row(rows, storage, in->type),
+    Map map = {.row = pick_row(rows, storage, in->type),
                    .numbers = numbers,
                    .in = in->data,
                    .out = out->data,
                    .in_size = storage_size(storage),
                    .out_size = storage_size(kernel_storage(call, out)),
-                   .wrap = dtype_is_integer(out->type) ? out->type
-                                                       : DT_UNDEFINED};
+                   .wrap = integer_is_narrow(out->type) ? out->type
+                                                        : DT_UNDEFINED};
     if (!map.row)
         return err_set(err, ERR_UNSUPPORTED_TYPE, "it is not defined on %s",
                        dtype_name(in->type));

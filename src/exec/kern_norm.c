@@ -100,15 +100,12 @@ static double channel_moment(const BatchNorm *b, int64_t channel,
     return squared ? squares : sum;
 }
 
-static void set_real(const KernelCall *call, const Array *array, int64_t index,
-                     double value)
+static void put_output(const KernelCall *call, int slot, int64_t index,
+                       double value)
 {
-    if (!array)
-        return;
-    if (is_f32(call))
-        ((float *)array->data)[index] = (float)value;
-    else
-        ((double *)array->data)[index] = value;
+    const Array *output = kernel_output(call, slot);
+    if (output)
+        array_put(output, call->precision, index, value);
 }
 
 /* training_mode: the batch's own moments replace the given ones, which are
@@ -121,12 +118,12 @@ static void use_batch_moments(KernelCall *call, BatchNorm *b, double *variance)
     for (int64_t c = 0; c < b->channels; c++) {
         double mean = channel_moment(b, c, 0, false) / (double)count;
         double spread = channel_moment(b, c, mean, true) / (double)count;
-        set_real(call, kernel_output(call, 1), c,
+        put_output(call, 1, c,
                  b->mean[c] * momentum + mean * (1 - momentum));
-        set_real(call, kernel_output(call, 2), c,
+        put_output(call, 2, c,
                  variance[c] * momentum + spread * (1 - momentum));
-        set_real(call, kernel_output(call, 3), c, mean);
-        set_real(call, kernel_output(call, 4), c, spread);
+        put_output(call, 3, c, mean);
+        put_output(call, 4, c, spread);
         b->mean[c] = mean;
         variance[c] = spread;
     }
@@ -138,7 +135,7 @@ static void keep_moments(const KernelCall *call, const BatchNorm *b,
 {
     for (int output = 1; output <= 4; output++)
         for (int64_t c = 0; c < b->channels; c++)
-            set_real(call, kernel_output(call, output), c,
+            put_output(call, output, c,
                      output % 2 ? b->mean[c] : variance[c]);
 }
 

@@ -337,12 +337,8 @@ static void extrapolate(KernelCall *call, const Taps *taps)
             outside = outside || taps[axis].outside[rest % out->dims[axis]];
             rest /= out->dims[axis];
         }
-        if (!outside)
-            continue;
-        if (call->precision == PRECISION_F32)
-            ((float *)out->data)[i] = (float)value;
-        else
-            ((double *)out->data)[i] = value;
+        if (outside)
+            array_put(out, call->precision, i, value);
     }
 }
 
@@ -398,11 +394,8 @@ int kernel_upsample(KernelCall *call, Err *err)
         int64_t dims[] = {(int64_t)attr->count};
         Array *given = array_new(call->arena, DT_FLOAT, 1, dims,
                                  call->precision);
-        for (size_t i = 0; i < attr->count; i++)
-            if (call->precision == PRECISION_F32)
-                ((float *)given->data)[i] = attr->floats[i];
-            else
-                ((double *)given->data)[i] = (double)attr->floats[i];
+        for (int64_t i = 0; i < dims[0]; i++)
+            array_put(given, call->precision, i, (double)attr->floats[i]);
         scales = given;
     }
     return resize(&old, &r, scales, NULL, NULL, err);

@@ -209,11 +209,8 @@ int kernel_cum_sum(KernelCall *call, Err *err)
             uint64_t integer_before = integer;
             sum += kernel_real(call, in, at);
             integer += (uint64_t)kernel_int(call, in, at);
-            double real = exclusive ? before : sum;
-            if (line.storage == STORAGE_F32)
-                ((float *)out->data)[at] = (float)real;
-            else if (line.storage == STORAGE_F64)
-                ((double *)out->data)[at] = real;
+            if (line.storage != STORAGE_I64)
+                array_put(out, call->precision, at, exclusive ? before : sum);
             else
                 ((int64_t *)out->data)[at] = integer_wrap(
                     in->type, (int64_t)(exclusive ? integer_before : integer));

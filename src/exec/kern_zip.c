@@ -200,12 +200,6 @@ static ZipRow *pick_row(const ZipRows *rows, Storage storage, DType type)
     return type == DT_UINT64 ? rows->u64 : rows->i64;
 }
 
-static bool needs_wrap(const Array *out)
-{
-    return dtype_is_integer(out->type) && out->type != DT_INT64 &&
-           out->type != DT_UINT64 && out->type != DT_BOOL;
-}
-
 /* out = left (op) right, broadcast to out's shape. */
 static int zip_arrays(KernelCall *call, const ZipRows *rows, const Array *left,
                       const Array *right, const Array *out, Err *err)
@@ -217,7 +211,9 @@ static int zip_arrays(KernelCall *call, const ZipRows *rows, const Array *left,
                .out = out->data,
                .size = storage_size(storage),
                .out_size = storage_size(kernel_storage(call, out)),
-               .wrap = needs_wrap(out) ? out->type : DT_UNDEFINED};
+               .wrap = integer_is_narrow(out->type) && out->type != DT_BOOL
+                           ? out->type
+                           : DT_UNDEFINED};
     if (!zip.row)
         return err_set(err, ERR_UNSUPPORTED_TYPE, "it is not defined on %s",
                        dtype_name(left->type));
@@ -283,13 +279,8 @@ static const Array *in_type_of(KernelCall *call, const Array *array,
         return array;
     Array *copy = array_new(call->arena, like->type, array->rank, array->dims,
                             call->precision);
-    for (int64_t i = 0; i < array->count; i++) {
-        double value = kernel_real(call, array, i);
-        if (storage == STORAGE_F32)
-            ((float *)copy->data)[i] = (float)value;
-        else
-            ((double *)copy->data)[i] = value;
-    }
+    for (int64_t i = 0; i < array->count; i++)
+        array_put(copy, call->precision, i, kernel_real(call, array, i));
     return copy;
 }
 
@@ -316,19 +307,8 @@ int kernel_pow(KernelCall *call, Err *err)
     TRY(zip_arrays(&wide, &zips[OP_Pow], in_type_of(&wide, base, &like), real,
                    power, err));
     for (int64_t i = 0; i < out->count; i++)
-        ((int64_t *)out->data)[i] =
-            integer_from_real(out->type, ((double *)power->data)[i]);
+        array_put(out, PRECISION_F64, i, ((double *)power->data)[i]);
     return 0;
-}
-
-static void scale_real(const KernelCall *call, const Array *array, int parts)
-{
-    Storage storage = kernel_storage(call, array);
-    for (int64_t i = 0; i < array->count; i++)
-        if (storage == STORAGE_F32)
-            ((float *)array->data)[i] /= (float)parts;
-        else
-            ((double *)array->data)[i] /= parts;
 }
 
 /* Sum, Max, Min, Mean: any number of inputs, taken from the left. A lone one
@@ -344,8 +324,9 @@ int kernel_zip_all(KernelCall *call, Err *err)
         TRY(zip_arrays(call, &zips[op], left, call->inputs[i], out, err));
         left = out;
     }
-    if (op == OP_Mean)
-        scale_real(call, out, call->input_count);
+    for (int64_t i = 0; op == OP_Mean && i < out->count; i++)
+        array_put(out, call->precision, i,
+                  kernel_real(call, out, i) / call->input_count);
     return 0;
 }
 

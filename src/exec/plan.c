@@ -1,6 +1,7 @@
 #include "exec/plan.h"
 
 #include <cblas.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -320,12 +321,21 @@ static int plan_graph(Exec *exec, Err *err)
     return load_constants(exec, err);
 }
 
+static void limit_blas(void)
+{
+    openblas_set_num_threads(1);
+}
+
+void blas_take_one_thread(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, limit_blas);
+}
+
 int exec_new(Arena *arena, const Graph *graph, const ExecOptions *options,
              Exec **out, Err *err)
 {
-    /* The pool shares the work out; a BLAS that did so too would get in its
-     * way, and its results would depend on the number of threads. */
-    openblas_set_num_threads(1);
+    blas_take_one_thread();
     Exec *exec = arena_alloc(arena, sizeof *exec);
     exec->arena = arena;
     exec->graph = graph;

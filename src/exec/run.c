@@ -1,8 +1,8 @@
-#include <cblas.h>
 #include <string.h>
 #include <time.h>
 
 #include "exec/plan.h"
+#include "graph/dump.h"
 
 /* What a slot holds while the graph runs. */
 typedef struct Holder {
@@ -212,15 +212,6 @@ static int run_step(Run *run, const Step *step, Arena *arena, Err *err)
 
 /* ---- Graphs ---- */
 
-static Array *copy_array(Arena *arena, const Array *array, Precision precision)
-{
-    Array *copy = array_new(arena, array->type, array->rank, array->dims,
-                            precision);
-    size_t size = storage_size(array_storage(array->type, precision));
-    memcpy(copy->data, array->data, (size_t)array->count * size);
-    return copy;
-}
-
 static int run_steps(Run *run, Err *err)
 {
     for (size_t i = 0; i < run->exec->step_count; i++) {
@@ -237,7 +228,7 @@ static int copy_outputs(Run *run, Arena *arena, Array **outputs, Err *err)
     for (size_t i = 0; i < run->exec->output_count; i++) {
         Array *value;
         TRY(hold(run, run->exec->outputs[i], &value, err));
-        outputs[i] = copy_array(arena, value, run->exec->options.precision);
+        outputs[i] = array_copy(arena, value, run->exec->options.precision);
         read_done(run, run->exec->outputs[i]);
     }
     return 0;
@@ -265,24 +256,25 @@ int plan_run(Exec *exec, Arena *arena, Array *const *inputs,
 }
 
 /* The declared type and shape must allow the array. */
-static int check_input(const Exec *exec, const Value *value,
-                       const Array *array, Err *err)
+static int check_input(Arena *arena, const Symbols *symbols,
+                       const Value *value, const Array *array, Err *err)
 {
-    const Fact *fact = &value->fact;
-    bool fits = fact->rank < 0 || fact->rank == array->rank;
-    for (int i = 0; fits && i < fact->rank; i++)
-        fits = fact->dims[i] < 0 || fact->dims[i] == array->dims[i];
-    if (!fits)
-        return err_set(err, ERR_BAD_INPUT,
-                       "input \"%s\" does not have the shape the model wants",
-                       value->name);
-    if (fact->type != DT_UNDEFINED && fact->type != array->type)
-        return err_set(err, ERR_BAD_INPUT,
-                       "input \"%s\" is %s where the model wants %s",
-                       value->name, dtype_name(array->type),
-                       dtype_name(fact->type));
-    (void)exec;
-    return 0;
+    const Fact *wanted = &value->fact;
+    bool fits = (wanted->rank < 0 || wanted->rank == array->rank) &&
+                (wanted->type == DT_UNDEFINED || wanted->type == array->type);
+    for (int i = 0; fits && i < wanted->rank; i++)
+        fits = wanted->dims[i] < 0 || wanted->dims[i] == array->dims[i];
+    if (fits)
+        return 0;
+    Fact given = {.type = array->type, .rank = array->rank, .int_count = -1};
+    memcpy(given.dims, array->dims, sizeof given.dims);
+    Text text = {.arena = arena};
+    text_escaped(&text, value->name);
+    text_printf(&text, "\" is ");
+    text_fact(&text, symbols, &given);
+    text_printf(&text, " where the model wants ");
+    text_fact(&text, symbols, wanted);
+    return err_set(err, ERR_BAD_INPUT, "input \"%s", text.bytes);
 }
 
 int exec_run(Exec *exec, Arena *arena, Array *const *inputs, Array **outputs,
@@ -291,15 +283,15 @@ int exec_run(Exec *exec, Arena *arena, Array *const *inputs, Array **outputs,
     size_t given = 0;
     for (size_t i = 0; i < exec->graph->input_count; i++)
         if (!exec->graph->inputs[i]->is_initializer)
-            TRY(check_input(exec, exec->graph->inputs[i], inputs[given++],
-                            err));
+            TRY(check_input(arena, exec->graph->model->symbols,
+                            exec->graph->inputs[i], inputs[given++], err));
     return plan_run(exec, arena, inputs, NULL, outputs, err);
 }
 
 int exec_node(Arena *arena, const Node *node, const ExecOptions *options,
               Array *const *inputs, Array **outputs, Err *err)
 {
-    openblas_set_num_threads(1);
+    blas_take_one_thread();
     Step step = {.node = node, .kernel = kernel_find(node->op)};
     if (!step.kernel)
         return err_set(err, ERR_UNSUPPORTED_OPERATOR,
@@ -322,7 +314,7 @@ int exec_node(Arena *arena, const Node *node, const ExecOptions *options,
                          : NULL;
     int result = step_run(&call, err);
     if (result == 0 && call.taken >= 0)
-        outputs[0] = copy_array(arena, outputs[0], options->precision);
+        outputs[0] = array_copy(arena, outputs[0], options->precision);
     arena_free(temporary);
     return result;
 }

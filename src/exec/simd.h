@@ -7,8 +7,18 @@
 #ifndef REPFOLD_EXEC_SIMD_H
 #define REPFOLD_EXEC_SIMD_H
 
-#if defined(__x86_64__) && defined(__gnu_linux__) &&                           \
-    !defined(__SANITIZE_ADDRESS__) && !defined(REPFOLD_PLAIN)
+#include <stdint.h> /* which says whether this is glibc */
+
+/* Sanitizers are not yet set up when the choice is made. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define REPFOLD_PLAIN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define REPFOLD_PLAIN
+#endif
+#endif
+
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(REPFOLD_PLAIN)
 #define SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define SIMD
