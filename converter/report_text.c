@@ -230,14 +230,12 @@ static void print_segments(FILE *stream, const rp_verdict_info *info)
     if (info->fault_count > FAULTS_SHOWN)
         fprintf(stream, "  and %zu more faults\n",
                 info->fault_count - FAULTS_SHOWN);
-    if (info->segments == 0)
-        return;
-    fprintf(stream, "  %zu segment%s compared", info->segments,
-            plural(info->segments));
+    fprintf(stream, "  segments: %zu compared, %zu of the same nodes",
+            info->segments, info->segments_same);
+    if (info->segments_left_out > 0)
+        fprintf(stream, ", %zu left out", info->segments_left_out);
     if (info->worst && info->fault_count == 0) {
-        fprintf(stream,
-                "; the worst, at %s of its rounding bound, ends at\n"
-                "    ",
+        fprintf(stream, "\n  the worst has %s of its rounding bound, at\n    ",
                 format_number(info->worst->ratio));
         print_escaped(stream, info->worst->output);
     }
