@@ -49,14 +49,14 @@ CONVERTER := main opt trouble format progress files common report_text \
 SUITES := err mem map half tensor shape op graph check infer dump \
     affine kernel rule_sum rule_forward refusal \
     fixtures converge attention zoo weights \
-    compare input segment judge \
+    compare input segment judge interface \
     scan read read_node read_tensor read_damage write pack save \
     pool array npy elementary kern_elementwise kern_window kern_linear \
     kern_move exec \
     repfold cli_usage cli_trouble cli_convert cli_verify cli_report
 
 # What several suites share.
-SUPPORT := cli proto models infer_case folding blocks net exec_case oracle/oracle \
+SUPPORT := cli proto models infer_case folding blocks net judging exec_case oracle/oracle \
     oracle/window oracle/linear oracle/elementwise oracle/norm oracle/move
 
 LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \
@@ -180,7 +180,7 @@ interop: $(BUILD)/repfold
 	$(PYTHON) tests/interop/check_interop.py $(BUILD)/repfold tests/fixtures
 
 format:
-	clang-format -i $(filter-out src/graph/op.def, \
+	clang-format -i $(filter-out src/graph/op.def %.inc.c, \
 	    $(wildcard src/*.[ch] src/*/*.[ch] converter/*.[ch] samples/*.c \
 	    tests/*.[ch]))
 

@@ -65,15 +65,15 @@ void exec_case(Arena *arena, const char *line, Precision precision, Pool *pool,
     for (int i = 0; i < node->input_count; i++) {
         if (!node->inputs[i])
             continue;
-        Tensor *tensor = case_tensor(arena, &out->line, i,
-                                     random_stream(seed, (uint64_t)i));
+        Tensor *tensor =
+            case_tensor(arena, &out->line, i, random_stream(seed, (uint64_t)i));
         ck_assert_int_eq(array_from_tensor(arena, tensor, precision, false,
                                            &out->inputs[i], &out->err),
                          0);
     }
     ExecOptions options = {.precision = precision, .pool = pool};
-    out->result = exec_node(arena, node, &options, out->inputs, out->outputs,
-                            &out->err);
+    out->result =
+        exec_node(arena, node, &options, out->inputs, out->outputs, &out->err);
 }
 
 /* ---- Rows ---- */
@@ -97,8 +97,7 @@ static void put_array(Text *text, const Array *array, Precision precision)
     text_printf(text, "}");
 }
 
-static const char *row_text(Arena *arena, const char *line,
-                            Precision precision)
+static const char *row_text(Arena *arena, const char *line, Precision precision)
 {
     ExecCase run;
     exec_case(arena, line, precision, NULL, &run);
@@ -203,8 +202,8 @@ void check_oracle(const char *line)
         ck_assert_msg(run.result == 0, "%s\n  %s", line, run.err.message);
         Grid *found = grid_of(arena, run.outputs[0], precision);
         Grid expected = *found;
-        expected.data = arena_array(arena, (size_t)found->count + 1,
-                                    sizeof(double));
+        expected.data =
+            arena_array(arena, (size_t)found->count + 1, sizeof(double));
         ask_oracle(arena, &run, precision, &expected);
         compare(line, found, &expected, precision);
         check_threads(arena, line, precision, &run);

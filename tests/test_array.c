@@ -139,20 +139,18 @@ START_TEST(a_formula_is_exact_or_as_stored)
 {
     enum { COUNT = 3000 }; /* more than are loaded at once */
     static const TensorFormula formula = {read_third};
-    Tensor *tensor = tensor_from_formula(arena, DT_FLOAT, 1,
-                                         (int64_t[]){COUNT}, &formula);
+    Tensor *tensor =
+        tensor_from_formula(arena, DT_FLOAT, 1, (int64_t[]){COUNT}, &formula);
     Array *exact, *stored;
     ck_assert_int_eq(
-        array_from_tensor(arena, tensor, PRECISION_F64, true, &exact, &err),
-        0);
+        array_from_tensor(arena, tensor, PRECISION_F64, true, &exact, &err), 0);
     ck_assert_int_eq(
         array_from_tensor(arena, tensor, PRECISION_F64, false, &stored, &err),
         0);
     for (int i = 0; i < COUNT; i++) {
         double value = i + 1.0 / 3;
         ck_assert_double_eq(((double *)exact->data)[i], value);
-        ck_assert_double_eq(((double *)stored->data)[i],
-                            (double)(float)value);
+        ck_assert_double_eq(((double *)stored->data)[i], (double)(float)value);
     }
 }
 END_TEST
@@ -161,9 +159,9 @@ START_TEST(strings_cannot_be_computed_with)
 {
     Tensor tensor = {.type = DT_STRING, .rank = 1, .dims = {1}, .count = 1};
     Array *array;
-    ck_assert_int_eq(array_from_tensor(arena, &tensor, PRECISION_F32, false,
-                                       &array, &err),
-                     -1);
+    ck_assert_int_eq(
+        array_from_tensor(arena, &tensor, PRECISION_F32, false, &array, &err),
+        -1);
     ck_assert_int_eq(err.code, ERR_UNSUPPORTED_TYPE);
 }
 END_TEST
@@ -241,8 +239,7 @@ Suite *suite_array(void)
     Suite *suite = suite_create("array");
     TCase *tcase = tcase_create("array");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase,
-                   real_types_take_the_precision_and_integers_are_int64);
+    tcase_add_test(tcase, real_types_take_the_precision_and_integers_are_int64);
     tcase_add_test(tcase, memory_that_fits_is_used_as_it_is);
     tcase_add_test(tcase, unaligned_memory_is_copied);
     tcase_add_loop_test(tcase, integers_come_back, 0,

@@ -21,12 +21,22 @@ static const struct {
     double most;            /* units of the last place */
 } functions[] = {
     {"exp", fast_exp_f32, fast_exp_f64, expl, {-104, -746}, {89, 710}, 1},
-    {"expm1", fast_expm1_f32, fast_expm1_f64, expm1l, {-40, -60}, {40, 300},
+    {"expm1",
+     fast_expm1_f32,
+     fast_expm1_f64,
+     expm1l,
+     {-40, -60},
+     {40, 300},
      2.5},
     {"tanh", fast_tanh_f32, fast_tanh_f64, tanhl, {-15, -30}, {15, 30}, 2.5},
     {"erf", fast_erf_f32, fast_erf_f64, erfl, {-6, -8}, {6, 8}, 2.5},
-    {"logistic", fast_logistic_f32, fast_logistic_f64, logistic, {-80, -700},
-     {80, 700}, 2.5},
+    {"logistic",
+     fast_logistic_f32,
+     fast_logistic_f64,
+     logistic,
+     {-80, -700},
+     {80, 700},
+     2.5},
 };
 
 /* All over the range, and near 0 in all sizes. */
@@ -60,15 +70,15 @@ START_TEST(errors_stay_within_the_stated_bound)
         float x32 = (float)sample(_i, 0, i);
         long double exact = functions[_i].exact((long double)x32);
         if (exact < (long double)FLT_MAX)
-            worst[0] = fmax(worst[0],
-                            distance((long double)functions[_i].f32(x32),
-                                     exact, FLT_MANT_DIG, -149));
+            worst[0] =
+                fmax(worst[0], distance((long double)functions[_i].f32(x32),
+                                        exact, FLT_MANT_DIG, -149));
         double x64 = sample(_i, 1, i);
         exact = functions[_i].exact((long double)x64);
         if (exact < (long double)DBL_MAX)
-            worst[1] = fmax(worst[1],
-                            distance((long double)functions[_i].f64(x64),
-                                     exact, DBL_MANT_DIG, -1074));
+            worst[1] =
+                fmax(worst[1], distance((long double)functions[_i].f64(x64),
+                                        exact, DBL_MANT_DIG, -1074));
     }
     ck_assert_msg(worst[0] <= functions[_i].most, "%s in float32: %g ulp",
                   functions[_i].name, worst[0]);

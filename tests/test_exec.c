@@ -36,8 +36,8 @@ static Exec *plan(ExecOptions options)
 {
     Exec *exec;
     options.precision = PRECISION_F64;
-    ck_assert_msg(exec_new(arena, net.graph, &options, &exec, &err) == 0,
-                  "%s", err.message);
+    ck_assert_msg(exec_new(arena, net.graph, &options, &exec, &err) == 0, "%s",
+                  err.message);
     return exec;
 }
 
@@ -113,8 +113,8 @@ START_TEST(an_output_may_be_an_input_or_a_constant)
     graph_add_output(net.graph, graph_value(net.graph, "w"));
     toy_finish(&net);
     Array *x = f64_array(2, 1), *outputs[2];
-    ck_assert_int_eq(
-        exec_run(plan((ExecOptions){0}), arena, &x, outputs, &err), 0);
+    ck_assert_int_eq(exec_run(plan((ExecOptions){0}), arena, &x, outputs, &err),
+                     0);
     ck_assert_ptr_ne(outputs[0]->data, x->data);
     ck_assert_double_eq(((double *)outputs[0]->data)[1], 2);
     ck_assert_double_eq(((double *)outputs[1]->data)[0], 7);
@@ -171,8 +171,8 @@ START_TEST(results_do_not_depend_on_threads)
     Model *model = toy_trained(arena, (Shape){0});
     for (int p = PRECISION_F32; p <= PRECISION_F64; p++) {
         const Fact *fact = &model->graph->inputs[0]->fact;
-        Array *x = array_new(arena, fact->type, fact->rank, fact->dims,
-                             (Precision)p);
+        Array *x =
+            array_new(arena, fact->type, fact->rank, fact->dims, (Precision)p);
         Array *outputs[4];
         for (int64_t i = 0; i < x->count; i++)
             if (p == PRECISION_F32)
@@ -281,7 +281,8 @@ static Graph *branch(Op op)
     inner.graph = graph_new(net.model, net.graph);
     Value *x = graph_find_value(inner.graph, "x");
     Value *z = graph_value(inner.graph, "z");
-    graph_add_node(inner.graph, node_new(inner.graph, op, "inner", &x, 1, &z, 1));
+    graph_add_node(inner.graph,
+                   node_new(inner.graph, op, "inner", &x, 1, &z, 1));
     graph_add_output(inner.graph, z);
     return inner.graph;
 }
@@ -349,8 +350,8 @@ START_TEST(a_loop_carries_values_and_keeps_scans)
 {
     loop_of(3);
     Array *x = f64_array(2, 1), *outputs[2];
-    ck_assert_msg(exec_run(plan((ExecOptions){0}), arena, &x, outputs,
-                           &err) == 0,
+    ck_assert_msg(exec_run(plan((ExecOptions){0}), arena, &x, outputs, &err) ==
+                      0,
                   "%s", err.message);
     ck_assert_double_eq(((double *)outputs[0]->data)[1], 8);
     ck_assert_int_eq(outputs[1]->rank, 2);
@@ -365,8 +366,8 @@ START_TEST(a_loop_that_never_ran_has_no_scans)
 {
     loop_of(0);
     Array *x = f64_array(2, 1), *outputs[2];
-    ck_assert_int_eq(
-        exec_run(plan((ExecOptions){0}), arena, &x, outputs, &err), -1);
+    ck_assert_int_eq(exec_run(plan((ExecOptions){0}), arena, &x, outputs, &err),
+                     -1);
     ck_assert_int_eq(err.code, ERR_BAD_INPUT);
     ck_assert_ptr_nonnull(strstr(err.message, "\"loop\""));
 }
@@ -529,14 +530,12 @@ START_TEST(no_memory_unwinds)
         Exec *exec;
         Array *output;
         ExecOptions options = {.precision = PRECISION_F64};
-        Array *x = array_new(inner, DT_FLOAT, 1, (int64_t[]){2},
-                             PRECISION_F64);
+        Array *x = array_new(inner, DT_FLOAT, 1, (int64_t[]){2}, PRECISION_F64);
         memset(x->data, 0, 2 * sizeof(double));
         if (ARENA_GUARD(inner)) {
             mem_fail_at(n);
-            done =
-                exec_new(inner, net.graph, &options, &exec, &err) == 0 &&
-                exec_run(exec, inner, &x, &output, &err) == 0;
+            done = exec_new(inner, net.graph, &options, &exec, &err) == 0 &&
+                   exec_run(exec, inner, &x, &output, &err) == 0;
         }
         mem_fail_at(0);
         arena_free(inner);
@@ -556,8 +555,7 @@ Suite *suite_exec(void)
     tcase_add_test(tcase, memory_is_that_of_values_alive_together);
     tcase_add_test(tcase, formulas_are_exact_on_demand);
     tcase_add_test(tcase, results_do_not_depend_on_threads);
-    tcase_add_test(tcase,
-                   the_probe_sees_every_value_before_it_is_overwritten);
+    tcase_add_test(tcase, the_probe_sees_every_value_before_it_is_overwritten);
     tcase_add_test(tcase, a_probe_that_fails_ends_the_run);
     tcase_add_test(tcase, an_if_takes_one_branch_and_what_it_captures);
     tcase_add_test(tcase, a_loop_carries_values_and_keeps_scans);

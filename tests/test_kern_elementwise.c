@@ -7,8 +7,7 @@
 
 static const ExecRow rows[] = {
     {"Add(f32[2]{1,2}, f32[2]{3,4})", "float32[2]{4,6}"},
-    {"Add(f32[2,1]{1,2}, f32[3]{10,20,30})",
-     "float32[2,3]{11,21,31,12,22,32}"},
+    {"Add(f32[2,1]{1,2}, f32[3]{10,20,30})", "float32[2,3]{11,21,31,12,22,32}"},
     {"Add(f32[]{1}, f32[]{2})", "float32[]{3}"},
     {"Add(f32[0], f32[1]{2})", "float32[0]{}"},
     {"Add(f32[2], f32[3])", "bad-shape"},
@@ -25,8 +24,7 @@ static const ExecRow rows[] = {
      "int64[2]{0,-9223372036854775808}"},
     {"Div(f32[3]{1,-1,0}, f32[3]{0,0,0})", "float32[3]{inf,-inf,nan}"},
     {"Mod(i64[4]{7,-7,7,-7}, i64[4]{3,3,-3,-3})", "int64[4]{1,2,-2,-1}"},
-    {"Mod(i64[4]{7,-7,7,-7}, i64[4]{3,3,-3,-3}) fmod=1",
-     "int64[4]{1,-1,1,-1}"},
+    {"Mod(i64[4]{7,-7,7,-7}, i64[4]{3,3,-3,-3}) fmod=1", "int64[4]{1,-1,1,-1}"},
     {"Mod(f32[2]{-5.5,5.5}, f32[2]{2,-2}) fmod=1", "float32[2]{-1.5,1.5}"},
     {"Mod(f32[1]{5}, f32[1]{2})", "unsupported-type"},
     {"Mod(i64[2]{5,-9223372036854775808}, i64[2]{0,-1})", "int64[2]{0,0}"},
@@ -50,8 +48,7 @@ static const ExecRow rows[] = {
     {"Xor(bool[4]{0,0,1,1}, bool[4]{0,1,0,1})", "bool[4]{0,1,1,0}"},
     {"And(f32[1], f32[1])", "unsupported-type"},
     {"Not(bool[2]{0,1})", "bool[2]{1,0}"},
-    {"Where(bool[2,1]{1,0}, f32[2]{1,2}, f32[]{9})",
-     "float32[2,2]{1,2,9,9}"},
+    {"Where(bool[2,1]{1,0}, f32[2]{1,2}, f32[]{9})", "float32[2,2]{1,2,9,9}"},
     /* one input */
     {"Abs(i8[2]{-128,-3})", "int8[2]{-128,3}"},
     {"Neg(f32[2]{1,-2})", "float32[2]{-1,2}"},
@@ -101,11 +98,17 @@ START_TEST(values_by_hand)
 }
 END_TEST
 
-static const char *const maps[] = {
-    "Abs", "Celu", "Cos",        "Elu",       "Erf",      "Exp",
-    "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Mish", "Neg",
-    "Reciprocal", "Relu", "Selu", "Sigmoid", "Sin", "Softplus", "Softsign",
-    "Swish", "Tanh", "ThresholdedRelu"};
+static const char *const maps[] = {"Abs",        "Celu",
+                                   "Cos",        "Elu",
+                                   "Erf",        "Exp",
+                                   "Gelu",       "HardSigmoid",
+                                   "HardSwish",  "LeakyRelu",
+                                   "Mish",       "Neg",
+                                   "Reciprocal", "Relu",
+                                   "Selu",       "Sigmoid",
+                                   "Sin",        "Softplus",
+                                   "Softsign",   "Swish",
+                                   "Tanh",       "ThresholdedRelu"};
 
 /* The opset has all of them. 50,000 elements are several pieces of work. */
 START_TEST(formulas_against_the_oracle)
@@ -132,12 +135,20 @@ START_TEST(attributes_against_the_oracle)
 END_TEST
 
 /* Pairs of shapes that broadcast. */
-static const char *const shapes[][2] = {
-    {"2,3,4,5", "2,3,4,5"}, {"2,3,4,5", "1"},       {"", "2,3"},
-    {"2,3,4,5", "5"},       {"2,3,4,5", "3,1,1"},   {"2,3,4,5", "4,1"},
-    {"2,1,4,1", "1,3,1,5"}, {"1,3,1,5", "2,1,4,1"}, {"3,1", "1,4"},
-    {"0,3", "1,3"},         {"2,0", "1"},           {"1,1,1", "1"},
-    {"2,1,3,1,2,1,2", "3,1,2,1,2"}, {"300,1", "1,300"}};
+static const char *const shapes[][2] = {{"2,3,4,5", "2,3,4,5"},
+                                        {"2,3,4,5", "1"},
+                                        {"", "2,3"},
+                                        {"2,3,4,5", "5"},
+                                        {"2,3,4,5", "3,1,1"},
+                                        {"2,3,4,5", "4,1"},
+                                        {"2,1,4,1", "1,3,1,5"},
+                                        {"1,3,1,5", "2,1,4,1"},
+                                        {"3,1", "1,4"},
+                                        {"0,3", "1,3"},
+                                        {"2,0", "1"},
+                                        {"1,1,1", "1"},
+                                        {"2,1,3,1,2,1,2", "3,1,2,1,2"},
+                                        {"300,1", "1,300"}};
 static const char *const operators[] = {"Add", "Sub", "Mul", "Div",
                                         "Max", "Min", "Less"};
 

@@ -55,19 +55,25 @@ START_TEST(shapes_against_the_oracle)
 END_TEST
 
 static const char *const reductions[] = {
-    "ReduceSum",  "ReduceMean", "ReduceMax",    "ReduceMin",
-    "ReduceProd", "ReduceL1",   "ReduceL2",     "ReduceSumSquare",
+    "ReduceSum",    "ReduceMean",     "ReduceMax", "ReduceMin",
+    "ReduceProd",   "ReduceL1",       "ReduceL2",  "ReduceSumSquare",
     "ReduceLogSum", "ReduceLogSumExp"};
 
 START_TEST(reductions_against_the_oracle)
 {
     static const char *const inputs[] = {
-        "(f32[2,3,4,5])",          "(f32[2,3,4,5], i64{0})",
-        "(f32[2,3,4,5], i64{-1})", "(f32[2,3,4,5], i64{1,3}) keepdims=0",
-        "(f32[2,3,4,5], i64{2,3})", "(f32[2,3,4,5], i64{3,0,1,2}) keepdims=0",
-        "(f32[7])",                "(f32[])",
-        "(f32[2,0,3], i64{1})",    "(f32[2,0,3], i64{0})",
-        "(f32[3,4,2], i64{1,2})",  "(f32[2,1,3,1,2,1,2], i64{2,4})"};
+        "(f32[2,3,4,5])",
+        "(f32[2,3,4,5], i64{0})",
+        "(f32[2,3,4,5], i64{-1})",
+        "(f32[2,3,4,5], i64{1,3}) keepdims=0",
+        "(f32[2,3,4,5], i64{2,3})",
+        "(f32[2,3,4,5], i64{3,0,1,2}) keepdims=0",
+        "(f32[7])",
+        "(f32[])",
+        "(f32[2,0,3], i64{1})",
+        "(f32[2,0,3], i64{0})",
+        "(f32[3,4,2], i64{1,2})",
+        "(f32[2,1,3,1,2,1,2], i64{2,4})"};
     char line[100];
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
         snprintf(line, sizeof line, "%s%s", reductions[_i], inputs[i]);

@@ -93,8 +93,7 @@ static const ExecRow places[] = {
     {"Gather(f32[2]{1,2}, i64[1]{-3})", "bad-index"},
     {"GatherElements(f32[2,2]{1,2,3,4}, i64[2,2]{0,0,1,0}) axis=1",
      "float32[2,2]{1,1,4,3}"},
-    {"GatherElements(f32[2,2]{1,2,3,4}, i64[1,2]{-1,0})",
-     "float32[1,2]{3,2}"},
+    {"GatherElements(f32[2,2]{1,2,3,4}, i64[1,2]{-1,0})", "float32[1,2]{3,2}"},
     {"GatherElements(f32[2,2], i64[1,2]{2,0})", "bad-index"},
     {"GatherND(f32[2,2]{1,2,3,4}, i64[2,2]{0,0,1,1})", "float32[2]{1,4}"},
     {"GatherND(f32[2,2]{1,2,3,4}, i64[1,1]{-1})", "float32[1,2]{3,4}"},
@@ -156,8 +155,7 @@ static const ExecRow makers[] = {
     {"EyeLike(f32[2,3]) k=1", "float32[2,3]{0,1,0,0,0,1}"},
     {"EyeLike(f32[2,2]) dtype=7", "int64[2,2]{1,0,0,1}"},
     /* Resize */
-    {"Resize(f32[1,1,1,2]{1,3}, -, f32{1,1,1,2})",
-     "float32[1,1,1,4]{1,1,3,3}"},
+    {"Resize(f32[1,1,1,2]{1,3}, -, f32{1,1,1,2})", "float32[1,1,1,4]{1,1,3,3}"},
     {"Resize(f32[1,1,1,2]{1,3}, -, f32{1,1,1,2}) mode=\"linear\"",
      "float32[1,1,1,4]{1,1.5,2.5,3}"},
     {"Resize(f32[1,1,1,3]{1,2,3}, -, -, i64{1,1,1,5}) mode=\"linear\" "
@@ -207,8 +205,7 @@ Suite *suite_kern_move(void)
     TCase *tcase = tcase_create("kern_move");
     tcase_add_loop_test(tcase, shapes_against_the_oracle, 0,
                         sizeof lines / sizeof *lines);
-    tcase_add_loop_test(tcase, moves_by_hand, 0,
-                        sizeof moves / sizeof *moves);
+    tcase_add_loop_test(tcase, moves_by_hand, 0, sizeof moves / sizeof *moves);
     tcase_add_loop_test(tcase, places_by_hand, 0,
                         sizeof places / sizeof *places);
     tcase_add_loop_test(tcase, makers_by_hand, 0,

@@ -53,8 +53,7 @@ static void put_npy(int version, const char *header, const void *elements,
 static Tensor *read_ok(void)
 {
     Tensor *tensor;
-    ck_assert_msg(npy_read(arena, path, &tensor, &err) == 0, "%s",
-                  err.message);
+    ck_assert_msg(npy_read(arena, path, &tensor, &err) == 0, "%s", err.message);
     return tensor;
 }
 
@@ -118,8 +117,7 @@ START_TEST(versions_two_and_three_have_long_lengths)
         put_npy(version,
                 "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}",
                 elements, sizeof elements);
-        ck_assert_int_eq(memcmp(read_ok()->data, elements, sizeof elements),
-                         0);
+        ck_assert_int_eq(memcmp(read_ok()->data, elements, sizeof elements), 0);
     }
 }
 END_TEST

@@ -40,9 +40,9 @@ static void count_visits(void *context, int worker, int64_t begin, int64_t end)
 }
 
 /* threads, count, grain */
-static const int runs[][3] = {{1, 1000, 10}, {1, 1000, 7}, {2, 1000, 10},
-                              {2, 1000, 7},  {3, 1000, 1}, {5, 1000, 1000},
-                              {4, 1000, 5000}, {3, 1, 1},  {3, 2, 1},
+static const int runs[][3] = {{1, 1000, 10},   {1, 1000, 7}, {2, 1000, 10},
+                              {2, 1000, 7},    {3, 1000, 1}, {5, 1000, 1000},
+                              {4, 1000, 5000}, {3, 1, 1},    {3, 2, 1},
                               {3, 1000, 0}};
 
 START_TEST(every_index_once_in_pieces_of_grain)

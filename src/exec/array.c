@@ -77,8 +77,8 @@ void array_load(const Array *array, const Tensor *tensor, Precision precision,
     double piece[PIECE];
     for (int64_t now; count > 0; first += now, count -= now) {
         now = count < PIECE ? count : PIECE;
-        double *out = storage == STORAGE_F64 ? (double *)array->data + first
-                                             : piece;
+        double *out =
+            storage == STORAGE_F64 ? (double *)array->data + first : piece;
         if (tensor->formula && !exact)
             read_rounded(tensor, first, now, out);
         else
@@ -176,8 +176,8 @@ Tensor *array_to_tensor(Arena *arena, const Array *array, Precision precision)
 
 Array *array_copy(Arena *arena, const Array *array, Precision precision)
 {
-    Array *copy = array_new(arena, array->type, array->rank, array->dims,
-                            precision);
+    Array *copy =
+        array_new(arena, array->type, array->rank, array->dims, precision);
     size_t size = storage_size(array_storage(array->type, precision));
     memcpy(copy->data, array->data, (size_t)array->count * size);
     return copy;
@@ -194,8 +194,7 @@ void array_put(const Array *array, Precision precision, int64_t index,
         ((double *)array->data)[index] = value;
         break;
     case STORAGE_I64:
-        ((int64_t *)array->data)[index] =
-            integer_from_real(array->type, value);
+        ((int64_t *)array->data)[index] = integer_from_real(array->type, value);
         break;
     }
 }

@@ -129,8 +129,8 @@ static Array *scalar_array(Arena *arena, DType type, int64_t value)
 static void keep_scans(Loop *loop, Array *const *given)
 {
     StepCall *call = loop->call;
-    Array **kept = arena_array(call->arena, (size_t)loop->scanned + 1,
-                               sizeof *kept);
+    Array **kept =
+        arena_array(call->arena, (size_t)loop->scanned + 1, sizeof *kept);
     for (int i = 0; i < loop->scanned; i++)
         kept[i] = array_copy(call->arena, given[i], call->options->precision);
     loop->scans = arena_grow(call->arena, loop->scans, &loop->capacity,
@@ -172,10 +172,9 @@ static int stack_scans(Loop *loop, int which, Err *err)
     if (!out)
         return 0;
     if (loop->done == 0)
-        return err_set(err, ERR_BAD_INPUT,
-                       "%s: no iteration gives output %d a shape",
-                       node_text(call->arena, call->step->node),
-                       loop->carried + which);
+        return err_set(
+            err, ERR_BAD_INPUT, "%s: no iteration gives output %d a shape",
+            node_text(call->arena, call->step->node), loop->carried + which);
     const Array *first = loop->scans[0][which];
     int64_t dims[RANK_MAX] = {(int64_t)loop->done};
     if (first->rank == RANK_MAX)
@@ -210,8 +209,8 @@ static int run_loop(StepCall *call, Err *err)
     if ((int)body->input_count != node->input_count || loop.scanned < 0 ||
         (int)body->output_count != node->output_count + 1)
         return wrong_count(call, err);
-    loop.values = arena_array(call->arena, (size_t)loop.carried + 1,
-                              sizeof *loop.values);
+    loop.values =
+        arena_array(call->arena, (size_t)loop.carried + 1, sizeof *loop.values);
     for (int i = 0; i < loop.carried; i++)
         if (!(loop.values[i] = call->inputs[2 + i]))
             return wrong_count(call, err);

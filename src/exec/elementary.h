@@ -16,28 +16,28 @@
 /* A polynomial, its coefficients from the lowest: by Horner's rule, without a
  * loop, since loops inside a loop are not widened. */
 #define P1(x, a) (a)
-#define P2(x, a, ...) ((a) + (x) * P1(x, __VA_ARGS__))
-#define P3(x, a, ...) ((a) + (x) * P2(x, __VA_ARGS__))
-#define P4(x, a, ...) ((a) + (x) * P3(x, __VA_ARGS__))
-#define P5(x, a, ...) ((a) + (x) * P4(x, __VA_ARGS__))
-#define P6(x, a, ...) ((a) + (x) * P5(x, __VA_ARGS__))
-#define P7(x, a, ...) ((a) + (x) * P6(x, __VA_ARGS__))
-#define P8(x, a, ...) ((a) + (x) * P7(x, __VA_ARGS__))
-#define P9(x, a, ...) ((a) + (x) * P8(x, __VA_ARGS__))
-#define P10(x, a, ...) ((a) + (x) * P9(x, __VA_ARGS__))
-#define P11(x, a, ...) ((a) + (x) * P10(x, __VA_ARGS__))
-#define P12(x, a, ...) ((a) + (x) * P11(x, __VA_ARGS__))
-#define P13(x, a, ...) ((a) + (x) * P12(x, __VA_ARGS__))
-#define P14(x, a, ...) ((a) + (x) * P13(x, __VA_ARGS__))
-#define P15(x, a, ...) ((a) + (x) * P14(x, __VA_ARGS__))
-#define P16(x, a, ...) ((a) + (x) * P15(x, __VA_ARGS__))
-#define P17(x, a, ...) ((a) + (x) * P16(x, __VA_ARGS__))
-#define P18(x, a, ...) ((a) + (x) * P17(x, __VA_ARGS__))
+#define P2(x, a, ...) ((a) + (x)*P1(x, __VA_ARGS__))
+#define P3(x, a, ...) ((a) + (x)*P2(x, __VA_ARGS__))
+#define P4(x, a, ...) ((a) + (x)*P3(x, __VA_ARGS__))
+#define P5(x, a, ...) ((a) + (x)*P4(x, __VA_ARGS__))
+#define P6(x, a, ...) ((a) + (x)*P5(x, __VA_ARGS__))
+#define P7(x, a, ...) ((a) + (x)*P6(x, __VA_ARGS__))
+#define P8(x, a, ...) ((a) + (x)*P7(x, __VA_ARGS__))
+#define P9(x, a, ...) ((a) + (x)*P8(x, __VA_ARGS__))
+#define P10(x, a, ...) ((a) + (x)*P9(x, __VA_ARGS__))
+#define P11(x, a, ...) ((a) + (x)*P10(x, __VA_ARGS__))
+#define P12(x, a, ...) ((a) + (x)*P11(x, __VA_ARGS__))
+#define P13(x, a, ...) ((a) + (x)*P12(x, __VA_ARGS__))
+#define P14(x, a, ...) ((a) + (x)*P13(x, __VA_ARGS__))
+#define P15(x, a, ...) ((a) + (x)*P14(x, __VA_ARGS__))
+#define P16(x, a, ...) ((a) + (x)*P15(x, __VA_ARGS__))
+#define P17(x, a, ...) ((a) + (x)*P16(x, __VA_ARGS__))
+#define P18(x, a, ...) ((a) + (x)*P17(x, __VA_ARGS__))
 
 /* (e^r - 1 - r) / r^2 for |r| <= log(2) / 2 */
 #define EXP_TAIL_f32(x)                                                        \
     P6(x, 0x1p-1f, 0x1.555556p-3f, 0x1.5554eap-5f, 0x1.1110ep-7f,              \
-        0x1.6d4324p-10f, 0x1.a124f2p-13f)
+       0x1.6d4324p-10f, 0x1.a124f2p-13f)
 #define EXP_TAIL_f64(x)                                                        \
     P10(x, 0x1.0000000000001p-1, 0x1.5555555555556p-3, 0x1.5555555553d63p-5,   \
         0x1.11111111109b3p-7, 0x1.6c16c1788bd90p-10, 0x1.a01a01a7c41d5p-13,    \
@@ -47,28 +47,26 @@
 /* erf(x) / x in x^2, for |x| <= 0.75 */
 #define ERF_NEAR_f32(x)                                                        \
     P6(x, 0x1.20dd74p+0f, -0x1.81273ap-2f, 0x1.ce2ae2p-4f, -0x1.b7aaap-6f,     \
-        0x1.4f3d08p-8f, -0x1.623bfp-11f)
+       0x1.4f3d08p-8f, -0x1.623bfp-11f)
 #define ERF_NEAR_f64(x)                                                        \
-    P11(x, 0x1.20dd750429b6dp+0, -0x1.812746b0379e0p-2,                        \
-        0x1.ce2f21a0424c3p-4, -0x1.b82ce31257412p-6, 0x1.565bcd03657c0p-8,     \
-        -0x1.c02db1220cfe6p-11, 0x1.f9a2afa3a8f86p-14,                         \
-        -0x1.f4c5debf1228ap-17, 0x1.b90ecd4aeec12p-20,                         \
+    P11(x, 0x1.20dd750429b6dp+0, -0x1.812746b0379e0p-2, 0x1.ce2f21a0424c3p-4,  \
+        -0x1.b82ce31257412p-6, 0x1.565bcd03657c0p-8, -0x1.c02db1220cfe6p-11,   \
+        0x1.f9a2afa3a8f86p-14, -0x1.f4c5debf1228ap-17, 0x1.b90ecd4aeec12p-20,  \
         -0x1.564f71bbc0d35p-23, 0x1.8a312cb07e6ccp-27)
 
 /* exp(x^2) erfc(x) in (x - k) / (x + k), for x from 0.75 to where erfc is less
  * than half a unit of 1: 4 with k = 2, and 6 with k = 3 */
 #define ERF_FAR_f32(x)                                                         \
     P8(x, 0x1.058672p-2f, -0x1.b57036p-2f, 0x1.eeea7ep-3f, -0x1.437ed6p-4f,    \
-        0x1.e9349ep-9f, 0x1.ca4526p-8f, -0x1.b709d4p-11f, -0x1.ea02d2p-11f)
+       0x1.e9349ep-9f, 0x1.ca4526p-8f, -0x1.b709d4p-11f, -0x1.ea02d2p-11f)
 #define ERF_FAR_f64(x)                                                         \
-    P18(x, 0x1.6e9827d229d2dp-3, -0x1.4e102b9cf8513p-2,                        \
-        0x1.f6ff204105972p-3, -0x1.336ffbef08b8cp-3, 0x1.258b13b017c93p-4,     \
-        -0x1.8fa58eb5cebddp-6, 0x1.17c838ee4fea9p-8, 0x1.73101e4703467p-11,    \
-        -0x1.39084c6a377efp-11, 0x1.7ba13e07b1628p-15,                         \
-        0x1.0cac61b5d143bp-14, -0x1.af8f48e847414p-17,                         \
-        -0x1.0bcb0cfaf08d0p-17, 0x1.1cf4b94a124f9p-19,                         \
-        0x1.5519aa1685874p-20, -0x1.2edcb2a823b3dp-22,                         \
-        -0x1.2475f729355c3p-22, -0x1.9100681673dc7p-25)
+    P18(x, 0x1.6e9827d229d2dp-3, -0x1.4e102b9cf8513p-2, 0x1.f6ff204105972p-3,  \
+        -0x1.336ffbef08b8cp-3, 0x1.258b13b017c93p-4, -0x1.8fa58eb5cebddp-6,    \
+        0x1.17c838ee4fea9p-8, 0x1.73101e4703467p-11, -0x1.39084c6a377efp-11,   \
+        0x1.7ba13e07b1628p-15, 0x1.0cac61b5d143bp-14, -0x1.af8f48e847414p-17,  \
+        -0x1.0bcb0cfaf08d0p-17, 0x1.1cf4b94a124f9p-19, 0x1.5519aa1685874p-20,  \
+        -0x1.2edcb2a823b3dp-22, -0x1.2475f729355c3p-22,                        \
+        -0x1.9100681673dc7p-25)
 #define ERF_CENTER_f32 2
 #define ERF_CENTER_f64 3
 #define ERF_END_f32 4
@@ -102,9 +100,11 @@ typedef uint64_t Bits_f64;
 #define BIAS_f64 1023
 
 #include "exec/real_f32.h"
+
 #include "exec/elementary.inc.c"
 
 #include "exec/real_f64.h"
+
 #include "exec/elementary.inc.c"
 
 #endif

@@ -39,8 +39,8 @@ Tensor *array_to_tensor(Arena *arena, const Array *array, Precision precision);
 
 typedef struct ExecOptions {
     Precision precision;
-    bool exact;  /* weights of folded nodes unrounded: the algebra */
-    Pool *pool;  /* NULL for one thread */
+    bool exact; /* weights of folded nodes unrounded: the algebra */
+    Pool *pool; /* NULL for one thread */
     /* Not 0: a seed. Every stored parameter is multiplied by 1 + r, r uniform
      * in [-u, u], u the roundoff of its type: what storing it once more may
      * do. Scalars (rank 0) are literals of the program, not parameters, and

@@ -40,9 +40,11 @@ static int64_t mask_index(const Attention *a, int64_t batch, int64_t head,
 }
 
 #include "exec/real_f32.h"
+
 #include "exec/kern_attention.inc.c"
 
 #include "exec/real_f64.h"
+
 #include "exec/kern_attention.inc.c"
 
 static int heads_of(const KernelCall *call, const Array *array,
@@ -82,14 +84,12 @@ static int attention_check(const KernelCall *call, const Attention *a, Err *err)
                        "a cache, a window or further outputs are not "
                        "supported");
     if (a->q.width != a->k.width || a->k.length != a->v.length ||
-        a->k.heads != a->v.heads || a->k.heads < 1 ||
-        a->q.heads % a->k.heads || batch[0][0] != batch[1][0] ||
-        batch[1][0] != batch[2][0] || a->q.length > INT_MAX ||
-        a->k.length > INT_MAX)
+        a->k.heads != a->v.heads || a->k.heads < 1 || a->q.heads % a->k.heads ||
+        batch[0][0] != batch[1][0] || batch[1][0] != batch[2][0] ||
+        a->q.length > INT_MAX || a->k.length > INT_MAX)
         return err_set(err, ERR_BAD_SHAPE,
                        "queries, keys and values do not fit");
-    const int64_t full[4] = {batch[0][0], a->q.heads, a->q.length,
-                             a->k.length};
+    const int64_t full[4] = {batch[0][0], a->q.heads, a->q.length, a->k.length};
     for (int i = 0; a->mask && i < a->mask->rank; i++) {
         int64_t size = a->mask->dims[i];
         int at = 4 - a->mask->rank + i;
@@ -120,10 +120,9 @@ int kernel_attention(KernelCall *call, Err *err)
     bool wide = call->precision == PRECISION_F64;
     a.scores = arena_array(call->arena, (size_t)workers, sizeof *a.scores);
     for (int i = 0; i < workers; i++)
-        a.scores[i] =
-            arena_block(call->arena, (size_t)a.q.length,
-                        (size_t)a.k.length *
-                            (wide ? sizeof(double) : sizeof(float)));
+        a.scores[i] = arena_block(call->arena, (size_t)a.q.length,
+                                  (size_t)a.k.length *
+                                      (wide ? sizeof(double) : sizeof(float)));
     int64_t units = a.q.array->dims[0] * a.q.heads;
     if (a.y.array->count > 0)
         pool_run(call->pool, units, 1,

@@ -17,12 +17,12 @@
 
 enum {
     VECTOR_BYTES = 32,
-    BLOCK = 8,                  /* vectors that are summed at once */
-    TILE_BYTES = 512 * 1024,    /* of im2col */
-    TILE_LEAST = 64,            /* output positions in a tile */
+    BLOCK = 8,               /* vectors that are summed at once */
+    TILE_BYTES = 512 * 1024, /* of im2col */
+    TILE_LEAST = 64,         /* output positions in a tile */
     TILE_MOST = 1024,
-    TILES_WANTED = 8,           /* so that every thread finds one */
-    SPREAD_BYTES = 256 * 1024   /* of a depthwise plane at once */
+    TILES_WANTED = 8,         /* so that every thread finds one */
+    SPREAD_BYTES = 256 * 1024 /* of a depthwise plane at once */
 };
 
 typedef struct Conv {
@@ -68,9 +68,11 @@ static bool window_hits(const Window *w, int64_t tap, int64_t from,
 }
 
 #include "exec/real_f32.h"
+
 #include "exec/kern_conv.inc.c"
 
 #include "exec/real_f64.h"
+
 #include "exec/kern_conv.inc.c"
 
 static int64_t at_most(int64_t a, int64_t b)
@@ -181,8 +183,8 @@ static void depthwise_piece(void *context, int worker, int64_t begin,
 static void set_offsets(KernelCall *call, Depthwise *d)
 {
     const Window *w = d->window;
-    d->offsets = arena_array(call->arena, (size_t)w->kernel_size,
-                             sizeof *d->offsets);
+    d->offsets =
+        arena_array(call->arena, (size_t)w->kernel_size, sizeof *d->offsets);
     for (int64_t t = 0; t < w->kernel_size; t++) {
         int64_t row = t / w->kernel[2] * w->dilation[1];
         int64_t column = t % w->kernel[2] * w->dilation[2];
@@ -251,10 +253,10 @@ static int conv_make(KernelCall *call, bool transposed, Conv *conv, Err *err)
                        (long long)conv->groups);
     conv->group_in = channels / conv->groups;
     conv->group_out = outputs / conv->groups;
-    bool fits = transposed ? weight->dims[0] == channels &&
-                                 weight->dims[1] == conv->group_out
-                           : weight->dims[0] == outputs &&
-                                 weight->dims[1] == conv->group_in;
+    bool fits =
+        transposed
+            ? weight->dims[0] == channels && weight->dims[1] == conv->group_out
+            : weight->dims[0] == outputs && weight->dims[1] == conv->group_in;
     if (!fits || (bias && (bias->rank != 1 || bias->dims[0] != outputs)))
         return err_set(err, ERR_BAD_SHAPE,
                        "its weight or bias does not fit its channels");

@@ -19,8 +19,8 @@ typedef struct Einsum {
     Term *inputs;
     Term output;
     int ellipsis_rank;
-    int64_t dims[LABELS];        /* -1 for a label that does not occur */
-    int64_t (*strides)[LABELS];  /* of each input */
+    int64_t dims[LABELS];       /* -1 for a label that does not occur */
+    int64_t (*strides)[LABELS]; /* of each input */
     Term summed;
 } Einsum;
 
@@ -37,8 +37,8 @@ static int bad_equation(Err *err)
 
 /* Reads one term up to a comma, an arrow or the end. `ellipsis` is the number
  * of axes that "..." stands for; -1 where it takes what `rank` leaves. */
-static int read_term(const char **text, const char *end, int rank,
-                     int ellipsis, Term *term, Err *err)
+static int read_term(const char **text, const char *end, int rank, int ellipsis,
+                     Term *term, Err *err)
 {
     int letters = 0;
     for (const char *p = *text; p < end && *p != ',' && *p != '-'; p++)
@@ -219,8 +219,8 @@ int kernel_einsum(KernelCall *call, Err *err)
 {
     size_t inputs = (size_t)call->input_count;
     Einsum e = {.inputs = arena_array(call->arena, inputs, sizeof(Term)),
-                .strides = arena_array(call->arena, inputs,
-                                       sizeof(int64_t[LABELS]))};
+                .strides =
+                    arena_array(call->arena, inputs, sizeof(int64_t[LABELS]))};
     for (int i = 0; i < LABELS; i++)
         e.dims[i] = -1;
     TRY(read_equation(call, &e, err));
@@ -233,7 +233,7 @@ int kernel_einsum(KernelCall *call, Err *err)
         arena_array(call->arena, 2 * inputs * (size_t)pool_threads(call->pool),
                     sizeof *task.scratch);
     int64_t work = term_count(&e, &e.summed);
-    pool_run(call->pool, count, 1 + GRAIN / (work > 0 ? work : 1),
-             einsum_piece, &task);
+    pool_run(call->pool, count, 1 + GRAIN / (work > 0 ? work : 1), einsum_piece,
+             &task);
     return 0;
 }

@@ -118,7 +118,13 @@ int kernel_gather_elements(KernelCall *call, Err *err)
 
 /* ---- Combining what is scattered ---- */
 
-typedef enum Meeting { MEET_NONE, MEET_ADD, MEET_MUL, MEET_MAX, MEET_MIN } Meeting;
+typedef enum Meeting {
+    MEET_NONE,
+    MEET_ADD,
+    MEET_MUL,
+    MEET_MAX,
+    MEET_MIN
+} Meeting;
 
 /* How a value joins what is there: the attribute `reduction`. */
 static int read_reduction(const Node *node, Meeting *out, Err *err)
@@ -184,8 +190,8 @@ static void meet(const KernelCall *call, Meeting meeting, const Array *out,
     }
     case STORAGE_I64: {
         int64_t *to = (int64_t *)out->data + at;
-        int64_t met = meet_integer(meeting, *to,
-                                   ((const int64_t *)updates->data)[from]);
+        int64_t met =
+            meet_integer(meeting, *to, ((const int64_t *)updates->data)[from]);
         *to = integer_wrap(out->type, met);
         break;
     }
@@ -248,9 +254,8 @@ static int read_tuples(KernelCall *call, int64_t batch, Tuples *t, Err *err)
     int64_t batches = dims_product(in->dims, 0, (int)batch);
     int64_t per_batch = batches > 0 ? t->count / batches : 0;
     for (int64_t i = 0; i < t->count; i++) {
-        t->places[i] = batch > 0 && per_batch > 0
-                           ? i / per_batch * strides[batch - 1]
-                           : 0;
+        t->places[i] =
+            batch > 0 && per_batch > 0 ? i / per_batch * strides[batch - 1] : 0;
         for (int64_t k = 0; k < t->length; k++) {
             int64_t size = in->dims[batch + k];
             int64_t index = given[i * t->length + k];

@@ -18,9 +18,11 @@ typedef void MapRow(const void *in, void *out, int64_t count,
                     const MapNumbers *numbers);
 
 #include "exec/real_f32.h"
+
 #include "exec/kern_map.inc.c"
 
 #include "exec/real_f64.h"
+
 #include "exec/kern_map.inc.c"
 
 #define MAP_INT(name, type, expression)                                        \
@@ -145,13 +147,12 @@ static int map_array(KernelCall *call, const MapRows *rows,
     const Array *in = call->inputs[0], *out = call->outputs[0];
     Storage storage = kernel_storage(call, in);
     Map map = {.row = pick_row(rows, storage, in->type),
-                   .numbers = numbers,
-                   .in = in->data,
-                   .out = out->data,
-                   .in_size = storage_size(storage),
-                   .out_size = storage_size(kernel_storage(call, out)),
-                   .wrap = integer_is_narrow(out->type) ? out->type
-                                                        : DT_UNDEFINED};
+               .numbers = numbers,
+               .in = in->data,
+               .out = out->data,
+               .in_size = storage_size(storage),
+               .out_size = storage_size(kernel_storage(call, out)),
+               .wrap = integer_is_narrow(out->type) ? out->type : DT_UNDEFINED};
     if (!map.row)
         return err_set(err, ERR_UNSUPPORTED_TYPE, "it is not defined on %s",
                        dtype_name(in->type));
@@ -227,10 +228,9 @@ static void cast_piece(void *context, int worker, int64_t begin, int64_t end)
         for (int64_t i = begin; i < end; i++)
             out[i] = cast->from == STORAGE_I64
                          ? integer_wrap(type, integers[i])
-                         : integer_from_real(type,
-                                             cast->from == STORAGE_F32
-                                                 ? (double)floats[i]
-                                                 : doubles[i]);
+                         : integer_from_real(type, cast->from == STORAGE_F32
+                                                       ? (double)floats[i]
+                                                       : doubles[i]);
         return;
     }
     bool is_unsigned = cast->in->type == DT_UINT64;
@@ -239,9 +239,9 @@ static void cast_piece(void *context, int worker, int64_t begin, int64_t end)
             ((float *)cast->out->data)[i] =
                 is_unsigned ? (float)(uint64_t)integers[i] : (float)integers[i];
         else
-            ((double *)cast->out->data)[i] =
-                is_unsigned ? (double)(uint64_t)integers[i]
-                            : (double)integers[i];
+            ((double *)cast->out->data)[i] = is_unsigned
+                                                 ? (double)(uint64_t)integers[i]
+                                                 : (double)integers[i];
     }
 }
 

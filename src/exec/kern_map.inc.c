@@ -48,18 +48,19 @@ MAP(leaky_relu, x < 0 ? alpha * x : x)
 MAP(thresholded_relu, x > alpha ? x : 0)
 MAP(elu, x < 0 ? alpha * R(fast_expm1)(x) : x)
 MAP(celu, x < 0 ? alpha * R(fast_expm1)(x / alpha) : x)
-MAP(selu, beta *(x < 0 ? alpha * R(fast_expm1)(x) : x))
+MAP(selu, beta * (x < 0 ? alpha * R(fast_expm1)(x) : x))
 MAP(sigmoid, R(fast_logistic)(x))
-MAP(hard_sigmoid, R(clamp)(alpha *x + beta, 0, 1))
-MAP(hard_swish, x *R(clamp)(x / 6 + (REAL)0.5, 0, 1))
-MAP(swish, x *R(fast_logistic)(alpha *x))
+MAP(hard_sigmoid, R(clamp)(alpha * x + beta, 0, 1))
+MAP(hard_swish, x * R(clamp)(x / 6 + (REAL)0.5, 0, 1))
+MAP(swish, x * R(fast_logistic)(alpha * x))
 MAP(softplus, R(log_one_plus_exp)(x))
 MAP(softsign, x / (1 + M(fabs)(x)))
-MAP(mish, x *R(fast_tanh)(R(log_one_plus_exp)(x)))
+MAP(mish, x * R(fast_tanh)(R(log_one_plus_exp)(x)))
 /* alpha is sqrt(1/2), or with approximate="tanh" sqrt(2/pi) */
-MAP(gelu, x *(REAL)0.5 * (1 + R(fast_erf)(x * alpha)))
-MAP(gelu_tanh,
-    x *(REAL)0.5 * (1 + R(fast_tanh)(alpha * (x + (REAL)0.044715 * x * x * x))))
+MAP(gelu, x * (REAL)0.5 * (1 + R(fast_erf)(x * alpha)))
+MAP(gelu_tanh, x * (REAL)0.5 *
+                   (1 + R(fast_tanh)(alpha *
+                                     (x + (REAL)0.044715 * x * x * x))))
 MAP(clip, R(clamp)(x, alpha, beta))
 MAP_TO(int64_t, is_nan, x != x)
 /* alpha and beta say whether the negative and the positive one count. */

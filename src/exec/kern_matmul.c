@@ -27,9 +27,11 @@ typedef struct Block {
 } Block;
 
 #include "exec/real_f32.h"
+
 #include "exec/kern_matmul.inc.c"
 
 #include "exec/real_f64.h"
+
 #include "exec/kern_matmul.inc.c"
 
 /* Integers have no BLAS. */
@@ -203,7 +205,8 @@ static int addend_steps(const Product *p, const Array *c, int64_t *row_step,
     int64_t rows = c->rank > 1 ? c->dims[c->rank - 2] : 1;
     if (c->rank > 2 || (columns != 1 && columns != p->columns) ||
         (rows != 1 && rows != p->rows))
-        return err_set(err, ERR_BAD_SHAPE, "C does not broadcast to its output");
+        return err_set(err, ERR_BAD_SHAPE,
+                       "C does not broadcast to its output");
     *column_step = columns == 1 ? 0 : 1;
     *row_step = rows == 1 ? 0 : columns;
     return 0;

@@ -219,8 +219,8 @@ int kernel_pad(KernelCall *call, Err *err)
     for (int i = 0; i < in->rank; i++) {
         if (mode[0] != 'c' && in->dims[i] == 0)
             return err_set(err, ERR_BAD_SHAPE, "it pads an empty axis");
-        tables[i] = arena_block(call->arena, (size_t)out->dims[i],
-                                sizeof *tables[i]);
+        tables[i] =
+            arena_block(call->arena, (size_t)out->dims[i], sizeof *tables[i]);
         for (int64_t j = 0; j < out->dims[i]; j++)
             tables[i][j] = pad_source(mode, j - begins[i], in->dims[i]);
     }

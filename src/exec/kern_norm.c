@@ -39,9 +39,11 @@ typedef struct Response {
 } Response;
 
 #include "exec/real_f32.h"
+
 #include "exec/kern_norm.inc.c"
 
 #include "exec/real_f64.h"
+
 #include "exec/kern_norm.inc.c"
 
 static bool is_f32(const KernelCall *call)
@@ -85,15 +87,15 @@ static void batch_norm_piece(void *context, int worker, int64_t begin,
 }
 
 /* The sum over a channel of x - center, or of its square. */
-static double channel_moment(const BatchNorm *b, int64_t channel,
-                             double center, bool squared)
+static double channel_moment(const BatchNorm *b, int64_t channel, double center,
+                             bool squared)
 {
     double sum = 0, squares = 0;
     int64_t step = b->channels * b->inner;
     for (int64_t at = channel * b->inner; at < b->in->count; at += step)
         if (b->is_f32)
-            moments_f32((const float *)b->in->data + at, b->inner, center,
-                        &sum, &squares);
+            moments_f32((const float *)b->in->data + at, b->inner, center, &sum,
+                        &squares);
         else
             moments_f64((const double *)b->in->data + at, b->inner, center,
                         &sum, &squares);
@@ -118,10 +120,9 @@ static void use_batch_moments(KernelCall *call, BatchNorm *b, double *variance)
     for (int64_t c = 0; c < b->channels; c++) {
         double mean = channel_moment(b, c, 0, false) / (double)count;
         double spread = channel_moment(b, c, mean, true) / (double)count;
-        put_output(call, 1, c,
-                 b->mean[c] * momentum + mean * (1 - momentum));
+        put_output(call, 1, c, b->mean[c] * momentum + mean * (1 - momentum));
         put_output(call, 2, c,
-                 variance[c] * momentum + spread * (1 - momentum));
+                   variance[c] * momentum + spread * (1 - momentum));
         put_output(call, 3, c, mean);
         put_output(call, 4, c, spread);
         b->mean[c] = mean;
@@ -135,8 +136,7 @@ static void keep_moments(const KernelCall *call, const BatchNorm *b,
 {
     for (int output = 1; output <= 4; output++)
         for (int64_t c = 0; c < b->channels; c++)
-            put_output(call, output, c,
-                     output % 2 ? b->mean[c] : variance[c]);
+            put_output(call, output, c, output % 2 ? b->mean[c] : variance[c]);
 }
 
 /* Up to opset 13 the further outputs say that it is training. */
@@ -156,9 +156,8 @@ static bool is_training(const KernelCall *call)
  * spatial=0 (opset 8 and older) every element of an image has its own. */
 int kernel_batch_norm(KernelCall *call, Err *err)
 {
-    BatchNorm b = {.in = call->inputs[0],
-                   .out = call->outputs[0],
-                   .is_f32 = is_f32(call)};
+    BatchNorm b = {
+        .in = call->inputs[0], .out = call->outputs[0], .is_f32 = is_f32(call)};
     bool spatial = node_int(call->node, "spatial", 1) != 0;
     int first = b.in->rank > 1 ? 1 : b.in->rank;
     int last = spatial ? first + (b.in->rank > 1) : b.in->rank;
@@ -372,16 +371,16 @@ int kernel_lrn(KernelCall *call, Err *err)
 {
     const Array *in = call->inputs[0];
     TRY(need_channels(in, err));
-    Response response = {
-        .in = in->data,
-        .out = call->outputs[0]->data,
-        .channels = in->dims[1],
-        .inner = dims_product(in->dims, 2, in->rank),
-        .size = node_int(call->node, "size", 1),
-        .alpha = (double)node_float(call->node, "alpha", 1e-4f),
-        .beta = (double)node_float(call->node, "beta", 0.75f),
-        .bias = (double)node_float(call->node, "bias", 1),
-        .is_f32 = is_f32(call)};
+    Response response = {.in = in->data,
+                         .out = call->outputs[0]->data,
+                         .channels = in->dims[1],
+                         .inner = dims_product(in->dims, 2, in->rank),
+                         .size = node_int(call->node, "size", 1),
+                         .alpha =
+                             (double)node_float(call->node, "alpha", 1e-4f),
+                         .beta = (double)node_float(call->node, "beta", 0.75f),
+                         .bias = (double)node_float(call->node, "bias", 1),
+                         .is_f32 = is_f32(call)};
     if (response.size < 1 || response.size > INT32_MAX)
         return err_set(err, ERR_BAD_ATTRIBUTE, "its size is %lld",
                        (long long)response.size);

@@ -39,12 +39,15 @@ static int64_t place_window(const Pooling *pool, int64_t o,
 }
 
 #include "exec/real_f32.h"
+
 #include "exec/kern_pool.inc.c"
 
 #include "exec/real_f64.h"
+
 #include "exec/kern_pool.inc.c"
 
 #include "exec/real_i64.h"
+
 #include "exec/kern_pool.inc.c"
 
 static void pool_piece(void *context, int worker, int64_t begin, int64_t end)

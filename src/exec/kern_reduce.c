@@ -95,9 +95,11 @@ static int64_t finish_i64(const Reducing *r, int64_t sum)
 #define greatest_f32 greatest_f64
 #define finish_f32 finish_f64
 #include "exec/real_f32.h"
+
 #include "exec/kern_reduce.inc.c"
 
 #include "exec/real_f64.h"
+
 #include "exec/kern_reduce.inc.c"
 
 #undef SUM
@@ -112,6 +114,7 @@ static int64_t finish_i64(const Reducing *r, int64_t sum)
 #define LESS(a, b)                                                             \
     (r->type == DT_UINT64 ? (uint64_t)(a) < (uint64_t)(b) : (a) < (b))
 #include "exec/real_i64.h"
+
 #include "exec/kern_reduce.inc.c"
 
 static Fold fold_of(Op op)

@@ -35,9 +35,11 @@ typedef struct Resample {
 } Resample;
 
 #include "exec/real_f32.h"
+
 #include "exec/kern_resize.inc.c"
 
 #include "exec/real_f64.h"
+
 #include "exec/kern_resize.inc.c"
 
 /* ---- Coordinates ---- */
@@ -142,8 +144,7 @@ static int make_taps(KernelCall *call, const Resizing *r, int axis, Taps *taps,
     size_t entries = (size_t)(taps->out * taps->count);
     taps->sources = arena_block(call->arena, entries, sizeof(int64_t));
     taps->weights = arena_block(call->arena, entries, sizeof(double));
-    taps->outside =
-        arena_array(call->arena, (size_t)taps->out, sizeof(bool));
+    taps->outside = arena_array(call->arena, (size_t)taps->out, sizeof(bool));
     bool crops = strcmp(r->coordinates, "tf_crop_and_resize") == 0;
     for (int64_t i = 0; i < taps->out; i++) {
         double x = input_coordinate(r, axis, taps, i);
@@ -177,14 +178,14 @@ static int read_modes(const KernelCall *call, Resizing *r, Err *err)
     static const char *const modes[] = {"nearest", "linear", "cubic",
                                         "bilinear"};
     static const char *const coordinates[] = {
-        "half_pixel",           "asymmetric",           "align_corners",
-        "pytorch_half_pixel",   "half_pixel_symmetric", "tf_crop_and_resize",
+        "half_pixel",          "asymmetric",           "align_corners",
+        "pytorch_half_pixel",  "half_pixel_symmetric", "tf_crop_and_resize",
         "tf_half_pixel_for_nn"};
-    static const char *const nearest[] = {"round_prefer_floor", "floor",
-                                          "ceil", "round_prefer_ceil"};
+    static const char *const nearest[] = {"round_prefer_floor", "floor", "ceil",
+                                          "round_prefer_ceil"};
     const char *mode = text_attr(call->node, "mode", modes, 4);
-    r->coordinates = text_attr(call->node, "coordinate_transformation_mode",
-                               coordinates, 7);
+    r->coordinates =
+        text_attr(call->node, "coordinate_transformation_mode", coordinates, 7);
     r->nearest = text_attr(call->node, "nearest_mode", nearest, 4);
     if (!mode || !r->coordinates || !r->nearest)
         return err_set(err, ERR_BAD_ATTRIBUTE, "one of its modes is unknown");
@@ -205,10 +206,10 @@ static int read_modes(const KernelCall *call, Resizing *r, Err *err)
 static void share_scale(const KernelCall *call, Resizing *r, const int *axes,
                         int64_t count, const int64_t *sizes)
 {
-    bool larger = node_string_is(call->node, "keep_aspect_ratio_policy",
-                                 "not_smaller");
-    bool smaller = node_string_is(call->node, "keep_aspect_ratio_policy",
-                                  "not_larger");
+    bool larger =
+        node_string_is(call->node, "keep_aspect_ratio_policy", "not_smaller");
+    bool smaller =
+        node_string_is(call->node, "keep_aspect_ratio_policy", "not_larger");
     if (!larger && !smaller)
         return;
     double shared = larger ? 0 : HUGE_VAL;
@@ -264,8 +265,7 @@ static int read_scales(KernelCall *call, Resizing *r, const Array *scales,
         if (scales)
             r->scale[axes[i]] = kernel_real(call, scales, i);
         for (int side = 0; roi && side < 2; side++)
-            r->roi[side][axes[i]] =
-                kernel_real(call, roi, i + side * count);
+            r->roi[side][axes[i]] = kernel_real(call, roi, i + side * count);
     }
     if (sizes)
         share_scale(call, r, axes, count, sizes->data);
@@ -311,8 +311,8 @@ static void resample(KernelCall *call, const Taps *taps)
         int64_t dims[RANK_MAX];
         memcpy(dims, from->dims, sizeof dims);
         dims[axis] = taps[axis].out;
-        Array *to = array_new(call->arena, out->type, out->rank, dims,
-                              call->precision);
+        Array *to =
+            array_new(call->arena, out->type, out->rank, dims, call->precision);
         Resample r = {.in = from->data,
                       .out = to->data,
                       .taps = &taps[axis],
@@ -329,8 +329,7 @@ static void resample(KernelCall *call, const Taps *taps)
 static void extrapolate(KernelCall *call, const Taps *taps)
 {
     const Array *out = call->outputs[0];
-    double value =
-        (double)node_float(call->node, "extrapolation_value", 0);
+    double value = (double)node_float(call->node, "extrapolation_value", 0);
     for (int64_t i = 0; i < out->count; i++) {
         bool outside = false;
         for (int64_t axis = out->rank - 1, rest = i; axis >= 0; axis--) {
@@ -392,8 +391,8 @@ int kernel_upsample(KernelCall *call, Err *err)
     const Attr *attr = node_attr(call->node, "scales");
     if (!scales && attr && attr->type == ATTR_FLOATS) {
         int64_t dims[] = {(int64_t)attr->count};
-        Array *given = array_new(call->arena, DT_FLOAT, 1, dims,
-                                 call->precision);
+        Array *given =
+            array_new(call->arena, DT_FLOAT, 1, dims, call->precision);
         for (int64_t i = 0; i < dims[0]; i++)
             array_put(given, call->precision, i, (double)attr->floats[i]);
         scales = given;

@@ -3,7 +3,8 @@
 static void R(resample_line)(const Resample *r, int64_t line)
 {
     const Taps *taps = r->taps;
-    const REAL *in = (const REAL *)r->in + line / taps->out * taps->in * r->inner;
+    const REAL *in =
+        (const REAL *)r->in + line / taps->out * taps->in * r->inner;
     REAL *out = (REAL *)r->out + line * r->inner;
     int64_t first = line % taps->out * taps->count;
     for (int64_t i = 0; i < r->inner; i++)

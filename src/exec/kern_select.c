@@ -59,10 +59,10 @@ int kernel_arg(KernelCall *call, Err *err)
         int64_t best = 0;
         line_of(&line, axis, n);
         for (int64_t i = 1; i < line.count; i++) {
-            bool better = most ? is_less(&line, best, i)
-                               : is_less(&line, i, best);
-            bool worse = most ? is_less(&line, i, best)
-                              : is_less(&line, best, i);
+            bool better =
+                most ? is_less(&line, best, i) : is_less(&line, i, best);
+            bool worse =
+                most ? is_less(&line, i, best) : is_less(&line, best, i);
             if (better || (last && !worse))
                 best = i;
         }

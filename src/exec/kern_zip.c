@@ -42,9 +42,11 @@ typedef void ZipRow(const void *left, int64_t left_step, const void *right,
     }
 
 #include "exec/real_f32.h"
+
 #include "exec/kern_zip.inc.c"
 
 #include "exec/real_f64.h"
+
 #include "exec/kern_zip.inc.c"
 
 /* Integers. Sums and products wrap, which unsigned arithmetic does by right. */
@@ -133,9 +135,18 @@ typedef struct ZipRows {
     ZipRow *f32, *f64, *i64, *u64;
 } ZipRows;
 
-#define SAME(name) {name##_f32, name##_f64, name##_i64, name##_i64}
-#define OWN_U64(name) {name##_f32, name##_f64, name##_i64, name##_u64}
-#define INTEGER(name) {NULL, NULL, name, name}
+#define SAME(name)                                                             \
+    {                                                                          \
+        name##_f32, name##_f64, name##_i64, name##_i64                         \
+    }
+#define OWN_U64(name)                                                          \
+    {                                                                          \
+        name##_f32, name##_f64, name##_i64, name##_u64                         \
+    }
+#define INTEGER(name)                                                          \
+    {                                                                          \
+        NULL, NULL, name, name                                                 \
+    }
 
 static const ZipRows zips[OP_COUNT] = {
     [OP_Add] = SAME(add),
@@ -296,8 +307,8 @@ int kernel_pow(KernelCall *call, Err *err)
         kernel_storage(call, &exponent) == STORAGE_I64)
         return zip_arrays(call, &zips[OP_Pow], base,
                           in_type_of(call, &exponent, base), out, err);
-    Array *power = array_new(call->arena, DT_DOUBLE, out->rank, out->dims,
-                             PRECISION_F64);
+    Array *power =
+        array_new(call->arena, DT_DOUBLE, out->rank, out->dims, PRECISION_F64);
     KernelCall wide = *call;
     wide.precision = PRECISION_F64;
     Array like = {.type = DT_DOUBLE};
@@ -348,8 +359,10 @@ static void choose_row(void *context, int64_t position, const int64_t *offsets,
     for (int64_t i = 0; i < count; i++) {
         bool yes = choice->condition[offsets[0] + i * step[0]] != 0;
         const char *from =
-            yes ? choice->yes + (size_t)(offsets[1] + i * step[1]) * choice->size
-                : choice->no + (size_t)(offsets[2] + i * step[2]) * choice->size;
+            yes ? choice->yes +
+                      (size_t)(offsets[1] + i * step[1]) * choice->size
+                : choice->no +
+                      (size_t)(offsets[2] + i * step[2]) * choice->size;
         memcpy(choice->out + (size_t)(position + i) * choice->size, from,
                choice->size);
     }

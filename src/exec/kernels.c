@@ -228,8 +228,8 @@ int kernel_axis(int64_t axis, int rank, int *out, Err *err)
 {
     if (axis < -rank || axis >= rank)
         return err_set(err, ERR_BAD_ATTRIBUTE,
-                       "axis %lld is out of range for rank %d",
-                       (long long)axis, rank);
+                       "axis %lld is out of range for rank %d", (long long)axis,
+                       rank);
     *out = (int)(axis < 0 ? axis + rank : axis);
     return 0;
 }

@@ -6,7 +6,7 @@
 
 /* A block of elements seen through strides. */
 typedef struct Strided {
-    char *data;             /* of the element at index 0 */
+    char *data;                    /* of the element at index 0 */
     int64_t strides[2 * RANK_MAX]; /* in elements */
 } Strided;
 

@@ -19,10 +19,9 @@ static const struct {
     DType type;
     const char *code;
 } codes[] = {
-    {DT_FLOAT, "f4"},  {DT_DOUBLE, "f8"}, {DT_FLOAT16, "f2"},
-    {DT_INT8, "i1"},   {DT_INT16, "i2"},  {DT_INT32, "i4"},
-    {DT_INT64, "i8"},  {DT_UINT8, "u1"},  {DT_UINT16, "u2"},
-    {DT_UINT32, "u4"}, {DT_UINT64, "u8"}, {DT_BOOL, "b1"},
+    {DT_FLOAT, "f4"},  {DT_DOUBLE, "f8"}, {DT_FLOAT16, "f2"}, {DT_INT8, "i1"},
+    {DT_INT16, "i2"},  {DT_INT32, "i4"},  {DT_INT64, "i8"},   {DT_UINT8, "u1"},
+    {DT_UINT16, "u2"}, {DT_UINT32, "u4"}, {DT_UINT64, "u8"},  {DT_BOOL, "b1"},
 };
 
 typedef struct Header {

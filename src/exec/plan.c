@@ -227,9 +227,8 @@ static int plan_step(Exec *exec, const Node *node, Err *err)
     }
     for (int i = 0; i < node->output_count; i++) {
         step.outputs[i] = -1;
-        if (node->outputs[i] &&
-            (step.outputs[i] =
-                 plan_slot(exec, node->outputs[i]->name, err)) < 0)
+        if (node->outputs[i] && (step.outputs[i] = plan_slot(
+                                     exec, node->outputs[i]->name, err)) < 0)
             return -1;
     }
     if (!step.kernel)

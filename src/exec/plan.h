@@ -38,10 +38,10 @@ struct Exec {
     const Graph *graph;
     ExecOptions options;
     Buffers *buffers;
-    struct Exec *parent;  /* of an enclosing graph; NULL for a function */
-    const Node *caller;   /* of a function: the node that gives attributes */
-    struct Plan *plan;    /* what all nested plans share */
-    Map *by_name;         /* to Slot numbers, see plan_slot */
+    struct Exec *parent; /* of an enclosing graph; NULL for a function */
+    const Node *caller;  /* of a function: the node that gives attributes */
+    struct Plan *plan;   /* what all nested plans share */
+    Map *by_name;        /* to Slot numbers, see plan_slot */
     Slot *slots;
     size_t slot_count, slot_capacity;
     Step *steps;
@@ -73,9 +73,9 @@ typedef struct StepCall {
     Buffers *buffers;
     Array *const *inputs;
     Array *const *const *captured; /* for each nested graph */
-    const bool *spare; /* inputs whose memory an output may take */
-    Array **outputs;   /* in: NULL where not wanted; out: what it computed */
-    int taken;         /* out: the input whose data output 0 has, or -1 */
+    const bool *spare;             /* inputs whose memory an output may take */
+    Array **outputs; /* in: NULL where not wanted; out: what it computed */
+    int taken;       /* out: the input whose data output 0 has, or -1 */
 } StepCall;
 int step_run(StepCall *call, Err *err);
 /* control.c: the same for a step with nested graphs. */
@@ -83,7 +83,7 @@ int step_run_nested(StepCall *call, Err *err);
 
 /* Loads elements [first, first + count) of a constant, perturbed where the
  * options say so. */
-void slot_load(const Slot *slot, const ExecOptions *options,
-               const Array *array, int64_t first, int64_t count);
+void slot_load(const Slot *slot, const ExecOptions *options, const Array *array,
+               int64_t first, int64_t count);
 
 #endif

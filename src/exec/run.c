@@ -49,8 +49,8 @@ typedef struct Load {
     const Array *array;
 } Load;
 
-void slot_load(const Slot *slot, const ExecOptions *options,
-               const Array *array, int64_t first, int64_t count)
+void slot_load(const Slot *slot, const ExecOptions *options, const Array *array,
+               int64_t first, int64_t count)
 {
     array_load(array, slot->tensor, options->precision, options->exact, first,
                count);
@@ -124,8 +124,8 @@ static int gather_inputs(Run *run, const Step *step, StepCall *call, Err *err)
     }
     call->inputs = inputs;
     call->spare = spare;
-    Array ***captured = arena_array(call->arena, (size_t)step->nested_count,
-                                    sizeof *captured);
+    Array ***captured =
+        arena_array(call->arena, (size_t)step->nested_count, sizeof *captured);
     for (int n = 0; n < step->nested_count; n++) {
         const Nested *nested = &step->nested[n];
         size_t captures = nested->exec->captured_count;
@@ -166,8 +166,8 @@ static int keep_outputs(Run *run, const Step *step, const StepCall *call,
                 buffers_share(out->data);
         }
         if (options->probe && result == 0)
-            result = options->probe(options->probe_context, step->node, i, out,
-                                    err);
+            result =
+                options->probe(options->probe_context, step->node, i, out, err);
         int slot = step->outputs[i];
         if (slot >= 0 && run->holders[slot].left > 0) {
             lend(run, slot, out);
@@ -238,8 +238,7 @@ int plan_run(Exec *exec, Arena *arena, Array *const *inputs,
              Array *const *captured, Array **outputs, Err *err)
 {
     Run run = {.exec = exec, .arena = arena_child(arena)};
-    run.holders =
-        arena_array(run.arena, exec->slot_count, sizeof *run.holders);
+    run.holders = arena_array(run.arena, exec->slot_count, sizeof *run.holders);
     for (size_t i = 0; i < exec->slot_count; i++)
         run.holders[i].left = exec->slots[i].reads;
     for (size_t i = 0; i < exec->input_count; i++)
@@ -256,8 +255,8 @@ int plan_run(Exec *exec, Arena *arena, Array *const *inputs,
 }
 
 /* The declared type and shape must allow the array. */
-static int check_input(Arena *arena, const Symbols *symbols,
-                       const Value *value, const Array *array, Err *err)
+static int check_input(Arena *arena, const Symbols *symbols, const Value *value,
+                       const Array *array, Err *err)
 {
     const Fact *wanted = &value->fact;
     bool fits = (wanted->rank < 0 || wanted->rank == array->rank) &&

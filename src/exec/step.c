@@ -21,8 +21,7 @@ static void describe(Arena *arena, const Array *array, Precision precision,
                      .rank = array->rank,
                      .count = array->count,
                      .data = array->data,
-                     .data_size =
-                         (size_t)array->count * storage_size(storage)};
+                     .data_size = (size_t)array->count * storage_size(storage)};
     memcpy(view->dims, array->dims, sizeof view->dims);
     *tensor = view;
 }
@@ -118,9 +117,9 @@ static int allocate_outputs(StepCall *call, bool *anything, Err *err)
                                (long long)out->count);
             out->data = call->inputs[call->taken]->data;
         } else {
-            out->data = buffers_take(
-                call->buffers, (size_t)out->count,
-                storage_size(array_storage(out->type, precision)));
+            out->data =
+                buffers_take(call->buffers, (size_t)out->count,
+                             storage_size(array_storage(out->type, precision)));
         }
     }
     return 0;

@@ -16,8 +16,8 @@ typedef struct Walk {
     int64_t dims[WALK_RANK];
     int operands;
     int64_t strides[WALK_MAX][WALK_RANK]; /* in elements */
-    int64_t rows;                        /* all dims but the last */
-    int64_t length;                      /* the last */
+    int64_t rows;                         /* all dims but the last */
+    int64_t length;                       /* the last */
 } Walk;
 
 void walk_init(Walk *walk, int rank, const int64_t *dims);

@@ -27,9 +27,8 @@ static void derive_pads(const KernelCall *call, int rank, bool transposed,
 {
     bool upper = node_string_is(call->node, "auto_pad", "SAME_UPPER");
     const int64_t *extra;
-    int64_t extras = transposed
-                         ? node_ints(call->node, "output_padding", &extra)
-                         : -1;
+    int64_t extras =
+        transposed ? node_ints(call->node, "output_padding", &extra) : -1;
     for (int i = 0; i < WINDOW_AXES; i++) {
         int64_t small = transposed ? window->in[i] : window->out[i];
         int64_t large = transposed ? window->out[i] : window->in[i];

@@ -13,7 +13,7 @@ typedef struct Window {
     int64_t in[WINDOW_AXES], out[WINDOW_AXES], kernel[WINDOW_AXES];
     int64_t stride[WINDOW_AXES], dilation[WINDOW_AXES];
     int64_t pad[WINDOW_AXES], pad_end[WINDOW_AXES]; /* before and after */
-    int64_t in_size, out_size, kernel_size; /* products */
+    int64_t in_size, out_size, kernel_size;         /* products */
 } Window;
 
 /* `kernel` are the spatial dims of the weight; NULL takes kernel_shape. The

@@ -68,7 +68,7 @@ static double map(Op op, double x, double alpha, double beta)
 
 static double default_alpha(Op op)
 {
-    return op == OP_LeakyRelu      ? 0.01
+    return op == OP_LeakyRelu     ? 0.01
            : op == OP_HardSigmoid ? 0.2
            : op == OP_Selu        ? 1.67326319217681884765625
                                   : 1;
@@ -77,11 +77,11 @@ static double default_alpha(Op op)
 void oracle_map(const OracleCall *call)
 {
     Op op = call->node->op;
-    double alpha = (double)node_float(call->node, "alpha",
-                                      (float)default_alpha(op));
-    double beta = (double)node_float(
-        call->node, op == OP_Selu ? "gamma" : "beta",
-        op == OP_Selu ? 1.05070102214813232421875f : 0.5f);
+    double alpha =
+        (double)node_float(call->node, "alpha", (float)default_alpha(op));
+    double beta =
+        (double)node_float(call->node, op == OP_Selu ? "gamma" : "beta",
+                           op == OP_Selu ? 1.05070102214813232421875f : 0.5f);
     for (int64_t i = 0; i < call->output->count; i++)
         call->output->data[i] = map(op, call->inputs[0]->data[i], alpha, beta);
 }

@@ -25,8 +25,8 @@ void oracle_matmul(const OracleCall *call)
             grid_index(&y, o, right);
             left[y.rank - 1] = k;
             right[y.rank - 2] = k;
-            y.data[o] += grid_spread(&a, y.rank, left) *
-                         grid_spread(&b, y.rank, right);
+            y.data[o] +=
+                grid_spread(&a, y.rank, left) * grid_spread(&b, y.rank, right);
         }
     }
 }

@@ -24,8 +24,7 @@ void oracle_softmax(const OracleCall *call)
                     same_line = same_line && at[i] == other[i];
             sum += same_line ? exp(x->data[k] - x->data[o]) : 0;
         }
-        y->data[o] =
-            call->node->op == OP_Softmax ? 1 / sum : -log(sum);
+        y->data[o] = call->node->op == OP_Softmax ? 1 / sum : -log(sum);
     }
 }
 
@@ -91,9 +90,8 @@ void oracle_block_norm(const OracleCall *call)
         double sum = 0, squares = 0, count = 0;
         grid_index(x, o, at);
         for (int pass = 0; pass < 2; pass++) {
-            double mean = pass && call->node->op != OP_RMSNormalization
-                              ? sum / count
-                              : 0;
+            double mean =
+                pass && call->node->op != OP_RMSNormalization ? sum / count : 0;
             for (int64_t k = 0; k < x->count; k++) {
                 grid_index(x, k, other);
                 if (!same_block(call, at, other))

@@ -52,8 +52,8 @@ void oracle_conv(const OracleCall *call)
             from[0] = at[0];
             from[1] = at[1] / per_group * w->dims[1] + tap[1];
             for (int i = 2; i < x->rank; i++)
-                from[i] = at[i] * axes[i].stride +
-                          tap[i] * axes[i].dilation - axes[i].begin;
+                from[i] = at[i] * axes[i].stride + tap[i] * axes[i].dilation -
+                          axes[i].begin;
             sum += grid_at(w, tap) * grid_at(x, from);
         }
         y->data[o] = sum;
