@@ -56,7 +56,8 @@ SUITES := err mem map half tensor shape op graph check infer dump \
     repfold cli_usage cli_trouble cli_convert cli_verify cli_report
 
 # What several suites share.
-SUPPORT := cli proto models infer_case folding blocks net judging exec_case oracle/oracle \
+SUPPORT := cli proto models infer_case folding blocks net judging exec_case \
+    oracle/oracle \
     oracle/window oracle/linear oracle/elementwise oracle/norm oracle/move
 
 LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "judge/judge.h"
+#include "judging.h"
 #include "net.h"
 
 static Arena *arena;
@@ -18,34 +18,10 @@ static void teardown(void)
     arena_free(arena);
 }
 
-static rp_verdict_info judge(const Model *a, const Model *b, bool folded,
-                             rp_verify_options options)
-{
-    rp_verdict_info info;
-    Err err = {0};
-    options.threads = 2;
-    ck_assert_msg(judge_models(arena, a, b, folded, &options, &info, &err) == 0,
-                  "%s", err.message);
-    return info;
-}
-
 static rp_verdict_info judge_nets(Shape a, Shape b, bool folded)
 {
-    return judge(toy_trained(arena, a), toy_folded(arena, b), folded,
-                 (rp_verify_options){0});
-}
-
-static void check_verdict(const rp_verdict_info *info, const char *verdict)
-{
-    ck_assert_msg(strcmp(info->verdict, verdict) == 0, "%s: %s", info->verdict,
-                  info->why ? info->why : "");
-    ck_assert(strcmp(verdict, "equivalent") == 0 || info->why);
-}
-
-static void check_words(const rp_verdict_info *info, const char *words)
-{
-    ck_assert_msg(info->why && strstr(info->why, words), "%s",
-                  info->why ? info->why : "(nothing)");
+    return judge_pair(arena, toy_trained(arena, a), toy_folded(arena, b),
+                      folded, (rp_verify_options){0});
 }
 
 static const Shape PLAIN = {0};
@@ -55,7 +31,8 @@ static const Shape PLAIN = {0};
 START_TEST(model_is_equivalent_to_itself)
 {
     const Model *model = toy_trained(arena, PLAIN);
-    rp_verdict_info info = judge(model, model, false, (rp_verify_options){0});
+    rp_verdict_info info =
+        judge_pair(arena, model, model, false, (rp_verify_options){0});
     check_verdict(&info, "equivalent");
     ck_assert_double_eq(info.outputs[0].weights, 0);
     ck_assert_double_eq(info.outputs[0].ratio, 0);
@@ -98,8 +75,8 @@ END_TEST
 START_TEST(the_roles_may_be_exchanged)
 {
     rp_verdict_info info =
-        judge(toy_folded(arena, PLAIN), toy_trained(arena, PLAIN), false,
-              (rp_verify_options){0});
+        judge_pair(arena, toy_folded(arena, PLAIN), toy_trained(arena, PLAIN),
+                   false, (rp_verify_options){0});
     check_verdict(&info, "equivalent");
     ck_assert_uint_ge(info.segments, 3);
 }
@@ -134,8 +111,8 @@ START_TEST(same_seed_gives_the_same_verdict)
     rp_verdict_info a = judge_nets(PLAIN, PLAIN, false);
     rp_verdict_info b = judge_nets(PLAIN, PLAIN, false);
     rp_verdict_info c =
-        judge(toy_trained(arena, PLAIN), toy_folded(arena, PLAIN), false,
-              (rp_verify_options){.seed = 9, .threads = 1});
+        judge_pair(arena, toy_trained(arena, PLAIN), toy_folded(arena, PLAIN),
+                   false, (rp_verify_options){.seed = 9, .threads = 1});
     ck_assert_double_eq(a.outputs[0].weights, b.outputs[0].weights);
     ck_assert_double_eq(a.outputs[0].noise_floor, b.outputs[0].noise_floor);
     ck_assert_double_eq(a.worst->ratio, b.worst->ratio);
@@ -148,8 +125,8 @@ START_TEST(parts_may_be_left_out)
 {
     rp_verify_options options = {
         .samples = 1, .skip_f32 = 1, .skip_segments = 1, .noise_runs = 1};
-    rp_verdict_info info = judge(toy_trained(arena, PLAIN),
-                                 toy_folded(arena, PLAIN), false, options);
+    rp_verdict_info info = judge_pair(arena, toy_trained(arena, PLAIN),
+                                      toy_folded(arena, PLAIN), false, options);
     check_verdict(&info, "equivalent");
     ck_assert_int_eq(info.samples, 1);
     ck_assert(isnan(info.outputs[0].execution_a));
@@ -215,8 +192,9 @@ static const Model *quiet_branch(double weight)
 
 START_TEST(fault_below_the_noise_floor_is_caught_by_its_segment)
 {
-    rp_verdict_info info = judge(quiet_branch(0.7), quiet_branch(0.7 * 1.01),
-                                 false, (rp_verify_options){0});
+    rp_verdict_info info =
+        judge_pair(arena, quiet_branch(0.7), quiet_branch(0.7 * 1.01), false,
+                   (rp_verify_options){0});
     ck_assert(info.outputs[0].equivalent);
     check_verdict(&info, "different");
     ck_assert_uint_eq(info.fault_count, 1);
@@ -254,8 +232,8 @@ START_TEST(ill_conditioned_model_is_measured_by_its_own_floor)
         toy_weight(&b, "m", DT_FLOAT, 2, weight, merged);
         toy_node(&b, OP_MatMul, "x m", "y");
         toy_output(&b, "y", DT_FLOAT);
-        rp_verdict_info info =
-            judge(original, toy_finish(&b), false, (rp_verify_options){0});
+        rp_verdict_info info = judge_pair(arena, original, toy_finish(&b),
+                                          false, (rp_verify_options){0});
         check_verdict(&info, k ? "different" : "equivalent");
         ck_assert(info.outputs[0].weights > 1e-4);
     }
@@ -278,7 +256,8 @@ static const Model *root(Op op)
 START_TEST(original_with_nan_is_inconclusive)
 {
     const Model *model = root(OP_Sqrt);
-    rp_verdict_info info = judge(model, model, false, (rp_verify_options){0});
+    rp_verdict_info info =
+        judge_pair(arena, model, model, false, (rp_verify_options){0});
     check_verdict(&info, "inconclusive");
     check_words(&info, "output \"y\" of the original is not finite on "
                        "sample 0 (normal)");
@@ -287,11 +266,39 @@ END_TEST
 
 START_TEST(nan_in_the_second_only_is_a_difference)
 {
-    rp_verdict_info info =
-        judge(root(OP_Abs), root(OP_Sqrt), false, (rp_verify_options){0});
+    rp_verdict_info info = judge_pair(arena, root(OP_Abs), root(OP_Sqrt), false,
+                                      (rp_verify_options){0});
     check_verdict(&info, "different");
     check_words(&info, "output \"y\" of the second model on sample 0");
     ck_assert_uint_eq(info.fault_count, 1);
+}
+END_TEST
+
+/* x^2 with an exponent that is off by a rounding is NaN for a negative x, and
+ * a size of 2.9999999 times 5 is 14. */
+START_TEST(sizes_and_exponents_are_not_perturbed)
+{
+    int64_t image[4] = {1, 1, 5, 5}, one = 1, four = 4;
+    double two = 2, scales[4] = {1, 1, 3, 3};
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 4, image);
+    toy_weight(&net, "two", DT_FLOAT, 1, &one, &two);
+    toy_weight(&net, "gain", DT_FLOAT, 1, &one, &two);
+    toy_weight(&net, "scales", DT_FLOAT, 1, &four, scales);
+    toy_node(&net, OP_Pow, "x two", "square");
+    toy_node(&net, OP_Mul, "square gain", "much");
+    Value *inputs[3] = {graph_value(net.graph, "much"), NULL,
+                        graph_value(net.graph, "scales")};
+    Value *y = graph_value(net.graph, "y");
+    graph_add_node(net.graph,
+                   node_new(net.graph, OP_Resize, "resize", inputs, 3, &y, 1));
+    toy_output(&net, "y", DT_FLOAT);
+    const Model *model = toy_finish(&net);
+    rp_verdict_info info =
+        judge_pair(arena, model, model, false, (rp_verify_options){0});
+    check_verdict(&info, "equivalent");
+    ck_assert(info.outputs[0].noise_floor > 0);
+    ck_assert(info.outputs[0].noise_floor < 1e-6);
 }
 END_TEST
 
@@ -304,7 +311,8 @@ START_TEST(output_without_elements_is_inconclusive)
     toy_node(&net, OP_Relu, "x", "y");
     toy_output(&net, "y", DT_FLOAT);
     const Model *model = toy_finish(&net);
-    rp_verdict_info info = judge(model, model, false, (rp_verify_options){0});
+    rp_verdict_info info =
+        judge_pair(arena, model, model, false, (rp_verify_options){0});
     check_verdict(&info, "inconclusive");
     check_words(&info, "no elements");
 }
@@ -322,184 +330,10 @@ START_TEST(chaotic_original_is_inconclusive)
     toy_node(&net, OP_Sin, "z", "y");
     toy_output(&net, "y", DT_FLOAT);
     const Model *model = toy_finish(&net);
-    rp_verdict_info info = judge(model, model, false, (rp_verify_options){0});
+    rp_verdict_info info =
+        judge_pair(arena, model, model, false, (rp_verify_options){0});
     check_verdict(&info, "inconclusive");
     check_words(&info, "rounding its own parameters");
-}
-END_TEST
-
-/* ---- Interfaces ---- */
-
-/* One Identity with names, types and sizes to choose. */
-static const Model *identity(const char *input, const char *output, DType type,
-                             int rank, int64_t last)
-{
-    int64_t dims[4] = {1, 1, 1, 1};
-    dims[rank - 1] = last;
-    Net net = toy_new(arena);
-    toy_input(&net, input, type, rank, dims);
-    toy_node(&net, OP_Identity, input, output);
-    toy_output(&net, output, type);
-    return toy_finish(&net);
-}
-
-START_TEST(interfaces_that_differ_are_named)
-{
-    const Model *base = identity("x", "y", DT_FLOAT, 2, 4);
-    const struct {
-        const Model *other;
-        const char *words;
-    } cases[] = {
-        {identity("z", "y", DT_FLOAT, 2, 4),
-         "the second model has no input \"x\""},
-        {identity("x", "z", DT_FLOAT, 2, 4),
-         "the second model has no output \"y\""},
-        {identity("x", "y", DT_DOUBLE, 2, 4),
-         "input \"x\" is float32 in the first model and float64"},
-        {identity("x", "y", DT_FLOAT, 3, 4),
-         "input \"x\" has rank 2 in the first model and 3"},
-        {identity("x", "y", DT_FLOAT, 2, 5),
-         "axis 1 of input \"x\" is 4 in the first model and 5"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        rp_verdict_info info =
-            judge(base, cases[i].other, false, (rp_verify_options){0});
-        check_verdict(&info, "different");
-        check_words(&info, cases[i].words);
-    }
-}
-END_TEST
-
-static const Model *two_inputs(const char *first, const char *second)
-{
-    int64_t dims[1] = {6};
-    Net net = toy_new(arena);
-    toy_input(&net, first, DT_FLOAT, 1, dims);
-    toy_input(&net, second, DT_FLOAT, 1, dims);
-    toy_node(&net, OP_Sub, "p q", "y");
-    toy_node(&net, OP_Mul, "p q", "z");
-    toy_output(&net, strcmp(first, "p") == 0 ? "y" : "z", DT_FLOAT);
-    toy_output(&net, strcmp(first, "p") == 0 ? "z" : "y", DT_FLOAT);
-    return toy_finish(&net);
-}
-
-START_TEST(inputs_and_outputs_go_by_name_not_by_order)
-{
-    rp_verdict_info info = judge(two_inputs("p", "q"), two_inputs("q", "p"),
-                                 false, (rp_verify_options){0});
-    check_verdict(&info, "equivalent");
-    ck_assert_double_eq(info.outputs[0].weights, 0);
-    ck_assert_double_eq(info.outputs[1].weights, 0);
-}
-END_TEST
-
-START_TEST(extra_output_is_a_difference)
-{
-    const Model *a = identity("p", "y", DT_FLOAT, 1, 6);
-    int64_t dims[1] = {6};
-    Net net = toy_new(arena);
-    toy_input(&net, "p", DT_FLOAT, 1, dims);
-    toy_node(&net, OP_Identity, "p", "y");
-    toy_node(&net, OP_Neg, "p", "z");
-    toy_output(&net, "y", DT_FLOAT);
-    toy_output(&net, "z", DT_FLOAT);
-    rp_verdict_info info =
-        judge(a, toy_finish(&net), false, (rp_verify_options){0});
-    check_verdict(&info, "different");
-    check_words(&info, "the first model has no output \"z\"");
-}
-END_TEST
-
-/* ---- Integer outputs ---- */
-
-static const Model *arg_max(double second)
-{
-    int64_t dims[2] = {1, 3}, weight[1] = {3};
-    double w[3] = {1, second, 0.5};
-    Net net = toy_new(arena);
-    toy_input(&net, "x", DT_FLOAT, 2, dims);
-    toy_weight(&net, "w", DT_FLOAT, 1, weight, w);
-    toy_node(&net, OP_Mul, "x w", "scores");
-    node_set_int(toy_node(&net, OP_ArgMax, "scores", "y"), "axis", 1);
-    toy_output(&net, "y", DT_INT64);
-    return toy_finish(&net);
-}
-
-START_TEST(integer_outputs_must_be_equal)
-{
-    rp_verify_options options = {.samples = 8};
-    rp_verdict_info info =
-        judge(arg_max(2), arg_max(2.0000001), false, options);
-    ck_assert(info.outputs[0].equivalent);
-    info = judge(arg_max(2), arg_max(-2), false, options);
-    check_verdict(&info, "different");
-    ck_assert(!info.outputs[0].equivalent);
-    check_words(&info, "integers of output \"y\" differ");
-}
-END_TEST
-
-/* ---- Models that do not run ---- */
-
-START_TEST(second_model_that_fails_is_different)
-{
-    int64_t dims[2] = {1, 6}, good = 1, bad = 5;
-    double values[6] = {1, 2, 3, 4, 5, 6};
-    const Model *models[2];
-    for (int i = 0; i < 2; i++) {
-        Net net = toy_new(arena);
-        toy_input(&net, "x", DT_FLOAT, 2, dims)->fact.dims[1] =
-            dim_named(net.model->symbols, "n");
-        toy_weight(&net, "w", DT_FLOAT, 1, i ? &bad : &good, values);
-        toy_node(&net, OP_Add, "x w", "y");
-        toy_output(&net, "y", DT_FLOAT);
-        models[i] = toy_finish(&net);
-    }
-    const char *shapes[] = {"x:1,6"};
-    rp_verify_options options = {.input_shapes = shapes,
-                                 .input_shape_count = 1};
-    rp_verdict_info info = judge(models[0], models[1], false, options);
-    check_verdict(&info, "different");
-    check_words(&info, "the second model, on sample 0");
-    check_words(&info, "node_y");
-}
-END_TEST
-
-/* A size that the original does not take is not asked of either. */
-START_TEST(odd_sizes_are_only_tried)
-{
-    int64_t dims[4] = {1, 1, -1, 1}, shape[1] = {2};
-    double halves[2] = {2, -1};
-    const Model *models[2];
-    for (int i = 0; i < 2; i++) {
-        Net net = toy_new(arena);
-        toy_input(&net, "x", DT_FLOAT, 4, dims);
-        toy_weight(&net, "halves", DT_INT64, 1, shape, halves);
-        toy_node(&net, OP_Reshape, "x halves", "y");
-        toy_output(&net, "y", DT_FLOAT);
-        models[i] = toy_finish(&net);
-    }
-    rp_verdict_info info =
-        judge(models[0], models[1], false, (rp_verify_options){0});
-    check_verdict(&info, "equivalent");
-}
-END_TEST
-
-START_TEST(operator_without_a_kernel_is_trouble)
-{
-    int64_t dims[1] = {4};
-    Net net = toy_new(arena);
-    toy_input(&net, "x", DT_FLOAT, 1, dims);
-    Node *node = toy_node(&net, OP_OTHER, "x", "y");
-    node->op_type = "Mystery";
-    toy_output(&net, "y", DT_FLOAT);
-    const Model *model = toy_finish(&net);
-    rp_verdict_info info;
-    rp_verify_options options = {0};
-    Err err = {0};
-    ck_assert_int_eq(
-        judge_models(arena, model, model, false, &options, &info, &err), -1);
-    ck_assert_int_eq(err.code, ERR_UNSUPPORTED_OPERATOR);
-    ck_assert_ptr_nonnull(strstr(err.message, "Mystery"));
 }
 END_TEST
 
@@ -524,7 +358,8 @@ START_TEST(progress_grows_to_the_end)
 {
     Watch w = {0};
     rp_verify_options options = {.progress = watch, .progress_context = &w};
-    judge(toy_trained(arena, PLAIN), toy_folded(arena, PLAIN), false, options);
+    judge_pair(arena, toy_trained(arena, PLAIN), toy_folded(arena, PLAIN),
+               false, options);
     ck_assert_int_gt(w.calls, 10);
     ck_assert(!w.backwards);
     ck_assert(w.last > 0.9);
@@ -536,7 +371,7 @@ START_TEST(progress_can_cancel_anywhere)
     const Model *a = toy_trained(arena, PLAIN), *b = toy_folded(arena, PLAIN);
     Watch all = {0};
     rp_verify_options options = {.progress = watch, .progress_context = &all};
-    judge(a, b, false, options);
+    judge_pair(arena, a, b, false, options);
     for (int stop = 1; stop <= all.calls; stop++) {
         Watch w = {.stop_at = stop};
         rp_verdict_info info;
@@ -563,6 +398,8 @@ static TCase *same_case(void)
     tcase_add_test(tc, symbolic_sizes_run_in_several);
     tcase_add_test(tc, same_seed_gives_the_same_verdict);
     tcase_add_test(tc, parts_may_be_left_out);
+    tcase_add_test(tc, progress_grows_to_the_end);
+    tcase_add_test(tc, progress_can_cancel_anywhere);
     return tc;
 }
 
@@ -578,24 +415,9 @@ static TCase *different_case(void)
     tcase_add_test(tc, ill_conditioned_model_is_measured_by_its_own_floor);
     tcase_add_test(tc, original_with_nan_is_inconclusive);
     tcase_add_test(tc, nan_in_the_second_only_is_a_difference);
+    tcase_add_test(tc, sizes_and_exponents_are_not_perturbed);
     tcase_add_test(tc, output_without_elements_is_inconclusive);
     tcase_add_test(tc, chaotic_original_is_inconclusive);
-    return tc;
-}
-
-static TCase *interface_case(void)
-{
-    TCase *tc = tcase_create("interface");
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, interfaces_that_differ_are_named);
-    tcase_add_test(tc, inputs_and_outputs_go_by_name_not_by_order);
-    tcase_add_test(tc, extra_output_is_a_difference);
-    tcase_add_test(tc, integer_outputs_must_be_equal);
-    tcase_add_test(tc, second_model_that_fails_is_different);
-    tcase_add_test(tc, odd_sizes_are_only_tried);
-    tcase_add_test(tc, operator_without_a_kernel_is_trouble);
-    tcase_add_test(tc, progress_grows_to_the_end);
-    tcase_add_test(tc, progress_can_cancel_anywhere);
     return tc;
 }
 
@@ -604,6 +426,5 @@ Suite *suite_judge(void)
     Suite *suite = suite_create("judge");
     suite_add_tcase(suite, same_case());
     suite_add_tcase(suite, different_case());
-    suite_add_tcase(suite, interface_case());
     return suite;
 }
