@@ -143,6 +143,7 @@ static json_t *folds_json(const rp_model *model)
         put(object, "macs_after", number(folds[i].macs_after));
         put(object, "parameters_before", count(folds[i].parameters_before));
         put(object, "parameters_after", count(folds[i].parameters_after));
+        put(object, "subnormals", count(folds[i].subnormals));
         append(array, object);
     }
     return array;

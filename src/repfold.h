@@ -158,6 +158,9 @@ typedef struct rp_fold_record {
     size_t consumed_count;
     double macs_before, macs_after; /* per output position */
     uint64_t parameters_before, parameters_after;
+    /* Of a model in float16 or bfloat16: folded weights, other than 0, that are
+     * below the type's smallest normal number and so lose precision. */
+    uint64_t subnormals;
 } rp_fold_record;
 
 /* One site that was left alone. */

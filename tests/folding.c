@@ -24,7 +24,7 @@ double bench_number(Bench *bench)
 Value *bench_input(Bench *bench, int rank, const int64_t *dims)
 {
     Value *value = graph_fresh_value(bench->graph, "x");
-    value->fact.type = DT_FLOAT;
+    value->fact.type = bench->type ? bench->type : DT_FLOAT;
     value->fact.rank = rank;
     for (int i = 0; i < rank; i++)
         value->fact.dims[i] =
@@ -72,10 +72,13 @@ Value *bench_numbers(Bench *bench, int rank, const int64_t *dims,
                      const double *numbers)
 {
     void *data;
-    Tensor *tensor = tensor_alloc(bench->arena, DT_FLOAT, rank, dims, &data);
-    for (int64_t i = 0; i < tensor->count; i++)
-        ((float *)data)[i] =
-            (float)(numbers ? numbers[i] : bench_number(bench));
+    DType type = bench->type ? bench->type : DT_FLOAT;
+    Tensor *tensor = tensor_alloc(bench->arena, type, rank, dims, &data);
+    for (int64_t i = 0; i < tensor->count; i++) {
+        double number = numbers ? numbers[i] : bench_number(bench);
+        tensor_store_f64(type, &number, 1,
+                         (char *)data + (size_t)i * dtype_size(type));
+    }
     return graph_add_initializer(bench->graph, "w", tensor);
 }
 

@@ -130,6 +130,52 @@ static void build_pool_exclude(Bench *b)
     node_set_int(b->graph->nodes[0], "count_include_pad", 0);
 }
 
+/* Weights below 1 in float16, and a normalization that only multiplies them by
+ * `scale`: its mean is 0. */
+static void build_half(Bench *b, double scale, double variance)
+{
+    int64_t two[1] = {2};
+    double gamma[2] = {scale, scale}, zero[2] = {0, 0};
+    double spread[2] = {variance, variance};
+    b->type = DT_FLOAT16;
+    Value *inputs[5] = {bench_conv(b, bench_image(b, 2, 4), SAME(3)),
+                        bench_numbers(b, 1, two, gamma),
+                        bench_numbers(b, 1, two, zero),
+                        bench_numbers(b, 1, two, zero),
+                        bench_numbers(b, 1, two, spread)};
+    bench_output(b, bench_node(b, OP_BatchNormalization, inputs, 5));
+}
+
+/* 60000 / sqrt(1/16) is 240000. */
+static void build_half_overflow(Bench *b)
+{
+    build_half(b, 60000, 0x1p-4);
+}
+
+static void build_half_tiny(Bench *b)
+{
+    build_half(b, 0x1p-14, 1);
+}
+
+static void build_half_plain(Bench *b)
+{
+    build_half(b, 1.5, 1);
+}
+
+START_TEST(float16_stays_and_loses_no_more_than_it_must)
+{
+    Folded folded = fold_model(build_half_plain, NULL);
+    const Node *conv = only_node(&folded, OP_Conv);
+    ck_assert_int_eq(conv->inputs[1]->tensor->type, DT_FLOAT16);
+    ck_assert_double_lt(folded.difference, 1e-13); /* before rounding */
+    ck_assert_uint_eq(folded.report.folds[0].subnormals, 0);
+    folded_free(&folded);
+    folded = fold_model(build_half_tiny, NULL);
+    ck_assert_uint_gt(folded.report.folds[0].subnormals, 20);
+    folded_free(&folded);
+}
+END_TEST
+
 START_TEST(refusals_name_their_reason)
 {
     static const struct {
@@ -148,6 +194,7 @@ START_TEST(refusals_name_their_reason)
         {build_costly, "cost"},
         {build_nonlinear, "nonlinear"},
         {build_pool_exclude, "exclude-pad"},
+        {build_half_overflow, "f16-overflow"},
     };
     check_refuses(rows[_i].build, rows[_i].reason);
 }
@@ -262,7 +309,8 @@ Suite *suite_refusal(void)
 {
     Suite *suite = suite_create("refusal");
     TCase *tcase = tcase_create("refusal");
-    tcase_add_loop_test(tcase, refusals_name_their_reason, 0, 12);
+    tcase_add_test(tcase, float16_stays_and_loses_no_more_than_it_must);
+    tcase_add_loop_test(tcase, refusals_name_their_reason, 0, 13);
     tcase_add_test(tcase, what_is_not_inference_is_refused);
     tcase_add_test(tcase, training_mode_folds_when_inference_is_assumed);
     tcase_add_test(tcase, only_and_skip_choose_rules);

@@ -247,6 +247,36 @@ static uint64_t node_parameters(const Node *node)
     return count;
 }
 
+/* Elements of a folded weight that a 16-bit type stores with less precision
+ * than its own. */
+static uint64_t tensor_subnormals(const Tensor *tensor)
+{
+    enum { PIECE = 512 };
+    double piece[PIECE], least = tensor->type == DT_FLOAT16    ? 0x1p-14
+                                 : tensor->type == DT_BFLOAT16 ? 0x1p-126
+                                                               : 0;
+    uint64_t count = 0;
+    if (!tensor->formula || least == 0)
+        return 0;
+    for (int64_t done = 0; done < tensor->count; done += PIECE) {
+        int64_t now =
+            tensor->count - done < PIECE ? tensor->count - done : PIECE;
+        tensor_read_f64(tensor, done, now, piece);
+        for (int64_t i = 0; i < now; i++)
+            count += piece[i] != 0 && fabs(piece[i]) < least;
+    }
+    return count;
+}
+
+static uint64_t node_subnormals(const Node *node)
+{
+    uint64_t count = 0;
+    for (int i = 0; i < node->input_count; i++)
+        if (node->inputs[i] && node->inputs[i]->tensor)
+            count += tensor_subnormals(node->inputs[i]->tensor);
+    return count;
+}
+
 void fold_record(Fold *fold, const Emission *emission, RuleSet rules,
                  const Node *const *consumed, size_t consumed_count,
                  double macs_before, double macs_after)
@@ -258,7 +288,7 @@ void fold_record(Fold *fold, const Emission *emission, RuleSet rules,
     rp_fold_record *record = &report->folds[report->fold_count++];
     const char **names =
         arena_array(fold->arena, consumed_count, sizeof *names);
-    uint64_t before = 0, after = 0;
+    uint64_t before = 0, after = 0, subnormals = 0;
     for (size_t i = 0; i < consumed_count; i++) {
         const Node *node = consumed[i];
         names[i] = node->name[0] ? node->name : node->outputs[0]->name;
@@ -269,6 +299,7 @@ void fold_record(Fold *fold, const Emission *emission, RuleSet rules,
         emission->nodes[i]->origin = origin;
         emission->nodes[i]->rule = rules_text(fold->arena, rules);
         after += node_parameters(emission->nodes[i]);
+        subnormals += node_subnormals(emission->nodes[i]);
     }
     const Node *last = emission->nodes[emission->count - 1];
     *record = (rp_fold_record){
@@ -282,6 +313,7 @@ void fold_record(Fold *fold, const Emission *emission, RuleSet rules,
         .macs_after = macs_after,
         .parameters_before = before,
         .parameters_after = after,
+        .subnormals = subnormals,
     };
     fold->is_stale = true;
 }
