@@ -336,6 +336,13 @@ static void forward_apply(Fold *fold, Node *node, const AffineMap *map,
     fold_record(fold, &all, ways_rules(ways), consumed, count, macs, macs);
 }
 
+/* A fold is known by the value that its last node produces. */
+static bool is_undone(const Fold *fold, const Ways *ways)
+{
+    const Target *last = &ways->targets[ways->target_count - 1];
+    return fold_is_undone(fold, target_last(last)->outputs[0]);
+}
+
 static void forward_try(Fold *fold, Node *node, Ways *ways)
 {
     AffineMap map;
@@ -353,8 +360,7 @@ static void forward_try(Fold *fold, Node *node, Ways *ways)
         reason = REASON_DISABLED;
     if (!reason && fold->island[node->index])
         reason = REASON_ISLAND;
-    const Target *last = &ways->targets[ways->target_count - 1];
-    if (!reason && fold_is_undone(fold, target_last(last)->outputs[0]))
+    if (!reason && is_undone(fold, ways))
         reason = REASON_CERTIFICATE;
     if (reason)
         fold_note(fold, node, reason, ways->fact);
