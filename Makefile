@@ -47,7 +47,7 @@ CONVERTER := main opt trouble format progress files common report_text \
     cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
 SUITES := err mem map half tensor shape op graph check infer dump \
-    affine kernel rule_sum rule_forward refusal \
+    affine kernel rule_inline rule_sum rule_forward refusal \
     fixtures converge attention zoo weights \
     compare input segment judge interface \
     scan read read_node read_tensor read_damage write pack save \

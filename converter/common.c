@@ -34,6 +34,7 @@ rp_fold_options fold_options(const Options *options, Progress *progress)
         .stop_after_pass = options->dump_after,
         .assume_inference = options->assume_inference,
         .allow_cost = options->allow_cost,
+        .inline_functions = options->inline_functions,
         .threads = (int)options->threads,
         .progress = progress_show,
         .progress_context = progress,

@@ -26,7 +26,7 @@ typedef struct Options {
     const char *data_dir, *dtype, *precision;
     List inputs, outputs, shapes;
     bool help, verbose, quiet;
-    bool in_place, no_verify, require_change, allow_cost;
+    bool in_place, no_verify, require_change, allow_cost, inline_functions;
     bool assume_inference, freeze_initializers;
     bool dense, dynamic;
     uint64_t threads, samples, stop_after, runs, size, classes, seed;

@@ -68,6 +68,8 @@ static const Option table[] = {
      "also fold by rules that are off by default"},
     {"allow-cost", 0, FLAG, AT(allow_cost), FOLDS, 0, NULL,
      "also make folds that raise MACs or parameters"},
+    {"inline-functions", 0, FLAG, AT(inline_functions), FOLDS, 0, NULL,
+     "put a model-local function that is called once in place of its call"},
     {"assume-inference", 0, FLAG, AT(assume_inference), READS, 0, NULL,
      "take BatchNormalization with training_mode=1 for inference"},
     {"stop-after", 0, NUMBER, AT(stop_after), FOLDS, INT_LIMIT, "N",

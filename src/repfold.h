@@ -183,6 +183,7 @@ typedef struct rp_fold_options {
     const char *stop_after_pass; /* the last pass to run; NULL for all */
     int assume_inference; /* training_mode=1 BatchNormalization counts as 0 */
     int allow_cost;       /* folds may raise MACs or parameters */
+    int inline_functions; /* a function called once takes its call's place */
     int threads;          /* 0 for all processors */
     int (*progress)(void *context, const char *phase, double done);
     void *progress_context; /* a progress that returns non-zero cancels */

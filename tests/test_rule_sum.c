@@ -364,110 +364,6 @@ START_TEST(explicit_padding_goes_into_the_convolution)
 }
 END_TEST
 
-/* ---- Subgraphs and functions ---- */
-
-/* conv + BatchNormalization over a captured value, in both branches of an If. */
-static Graph *build_branch(Bench *outer, Value *captured)
-{
-    Bench b = *outer;
-    b.graph = graph_new(outer->model, outer->graph);
-    Value *x = graph_read_value(b.graph, captured->name);
-    x->fact = captured->fact;
-    bench_output(&b, conv_bn(&b, x, SAME(3)));
-    outer->random = b.random;
-    return b.graph;
-}
-
-static void build_if_on(Bench *b, Value *condition)
-{
-    Value *x = bench_unary(b, OP_Relu, bench_image(b, 2, 5));
-    Value *y = graph_fresh_value(b->graph, "y");
-    Node *node = node_new(b->graph, OP_If, "if", &condition, 1, &y, 1);
-    node->attrs = arena_array(b->arena, 2, sizeof *node->attrs);
-    node->attr_count = 2;
-    node->attrs[0] = (Attr){.name = "then_branch", .type = ATTR_GRAPH,
-                            .graph = build_branch(b, x)};
-    node->attrs[1] = (Attr){.name = "else_branch", .type = ATTR_GRAPH,
-                            .graph = build_branch(b, x)};
-    graph_add_node(b->graph, node);
-    bench_output(b, y);
-}
-
-static void build_if(Bench *b)
-{
-    build_if_on(b, sometimes(b));
-}
-
-static void build_known_if(Bench *b)
-{
-    build_if_on(b, always(b));
-}
-
-START_TEST(a_branch_that_always_runs_takes_its_place)
-{
-    Folded folded = fold_model(build_known_if, NULL);
-    ck_assert_double_lt(folded.difference, 1e-13);
-    ck_assert_uint_eq(count_ops(folded.after, OP_If), 0);
-    ck_assert_uint_eq(folded.after->graph->node_count, 2);
-    ck_assert_str_eq(folded.report.folds[0].rules, "C0");
-    ck_assert_str_eq(folded.report.folds[1].rules, "C1");
-    folded_free(&folded);
-}
-END_TEST
-
-START_TEST(subgraphs_fold_on_their_own)
-{
-    Folded folded = fold_model(build_if, NULL);
-    ck_assert_double_lt(folded.difference, 1e-13);
-    ck_assert_uint_eq(folded.report.fold_count, 2);
-    const Node *node = only_node(&folded, OP_If);
-    for (int i = 0; i < 2; i++)
-        ck_assert_uint_eq(node->attrs[i].graph->node_count, 1);
-    folded_free(&folded);
-}
-END_TEST
-
-/* A body has no initializers: its constants are nodes. */
-START_TEST(function_bodies_fold_with_constant_nodes)
-{
-    static const rp_fold_options defaults;
-    Arena *arena = arena_new(0);
-    Model *model = build_model(arena, build_shift_only, false);
-    Bench b = {.arena = arena, .model = model, .random = 9}, outside = b;
-    outside.graph = model->graph;
-    b.graph = graph_new(model, NULL);
-    int64_t dims[4] = {3, 2, 3, 3}, three[1] = {3};
-    Value *inputs[5] = {bench_image(&b, 2, 6)};
-    Value *weight = graph_fresh_value(b.graph, "w");
-    Tensor *tensor = bench_constant(&outside, 4, dims)->tensor;
-    Node *constant = node_new(b.graph, OP_Constant, "w", NULL, 0, &weight, 1);
-    node_set_tensor(constant, "value", tensor);
-    graph_add_node(b.graph, constant);
-    Value *y = bench_binary(&b, OP_Conv, inputs[0], weight);
-    inputs[0] = y;
-    for (int i = 1; i < 5; i++) {
-        double numbers[3] = {1.5, 2.5, 0.5};
-        inputs[i] = graph_fresh_value(b.graph, "p");
-        tensor = bench_numbers(&outside, 1, three, numbers)->tensor;
-        constant = node_new(b.graph, OP_Constant, "p", NULL, 0, &inputs[i], 1);
-        node_set_tensor(constant, "value", tensor);
-        graph_add_node(b.graph, constant);
-    }
-    bench_output(&b, bench_node(&b, OP_BatchNormalization, inputs, 5));
-    Function function = {.name = "f", .domain = "local", .body = b.graph};
-    model->functions = &function;
-    model->function_count = 1;
-    FoldReport report = {0};
-    Err err = {0};
-    ck_assert_msg(model_fold(model, &defaults, &report, &err) == 0, "%s",
-                  err.message);
-    ck_assert_uint_eq(report.fold_count, 2);
-    ck_assert_uint_eq(b.graph->initializer_count, 0);
-    ck_assert_uint_eq(b.graph->node_count, 3); /* two constants, one conv */
-    arena_free(arena);
-}
-END_TEST
-
 Suite *suite_rule_sum(void)
 {
     Suite *suite = suite_create("rule_sum");
@@ -494,9 +390,6 @@ Suite *suite_rule_sum(void)
     tcase_add_test(tcase, three_of_four_branches_merge);
     tcase_add_test(tcase, what_cannot_merge_stays_whole);
     tcase_add_test(tcase, explicit_padding_goes_into_the_convolution);
-    tcase_add_test(tcase, a_branch_that_always_runs_takes_its_place);
-    tcase_add_test(tcase, subgraphs_fold_on_their_own);
-    tcase_add_test(tcase, function_bodies_fold_with_constant_nodes);
     suite_add_tcase(suite, tcase);
     return suite;
 }

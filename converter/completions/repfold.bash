@@ -4,7 +4,8 @@
 _repfold_options() {
     local common='--quiet --help'
     local reads='--freeze-initializers --assume-inference --max-memory --json'
-    local folds='--only --skip --enable --allow-cost --stop-after --verbose'
+    local folds='--only --skip --enable --allow-cost --inline-functions'
+    folds+=' --stop-after --verbose'
     local judges='--input --input-shape --samples --seed --precision'
     case $1 in
     convert) echo "$common $reads $folds $judges --threads --output --in-place

@@ -26,6 +26,7 @@ __repfold_option "$folds" -x -l only -d 'Fold by these rules alone'
 __repfold_option "$folds" -x -l skip -d 'Fold by all rules but these'
 __repfold_option "$folds" -x -l enable -d 'Also fold by these rules'
 __repfold_option "$folds" -l allow-cost -d 'Also folds that raise the cost'
+__repfold_option "$folds" -l inline-functions -d 'Functions called once'
 __repfold_option "$folds" -x -l stop-after -d 'Make the first N folds only'
 __repfold_option "$folds" -s v -l verbose -d 'List each fold and refusal'
 

@@ -1,25 +1,39 @@
 /*
  * If with a condition that is known: the branch that runs takes its place
- * (C0), so that what is inside can fold with what is outside.
+ * (C0), so that what is inside can fold with what is outside. With
+ * --inline-functions a model-local function that is called once does, too.
  *
  * requires: uses, constants.  breaks: uses, shapes.
  */
+#include <string.h>
+
 #include "fold/emit.h"
 #include "fold/pass.h"
 
 /* A node can be copied into another scope when all it has is understood and it
- * holds no scope of its own, whose names would have to follow. */
-static bool node_is_portable(const Node *node)
+ * holds no scope of its own, whose names would have to follow. In a function
+ * an attribute may be the call's, which must give it. */
+static bool node_is_portable(const Node *node, const Node *call)
 {
     for (int i = 0; i < node->attr_count; i++) {
+        const char *reference = node->attrs[i].reference;
         AttrType type = node->attrs[i].type;
-        if (node->attrs[i].reference ||
-            !(type == ATTR_FLOAT || type == ATTR_INT || type == ATTR_STRING ||
-              type == ATTR_TENSOR || type == ATTR_FLOATS || type == ATTR_INTS ||
-              type == ATTR_STRINGS))
+        if (reference && !node_attr(call, reference))
+            return false;
+        if (!(type == ATTR_FLOAT || type == ATTR_INT || type == ATTR_STRING ||
+              type == ATTR_TENSOR || type == ATTR_FLOATS ||
+              type == ATTR_INTS || type == ATTR_STRINGS))
             return false;
     }
     return true;
+}
+
+static bool body_is_portable(const Graph *body, const Node *call)
+{
+    for (size_t i = 0; i < body->node_count; i++)
+        if (!node_is_portable(body->nodes[i], call))
+            return false;
+    return body->output_count == (size_t)call->output_count;
 }
 
 /* The branch that always runs, or NULL. */
@@ -37,18 +51,7 @@ static Graph *branch_taken(const Fold *fold, const Node *node)
     return attr ? attr->graph : NULL;
 }
 
-static bool branch_fits(const Node *node, const Graph *branch)
-{
-    if (branch->input_count ||
-        branch->output_count != (size_t)node->output_count)
-        return false;
-    for (size_t i = 0; i < branch->node_count; i++)
-        if (!node_is_portable(branch->nodes[i]))
-            return false;
-    return true;
-}
-
-/* What a value of the branch is outside: `inside` leads from its name. */
+/* What a value of the body is outside: `inside` leads from its name. */
 static Value *value_outside(Fold *fold, Map *inside, Value *value)
 {
     if (!value)
@@ -84,36 +87,102 @@ static void copy_node(Fold *fold, Emission *emission, Map *inside, Node *node)
         values_outside(fold, inside, node->outputs, node->output_count);
     Node *copy = node_clone(node, inputs, outputs);
     copy->graph = fold->graph;
+    for (int i = 0; i < copy->attr_count; i++) {
+        Attr *attr = &copy->attrs[i];
+        if (!attr->reference)
+            continue;
+        const char *name = attr->name;
+        *attr = *node_attr(emission->place, attr->reference);
+        attr->name = name;
+    }
     emission_add(fold, emission, copy);
 }
 
-/* A result that nothing in the branch computes, or that it gives twice. */
+/* A result that nothing in the body computes, or that it gives twice. */
 static void copy_result(Fold *fold, Emission *emission, Value *from, Value *to)
 {
     emission_add(fold, emission,
                  node_new(fold->graph, OP_Identity, "", &from, 1, &to, 1));
 }
 
-static void inline_branch(Fold *fold, Node *node, const Graph *branch)
+/* The body's nodes take the place of `node`. `inside` knows its inputs. */
+static void inline_body(Fold *fold, Node *node, const Graph *body, Map *inside)
 {
-    Map *inside = map_new(fold->scratch);
     Emission emission = {.place = node};
     for (int i = 0; i < node->output_count; i++) {
-        const Value *result = branch->outputs[i];
+        const Value *result = body->outputs[i];
         if (node->outputs[i] && result->producer &&
             !map_get(inside, result->name))
             map_put(inside, result->name, node->outputs[i]);
     }
-    for (size_t i = 0; i < branch->node_count; i++)
-        copy_node(fold, &emission, inside, branch->nodes[i]);
+    for (size_t i = 0; i < body->node_count; i++)
+        copy_node(fold, &emission, inside, body->nodes[i]);
     for (int i = 0; i < node->output_count; i++) {
-        Value *result = value_outside(fold, inside, branch->outputs[i]);
+        Value *result = value_outside(fold, inside, body->outputs[i]);
         if (node->outputs[i] && result != node->outputs[i])
             copy_result(fold, &emission, result, node->outputs[i]);
     }
     const Node *consumed[1] = {node};
     fold_record(fold, &emission, RULE_BIT(RULE_C0), consumed, 1, 0, 0);
     emission_place(fold, &emission);
+}
+
+/* ---- Functions ---- */
+
+static const Function *function_called(const Model *model, const Node *node)
+{
+    for (size_t i = 0; i < model->function_count; i++) {
+        const Function *function = &model->functions[i];
+        if (strcmp(function->name, node->op_type) == 0 &&
+            strcmp(function->domain, node->domain) == 0)
+            return function;
+    }
+    return NULL;
+}
+
+static void count_calls(const Model *model, const Graph *graph,
+                        const Function *function, int *calls)
+{
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const Node *node = graph->nodes[i];
+        if (node->op == OP_OTHER && !node->removed)
+            *calls += function_called(model, node) == function;
+        for (int k = 0; k < node->attr_count; k++) {
+            /* Subgraphs nest as deep as the reader allows. */
+            if (node->attrs[k].graph)
+                count_calls(model, node->attrs[k].graph, function, calls);
+        }
+    }
+}
+
+static bool is_called_once(const Model *model, const Function *function)
+{
+    int calls = 0;
+    count_calls(model, model->graph, function, &calls);
+    for (size_t i = 0; i < model->function_count; i++)
+        count_calls(model, model->functions[i].body, function, &calls);
+    return calls == 1;
+}
+
+/* Puts the function in place of its call, when that is the only one and the
+ * body means the same operators as the model does. */
+static void inline_function(Fold *fold, Node *node)
+{
+    const Model *model = fold->model;
+    const Function *function = function_called(model, node);
+    if (!function || function->body == fold->graph ||
+        (function->opset != model->opset && function->opset != 0) ||
+        node->input_count > (int)function->body->input_count ||
+        !body_is_portable(function->body, node) ||
+        !is_called_once(model, function))
+        return;
+    for (size_t i = 0; i < function->body->input_count; i++)
+        if (!node_input(node, (int)i))
+            return;
+    Map *inside = map_new(fold->scratch);
+    for (int i = 0; i < node->input_count; i++)
+        map_put(inside, function->body->inputs[i]->name, node->inputs[i]);
+    inline_body(fold, node, function->body, inside);
 }
 
 int rule_inline(Fold *fold, Err *err)
@@ -123,11 +192,14 @@ int rule_inline(Fold *fold, Err *err)
         return 0;
     for (size_t i = 0; i < fold->graph->node_count; i++) {
         Node *node = fold->graph->nodes[i];
-        if (node->op != OP_If || node->removed || fold_is_done(fold))
+        if (node->removed || fold_is_done(fold))
             continue;
-        const Graph *branch = branch_taken(fold, node);
-        if (branch && branch_fits(node, branch))
-            inline_branch(fold, node, branch);
+        const Graph *branch =
+            node->op == OP_If ? branch_taken(fold, node) : NULL;
+        if (branch && !branch->input_count && body_is_portable(branch, node))
+            inline_body(fold, node, branch, map_new(fold->scratch));
+        else if (node->op == OP_OTHER && fold->options->inline_functions)
+            inline_function(fold, node);
     }
     return 0;
 }

@@ -156,6 +156,7 @@ struct Graph {
  * graph whose inputs and outputs are the function's. */
 typedef struct Function {
     const char *name, *domain;
+    int64_t opset; /* of the ai.onnx domain that its body means; 0: none */
     Graph *body;
     Span source;
 } Function;

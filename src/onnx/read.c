@@ -357,6 +357,18 @@ static int read_versions(Reader *reader)
     return 0;
 }
 
+/* The version of the ai.onnx domain that a function's body means. */
+static int64_t function_opset(Reader *reader, Span source)
+{
+    enum { IMPORT = 9, DOMAIN = 1, VERSION = 2 };
+    Wire wire = wire_over(source);
+    Field field;
+    while (wire_find(&wire, IMPORT, WIRE_BYTES, &field))
+        if (is_onnx_domain(wire_string(reader->arena, field.payload, DOMAIN)))
+            return (int64_t)wire_value(field.payload, VERSION);
+    return 0;
+}
+
 /* Names of all functions, before anything that may call them is read. */
 static int list_functions(Reader *reader)
 {
@@ -373,6 +385,7 @@ static int list_functions(Reader *reader)
         function->source = field.payload;
         function->name = wire_string(reader->arena, field.payload, NAME);
         function->domain = wire_string(reader->arena, field.payload, DOMAIN);
+        function->opset = function_opset(reader, field.payload);
         const char *key =
             function_key(reader->arena, function->domain, function->name);
         const char *full =

@@ -1,0 +1,189 @@
+/* Bodies: of If, and of model-local functions. */
+#include "blocks.h"
+#include "suites.h"
+
+/* conv + BatchNormalization over a captured value, in both branches of an If. */
+static Graph *build_branch(Bench *outer, Value *captured)
+{
+    Bench b = *outer;
+    b.graph = graph_new(outer->model, outer->graph);
+    Value *x = graph_read_value(b.graph, captured->name);
+    x->fact = captured->fact;
+    bench_output(&b, conv_bn(&b, x, SAME(3)));
+    outer->random = b.random;
+    return b.graph;
+}
+
+static void build_if_on(Bench *b, Value *condition)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 2, 5));
+    Value *y = graph_fresh_value(b->graph, "y");
+    Node *node = node_new(b->graph, OP_If, "if", &condition, 1, &y, 1);
+    node->attrs = arena_array(b->arena, 2, sizeof *node->attrs);
+    node->attr_count = 2;
+    node->attrs[0] = (Attr){.name = "then_branch", .type = ATTR_GRAPH,
+                            .graph = build_branch(b, x)};
+    node->attrs[1] = (Attr){.name = "else_branch", .type = ATTR_GRAPH,
+                            .graph = build_branch(b, x)};
+    graph_add_node(b->graph, node);
+    bench_output(b, y);
+}
+
+static void build_if(Bench *b)
+{
+    build_if_on(b, sometimes(b));
+}
+
+static void build_known_if(Bench *b)
+{
+    build_if_on(b, always(b));
+}
+
+START_TEST(a_branch_that_always_runs_takes_its_place)
+{
+    Folded folded = fold_model(build_known_if, NULL);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    ck_assert_uint_eq(count_ops(folded.after, OP_If), 0);
+    ck_assert_uint_eq(folded.after->graph->node_count, 2);
+    ck_assert_str_eq(folded.report.folds[0].rules, "C0");
+    ck_assert_str_eq(folded.report.folds[1].rules, "C1");
+    folded_free(&folded);
+}
+END_TEST
+
+START_TEST(subgraphs_fold_on_their_own)
+{
+    Folded folded = fold_model(build_if, NULL);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    ck_assert_uint_eq(folded.report.fold_count, 2);
+    const Node *node = only_node(&folded, OP_If);
+    for (int i = 0; i < 2; i++)
+        ck_assert_uint_eq(node->attrs[i].graph->node_count, 1);
+    folded_free(&folded);
+}
+END_TEST
+
+/* ---- Functions ---- */
+
+static Value *constant_node(Bench *b, Tensor *tensor)
+{
+    Value *value = graph_fresh_value(b->graph, "c");
+    Node *node = node_new(b->graph, OP_Constant, "c", NULL, 0, &value, 1);
+    node_set_tensor(node, "value", tensor);
+    graph_add_node(b->graph, node);
+    return value;
+}
+
+/* Over three channels; `outside` makes the tensors. */
+static Value *constant_batchnorm(Bench *b, Bench *outside, Value *x)
+{
+    int64_t three[1] = {3};
+    double numbers[3] = {1.5, 2.5, 0.5};
+    Value *inputs[5] = {x};
+    for (int i = 1; i < 5; i++)
+        inputs[i] = constant_node(
+            b, bench_numbers(outside, 1, three, numbers)->tensor);
+    return bench_node(b, OP_BatchNormalization, inputs, 5);
+}
+
+/* A body has no initializers: its constants are nodes. */
+START_TEST(function_bodies_fold_with_constant_nodes)
+{
+    static const rp_fold_options defaults;
+    Arena *arena = arena_new(0);
+    Model *model = build_model(arena, build_conv_bn, false);
+    Bench b = {.arena = arena, .model = model, .random = 9}, outside = b;
+    outside.graph = model->graph;
+    b.graph = graph_new(model, NULL);
+    int64_t dims[4] = {3, 2, 3, 3};
+    Value *inputs[2] = {bench_image(&b, 2, 6), NULL};
+    inputs[1] = constant_node(&b, bench_constant(&outside, 4, dims)->tensor);
+    Value *y = bench_node(&b, OP_Conv, inputs, 2);
+    bench_output(&b, constant_batchnorm(&b, &outside, y));
+    Function function = {.name = "f", .domain = "local", .body = b.graph};
+    model->functions = &function;
+    model->function_count = 1;
+    FoldReport report = {0};
+    Err err = {0};
+    ck_assert_msg(model_fold(model, &defaults, &report, &err) == 0, "%s",
+                  err.message);
+    ck_assert_uint_eq(report.fold_count, 2);
+    ck_assert_uint_eq(b.graph->initializer_count, 0);
+    ck_assert_uint_eq(b.graph->node_count, 3); /* two constants, one conv */
+    arena_free(arena);
+}
+END_TEST
+
+/* conv, then a call of a function that normalizes, whose epsilon is the
+ * call's. */
+static void build_calls(Bench *b, int calls)
+{
+    Bench inside = *b;
+    inside.graph = graph_new(b->model, NULL);
+    Value *x = graph_fresh_value(inside.graph, "v");
+    x->fact = FACT_UNKNOWN;
+    graph_add_input(inside.graph, x);
+    Value *out = constant_batchnorm(&inside, b, x);
+    bench_output(&inside, out);
+    Attr *attr = &out->producer->attrs[0];
+    out->producer->attrs = attr = arena_alloc(b->arena, sizeof *attr);
+    out->producer->attr_count = 1;
+    *attr = (Attr){.name = "epsilon", .type = ATTR_FLOAT,
+                   .reference = "small"};
+    Function *function = arena_alloc(b->arena, sizeof *function);
+    *function = (Function){.name = "Normalize", .domain = "local", .opset = 17,
+                           .body = inside.graph};
+    b->model->functions = function;
+    b->model->function_count = 1;
+    b->random = inside.random;
+    for (int i = 0; i < calls; i++) {
+        Value *y = bench_conv(b, bench_image(b, 2, 5),
+                              (ConvShape){.out = 3, .kernel = 3});
+        out = graph_fresh_value(b->graph, "called");
+        out->fact = y->fact;
+        Node *call = node_new(b->graph, OP_OTHER, "call", &y, 1, &out, 1);
+        call->op_type = "Normalize";
+        call->domain = "local";
+        node_set_float(call, "small", 0.25f);
+        graph_add_node(b->graph, call);
+        bench_output(b, out);
+    }
+}
+
+static void build_one_call(Bench *b)
+{
+    build_calls(b, 1);
+}
+
+static void build_two_calls(Bench *b)
+{
+    build_calls(b, 2);
+}
+
+START_TEST(a_function_called_once_can_take_its_place)
+{
+    rp_fold_options options = {.inline_functions = 1};
+    Folded folded = fold_model(build_one_call, &options);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    ck_assert_uint_eq(folded.after->graph->node_count, 1);
+    folded_free(&folded);
+    folded = fold_model(build_one_call, NULL);
+    ck_assert_uint_eq(folded.report.fold_count, 0);
+    folded_free(&folded);
+    folded = fold_model(build_two_calls, &options);
+    ck_assert_uint_eq(folded.report.fold_count, 0);
+    folded_free(&folded);
+}
+END_TEST
+
+Suite *suite_rule_inline(void)
+{
+    Suite *suite = suite_create("rule_inline");
+    TCase *tcase = tcase_create("rule_inline");
+    tcase_add_test(tcase, a_branch_that_always_runs_takes_its_place);
+    tcase_add_test(tcase, subgraphs_fold_on_their_own);
+    tcase_add_test(tcase, function_bodies_fold_with_constant_nodes);
+    tcase_add_test(tcase, a_function_called_once_can_take_its_place);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
