@@ -277,6 +277,12 @@ static uint64_t node_subnormals(const Node *node)
     return count;
 }
 
+/* Exporters may leave nodes without a name; their outputs have one. */
+static const char *node_title(const Node *node)
+{
+    return node->name[0] ? node->name : node->outputs[0]->name;
+}
+
 void fold_record(Fold *fold, const Emission *emission, RuleSet rules,
                  const Node *const *consumed, size_t consumed_count,
                  double macs_before, double macs_after)
@@ -291,7 +297,7 @@ void fold_record(Fold *fold, const Emission *emission, RuleSet rules,
     uint64_t before = 0, after = 0, subnormals = 0;
     for (size_t i = 0; i < consumed_count; i++) {
         const Node *node = consumed[i];
-        names[i] = node->name[0] ? node->name : node->outputs[0]->name;
+        names[i] = node_title(node);
         before += node_parameters(node);
     }
     const char *origin = consumed_text(fold, names, consumed_count);
@@ -305,7 +311,7 @@ void fold_record(Fold *fold, const Emission *emission, RuleSet rules,
     *record = (rp_fold_record){
         .number = (int)report->fold_count,
         .rules = rules_text(fold->arena, rules),
-        .node = last->name,
+        .node = node_title(last),
         .output = last->outputs[0]->name,
         .consumed = names,
         .consumed_count = consumed_count,
