@@ -277,12 +277,6 @@ static uint64_t node_subnormals(const Node *node)
     return count;
 }
 
-/* Exporters may leave nodes without a name; their outputs have one. */
-static const char *node_title(const Node *node)
-{
-    return node->name[0] ? node->name : node->outputs[0]->name;
-}
-
 void fold_record(Fold *fold, const Emission *emission, RuleSet rules,
                  const Node *const *consumed, size_t consumed_count,
                  double macs_before, double macs_after)

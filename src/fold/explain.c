@@ -80,7 +80,7 @@ static void refusal_add(Fold *fold, const Node *node, Obstacle obstacle)
                    report->refusal_count + 1, sizeof *report->refusals);
     report->refusals[report->refusal_count++] = (rp_refusal){
         .reason = reason_code(obstacle.reason),
-        .node = node->name[0] ? node->name : node->outputs[0]->name,
+        .node = node_title(node),
         .op = node->op_type,
         .fact = obstacle.fact,
         .advice = reason_advice(obstacle.reason),

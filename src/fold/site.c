@@ -100,6 +100,11 @@ bool node_is_parametric(const Node *node)
     return false;
 }
 
+const char *node_title(const Node *node)
+{
+    return node->name[0] ? node->name : node->outputs[0]->name;
+}
+
 Value *value_behind(Value *value)
 {
     while (value->producer && value->producer->op == OP_Identity &&

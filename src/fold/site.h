@@ -130,6 +130,10 @@ Reason constant_obstacle(const Fold *fold, const Value *value);
  * known of such a node. */
 bool node_is_parametric(const Node *node);
 
+/* What a report calls the node: exporters may leave nodes without a name, but
+ * not their outputs. */
+const char *node_title(const Node *node);
+
 /* The value behind Identity nodes: what a branch really reads. */
 Value *value_behind(Value *value);
 
