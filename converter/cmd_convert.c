@@ -20,12 +20,20 @@ static int job_trouble(Job *job)
     return trouble(job->options, &job->error);
 }
 
+/* Counts what there is, unless nobody will be told. */
+static int summarize(Job *job, const rp_summary **summary)
+{
+    if (job->options->quiet && !job->options->json)
+        return 0;
+    return rp_summarize(job->model, summary, &job->error);
+}
+
 static int fold(Job *job)
 {
     rp_fold_options options = fold_options(job->options, &job->progress);
-    if (rp_summarize(job->model, &job->report.before, &job->error) < 0 ||
+    if (summarize(job, &job->report.before) < 0 ||
         rp_fold(job->model, &options, &job->error) < 0 ||
-        rp_summarize(job->model, &job->report.after, &job->error) < 0)
+        summarize(job, &job->report.after) < 0)
         return job_trouble(job);
     job->report.folded = job->model;
     return 0;
