@@ -48,7 +48,7 @@ static double expected(Array *const *in, Precision p, bool causal,
                        double softcap, int64_t b, int64_t h, int64_t row,
                        int64_t column)
 {
-    double scores[KEYS], most = -INFINITY, sum = 0, y = 0;
+    double scores[KEYS], most = -HUGE_VAL, sum = 0, y = 0;
     int64_t shared = b * SHARED + h / (HEADS / SHARED);
     for (int64_t j = 0; j < KEYS; j++) {
         double dot = 0;
@@ -59,7 +59,7 @@ static double expected(Array *const *in, Precision p, bool causal,
         if (softcap > 0)
             dot = softcap * tanh(dot / softcap);
         dot += at(in[3], p, row * KEYS + j);
-        scores[j] = causal && j > row ? (double)-INFINITY : dot;
+        scores[j] = causal && j > row ? -HUGE_VAL : dot;
         most = fmax(most, scores[j]);
     }
     for (int64_t j = 0; j < KEYS; j++)
