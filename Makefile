@@ -169,7 +169,10 @@ demo: deps
 	@$(MAKE) --no-print-directory $(JOBS) all
 	@./tests/demo.sh $(BUILD)
 
-bench: all
+$(BUILD)/bench_chain: $(BUILD)/tests/bench_chain.o $(BUILD)/librepfold.a
+	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
+
+bench: all $(BUILD)/bench_chain
 	@./tests/bench.sh $(BUILD)
 
 # These need Python: torch and timm for exports, onnxruntime for interop.

@@ -1,16 +1,85 @@
-#!/bin/sh
-# bench.sh BUILD: how long conversion and execution of a generated model take.
-set -eu
-build=$1 variant=${VARIANT:-fastvit_sa12}
-train=$build/bench.train.onnx
-deploy=$build/bench.deploy.onnx
+#!/bin/bash
+# bench.sh BUILD: what conversion and execution cost, on generated models.
+# Conversion is paired with a copy of the same file, run by run, since the
+# machine's speed drifts; the median counts.
+set -euo pipefail
+build=$1 runs=${RUNS:-5}
+repfold=$build/repfold
+train=$build/bench.train.onnx deploy=$build/bench.deploy.onnx
 
-step() {
-    printf '\n$ %s\n' "$*"
-    "$@"
+# seconds COMMAND ...: its wall time.
+seconds() {
+    local start=$EPOCHREALTIME
+    "$@" >/dev/null
+    local end=$EPOCHREALTIME
+    echo "$((${end/./} - ${start/./}))"
 }
-step "$build/repfold" sample "$variant" -o "$train"
-step time -p "$build/repfold" convert -q --no-verify "$train" -o "$deploy"
-step time -p cp "$train" "$build/bench.copy.onnx"
-step "$build/repfold" bench "$train"
-step "$build/repfold" bench "$deploy"
+
+median() {
+    sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+
+copy() {
+    cp "$train" "$build/bench.copy.onnx" && sync "$build/bench.copy.onnx"
+}
+
+convert() {
+    "$repfold" convert -q --no-verify "$train" -o "$deploy"
+}
+
+peak() {
+    if [ -x /usr/bin/time ]; then
+        /usr/bin/time -f %M "$@" 2>&1 >/dev/null | tail -n 1
+    fi
+}
+
+conversion() {
+    "$repfold" sample "$1" -o "$train"
+    local a b size
+    size=$(stat -c %s "$train")
+    convert
+    for _ in $(seq "$runs"); do
+        a=$(seconds copy)
+        b=$(seconds convert)
+        awk -v a="$a" -v b="$b" 'BEGIN { print b / a, b / 1e6, a / 1e6 }'
+    done | sort -g | awk -v n="$runs" -v name="$1" \
+        'NR == int((n + 1) / 2) { printf "%s: convert %.2f s, cp and sync " \
+         "%.2f s, ratio %.2f\n", name, $2, $3, $1 }'
+    local kilobytes
+    kilobytes=$(peak "$repfold" convert -q --no-verify "$train" -o "$deploy")
+    if [ -n "$kilobytes" ]; then
+        awk -v k="$kilobytes" -v s="$size" -v name="$1" 'BEGIN { printf \
+            "%s: peak %.0f MB, %.2f times the file\n", name, k / 1e3,
+            k * 1024 / s }'
+    else
+        echo "$1: peak memory is not measured: /usr/bin/time is not there"
+    fi
+}
+
+chain() {
+    "$build/bench_chain" "$1" "$train"
+    for _ in $(seq "$runs"); do
+        seconds convert
+    done | median | awk -v n="$1" '{ printf \
+        "chain of %d blocks, %d nodes: convert %.2f s\n", n, 3 * n, $1 / 1e6 }'
+}
+
+execution() {
+    "$repfold" sample "$1" -o "$train"
+    convert
+    local precision
+    for precision in f32 f64; do
+        printf '%s training form %s: %s\n' "$1" "$precision" \
+            "$("$repfold" bench "$train" --precision "$precision" | head -n 1)"
+        printf '%s deploy form %s:   %s\n' "$1" "$precision" \
+            "$("$repfold" bench "$deploy" --precision "$precision" | head -n 1)"
+    done
+}
+
+conversion fastvit_ma36
+chain 20000
+chain 33334
+for variant in fastvit_t8 fastvit_sa12 fastvit_ma36; do
+    execution "$variant"
+done
+rm -f "$train" "$deploy" "$build/bench.copy.onnx"
