@@ -72,7 +72,7 @@ CONVERTER_OBJECTS := $(CONVERTER_SOURCES:%.c=$(BUILD)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 
 .PHONY: all lib samples demo test check asan layers headertest format bench \
-    install uninstall clean help deps fixtures-full interop
+    install uninstall clean help deps fixtures-full full interop
 
 # `make V=1` shows commands, otherwise only what they make.
 say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)
@@ -89,6 +89,7 @@ help:
 	@echo 'make format      clang-format the sources'
 	@echo 'make bench       time conversion and execution of a generated model'
 	@echo 'make interop     hold results against onnxruntime (PYTHON=$(PYTHON))'
+	@echo 'make full        convert and verify what fixtures-full wrote'
 	@echo 'make fixtures-full  full-size real exports into $(BUILD)/exports/'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also uninstall'
 	@echo 'make clean       remove $(BUILD)/'
@@ -179,6 +180,9 @@ bench: all $(BUILD)/bench_chain
 PYTHON ?= python3
 fixtures-full:
 	$(PYTHON) tests/fixtures/make.py --full $(BUILD)/exports
+
+full: $(BUILD)/repfold
+	@./tests/full.sh $(BUILD)
 
 interop: $(BUILD)/repfold
 	$(PYTHON) tests/interop/check_interop.py $(BUILD)/repfold tests/fixtures
