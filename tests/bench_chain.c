@@ -1,7 +1,7 @@
 /*
- * bench_chain COUNT OUT.onnx: a chain of COUNT residual blocks, each a pointwise
- * convolution, a normalization and an Add, to see that conversion is linear in
- * the size of the model.
+ * bench_chain COUNT OUT.onnx: a chain of COUNT residual blocks, each a
+ * pointwise convolution, a normalization and an Add, to see that conversion is
+ * linear in the size of the model.
  */
 #include <stdio.h>
 #include <stdlib.h>

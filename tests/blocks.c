@@ -8,9 +8,10 @@ Value *conv_bn(Bench *b, Value *x, ConvShape shape)
 
 void build_conv_bn(Bench *b)
 {
-    Value *y = conv_bn(b, bench_image(b, 3, 8),
-                       (ConvShape){.out = 5, .kernel = 3, .pad = 1,
-                                   .stride = 2, .bias = true});
+    Value *y = conv_bn(
+        b, bench_image(b, 3, 8),
+        (ConvShape){
+            .out = 5, .kernel = 3, .pad = 1, .stride = 2, .bias = true});
     bench_output(b, y);
 }
 
@@ -19,8 +20,7 @@ void build_shared_weight(Bench *b)
 {
     Value *x = bench_image(b, 2, 5);
     Value *first = bench_conv(b, x, SAME(3));
-    Value *inputs[2] = {bench_unary(b, OP_Relu, x),
-                        first->producer->inputs[1]};
+    Value *inputs[2] = {bench_unary(b, OP_Relu, x), first->producer->inputs[1]};
     Value *second = bench_node(b, OP_Conv, inputs, 2);
     bench_output(b, bench_batchnorm(b, first, 2));
     bench_output(b, bench_batchnorm(b, second, 2));
@@ -29,8 +29,8 @@ void build_shared_weight(Bench *b)
 void build_repvgg(Bench *b)
 {
     Value *x = bench_unary(b, OP_Relu, bench_image(b, 4, 7));
-    Value *sum = bench_binary(b, OP_Add, conv_bn(b, x, SAME(3)),
-                              conv_bn(b, x, SAME(1)));
+    Value *sum =
+        bench_binary(b, OP_Add, conv_bn(b, x, SAME(3)), conv_bn(b, x, SAME(1)));
     sum = bench_binary(b, OP_Add, bench_batchnorm(b, x, 4), sum);
     bench_output(b, bench_unary(b, OP_Relu, sum));
 }

@@ -4,7 +4,7 @@
 
 #include "folding.h"
 
-#define DW(channels, k) \
+#define DW(channels, k)                                                        \
     ((ConvShape){.kernel = (k), .pad = (k) / 2, .group = (channels)})
 #define SAME(k) ((ConvShape){.kernel = (k), .pad = (k) / 2})
 

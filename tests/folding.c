@@ -150,8 +150,8 @@ Value *bench_batchnorm(Bench *bench, Value *x, int64_t channels)
     Value *out = graph_fresh_value(bench->graph, "bn");
     const char *name =
         arena_printf(bench->arena, "bn%zu", bench->graph->node_count);
-    Node *node = node_new(bench->graph, OP_BatchNormalization, name, inputs, 5,
-                          &out, 1);
+    Node *node =
+        node_new(bench->graph, OP_BatchNormalization, name, inputs, 5, &out, 1);
     node_set_float(node, "epsilon", epsilon);
     graph_add_node(bench->graph, node);
     Err err = {0};
@@ -192,8 +192,8 @@ static Array **run_model(Arena *arena, const Model *model, bool integers)
 {
     Bench random = {.random = 1234, .integers = integers};
     const Graph *graph = model->graph;
-    Array *inputs[16], **outputs =
-        arena_array(arena, graph->output_count, sizeof *outputs);
+    Array *inputs[16],
+        **outputs = arena_array(arena, graph->output_count, sizeof *outputs);
     size_t count = 0;
     for (size_t i = 0; i < graph->input_count; i++)
         if (!graph->inputs[i]->is_initializer)
@@ -238,8 +238,8 @@ static Folded fold_and_run(Build *build, const rp_fold_options *options,
     Array **before = run_model(folded.arena, folded.before, integers);
     Array **after = run_model(folded.arena, folded.after, integers);
     for (size_t i = 0; i < folded.before->graph->output_count; i++)
-        folded.difference = fmax(folded.difference,
-                                 largest_difference(before[i], after[i]));
+        folded.difference =
+            fmax(folded.difference, largest_difference(before[i], after[i]));
     return folded;
 }
 
@@ -309,8 +309,7 @@ void check_refuses(Build *build, const char *reason)
     for (size_t i = 0; i < folded.report.refusal_count; i++)
         given |= strcmp(folded.report.refusals[i].reason, reason) == 0;
     ck_assert_msg(given, "no refusal says %s (%s is given)", reason,
-                  folded.report.refusal_count
-                      ? folded.report.refusals[0].reason
-                      : "nothing");
+                  folded.report.refusal_count ? folded.report.refusals[0].reason
+                                              : "nothing");
     folded_free(&folded);
 }

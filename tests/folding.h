@@ -18,7 +18,7 @@ typedef struct Bench {
     Model *model;
     Graph *graph;
     uint64_t random;
-    DType type; /* of tensors it makes, float32 when not set */
+    DType type;    /* of tensors it makes, float32 when not set */
     bool integers; /* small integers and dyadic statistics: nothing rounds */
 } Bench;
 

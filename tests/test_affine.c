@@ -30,8 +30,8 @@ END_TEST
 START_TEST(uniform_spreads_over_channels)
 {
     double three[3] = {1, 2, 3};
-    Vec vec = vec_multiply(arena, vec_uniform(arena, 10),
-                           vec_new(arena, 3, three));
+    Vec vec =
+        vec_multiply(arena, vec_uniform(arena, 10), vec_new(arena, 3, three));
     ck_assert_int_eq(vec.size, 3);
     ck_assert_double_eq(vec.at[2], 30);
 }
@@ -142,8 +142,7 @@ START_TEST(output_size_follows_slack_alone)
         for (int64_t stride = 1; stride < 4; stride++)
             for (int64_t size = 12; size < 20; size++) {
                 Axis axis = {taps, stride, 2, 1, 2};
-                int64_t windows =
-                    (size + 3 - 2 * (taps - 1) - 1) / stride + 1;
+                int64_t windows = (size + 3 - 2 * (taps - 1) - 1) / stride + 1;
                 ck_assert_int_eq(axis_output(&axis, size), windows);
             }
 }

@@ -4,7 +4,15 @@
 #include "folding.h"
 #include "suites.h"
 
-enum { BATCH = 2, HEADS = 4, SHARED = 2, ROWS = 3, KEYS = 5, WIDTH = 4, OUT = 3 };
+enum {
+    BATCH = 2,
+    HEADS = 4,
+    SHARED = 2,
+    ROWS = 3,
+    KEYS = 5,
+    WIDTH = 4,
+    OUT = 3
+};
 
 static Arena *arena;
 static Bench bench;
@@ -92,10 +100,10 @@ static void check_attention(Precision precision, bool causal, float softcap,
                   "%s", err.message);
     ck_assert_int_eq(output->count, BATCH * HEADS * ROWS * OUT);
     for (int64_t i = 0; i < output->count; i++) {
-        double want = expected(inputs, precision, causal, (double)softcap,
-                               i / (HEADS * ROWS * OUT),
-                               i / (ROWS * OUT) % HEADS, i / OUT % ROWS,
-                               i % OUT);
+        double want =
+            expected(inputs, precision, causal, (double)softcap,
+                     i / (HEADS * ROWS * OUT), i / (ROWS * OUT) % HEADS,
+                     i / OUT % ROWS, i % OUT);
         ck_assert_double_eq_tol(at(output, precision, i), want, tolerance);
     }
 }

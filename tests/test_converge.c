@@ -87,9 +87,8 @@ static void check_same(Arena *arena, const Model *a, const Node *first,
         largest = fmax(largest, fabs(l));
         difference = fmax(difference, fabs(l - r));
     }
-    ck_assert_msg(difference <= rounding * largest,
-                  "%s, input %d: %g of %g", first->name, slot, difference,
-                  largest);
+    ck_assert_msg(difference <= rounding * largest, "%s, input %d: %g of %g",
+                  first->name, slot, difference, largest);
 }
 
 START_TEST(every_mode_gives_the_same_kernels)
@@ -127,15 +126,18 @@ static int count_ops(const Model *model, Op op)
  * sample of any width: both fold to the same operators. */
 START_TEST(a_sample_folds_like_its_export)
 {
-    static const Op ops[] = {OP_Conv, OP_BatchNormalization, OP_Add, OP_Sub,
-                             OP_Mul, OP_Div, OP_Erf, OP_MatMul, OP_Gemm};
+    static const Op ops[] = {OP_Conv, OP_BatchNormalization,
+                             OP_Add,  OP_Sub,
+                             OP_Mul,  OP_Div,
+                             OP_Erf,  OP_MatMul,
+                             OP_Gemm};
     Arena *arena = arena_new(0);
     const char *variant = zoo_variants[_i];
-    Model *export = fold_fixture(
-        arena, arena_printf(arena, "%s.ts-preserve.onnx",
-                            variant + strlen("fastvit_")));
-    rp_sample_options sample = {.variant = variant, .size = 64, .classes = 10,
-                                .seed = 1};
+    Model *export =
+        fold_fixture(arena, arena_printf(arena, "%s.ts-preserve.onnx",
+                                         variant + strlen("fastvit_")));
+    rp_sample_options sample = {
+        .variant = variant, .size = 64, .classes = 10, .seed = 1};
     rp_fold_options options = {.threads = 1};
     FoldReport report = {0};
     Model *model;

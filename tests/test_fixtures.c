@@ -81,11 +81,9 @@ static Array *read_array(Arena *arena, const char *name, DType type)
     Array *array;
     Err err = {0};
     const char *path = arena_printf(arena, FIXTURES "%s", name);
-    ck_assert_msg(npy_read(arena, path, &tensor, &err) == 0, "%s",
-                  err.message);
-    ck_assert_int_eq(array_from_tensor(arena, tensor, PRECISION_F64, true,
-                                       &array, &err),
-                     0);
+    ck_assert_msg(npy_read(arena, path, &tensor, &err) == 0, "%s", err.message);
+    ck_assert_int_eq(
+        array_from_tensor(arena, tensor, PRECISION_F64, true, &array, &err), 0);
     array->type = type;
     return array;
 }
@@ -97,8 +95,8 @@ static Array **run(Arena *arena, const Model *model, Array *input)
         arena_array(arena, model->graph->output_count, sizeof *outputs);
     Exec *exec;
     Err err = {0};
-    ck_assert_msg(exec_new(arena, model->graph, &exact, &exec, &err) == 0,
-                  "%s", err.message);
+    ck_assert_msg(exec_new(arena, model->graph, &exact, &exec, &err) == 0, "%s",
+                  err.message);
     ck_assert_msg(exec_run(exec, arena, &input, outputs, &err) == 0, "%s",
                   err.message);
     return outputs;

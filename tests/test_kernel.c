@@ -115,9 +115,8 @@ START_TEST(sum_places_and_regroups)
         kernel_from_tensor(arena, small, LAYOUT_OUT_IN, 4, 4, 4, taps1),
         kernel_uniform(arena, 4, 1, taps1),
     };
-    Placement places[3] = {{{0, 0, 0}, {1, 1, 1}},
-                           {{1, 1, 0}, {1, 1, 1}},
-                           {{0, 2, 0}, {1, 1, 1}}};
+    Placement places[3] = {
+        {{0, 0, 0}, {1, 1, 1}}, {{1, 1, 0}, {1, 1, 1}}, {{0, 2, 0}, {1, 1, 1}}};
     Kernel *sum = kernel_sum(arena, parts, places, 3, 1, taps3);
     ck_assert_int_eq(kernel_elements(sum), 4 * 4 * 9);
     for (int64_t o = 0; o < 4; o++)
@@ -182,8 +181,7 @@ START_TEST(any_piece_reads_like_the_whole)
         int64_t first = rand() % count;
         int64_t length = 1 + rand() % (count - first);
         sum->formula.read(&sum->formula, first, length, piece);
-        ck_assert_mem_eq(piece, whole + first,
-                         (size_t)length * sizeof *piece);
+        ck_assert_mem_eq(piece, whole + first, (size_t)length * sizeof *piece);
     }
 }
 END_TEST

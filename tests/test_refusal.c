@@ -21,7 +21,8 @@ static void build_captured(Bench *b)
         graph_add_node(body, node_new(body, OP_Relu, "r", &inner, 1, &out, 1));
         graph_add_output(body, out);
         node->attrs[i] = (Attr){.name = i ? "else_branch" : "then_branch",
-                                .type = ATTR_GRAPH, .graph = body};
+                                .type = ATTR_GRAPH,
+                                .graph = body};
     }
     graph_add_node(b->graph, node);
     bench_output(b, y);
@@ -86,8 +87,8 @@ static void build_overridable(Bench *b)
 static void build_stride_differs(Bench *b)
 {
     Value *x = bench_image(b, 2, 1);
-    Value *other = bench_conv(b, x, (ConvShape){.kernel = 3, .pad = 1,
-                                                .stride = 2});
+    Value *other =
+        bench_conv(b, x, (ConvShape){.kernel = 3, .pad = 1, .stride = 2});
     bench_output(b, bench_binary(b, OP_Add, bench_conv(b, x, SAME(3)), other));
 }
 
@@ -95,8 +96,8 @@ static void build_slack_differs(Bench *b)
 {
     int64_t dims[4] = {1, 2, -1, -1};
     Value *x = bench_input(b, 4, dims);
-    Value *large = bench_conv(b, x, (ConvShape){.kernel = 4, .pad = 1,
-                                                .stride = 2});
+    Value *large =
+        bench_conv(b, x, (ConvShape){.kernel = 4, .pad = 1, .stride = 2});
     Value *small = bench_conv(b, x, (ConvShape){.kernel = 1, .stride = 2});
     bench_output(b, bench_binary(b, OP_Add, large, small));
 }
@@ -138,11 +139,10 @@ static void build_half(Bench *b, double scale, double variance)
     double gamma[2] = {scale, scale}, zero[2] = {0, 0};
     double spread[2] = {variance, variance};
     b->type = DT_FLOAT16;
-    Value *inputs[5] = {bench_conv(b, bench_image(b, 2, 4), SAME(3)),
-                        bench_numbers(b, 1, two, gamma),
-                        bench_numbers(b, 1, two, zero),
-                        bench_numbers(b, 1, two, zero),
-                        bench_numbers(b, 1, two, spread)};
+    Value *inputs[5] = {
+        bench_conv(b, bench_image(b, 2, 4), SAME(3)),
+        bench_numbers(b, 1, two, gamma), bench_numbers(b, 1, two, zero),
+        bench_numbers(b, 1, two, zero), bench_numbers(b, 1, two, spread)};
     bench_output(b, bench_node(b, OP_BatchNormalization, inputs, 5));
 }
 
@@ -287,8 +287,7 @@ START_TEST(a_fold_can_be_left_out_by_its_output)
     rp_fold_options options = {.undo = undo, .undo_count = 1};
     Folded folded = fold_model(build_shared_weight, &options);
     ck_assert_uint_eq(folded.report.fold_count, all.report.fold_count - 1);
-    ck_assert_str_eq(folded.report.folds[0].output,
-                     all.report.folds[1].output);
+    ck_assert_str_eq(folded.report.folds[0].output, all.report.folds[1].output);
     ck_assert_str_eq(folded.report.refusals[0].reason, "certificate");
     folded_free(&folded);
     folded_free(&all);

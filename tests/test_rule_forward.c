@@ -27,8 +27,8 @@ END_TEST
 static void build_into_grouped(Bench *b)
 {
     Value *y = normalized(b, 6, 7);
-    y = bench_conv(b, y, (ConvShape){.out = 4, .kernel = 3, .stride = 2,
-                                     .group = 2});
+    y = bench_conv(b, y,
+                   (ConvShape){.out = 4, .kernel = 3, .stride = 2, .group = 2});
     bench_output(b, y);
 }
 
@@ -181,8 +181,8 @@ static void build_concat(Bench *b)
     graph_add_node(b->graph, node);
     Err err = {0};
     ck_assert_int_eq(graph_infer(b->graph, &err), 0);
-    bench_output(b, bench_conv(b, y, (ConvShape){.out = 2, .kernel = 3,
-                                                 .pad = 1}));
+    bench_output(
+        b, bench_conv(b, y, (ConvShape){.out = 2, .kernel = 3, .pad = 1}));
 }
 
 START_TEST(concat_spreads_a_map_over_its_slice)
@@ -225,8 +225,8 @@ START_TEST(a_shift_before_padding_is_refused)
     check_refuses(build_one_reader_refuses, "pad-shift");
     Folded folded = fold_model(build_shift_into_padded, NULL);
     const char *fact = folded.report.refusals[0].fact;
-    ck_assert_msg(strncmp(fact, "pads 1,1,1,1 and shift up to ", 29) == 0,
-                  "%s", fact);
+    ck_assert_msg(strncmp(fact, "pads 1,1,1,1 and shift up to ", 29) == 0, "%s",
+                  fact);
     folded_free(&folded);
 }
 END_TEST

@@ -2,7 +2,8 @@
 #include "blocks.h"
 #include "suites.h"
 
-/* conv + BatchNormalization over a captured value, in both branches of an If. */
+/* conv + BatchNormalization over a captured value, in both branches of an If.
+ */
 static Graph *build_branch(Bench *outer, Value *captured)
 {
     Bench b = *outer;
@@ -21,10 +22,10 @@ static void build_if_on(Bench *b, Value *condition)
     Node *node = node_new(b->graph, OP_If, "if", &condition, 1, &y, 1);
     node->attrs = arena_array(b->arena, 2, sizeof *node->attrs);
     node->attr_count = 2;
-    node->attrs[0] = (Attr){.name = "then_branch", .type = ATTR_GRAPH,
-                            .graph = build_branch(b, x)};
-    node->attrs[1] = (Attr){.name = "else_branch", .type = ATTR_GRAPH,
-                            .graph = build_branch(b, x)};
+    node->attrs[0] = (Attr){
+        .name = "then_branch", .type = ATTR_GRAPH, .graph = build_branch(b, x)};
+    node->attrs[1] = (Attr){
+        .name = "else_branch", .type = ATTR_GRAPH, .graph = build_branch(b, x)};
     graph_add_node(b->graph, node);
     bench_output(b, y);
 }
@@ -81,8 +82,8 @@ static Value *constant_batchnorm(Bench *b, Bench *outside, Value *x)
     double numbers[3] = {1.5, 2.5, 0.5};
     Value *inputs[5] = {x};
     for (int i = 1; i < 5; i++)
-        inputs[i] = constant_node(
-            b, bench_numbers(outside, 1, three, numbers)->tensor);
+        inputs[i] =
+            constant_node(b, bench_numbers(outside, 1, three, numbers)->tensor);
     return bench_node(b, OP_BatchNormalization, inputs, 5);
 }
 
@@ -128,10 +129,11 @@ static void build_calls(Bench *b, int calls)
     Attr *attr = &out->producer->attrs[0];
     out->producer->attrs = attr = arena_alloc(b->arena, sizeof *attr);
     out->producer->attr_count = 1;
-    *attr = (Attr){.name = "epsilon", .type = ATTR_FLOAT,
-                   .reference = "small"};
+    *attr = (Attr){.name = "epsilon", .type = ATTR_FLOAT, .reference = "small"};
     Function *function = arena_alloc(b->arena, sizeof *function);
-    *function = (Function){.name = "Normalize", .domain = "local", .opset = 17,
+    *function = (Function){.name = "Normalize",
+                           .domain = "local",
+                           .opset = 17,
                            .body = inside.graph};
     b->model->functions = function;
     b->model->function_count = 1;

@@ -25,8 +25,8 @@ static void build_decomposed_bn(Bench *b)
 {
     int64_t dims[4] = {1, 4, 1, 1};
     double four[4] = {4, 4, 4, 4};
-    Value *y = bench_conv(b, bench_image(b, 3, 6),
-                          (ConvShape){.out = 4, .kernel = 3});
+    Value *y =
+        bench_conv(b, bench_image(b, 3, 6), (ConvShape){.out = 4, .kernel = 3});
     y = bench_binary(b, OP_Sub, y, bench_constant(b, 4, dims));
     Value *root = bench_unary(b, OP_Sqrt, bench_numbers(b, 4, dims, four));
     y = bench_binary(b, OP_Div, y, root);
@@ -202,8 +202,8 @@ END_TEST
 static void build_positional(Bench *b)
 {
     Value *x = bench_unary(b, OP_Relu, bench_image(b, 4, 9));
-    Value *y = bench_conv(b, x, (ConvShape){.kernel = 7, .pad = 3, .group = 4,
-                                            .bias = true});
+    Value *y = bench_conv(
+        b, x, (ConvShape){.kernel = 7, .pad = 3, .group = 4, .bias = true});
     bench_output(b, bench_binary(b, OP_Add, y, x));
 }
 
@@ -216,10 +216,12 @@ END_TEST
 static void build_strided(Bench *b)
 {
     Value *x = bench_image(b, 4, 9);
-    Value *large = conv_bn(b, x, (ConvShape){.out = 8, .kernel = 7, .pad = 3,
-                                             .stride = 2, .group = 4});
-    Value *small = conv_bn(b, x, (ConvShape){.out = 8, .kernel = 3, .pad = 1,
-                                             .stride = 2, .group = 4});
+    Value *large = conv_bn(
+        b, x,
+        (ConvShape){.out = 8, .kernel = 7, .pad = 3, .stride = 2, .group = 4});
+    Value *small = conv_bn(
+        b, x,
+        (ConvShape){.out = 8, .kernel = 3, .pad = 1, .stride = 2, .group = 4});
     bench_output(b, bench_binary(b, OP_Add, large, small));
 }
 
@@ -233,8 +235,8 @@ static void build_one_dimensional(Bench *b)
 {
     int64_t dims[3] = {1, 4, -1};
     Value *x = bench_input(b, 3, dims);
-    Value *sum = bench_binary(b, OP_Add, conv_bn(b, x, SAME(5)),
-                              conv_bn(b, x, SAME(3)));
+    Value *sum =
+        bench_binary(b, OP_Add, conv_bn(b, x, SAME(5)), conv_bn(b, x, SAME(3)));
     bench_output(b, bench_binary(b, OP_Add, sum, x));
 }
 
@@ -248,8 +250,8 @@ static void build_three_dimensional(Bench *b)
 {
     int64_t dims[5] = {1, 2, 4, 5, 6};
     Value *x = bench_input(b, 5, dims);
-    Value *sum = bench_binary(b, OP_Add, conv_bn(b, x, SAME(3)),
-                              conv_bn(b, x, SAME(1)));
+    Value *sum =
+        bench_binary(b, OP_Add, conv_bn(b, x, SAME(3)), conv_bn(b, x, SAME(1)));
     bench_output(b, bench_binary(b, OP_Sub, sum, x));
 }
 
@@ -264,12 +266,16 @@ static void build_dilated(Bench *b)
 {
     Value *x = bench_image(b, 2, 15);
     Value *sum = bench_conv(b, x, DW(2, 13));
-    sum = bench_binary(b, OP_Add, sum,
-                       bench_conv(b, x, (ConvShape){.kernel = 5, .pad = 6,
-                                                    .dilation = 3, .group = 2}));
-    sum = bench_binary(b, OP_Add, sum,
-                       bench_conv(b, x, (ConvShape){.kernel = 3, .pad = 4,
-                                                    .dilation = 4, .group = 2}));
+    sum = bench_binary(
+        b, OP_Add, sum,
+        bench_conv(
+            b, x,
+            (ConvShape){.kernel = 5, .pad = 6, .dilation = 3, .group = 2}));
+    sum = bench_binary(
+        b, OP_Add, sum,
+        bench_conv(
+            b, x,
+            (ConvShape){.kernel = 3, .pad = 4, .dilation = 4, .group = 2}));
     bench_output(b, sum);
 }
 
@@ -282,9 +288,9 @@ END_TEST
 static void build_grouped_and_dense(Bench *b)
 {
     Value *x = bench_image(b, 6, 5);
-    Value *sum = bench_binary(b, OP_Add,
-                              bench_conv(b, x, (ConvShape){.group = 3}),
-                              bench_conv(b, x, SAME(3)));
+    Value *sum =
+        bench_binary(b, OP_Add, bench_conv(b, x, (ConvShape){.group = 3}),
+                     bench_conv(b, x, SAME(3)));
     bench_output(b, bench_binary(b, OP_Add, sum, bench_conv(b, x, DW(6, 3))));
 }
 

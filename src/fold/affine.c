@@ -144,8 +144,10 @@ bool axis_union(const Axis *const *axes, int count, Axis *out)
         if (axes[i]->taps > 1)
             step = gcd(step, axes[i]->dilation);
     }
-    *out = (Axis){.stride = axes[0]->stride, .dilation = step ? step : 1,
-                  .begin = -low, .end = slack + high};
+    *out = (Axis){.stride = axes[0]->stride,
+                  .dilation = step ? step : 1,
+                  .begin = -low,
+                  .end = slack + high};
     out->taps = (high - low) / out->dilation + 1;
     return out->taps > 0 && out->taps < INT32_MAX;
 }

@@ -28,8 +28,7 @@ static void doubles_read(const TensorFormula *self, int64_t first,
 static Tensor *doubles_tensor(Arena *arena, const Array *array)
 {
     DoublesFormula *formula = arena_alloc(arena, sizeof *formula);
-    double *values =
-        arena_array(arena, (size_t)array->count, sizeof *values);
+    double *values = arena_array(arena, (size_t)array->count, sizeof *values);
     memcpy(values, array->data, (size_t)array->count * sizeof *values);
     *formula = (DoublesFormula){{doubles_read}, values};
     return tensor_from_formula(arena, array->type, array->rank, array->dims,
@@ -42,13 +41,12 @@ static void mark_wanted(const Graph *graph, bool *wanted)
 {
     for (size_t i = graph->node_count; i-- > 0;) {
         const Node *node = graph->nodes[i];
-        bool parameters = node->op == OP_Conv || node->op == OP_ConvTranspose ||
-                          node->op == OP_BatchNormalization ||
-                          node->op == OP_Gemm || node->op == OP_MatMul ||
-                          node->op == OP_Mul || node->op == OP_Add ||
-                          node->op == OP_Sub || node->op == OP_Div ||
-                          node->op == OP_Pad || node->op == OP_Dropout ||
-                          node->op == OP_If;
+        bool parameters =
+            node->op == OP_Conv || node->op == OP_ConvTranspose ||
+            node->op == OP_BatchNormalization || node->op == OP_Gemm ||
+            node->op == OP_MatMul || node->op == OP_Mul || node->op == OP_Add ||
+            node->op == OP_Sub || node->op == OP_Div || node->op == OP_Pad ||
+            node->op == OP_Dropout || node->op == OP_If;
         for (int k = 0; (parameters || wanted[i]) && k < node->input_count;
              k++) {
             const Node *producer =
@@ -131,8 +129,8 @@ static int node_evaluate(Fold *fold, Arena *scratch, const Node *node, Err *err)
             TRY(array_from_tensor(scratch, tensor, PRECISION_F64, true,
                                   &inputs[i], err));
         else if (value)
-            inputs[i] = array_new(scratch, value->fact.type, 0, NULL,
-                                  PRECISION_F64);
+            inputs[i] =
+                array_new(scratch, value->fact.type, 0, NULL, PRECISION_F64);
     }
     TRY(exec_node(scratch, node, &options, inputs, outputs, err));
     for (int i = 0; i < node->output_count; i++) {

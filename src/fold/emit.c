@@ -58,8 +58,8 @@ static Value *constant_value(Fold *fold, Emission *emission, Tensor *tensor,
     if (!graph_is_function(fold->graph))
         return graph_add_initializer(fold->graph, stem, tensor);
     Value *value = graph_fresh_value(fold->graph, stem);
-    Node *node = node_new(fold->graph, OP_Constant, value->name, NULL, 0,
-                          &value, 1);
+    Node *node =
+        node_new(fold->graph, OP_Constant, value->name, NULL, 0, &value, 1);
     node_set_tensor(node, "value", tensor);
     emission_add(fold, emission, node);
     value->tensor = tensor;
@@ -71,8 +71,8 @@ static Value *vec_initializer(Fold *fold, Emission *emission, Vec vec,
 {
     VecFormula *formula = arena_alloc(fold->arena, sizeof *formula);
     *formula = (VecFormula){{vec_formula_read}, vec};
-    Tensor *tensor = tensor_from_formula(fold->arena, type, 1, &size,
-                                         &formula->formula);
+    Tensor *tensor =
+        tensor_from_formula(fold->arena, type, 1, &size, &formula->formula);
     return constant_value(fold, emission, tensor, stem);
 }
 
@@ -115,13 +115,12 @@ static void set_axes(Node *node, const Linear *like, const Kernel *kernel)
 
 /* The operator itself. A convolution states its axes in full, so that what was
  * implied (auto_pad, defaults) cannot differ. */
-static Node *operator_node(Fold *fold, const Linear *like,
-                           const Kernel *kernel, Value *weight, Value *bias,
-                           Value *out)
+static Node *operator_node(Fold *fold, const Linear *like, const Kernel *kernel,
+                           Value *weight, Value *bias, Value *out)
 {
     Value *inputs[3] = {like->input, weight, bias};
-    Node *node = node_new(fold->graph, like->node->op, like->node->name,
-                          inputs, bias ? 3 : 2, &out, 1);
+    Node *node = node_new(fold->graph, like->node->op, like->node->name, inputs,
+                          bias ? 3 : 2, &out, 1);
     if (like->kind == LINEAR_CONV) {
         set_axes(node, like, kernel);
         return node;
@@ -152,9 +151,9 @@ int emit_linear(Fold *fold, Emission *emission, const Linear *like,
     Value *vector = NULL;
     if (bias.size) {
         const Value *named = node_input(old, 2);
-        const char *stem = named ? named->name
-                                 : arena_printf(fold->arena, "%s.bias",
-                                                old->inputs[1]->name);
+        const char *stem =
+            named ? named->name
+                  : arena_printf(fold->arena, "%s.bias", old->inputs[1]->name);
         vector = vec_initializer(fold, emission, bias, kernel->out_channels,
                                  like->type, stem);
     }
@@ -194,8 +193,8 @@ static Reason elements_obstacle(const double *values, int64_t count,
     for (int64_t i = 0; i < count; i++) {
         if (fabs(values[i]) < largest)
             continue;
-        bool overflow = isfinite(values[i]) &&
-                        (type == DT_FLOAT16 || type == DT_BFLOAT16);
+        bool overflow =
+            isfinite(values[i]) && (type == DT_FLOAT16 || type == DT_BFLOAT16);
         return overflow ? REASON_F16_OVERFLOW : REASON_NOT_FINITE;
     }
     return REASON_NONE;

@@ -14,8 +14,8 @@ static const Obstacle *noted(const Fold *fold, const Node *node)
 static bool follows_linear(const Node *node)
 {
     for (int i = 0; i < node->input_count; i++) {
-        const Node *producer = node->inputs[i] ? node->inputs[i]->producer
-                                               : NULL;
+        const Node *producer =
+            node->inputs[i] ? node->inputs[i]->producer : NULL;
         if (producer &&
             (producer->op == OP_Conv || producer->op == OP_ConvTranspose ||
              producer->op == OP_Gemm || producer->op == OP_MatMul))
@@ -110,8 +110,8 @@ int refusals_list(Fold *fold, Err *err)
         }
         if (!is_site(fold, node, obstacle) || is_matmul_bias(fold, node))
             continue;
-        Obstacle shown = obstacle ? *obstacle
-                                  : (Obstacle){REASON_NONLINEAR, ""};
+        Obstacle shown =
+            obstacle ? *obstacle : (Obstacle){REASON_NONLINEAR, ""};
         /* What keeps the operator before it from being linear is the reason. */
         const Value *input = node_input(node, 0);
         const Obstacle *cause = noted(fold, input ? input->producer : NULL);

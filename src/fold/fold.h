@@ -15,7 +15,7 @@ typedef struct FoldReport {
 } FoldReport;
 
 /* Folds the model in place. */
-int model_fold(Model *model, const rp_fold_options *options,
-               FoldReport *report, Err *err);
+int model_fold(Model *model, const rp_fold_options *options, FoldReport *report,
+               Err *err);
 
 #endif

@@ -19,8 +19,10 @@ static Form *form_new(Fold *fold, Value *value, Node *node, int parts,
 static Form *form_leaf(Fold *fold, Value *value)
 {
     Form *form = form_new(fold, value, NULL, 0, 1);
-    form->branches[0] = (Branch){.kind = BRANCH_IDENTITY, .value = value,
-                                 .alias = value, .alias_sign = 1};
+    form->branches[0] = (Branch){.kind = BRANCH_IDENTITY,
+                                 .value = value,
+                                 .alias = value,
+                                 .alias_sign = 1};
     return form;
 }
 
@@ -80,9 +82,9 @@ static bool branch_takes(Fold *fold, const Branch *branch, Vec scale, Vec shift,
     if (branch->kind == BRANCH_IDENTITY || (axis < 0 && size == 0))
         return true;
     if (branch->kind == BRANCH_LINEAR)
-        return axis < 0 || (branch->linear.channel_axis == axis &&
-                            (size <= 1 ||
-                             branch->linear.kernel->out_channels == size));
+        return axis < 0 ||
+               (branch->linear.channel_axis == axis &&
+                (size <= 1 || branch->linear.kernel->out_channels == size));
     if (!mover_commutes(branch->mover, scale, shift))
         return false;
     for (int i = 0; i < branch->inner_count; i++) {
@@ -173,7 +175,7 @@ static RuleSet affine_rules(const Node *node, const AffineMap *map,
     for (int i = 0; i < part->count; i++) {
         const Branch *branch = &part->branches[i];
         if (branch->kind == BRANCH_VIA)
-            rules |= RULE_BIT(branch->mover->op == OP_Concat ? RULE_C17
+            rules |= RULE_BIT(branch->mover->op == OP_Concat   ? RULE_C17
                               : node_moves_only(branch->mover) ? RULE_C10
                                                                : RULE_C14);
         else if (branch->kind == BRANCH_IDENTITY)
@@ -236,8 +238,8 @@ static Reason pad_read(Fold *fold, const Node *pad, int rank, int64_t *amounts)
         return REASON_PAD_MODE;
     if (node_input(pad, 3))
         return REASON_SHAPE_UNKNOWN;
-    if (value && (!constant_vec(fold, value, &number) ||
-                  !vec_all_equal(number, 0, 0)))
+    if (value &&
+        (!constant_vec(fold, value, &number) || !vec_all_equal(number, 0, 0)))
         return REASON_PAD_MODE;
     if (node_float(pad, "value", 0.0f) != 0.0f)
         return REASON_PAD_MODE;
@@ -304,9 +306,11 @@ static Form *build_linear(Fold *fold, Node *node)
         form->rules |= RULE_BIT(RULE_C0);
     if (node->op == OP_AveragePool || node->op == OP_MaxPool)
         form->rules |= RULE_BIT(RULE_C6);
-    form->branches[0] =
-        (Branch){.kind = BRANCH_LINEAR, .linear = linear, .value = form->value,
-                 .alias = form->value, .alias_sign = 1};
+    form->branches[0] = (Branch){.kind = BRANCH_LINEAR,
+                                 .linear = linear,
+                                 .value = form->value,
+                                 .alias = form->value,
+                                 .alias_sign = 1};
     return form;
 }
 
@@ -352,8 +356,8 @@ static Form *build_sum(Fold *fold, Form **forms, Node *node)
                           : sum_parts(fold, forms, node, parts, &axis);
     if (!count)
         return NULL;
-    Form *form = form_new(fold, node->outputs[0], node, node->input_count,
-                          count);
+    Form *form =
+        form_new(fold, node->outputs[0], node, node->input_count, count);
     form->axis = axis;
     Branch *branch = form->branches;
     for (int k = 0; k < node->input_count; k++) {
@@ -414,12 +418,14 @@ static Form *build_move(Fold *fold, Form **forms, Node *node)
             return NULL;
         form->parts[k] = part;
         form->rules |= part->rules;
-        form->moves = form->moves > part->moves ? form->moves
-                                                : part->moves + 1;
+        form->moves = form->moves > part->moves ? form->moves : part->moves + 1;
     }
-    form->branches[0] = (Branch){.kind = BRANCH_VIA, .inner = form->parts,
-                                 .inner_count = count, .mover = node,
-                                 .value = form->value, .alias = form->value,
+    form->branches[0] = (Branch){.kind = BRANCH_VIA,
+                                 .inner = form->parts,
+                                 .inner_count = count,
+                                 .mover = node,
+                                 .value = form->value,
+                                 .alias = form->value,
                                  .alias_sign = 1};
     if (form_channel_axis(fold, form) < 0)
         return NULL;

@@ -4,9 +4,9 @@
  *     value = sum over branches of  scale * L(base) + shift
  *
  * where L is a linear operator, an identity, or linear forms seen through an
- * operator that affine maps commute with (the mover). Whatever the nesting and the signs,
- * x + gamma * (mix(x) - norm(x)) becomes one list of branches, of which those
- * that share a base and a lattice become one kernel.
+ * operator that affine maps commute with (the mover). Whatever the nesting and
+ * the signs, x + gamma * (mix(x) - norm(x)) becomes one list of branches, of
+ * which those that share a base and a lattice become one kernel.
  */
 #ifndef REPFOLD_FOLD_FORM_H
 #define REPFOLD_FOLD_FORM_H
@@ -18,7 +18,7 @@ typedef struct Form Form;
 typedef enum BranchKind {
     BRANCH_IDENTITY, /* a value that the form cannot look into */
     BRANCH_LINEAR,   /* a convolution, pool, Gemm or MatMul */
-    BRANCH_VIA       /* forms behind an operator that affine maps commute with */
+    BRANCH_VIA /* forms behind an operator that affine maps commute with */
 } BranchKind;
 
 typedef struct Branch {
@@ -47,7 +47,7 @@ struct Form {
     int part_count;
     Branch *branches;
     int count;
-    int axis; /* along which scales and shifts lie, -1 while uniform */
+    int axis;  /* along which scales and shifts lie, -1 while uniform */
     int moves; /* moving nodes on the longest way down */
     RuleSet rules;
     bool taken; /* a larger form has it */
@@ -57,8 +57,8 @@ struct Form {
  * nodes that are neither linear nor affine nor sums. */
 Form **forms_build(Fold *fold);
 
-/* The form of scale * form + shift, with vectors along `axis` of the value; NULL
- * when some branch's channels do not lie there. */
+/* The form of scale * form + shift, with vectors along `axis` of the value;
+ * NULL when some branch's channels do not lie there. */
 Form *form_scaled(Fold *fold, Form *form, Vec scale, Vec shift, int axis);
 
 /* The i-th form behind a mover with scale and shift absorbed, which lie along

@@ -24,9 +24,9 @@ static const Tensor *constant_operand(const Fold *fold, const Node *node,
 static bool is_scalar_node(const Fold *fold, const Node *node)
 {
     Value *other;
-    if (!node || (node->op != OP_Add && node->op != OP_Sub &&
-                  node->op != OP_Mul && node->op != OP_Div &&
-                  node->op != OP_Pow))
+    if (!node ||
+        (node->op != OP_Add && node->op != OP_Sub && node->op != OP_Mul &&
+         node->op != OP_Div && node->op != OP_Pow))
         return false;
     const Tensor *tensor = constant_operand(fold, node, &other);
     return tensor && tensor->count == 1;
@@ -166,8 +166,8 @@ static bool is_mean_square(const Fold *fold, const Node *root)
 void islands_mark(Fold *fold)
 {
     Graph *graph = fold->graph;
-    fold->island = arena_array(fold->scratch, graph->node_count + 1,
-                               sizeof *fold->island);
+    fold->island =
+        arena_array(fold->scratch, graph->node_count + 1, sizeof *fold->island);
     for (size_t i = 0; i < graph->node_count; i++) {
         const Node *node = graph->nodes[i];
         switch (node->op) {

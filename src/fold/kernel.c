@@ -60,8 +60,8 @@ static int64_t term_cell(const Kernel *kernel, const Term *term, Cell cell)
 {
     bool row_is_out = kernel->layout == LAYOUT_OUT_IN;
     int64_t rows = kernel_rows(kernel);
-    int64_t width = (row_is_out ? kernel->in_channels : kernel->out_channels) /
-                    term->group;
+    int64_t width =
+        (row_is_out ? kernel->in_channels : kernel->out_channels) / term->group;
     int64_t column = cell.across - cell.row / (rows / term->group) * width;
     return column < 0 || column >= width ? -1 : cell.row * width + column;
 }
@@ -89,8 +89,8 @@ static void term_add_cell(const Kernel *kernel, const Term *term, Cell cell,
             at = at * kernel->taps[1] + term->offset[1] + term->step[1] * t1;
             at = at * kernel->taps[2] + term->offset[2] + term->step[2] * t2;
             if (at >= from && at < to)
-                out[at - from] += factor * (term->source ? taps[i]
-                                                         : term->value);
+                out[at - from] +=
+                    factor * (term->source ? taps[i] : term->value);
         }
     }
 }
@@ -150,9 +150,8 @@ static void term_add(const Kernel *kernel, const Term *term, int64_t first,
         if (congruent)
             term_add_row(kernel, term, first + done, to - from, out + done);
         else
-            term_add_cell(kernel, term,
-                          cell_at(kernel, (first + done) / taps), from, to,
-                          out + done);
+            term_add_cell(kernel, term, cell_at(kernel, (first + done) / taps),
+                          from, to, out + done);
         done += to - from;
     }
 }

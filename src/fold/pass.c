@@ -162,8 +162,8 @@ static int graph_fold(Fold *fold, Graph *graph, Err *err)
     return refusals_list(fold, err);
 }
 
-int model_fold(Model *model, const rp_fold_options *options,
-               FoldReport *report, Err *err)
+int model_fold(Model *model, const rp_fold_options *options, FoldReport *report,
+               Err *err)
 {
     Fold fold = {.arena = model->arena,
                  .scratch = arena_child(model->arena),

@@ -1,4 +1,5 @@
-/* The table of passes. Each changes the graph and records each fold it makes. */
+/* The table of passes. Each changes the graph and records each fold it makes.
+ */
 #ifndef REPFOLD_FOLD_PASS_H
 #define REPFOLD_FOLD_PASS_H
 

@@ -22,7 +22,8 @@ static bool same_output(const Fold *fold, const Linear *a, const Linear *b,
     int64_t size;
     if (axis_slack(&a->axes[i]) == axis_slack(&b->axes[i]))
         return true;
-    return a->kind == LINEAR_CONV && dim_is_known(fold->model->symbols, a->input->fact.dims[2 + i],
+    return a->kind == LINEAR_CONV &&
+           dim_is_known(fold->model->symbols, a->input->fact.dims[2 + i],
                         &size) &&
            axis_output(&a->axes[i], size) == axis_output(&b->axes[i], size);
 }
@@ -87,8 +88,8 @@ static Reason cluster_join(const Fold *fold, Cluster *cluster, int index,
             return REASON_BUDGET;
     }
     int64_t group = gcd(cluster->group, linear->kernel->group);
-    double apart = cluster_macs(&cluster->lead, cluster->group) +
-                   linear_macs(linear);
+    double apart =
+        cluster_macs(&cluster->lead, cluster->group) + linear_macs(linear);
     if (cluster_macs(&lead, group) > apart && !fold->options->allow_cost)
         return REASON_COST;
     cluster->lead = lead;
@@ -172,10 +173,11 @@ static void cluster_rest(Fold *fold, Plan *plan)
         if (is_operator(branch))
             continue;
         Linear linear;
-        bool joins = type != DT_UNDEFINED && (form->axis < 0 || form->axis == 1);
+        bool joins =
+            type != DT_UNDEFINED && (form->axis < 0 || form->axis == 1);
         if (branch->kind == BRANCH_IDENTITY)
-            joins = joins && linear_identity(fold, branch->value, type,
-                                             &linear);
+            joins =
+                joins && linear_identity(fold, branch->value, type, &linear);
         else if (branch->kind == BRANCH_LINEAR && branch->linear.is_virtual)
             linear = branch->linear;
         else
@@ -205,8 +207,8 @@ Vec cluster_bias(Fold *fold, const Plan *plan, const Cluster *cluster)
     Vec bias = VEC_NONE;
     for (int i = 0; i < cluster->count; i++) {
         const Branch *branch = &plan->form->branches[cluster->members[i]];
-        Vec own = branch->kind == BRANCH_LINEAR ? branch->linear.bias
-                                                : VEC_NONE;
+        Vec own =
+            branch->kind == BRANCH_LINEAR ? branch->linear.bias : VEC_NONE;
         own = vec_scale(fold->arena, branch->scale, own);
         own = vec_add(fold->arena, own, branch->shift);
         bias = vec_add(fold->arena, bias, own);
@@ -287,8 +289,8 @@ static bool plan_count(Fold *fold, Plan *plan, const Cluster *cluster)
         }
         return true;
     }
-    plan->nodes += linear_node_count(&cluster->lead,
-                                     cluster_bias(fold, plan, cluster));
+    plan->nodes +=
+        linear_node_count(&cluster->lead, cluster_bias(fold, plan, cluster));
     plan->macs_after += cluster_macs(&cluster->lead, cluster->group);
     return true;
 }
@@ -296,8 +298,8 @@ static bool plan_count(Fold *fold, Plan *plan, const Cluster *cluster)
 Plan plan_make(Fold *fold, Form *form)
 {
     Plan plan = {.form = form, .rules = form->rules};
-    plan.clusters = arena_array(fold->scratch, (size_t)form->count,
-                                sizeof *plan.clusters);
+    plan.clusters =
+        arena_array(fold->scratch, (size_t)form->count, sizeof *plan.clusters);
     cluster_operators(fold, &plan);
     cluster_rest(fold, &plan);
     int positive = 0;
@@ -343,8 +345,8 @@ const Kernel *cluster_kernel(Fold *fold, const Plan *plan,
     if (cluster->count > 1)
         return merged_kernel(fold, plan, cluster);
     return branch->scale.size || branch->linear.weight_is_computed
-               ? kernel_scale(fold->arena, branch->linear.kernel,
-                              branch->scale, VEC_NONE)
+               ? kernel_scale(fold->arena, branch->linear.kernel, branch->scale,
+                              VEC_NONE)
                : branch->linear.kernel;
 }
 

@@ -23,8 +23,8 @@ typedef struct Sight {
 /* An operator on the way that the map commutes with. */
 typedef struct Step {
     Node *mover;
-    int slot;   /* where it reads the map's output, or another step's */
-    int parent; /* that step, or -1 */
+    int slot;    /* where it reads the map's output, or another step's */
+    int parent;  /* that step, or -1 */
     Value *made; /* what its copy gives, once there is one */
 } Step;
 
@@ -32,8 +32,8 @@ typedef struct Step {
 typedef struct Target {
     int step; /* the last one before it, or -1 */
     Linear linear;
-    Node *adder; /* an Add after MatMul that holds its bias, or NULL */
-    Vec scale, shift; /* by input channel of the linear operator */
+    Node *adder;          /* an Add after MatMul that holds its bias, or NULL */
+    Vec scale, shift;     /* by input channel of the linear operator */
     const Kernel *kernel; /* what the operator becomes */
     Vec bias;
 } Target;
@@ -58,9 +58,9 @@ static const char *pads_text(Fold *fold, const Linear *linear, Vec shift)
     const char *pads = "";
     for (int i = 0; i < 2 * linear->spatial; i++) {
         const Axis *axis = &linear->axes[i % linear->spatial];
-        pads = arena_printf(fold->arena, "%s%s%lld", pads, i ? "," : "",
-                            (long long)(i < linear->spatial ? axis->begin
-                                                            : axis->end));
+        pads = arena_printf(
+            fold->arena, "%s%s%lld", pads, i ? "," : "",
+            (long long)(i < linear->spatial ? axis->begin : axis->end));
     }
     return arena_printf(fold->arena, "pads %s and shift up to %.2g", pads,
                         largest);
@@ -79,8 +79,8 @@ static Reason target_check(Fold *fold, Target *target, int axis,
                            const char **fact)
 {
     const Linear *linear = &target->linear;
-    int wanted = linear->kind == LINEAR_MATMUL ? linear->input->fact.rank - 1
-                                               : 1;
+    int wanted =
+        linear->kind == LINEAR_MATMUL ? linear->input->fact.rank - 1 : 1;
     int64_t channels = linear->kernel->in_channels;
     *fact = linear->node->name;
     if (linear->is_virtual)
@@ -125,8 +125,8 @@ static Reason sight_concat(Fold *fold, const Node *node, int slot, Sight *sight)
     if (sight->axis != along && sight->axis >= 0)
         return REASON_NONE;
     if (rank < 0 || along < 0 || along >= rank ||
-        !dim_is_known(fold->model->symbols,
-                      node->outputs[0]->fact.dims[along], &whole))
+        !dim_is_known(fold->model->symbols, node->outputs[0]->fact.dims[along],
+                      &whole))
         return REASON_SHAPE_UNKNOWN;
     for (int i = 0; i <= slot; i++) {
         start += length;
@@ -166,14 +166,14 @@ static Reason target_compute(Fold *fold, Target *target);
 static Reason ways_from(Fold *fold, Ways *ways, const Value *value,
                         const Sight *sight, int step, int depth);
 
-static Reason target_add(Fold *fold, Ways *ways, Node *node,
-                         const Sight *sight, int step)
+static Reason target_add(Fold *fold, Ways *ways, Node *node, const Sight *sight,
+                         int step)
 {
     if (ways->target_count == BRANCHES_MAX)
         return REASON_BUDGET;
     Target *target = &ways->targets[ways->target_count++];
-    *target = (Target){.step = step, .scale = sight->scale,
-                       .shift = sight->shift};
+    *target =
+        (Target){.step = step, .scale = sight->scale, .shift = sight->shift};
     Reason reason = linear_read(fold, node, &target->linear, &ways->fact);
     if (!reason)
         reason = target_check(fold, target, sight->axis, &ways->fact);
@@ -201,8 +201,7 @@ static Reason way_follow(Fold *fold, Ways *ways, const Use *use,
     if (reason)
         return reason;
     int own = ways->step_count++;
-    ways->steps[own] = (Step){.mover = node, .slot = use->slot,
-                              .parent = step};
+    ways->steps[own] = (Step){.mover = node, .slot = use->slot, .parent = step};
     return ways_from(fold, ways, node->outputs[0], &behind, own, depth + 1);
 }
 
@@ -219,8 +218,8 @@ static Reason ways_from(Fold *fold, Ways *ways, const Value *value,
         if (use_is_value_free(&value->uses[i]))
             continue;
         readers++;
-        Reason reason = way_follow(fold, ways, &value->uses[i], sight, step,
-                                   depth);
+        Reason reason =
+            way_follow(fold, ways, &value->uses[i], sight, step, depth);
         if (reason)
             return reason;
     }
@@ -234,14 +233,14 @@ static Reason target_compute(Fold *fold, Target *target)
     target->kernel = linear->kernel;
     target->bias = linear->bias;
     if (target->scale.size)
-        target->kernel = kernel_scale(fold->arena, linear->kernel, VEC_NONE,
-                                      target->scale);
+        target->kernel =
+            kernel_scale(fold->arena, linear->kernel, VEC_NONE, target->scale);
     if (!vec_all_equal(target->shift, 0, 0)) {
         Vec shifted =
             kernel_apply_shift(fold->arena, linear->kernel, target->shift);
         double alpha = (double)node_float(linear->node, "alpha", 1.0f);
-        shifted = vec_multiply(fold->arena,
-                               vec_uniform(fold->arena, alpha), shifted);
+        shifted =
+            vec_multiply(fold->arena, vec_uniform(fold->arena, alpha), shifted);
         target->bias = vec_add(fold->arena, linear->bias, shifted);
     }
     Reason reason = kernel_obstacle(target->kernel, linear->type);

@@ -21,8 +21,8 @@ static bool node_is_portable(const Node *node, const Node *call)
         if (reference && !node_attr(call, reference))
             return false;
         if (!(type == ATTR_FLOAT || type == ATTR_INT || type == ATTR_STRING ||
-              type == ATTR_TENSOR || type == ATTR_FLOATS ||
-              type == ATTR_INTS || type == ATTR_STRINGS))
+              type == ATTR_TENSOR || type == ATTR_FLOATS || type == ATTR_INTS ||
+              type == ATTR_STRINGS))
             return false;
     }
     return true;
@@ -40,8 +40,7 @@ static bool body_is_portable(const Graph *body, const Node *call)
 static Graph *branch_taken(const Fold *fold, const Node *node)
 {
     const Value *value = node_input(node, 0);
-    const Tensor *condition =
-        value ? value_constant(fold->graph, value) : NULL;
+    const Tensor *condition = value ? value_constant(fold->graph, value) : NULL;
     int64_t holds;
     if (!condition || condition->count != 1 ||
         !dtype_is_integer(condition->type))
@@ -72,8 +71,7 @@ static Value *value_outside(Fold *fold, Map *inside, Value *value)
 static Value **values_outside(Fold *fold, Map *inside, Value *const *values,
                               int count)
 {
-    Value **out =
-        arena_array(fold->scratch, (size_t)count + 1, sizeof *out);
+    Value **out = arena_array(fold->scratch, (size_t)count + 1, sizeof *out);
     for (int i = 0; i < count; i++)
         out[i] = value_outside(fold, inside, values[i]);
     return out;

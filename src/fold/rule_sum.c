@@ -84,8 +84,8 @@ static void emit_via(Fold *fold, const Plan *plan, const Branch *branch,
                      Emission *emission, Value *out)
 {
     const Node *mover = branch->mover;
-    Value **inputs = arena_array(fold->scratch, (size_t)mover->input_count,
-                                 sizeof *inputs);
+    Value **inputs =
+        arena_array(fold->scratch, (size_t)mover->input_count, sizeof *inputs);
     for (int i = 0; i < mover->input_count; i++) {
         inputs[i] = mover->inputs[i];
         if (i >= branch->inner_count)
@@ -185,38 +185,43 @@ static void shape_readers_move(const Plan *plan, const Form *form, int offset,
     }
 }
 
+/* Adds up what the clusters give, all in the place of the old sum. */
+static void emit_total(Fold *fold, const Plan *plan, const int *order,
+                       Value *const *terms, Emission *emission, Value *out)
+{
+    Value *sum = terms[order[0]];
+    for (int i = 1; i < plan->count; i++) {
+        const Cluster *cluster = &plan->clusters[order[i]];
+        const Branch *branch = &plan->form->branches[cluster->members[0]];
+        bool minus = cluster_is_alias(plan, cluster) && branch->alias_sign < 0;
+        Value *inputs[2] = {sum, terms[order[i]]};
+        sum = i + 1 == plan->count ? out
+                                   : emission_value(fold, plan->form->value);
+        emission_add(fold, emission,
+                     node_new(fold->graph, minus ? OP_Sub : OP_Add,
+                              plan->form->node->name, inputs, 2, &sum, 1));
+    }
+}
+
 static void plan_emit(Fold *fold, const Plan *plan, Emission *emission,
                       Value *out)
 {
     int order[BRANCHES_MAX];
     Value *terms[BRANCHES_MAX];
     plan_order(plan, order);
-    Value *sum = NULL;
     for (int i = 0; i < plan->count; i++) {
         const Cluster *cluster = &plan->clusters[order[i]];
-        const Branch *branch = &plan->form->branches[cluster->members[0]];
-        bool alias = cluster_is_alias(plan, cluster), last;
-        last = i + 1 == plan->count;
-        Value *term = alias ? branch->alias
-                      : plan->count == 1
-                          ? out
-                          : emission_value(fold, plan->form->value);
-        if (!alias)
-            cluster_emit(fold, plan, cluster, emission, term);
-        terms[order[i]] = term;
-        if (sum) {
-            Op op = alias && branch->alias_sign < 0 ? OP_Sub : OP_Add;
-            Value *inputs[2] = {sum, term};
-            Value *total =
-                last ? out : emission_value(fold, plan->form->value);
-            emission->place = plan->form->node;
-            emission_add(fold, emission,
-                         node_new(fold->graph, op, plan->form->node->name,
-                                  inputs, 2, &total, 1));
-            term = total;
+        Value **term = &terms[order[i]];
+        if (cluster_is_alias(plan, cluster)) {
+            *term = plan->form->branches[cluster->members[0]].alias;
+            continue;
         }
-        sum = term;
+        *term =
+            plan->count == 1 ? out : emission_value(fold, plan->form->value);
+        cluster_emit(fold, plan, cluster, emission, *term);
     }
+    emission->place = plan->form->node;
+    emit_total(fold, plan, order, terms, emission, out);
     shape_readers_move(plan, plan->form, 0, terms);
 }
 

@@ -154,9 +154,9 @@ const char *rules_text(Arena *arena, RuleSet rules)
     size_t length = 0;
     for (int rule = 0; rule < RULE_COUNT; rule++)
         if (rules & RULE_BIT(rule))
-            length += (size_t)snprintf(text + length, sizeof text - length,
-                                       "%s%s", length ? "," : "",
-                                       rule_names[rule]);
+            length +=
+                (size_t)snprintf(text + length, sizeof text - length, "%s%s",
+                                 length ? "," : "", rule_names[rule]);
     return arena_strdup(arena, text);
 }
 

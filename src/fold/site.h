@@ -63,8 +63,8 @@ typedef struct Fold {
     const rp_fold_options *options;
     RuleSet enabled;
     FoldReport *report;
-    bool is_stale; /* something was folded since uses and shapes were found */
-    bool *island; /* by node index, as of the last fill */
+    bool is_stale;  /* something was folded since uses and shapes were found */
+    bool *island;   /* by node index, as of the last fill */
     Map *obstacles; /* node's first output -> Obstacle, for the report */
 } Fold;
 
@@ -96,7 +96,7 @@ typedef struct Linear {
     bool is_virtual;     /* a pool or an identity: no weight is stored */
     /* Constant nodes that compute weight or bias and could go. */
     bool weight_is_computed, bias_is_computed;
-    Node *pad;           /* an explicit Pad that went into the axes, or NULL */
+    Node *pad; /* an explicit Pad that went into the axes, or NULL */
 } Linear;
 
 /* Why the node cannot be read so, with the fact in `fact` where there is one;

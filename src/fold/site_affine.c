@@ -106,8 +106,7 @@ static Reason operand_read(Fold *fold, const Node *node, AffineMap *out,
     }
     int64_t length;
     if (out->axis >= 0 &&
-        (!dim_is_known(fold->model->symbols, input->dims[out->axis],
-                       &length) ||
+        (!dim_is_known(fold->model->symbols, input->dims[out->axis], &length) ||
          length != constant->count)) {
         *fact = arena_printf(fold->arena, "%lld numbers along axis %d",
                              (long long)constant->count, out->axis);

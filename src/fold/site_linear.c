@@ -72,8 +72,8 @@ static Reason conv_read_axes(const Fold *fold, Linear *linear,
                                  valid ? 0 : pads[i], valid ? 0 : pads[n + i]};
         Reason reason = REASON_NONE;
         if (same_upper || same_lower)
-            reason = same_pads(fold, linear->input, same_upper, i,
-                               &linear->axes[i]);
+            reason =
+                same_pads(fold, linear->input, same_upper, i, &linear->axes[i]);
         if (reason)
             return reason;
     }
@@ -159,10 +159,9 @@ static Reason matmul_read(Fold *fold, Linear *linear, const Tensor *weight)
         if (weight->dims[i] != 1)
             return REASON_BROADCAST;
     linear->channel_axis = rank - 1;
-    linear->kernel = kernel_from_tensor(fold->arena, weight, LAYOUT_IN_OUT,
-                                        weight->dims[weight->rank - 1],
-                                        weight->dims[weight->rank - 2], 1,
-                                        no_taps);
+    linear->kernel = kernel_from_tensor(
+        fold->arena, weight, LAYOUT_IN_OUT, weight->dims[weight->rank - 1],
+        weight->dims[weight->rank - 2], 1, no_taps);
     return REASON_NONE;
 }
 
@@ -176,8 +175,11 @@ bool linear_identity(Fold *fold, Value *value, DType type, Linear *out)
         !dim_is_known(fold->model->symbols, fact->dims[1], &channels) ||
         channels < 1)
         return false;
-    *out = (Linear){.kind = LINEAR_CONV, .input = value, .type = type,
-                    .spatial = fact->rank - 2, .channel_axis = 1,
+    *out = (Linear){.kind = LINEAR_CONV,
+                    .input = value,
+                    .type = type,
+                    .spatial = fact->rank - 2,
+                    .channel_axis = 1,
                     .is_virtual = true};
     axes_init(out);
     out->kernel = kernel_uniform(fold->arena, channels, 1, no_taps);
@@ -198,8 +200,8 @@ static Reason pool_divisor(const Fold *fold, const Linear *linear)
         int64_t size;
         if (!node_int(node, "ceil_mode", 0))
             continue;
-        if (!dim_is_known(fold->model->symbols,
-                          linear->input->fact.dims[2 + i], &size) ||
+        if (!dim_is_known(fold->model->symbols, linear->input->fact.dims[2 + i],
+                          &size) ||
             (size + axis_slack(axis) - 1) % axis->stride != 0)
             return REASON_CEIL_OVERHANG;
     }
@@ -265,8 +267,8 @@ Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (node->op != kinds[i].op)
             continue;
-        *out = (Linear){.kind = kinds[i].kind, .node = node,
-                        .input = node_input(node, 0)};
+        *out = (Linear){
+            .kind = kinds[i].kind, .node = node, .input = node_input(node, 0)};
         axes_init(out);
         Value *value = node_input(node, 1);
         const Tensor *weight =
@@ -286,4 +288,3 @@ Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact)
     }
     return REASON_NONLINEAR;
 }
-

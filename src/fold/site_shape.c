@@ -6,8 +6,7 @@
 static bool dropout_is_identity(const Fold *fold, const Node *node)
 {
     Value *mode = node_input(node, 2), *mask = node_output(node, 1);
-    const Tensor *training =
-        mode ? value_constant(fold->graph, mode) : NULL;
+    const Tensor *training = mode ? value_constant(fold->graph, mode) : NULL;
     int64_t flag = fold->model->opset < 7 && !node_int(node, "is_test", 0);
     if (training && training->count == 1)
         tensor_read_i64(training, 0, 1, &flag);
@@ -175,7 +174,7 @@ static int transpose_target(const Node *node, int rank, int axis)
 /* The channels may also be merged with what follows them: Flatten makes
  * (N, C, H, W) into (N, C*H*W), where channel c has H*W places in a row. */
 int affine_axis_forward(const Fold *fold, const Node *node, int axis,
-                       int64_t *repeat)
+                        int64_t *repeat)
 {
     const Fact *in = &node->inputs[0]->fact, *out = &node->outputs[0]->fact;
     Symbols *symbols = fold->model->symbols;
