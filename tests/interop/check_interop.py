@@ -15,6 +15,8 @@ and holds original and result against each other:
   noise   the same on seeded noise, where a deep narrow network can be badly
           conditioned: the bound is then what onnxruntime differs from itself,
           on the original, with and without its own optimizations, if larger
+  gelu    onnxruntime fuses as many activations (Gelu and its kin) in the
+          result as in the original: no island was broken up
   f64     both evaluated in float64 by onnx.reference: against each other, and
           against torch's outputs that lie beside the fixture
 
@@ -113,6 +115,21 @@ def session(model, optimize=True):
     s = ort.InferenceSession(model.SerializeToString(), options,
                              providers=['CPUExecutionProvider'])
     return lambda x: s.run(None, {s.get_inputs()[0].name: x})
+
+
+def fused_activations(model, workdir):
+    """How many Gelu and its kin onnxruntime makes of the model."""
+    path = os.path.join(workdir, 'fused.onnx')
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = \
+        ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = path
+    ort.InferenceSession(model.SerializeToString(), options,
+                         providers=['CPUExecutionProvider'])
+    fused = onnx.load(path)
+    os.remove(path)
+    return sum(n.op_type.endswith('Gelu') for n in fused.graph.node)
 
 
 class Erf(OpRun):
@@ -255,6 +272,9 @@ def check(name, entry, directory, convert, workdir, fast, report):
         if limits['ort'] is not None:
             runs['ort'] = session(original), session(result)
             plain = session(original, optimize=False)
+            was, now = (fused_activations(m, workdir) for m in (original, result))
+            if now != was:
+                problems.append(f'gelu: {now} fused, {was} in the original')
         if not fast or short == 'f64':
             runs['f64'] = reference(original), reference(result)
     except Exception as e:
