@@ -82,6 +82,17 @@ static void print_fold(FILE *stream, const rp_fold_record *fold, bool names)
         print_escaped(stream, fold->consumed[i]);
     }
     fputc('\n', stream);
+    if (!names)
+        return;
+    fprintf(stream, "     multiply-accumulates at a place %s -> %s",
+            format_large(fold->macs_before), format_large(fold->macs_after));
+    fprintf(stream, ", parameters %s -> %s",
+            format_large((double)fold->parameters_before),
+            format_large((double)fold->parameters_after));
+    if (fold->subnormals)
+        fprintf(stream, "; warning: %s weights are subnormal",
+                format_large((double)fold->subnormals));
+    fputc('\n', stream);
 }
 
 static void print_folds(FILE *stream, const rp_model *model, bool each)
