@@ -34,7 +34,8 @@ GRAPH := tensor poly shape op graph uses attr infer infer_elementwise infer_shap
 ONNX := wire scan unpack input read read_node read_tensor order rope pack \
     rewrite write save
 FOLD := affine kernel site site_linear site_affine site_shape constants islands \
-    form plan emit rule_inline rule_sum rule_forward explain pass
+    form plan emit rule_inline rule_sum compose border rule_border rule_forward \
+    rule_stack rule_compose explain pass
 EXEC := array buffers walk move window kernels kern_map kern_zip kern_move \
     kern_gather kern_select kern_make kern_reduce kern_norm kern_pool \
     kern_conv kern_matmul kern_attention kern_einsum kern_resize plan step run control npy
@@ -47,7 +48,7 @@ CONVERTER := main opt trouble format progress files common report_text \
     cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
 SUITES := err mem map half tensor shape op graph check infer dump \
-    affine kernel rule_inline rule_sum rule_forward refusal \
+    affine kernel rule_inline rule_sum rule_forward rule_compose refusal \
     fixtures converge attention zoo weights \
     compare input segment judge interface \
     scan read read_node read_tensor read_damage write pack save \

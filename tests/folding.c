@@ -248,11 +248,16 @@ Folded fold_model(Build *build, const rp_fold_options *options)
     return fold_and_run(build, options, false);
 }
 
-Folded fold_exactly(Build *build)
+Folded fold_exactly_with(Build *build, const rp_fold_options *options)
 {
-    Folded folded = fold_and_run(build, NULL, true);
+    Folded folded = fold_and_run(build, options, true);
     ck_assert_double_eq(folded.difference, 0);
     return folded;
+}
+
+Folded fold_exactly(Build *build)
+{
+    return fold_exactly_with(build, NULL);
 }
 
 void folded_free(Folded *folded)

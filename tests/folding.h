@@ -64,6 +64,7 @@ typedef struct Folded {
 Folded fold_model(Build *build, const rp_fold_options *options);
 /* The same with integer data: the outputs must be equal bit for bit. */
 Folded fold_exactly(Build *build);
+Folded fold_exactly_with(Build *build, const rp_fold_options *options);
 void folded_free(Folded *folded);
 
 size_t count_ops(const Model *model, Op op);

@@ -25,14 +25,21 @@ static void doubles_read(const TensorFormula *self, int64_t first,
     memcpy(out, values + first, (size_t)count * sizeof *out);
 }
 
-static Tensor *doubles_tensor(Arena *arena, const Array *array)
+Tensor *tensor_from_doubles(Arena *arena, DType type, int rank,
+                            const int64_t *dims, const double *values)
 {
     DoublesFormula *formula = arena_alloc(arena, sizeof *formula);
-    double *values = arena_array(arena, (size_t)array->count, sizeof *values);
-    memcpy(values, array->data, (size_t)array->count * sizeof *values);
     *formula = (DoublesFormula){{doubles_read}, values};
-    return tensor_from_formula(arena, array->type, array->rank, array->dims,
-                               &formula->formula);
+    return tensor_from_formula(arena, type, rank, dims, &formula->formula);
+}
+
+static Tensor *doubles_tensor(Arena *arena, const Array *array)
+{
+    double *values =
+        arena_array(arena, (size_t)array->count, sizeof *values);
+    memcpy(values, array->data, (size_t)array->count * sizeof *values);
+    return tensor_from_doubles(arena, array->type, array->rank, array->dims,
+                               values);
 }
 
 /* Marks the nodes whose outputs a fold may want to know: weights, statistics

@@ -76,7 +76,8 @@ static Value *vec_initializer(Fold *fold, Emission *emission, Vec vec,
     return constant_value(fold, emission, tensor, stem);
 }
 
-/* The weight's shape: as the operator had it, but for groups and taps. */
+/* The weight's shape: as the operator had it, but for channels, groups and
+ * taps. */
 static Value *kernel_initializer(Fold *fold, Emission *emission,
                                  const Linear *like, const Kernel *kernel)
 {
@@ -84,10 +85,11 @@ static Value *kernel_initializer(Fold *fold, Emission *emission,
     const Tensor *weight = value_constant(fold->graph, old);
     int64_t dims[RANK_MAX];
     memcpy(dims, weight->dims, sizeof dims);
-    if (like->spatial > 0)
-        dims[1] = (kernel->layout == LAYOUT_OUT_IN ? kernel->in_channels
-                                                   : kernel->out_channels) /
-                  kernel->group;
+    bool out_first = kernel->layout == LAYOUT_OUT_IN;
+    int64_t *matrix = dims + weight->rank - like->spatial - 2;
+    matrix[0] = out_first ? kernel->out_channels : kernel->in_channels;
+    matrix[1] = (out_first ? kernel->in_channels : kernel->out_channels) /
+                kernel->group;
     for (int i = 0; i < like->spatial; i++)
         dims[2 + i] = kernel->taps[i];
     Tensor *tensor =

@@ -17,7 +17,10 @@ static const struct {
 } passes[] = {
     {"inline", rule_inline},
     {"sum", rule_sum},
+    {"border", rule_border},
     {"forward", rule_forward},
+    {"stack", rule_stack},
+    {"compose", rule_compose},
 };
 
 /* Each round must fold at least one site, and each fold removes a node; the
@@ -108,7 +111,7 @@ static int rules_enabled(const rp_fold_options *options, RuleSet *enabled,
                          Err *err)
 {
     RuleSet skipped = 0, added = 0;
-    *enabled = (1u << RULE_COUNT) - 1;
+    *enabled = ((1u << RULE_COUNT) - 1) & ~RULES_ON_DEMAND;
     if (options->only)
         TRY(rules_parse(options->only, enabled, err));
     if (options->enable)

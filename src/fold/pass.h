@@ -12,6 +12,12 @@ int rule_inline(Fold *fold, Err *err);
 int rule_sum(Fold *fold, Err *err);
 /* Forward: affine maps into linear operators after them. */
 int rule_forward(Fold *fold, Err *err);
+/* A border that continues the operator before it goes into the one behind. */
+int rule_border(Fold *fold, Err *err);
+/* On demand: linear operators in a row. */
+int rule_compose(Fold *fold, Err *err);
+/* On demand: parallel convolutions whose results are joined. */
+int rule_stack(Fold *fold, Err *err);
 /* Lists what was left alone, and why. */
 int refusals_list(Fold *fold, Err *err);
 

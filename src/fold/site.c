@@ -120,8 +120,9 @@ static const char *const rule_names[RULE_COUNT] = {
     [RULE_C3] = "C3",   [RULE_C4] = "C4",   [RULE_C5] = "C5",
     [RULE_C6] = "C6",   [RULE_C7] = "C7",   [RULE_C8] = "C8",
     [RULE_C9] = "C9",   [RULE_C10] = "C10", [RULE_C11] = "C11",
-    [RULE_C14] = "C14", [RULE_C15] = "C15", [RULE_C17] = "C17",
-    [RULE_C18] = "C18",
+    [RULE_C12] = "C12", [RULE_C13] = "C13", [RULE_C14] = "C14",
+    [RULE_C15] = "C15", [RULE_C16] = "C16", [RULE_C17] = "C17",
+    [RULE_C18] = "C18", [RULE_C19] = "C19",
 };
 
 const char *rule_name(Rule rule)

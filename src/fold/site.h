@@ -33,15 +33,22 @@ typedef enum Rule {
     RULE_C9,  /* affine, then shape operators, then linear */
     RULE_C10, /* linear, then shape operators, then affine */
     RULE_C11, /* layer scale */
+    RULE_C12, /* linear after linear */
+    RULE_C13, /* 1x1, padded with what it gives for zero, then a convolution */
     RULE_C14, /* affine maps commute with averages, Relu and the like */
     RULE_C15, /* sum of parallel Gemm or MatMul: heads */
+    RULE_C16, /* affine of LayerNormalization, then linear */
     RULE_C17, /* affine over affine, and over Concat */
     RULE_C18, /* explicit zero padding, then convolution */
+    RULE_C19, /* parallel convolutions of which the results are joined */
     RULE_COUNT
 } Rule;
 
 typedef unsigned RuleSet;
 #define RULE_BIT(rule) (1u << (rule))
+/* Exact, but nothing that training left behind: only on demand. */
+#define RULES_ON_DEMAND \
+    (RULE_BIT(RULE_C12) | RULE_BIT(RULE_C16) | RULE_BIT(RULE_C19))
 
 const char *rule_name(Rule rule);
 /* The set named by "C1,C4"; an unknown name is an error. */
@@ -168,6 +175,11 @@ bool mover_commutes(const Node *mover, Vec scale, Vec shift);
  * and shapes, within a budget; stores them in value->tensor. `found` tells
  * whether there were any. */
 int constants_evaluate(Fold *fold, bool *found, Err *err);
+
+/* A constant that is kept in double until it is stored. The numbers are not
+ * copied. */
+Tensor *tensor_from_doubles(Arena *arena, DType type, int rank,
+                            const int64_t *dims, const double *values);
 
 /* The nodes that compute a constant for this reader alone, at most `max`; 0
  * when it is stored, or when storing it would make the file larger because

@@ -1,0 +1,108 @@
+/*
+ * A pointwise convolution, a border around its result, then a convolution
+ * (C13): DBB (Ding et al. 2021) pads with what the first gives for zero. So the
+ * first may as well read zeros there, and the two are one padded convolution.
+ *
+ * requires: uses, shapes, constants.  breaks: uses, shapes.
+ */
+#include <math.h>
+
+#include "fold/border.h"
+#include "fold/compose.h"
+#include "fold/pass.h"
+
+/* The same real number, but for the rounding of a few operations in double. An
+ * exporter that computed the border itself has rounded it to float32. */
+static Reason border_differs(Fold *fold, const Border *border, Vec bias,
+                             const char **fact)
+{
+    for (int64_t c = 0; c < border->around.size; c++) {
+        double is = border->around.at[c], should = vec_get(bias, c, 0);
+        double apart = fabs(is - should), size = fmax(fabs(is), fabs(should));
+        if (apart <= 1e-12 * size)
+            continue;
+        *fact = arena_printf(fold->arena,
+                             "in channel %lld %.9g where the bias is %.9g%s",
+                             (long long)c, is, should,
+                             apart <= 1e-6 * size
+                                 ? ", as rounded by the exporter"
+                                 : "");
+        return REASON_BORDER;
+    }
+    return REASON_NONE;
+}
+
+/* The first operator as it reads zeros where the border will be. */
+static bool pad_first(Linear *first, const Border *border)
+{
+    for (int i = 0; i < first->spatial; i++) {
+        Axis *axis = &first->axes[i];
+        if (axis->taps != 1 || axis->begin || axis->end ||
+            __builtin_mul_overflow(axis->stride, border->begin[i],
+                                   &axis->begin) ||
+            __builtin_mul_overflow(axis->stride, border->end[i], &axis->end))
+            return false;
+    }
+    return true;
+}
+
+static void border_apply(Fold *fold, const Border *border, const Linear *first,
+                         Node *node, const Composition *made)
+{
+    const Node *consumed[BORDER_NODES_MAX + 2] = {first->node};
+    size_t count = 1;
+    for (int i = 0; i < border->count; i++)
+        consumed[count++] = border->nodes[i];
+    consumed[count++] = node;
+    Emission emission = {.place = node};
+    emit_linear(fold, &emission, &made->like, made->kernel, made->bias,
+                node->outputs[0]);
+    fold_record(fold, &emission, RULE_BIT(RULE_C13), consumed, count,
+                made->macs_before, made->macs_after);
+    emission_place(fold, &emission);
+}
+
+static void border_try(Fold *fold, Node *node)
+{
+    Border border;
+    Linear first, second;
+    Composition made;
+    const char *fact = "";
+    Value *value = node_input(node, 0);
+    if (node->removed || !value || !border_find(fold, value, &border))
+        return;
+    Node *before = border.inside->producer;
+    if (!before || before->op != OP_Conv || before->graph != fold->graph ||
+        linear_read(fold, before, &first, &fact) ||
+        linear_read(fold, node, &second, &fact))
+        return;
+    Reason reason = border_read(fold, value, &border, &fact);
+    if (reason == REASON_NONLINEAR || !pad_first(&first, &border))
+        return;
+    if (!reason)
+        reason = border_differs(fold, &border, first.bias, &fact);
+    if (!reason)
+        reason = border_obstacle(&border, value, node);
+    if (!reason)
+        reason = compose(fold, &first, &second, &made, &fact);
+    if (!reason && !(fold->enabled & RULE_BIT(RULE_C13)))
+        reason = REASON_DISABLED;
+    if (!reason && fold_is_undone(fold, node->outputs[0]))
+        reason = REASON_CERTIFICATE;
+    if (reason)
+        fold_note(fold, node, reason, fact);
+    else
+        border_apply(fold, &border, &first, node, &made);
+}
+
+int rule_border(Fold *fold, Err *err)
+{
+    (void)err;
+    for (size_t i = 0; i < fold->graph->node_count && !fold_is_done(fold);
+         i++) {
+        Node *node = fold->graph->nodes[i];
+        if (node->op == OP_Conv || node->op == OP_AveragePool)
+            border_try(fold, node);
+    }
+    return 0;
+}
