@@ -187,18 +187,23 @@ int constants_evaluate(Fold *fold, bool *found, Err *err)
     return 0;
 }
 
-/* Elements of an initializer that goes when this reader goes. */
-static int64_t dying_elements(const Value *value)
+static size_t stored_bytes(const Tensor *tensor)
+{
+    return (size_t)tensor->count * dtype_size(tensor->type);
+}
+
+/* Bytes of an initializer that goes when this reader goes. */
+static size_t dying_bytes(const Value *value)
 {
     return value->is_initializer && value->tensor && value->use_count == 1
-               ? value->tensor->count
+               ? stored_bytes(value->tensor)
                : 0;
 }
 
 int constant_chain(const Value *value, Node **nodes, int max)
 {
     /* A scalar or a vector more does no harm. */
-    int64_t dying = 4096;
+    size_t dying = 4096;
     int count = 0;
     const Node *own = value->producer;
     if (!own || !value->tensor || own->op == OP_Constant)
@@ -211,10 +216,10 @@ int constant_chain(const Value *value, Node **nodes, int max)
             const Value *input = nodes[i]->inputs[k];
             if (!input || !input->tensor)
                 continue;
-            dying += dying_elements(input);
+            dying += dying_bytes(input);
             if (input->producer && input->use_count == 1 && count < max)
                 nodes[count++] = input->producer;
         }
     }
-    return value->tensor->count <= dying ? count : 0;
+    return stored_bytes(value->tensor) <= dying ? count : 0;
 }
