@@ -34,8 +34,8 @@ GRAPH := tensor poly shape op graph uses attr infer infer_elementwise infer_shap
 ONNX := wire scan unpack input read read_node read_tensor order rope pack \
     rewrite write save
 FOLD := affine kernel site site_linear site_affine site_shape constants islands \
-    form plan emit rule_inline rule_sum compose border rule_border rule_forward \
-    rule_stack rule_compose explain pass
+    form plan emit rule_inline rule_sum compose border rule_border ways \
+    rule_forward rule_norm rule_stack rule_compose explain pass
 EXEC := array buffers walk move window kernels kern_map kern_zip kern_move \
     kern_gather kern_select kern_make kern_reduce kern_norm kern_pool \
     kern_conv kern_matmul kern_attention kern_einsum kern_resize plan step run control npy

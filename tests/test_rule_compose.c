@@ -344,6 +344,21 @@ START_TEST(who_reads_the_shape_between_keeps_both)
 }
 END_TEST
 
+static void build_transposed_gemm(Bench *b)
+{
+    int64_t dims[2] = {5, 5};
+    Value *y = bench_gemm(b, bench_input(b, 2, dims), 5, 1, false);
+    y = bench_gemm(b, y, 4, 1, true);
+    node_set_int(y->producer, "transA", 1);
+    bench_output(b, y);
+}
+
+START_TEST(a_transposed_operand_is_no_row)
+{
+    check_stays(build_transposed_gemm, &compose, "wrong-axis", "gemm");
+}
+END_TEST
+
 /* ---- C13 ---- */
 
 /* What a normalization gives for zero, computed in the graph. */
@@ -457,6 +472,303 @@ START_TEST(a_border_may_be_scattered_over_padding)
 }
 END_TEST
 
+/* The same border, but as an exporter that folds constants stores it. */
+static void build_rounded_border(Bench *b)
+{
+    int64_t dims[4] = {1, 4, 1, 1};
+    double gives[4];
+    Value *y = conv_bn(b, bench_image(b, 4, 8), (ConvShape){.out = 4});
+    const Node *bn = y->producer;
+    for (int c = 0; c < 4; c++) {
+        double p[4];
+        for (int i = 0; i < 4; i++)
+            p[i] = (double)((const float *)bn->inputs[1 + i]->tensor->data)[c];
+        double epsilon = (double)node_float(bn, "epsilon", 0);
+        gives[c] = p[1] - p[2] * p[0] / sqrt(p[3] + epsilon);
+    }
+    y = bordered(b, y, bench_numbers(b, 4, dims, gives));
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2}));
+}
+
+/* The refusal that the last convolution of a built border gets. */
+static void check_border_stays(Build *build, const rp_fold_options *options,
+                               const char *reason, const char *fact)
+{
+    Folded folded = fold_model(build, options);
+    const rp_refusal *given = NULL;
+    for (size_t i = 0; i < folded.report.refusal_count; i++)
+        if (strcmp(folded.report.refusals[i].op, "Conv") == 0)
+            given = &folded.report.refusals[i];
+    ck_assert_ptr_nonnull(given);
+    ck_assert_str_eq(given->reason, reason);
+    ck_assert_msg(strstr(given->fact, fact) != NULL, "%s", given->fact);
+    for (size_t i = 0; i < folded.report.fold_count; i++)
+        ck_assert_ptr_null(strstr(folded.report.folds[i].rules, "C13"));
+    folded_free(&folded);
+}
+
+START_TEST(a_rounded_border_is_refused_and_says_so)
+{
+    check_border_stays(build_rounded_border, NULL, "border",
+                       "as rounded by the exporter");
+}
+END_TEST
+
+static void build_other_border(Bench *b)
+{
+    int64_t dims[4] = {1, 4, 1, 1};
+    Value *y = bench_conv(b, bench_image(b, 4, 8), (ConvShape){.bias = true});
+    y = bordered(b, y, bench_constant(b, 4, dims));
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2}));
+}
+
+/* The border of a convolution's bias, of which one number is another. */
+static void build_varying_border(Bench *b)
+{
+    int64_t dims[4] = {1, 4, 8, 1};
+    Value *y = bench_conv(b, bench_image(b, 4, 8), (ConvShape){.bias = true});
+    Value *parts[2] = {bench_constant(b, 4, dims), y};
+    y = bench_concat(b, parts, 2, 3);
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2}));
+}
+
+/* A convolution without bias gives zero for zero. */
+static Value *zero_border(Bench *b, Value *y)
+{
+    double zeros[4] = {0, 0, 0, 0};
+    int64_t dims[4] = {1, 4, 1, 1};
+    return bordered(b, y, bench_numbers(b, 4, dims, zeros));
+}
+
+static void build_border_then_padded(Bench *b)
+{
+    double ones[4] = {1, 1, 1, 1};
+    int64_t dims[4] = {1, 4, 1, 1};
+    Value *y = bench_conv(b, bench_image(b, 4, 8), (ConvShape){.bias = true});
+    Value *bias = y->producer->inputs[2];
+    for (int c = 0; c < 4; c++)
+        ((float *)bias->tensor->data)[c] = 1;
+    y = bordered(b, y, bench_numbers(b, 4, dims, ones));
+    bench_output(b, bench_conv(b, y, SAME(3)));
+}
+
+static void build_border_read_twice(Bench *b)
+{
+    Value *y = bench_conv(b, bench_image(b, 4, 8), (ConvShape){0});
+    bench_output(b, bench_unary(b, OP_Relu, y));
+    y = zero_border(b, y);
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2}));
+}
+
+static void build_border_is_costly(Bench *b)
+{
+    Value *y = bench_conv(b, bench_image(b, 16, 8), (ConvShape){.out = 4});
+    y = zero_border(b, y);
+    bench_output(b, bench_conv(b, y, (ConvShape){.out = 4, .kernel = 2}));
+}
+
+START_TEST(other_borders_stay)
+{
+    static const struct {
+        Build *build;
+        const char *reason, *fact;
+    } rows[] = {
+        {build_other_border, "border", "in channel 0"},
+        {build_varying_border, "border", "joined"},
+        {build_border_then_padded, "pad-shift", "after a bias"},
+        {build_border_read_twice, "multi-use", "joined"},
+        {build_border_is_costly, "cost", "MACs"},
+    };
+    check_border_stays(rows[_i].build, NULL, rows[_i].reason, rows[_i].fact);
+}
+END_TEST
+
+START_TEST(a_border_can_be_left_by_option)
+{
+    rp_fold_options options = {.skip = "C13", .allow_cost = 1};
+    check_border_stays(build_border, &options, "disabled", "");
+}
+END_TEST
+
+/* What lies inside must be the same in the same places: not mirrored. */
+static void build_mirrored(Bench *b)
+{
+    int64_t last[1] = {-1}, end[1] = {-100}, axis[1] = {3}, step[1] = {-1};
+    Value *y = bench_conv(b, bench_image(b, 4, 8), (ConvShape){0});
+    Value *inputs[5] = {y, bench_ints(b, 1, last), bench_ints(b, 1, end),
+                        bench_ints(b, 1, axis), bench_ints(b, 1, step)};
+    y = zero_border(b, bench_node(b, OP_Slice, inputs, 5));
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2}));
+}
+
+START_TEST(a_mirror_is_no_border)
+{
+    Folded folded = fold_model(build_mirrored, NULL);
+    ck_assert_uint_eq(folded.report.fold_count, 0);
+    folded_free(&folded);
+}
+END_TEST
+
+/* ---- C16 ---- */
+
+static const rp_fold_options norms = {.enable = "C16"};
+
+static Value *bench_norm(Bench *b, Value *x, bool rms)
+{
+    const int64_t *dims = x->fact.dims + x->fact.rank - 1;
+    Value *inputs[3] = {x, bench_constant(b, 1, dims), NULL};
+    if (!rms)
+        inputs[2] = bench_constant(b, 1, dims);
+    b->model->opset = rms ? 23 : 17;
+    return bench_node(b, rms ? OP_RMSNormalization : OP_LayerNormalization,
+                      inputs, rms ? 2 : 3);
+}
+
+static Value *bench_matmul(Bench *b, Value *x, int64_t out)
+{
+    int64_t dims[2] = {x->fact.dims[x->fact.rank - 1], out};
+    return bench_binary(b, OP_MatMul, x, bench_constant(b, 2, dims));
+}
+
+static Value *bench_tokens(Bench *b)
+{
+    int64_t dims[3] = {2, 3, 6};
+    return bench_input(b, 3, dims);
+}
+
+static void build_layer_norm(Bench *b)
+{
+    int64_t four[1] = {4};
+    Value *y = bench_norm(b, bench_tokens(b), false);
+    bench_output(b, bench_matmul(b, y, 5));
+    bench_output(b, bench_binary(b, OP_Add, bench_matmul(b, y, 4),
+                                 bench_constant(b, 1, four)));
+}
+
+static void build_rms_norm(Bench *b)
+{
+    Value *y = bench_norm(b, bench_tokens(b), true);
+    bench_output(b, bench_matmul(b, y, 5));
+}
+
+static void check_norm(Build *build, Op op, size_t nodes)
+{
+    Folded folded = fold_model(build, &norms);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    ck_assert_uint_eq(folded.report.fold_count, 1);
+    ck_assert_str_eq(folded.report.folds[0].rules, "C16");
+    ck_assert_uint_eq(folded.after->graph->node_count, nodes);
+    const Node *norm = only_node(&folded, op);
+    ck_assert_int_eq(norm->input_count, 2);
+    double ones[6];
+    tensor_read_f64(norm->inputs[1]->tensor, 0, 6, ones);
+    for (int i = 0; i < 6; i++)
+        ck_assert_double_eq(ones[i], 1);
+    folded_free(&folded);
+    folded = fold_model(build, NULL);
+    ck_assert_uint_eq(folded.report.fold_count, 0);
+    folded_free(&folded);
+}
+
+START_TEST(scale_and_bias_of_a_normalization_go_forward)
+{
+    check_norm(build_layer_norm, OP_LayerNormalization, 5);
+    check_norm(build_rms_norm, OP_RMSNormalization, 2);
+}
+END_TEST
+
+static void build_norm_residual(Bench *b)
+{
+    Value *y = bench_norm(b, bench_tokens(b), false);
+    bench_output(b, bench_binary(b, OP_Add, y, bench_matmul(b, y, 6)));
+}
+
+static void build_norm_output(Bench *b)
+{
+    build_layer_norm(b);
+    bench_output(b, b->graph->nodes[0]->outputs[0]);
+}
+
+static void build_norm_dynamic(Bench *b)
+{
+    int64_t six[1] = {6};
+    Value *inputs[2] = {bench_tokens(b), bench_input(b, 1, six)};
+    Value *y = bench_node(b, OP_LayerNormalization, inputs, 2);
+    bench_output(b, bench_matmul(b, y, 5));
+}
+
+static void build_norm_two_axes(Bench *b)
+{
+    int64_t dims[2] = {3, 6};
+    Value *inputs[2] = {bench_tokens(b), bench_constant(b, 2, dims)};
+    Value *y = bench_node(b, OP_LayerNormalization, inputs, 2);
+    node_set_int(y->producer, "axis", 1);
+    bench_output(b, bench_matmul(b, y, 5));
+}
+
+START_TEST(normalizations_that_others_read_keep_their_scale)
+{
+    check_stays(build_norm_output, &norms, "graph-output", "");
+    check_stays(build_norm_dynamic, &norms, "dynamic-weight", "x");
+    check_stays(build_norm_two_axes, &norms, "wrong-axis", "w");
+    Folded folded = fold_model(build_norm_residual, &norms);
+    ck_assert_uint_eq(folded.report.fold_count, 0);
+    folded_free(&folded);
+}
+END_TEST
+
+/* ---- C19 ---- */
+
+static const rp_fold_options stack = {.enable = "C19"};
+
+static void join_two(Bench *b, ConvShape first, ConvShape second)
+{
+    Value *x = bench_image(b, 4, 7);
+    Value *parts[2] = {bench_conv(b, x, first), bench_conv(b, x, second)};
+    bench_output(b, bench_concat(b, parts, 2, 1));
+}
+
+static void build_joined(Bench *b)
+{
+    join_two(b, (ConvShape){.out = 3, .kernel = 3, .pad = 1, .stride = 2},
+             (ConvShape){.out = 5, .kernel = 3, .pad = 1, .stride = 2,
+                         .bias = true});
+}
+
+START_TEST(joined_convolutions_are_one)
+{
+    check_composes(build_joined, &stack, "C19", 1, 1);
+    Folded folded = fold_model(build_joined, NULL);
+    ck_assert_uint_eq(folded.report.fold_count, 0);
+    folded_free(&folded);
+}
+END_TEST
+
+static void build_joined_groups(Bench *b)
+{
+    join_two(b, (ConvShape){.group = 2}, (ConvShape){.group = 2});
+}
+
+static void build_joined_kernels(Bench *b)
+{
+    join_two(b, SAME(1), SAME(3));
+}
+
+static void build_joined_read(Bench *b)
+{
+    join_two(b, SAME(3), SAME(3));
+    Value *first = b->graph->nodes[0]->outputs[0];
+    bench_output(b, bench_unary(b, OP_Relu, first));
+}
+
+START_TEST(convolutions_that_differ_are_not_joined)
+{
+    check_stays(build_joined_groups, &stack, "groups", "conv");
+    check_stays(build_joined_kernels, &stack, "slack-differs", "conv");
+    check_stays(build_joined_read, &stack, "multi-use", "conv");
+}
+END_TEST
+
 Suite *suite_rule_compose(void)
 {
     Suite *suite = suite_create("rule_compose");
@@ -476,6 +788,15 @@ Suite *suite_rule_compose(void)
     tcase_add_test(tcase, who_reads_the_shape_between_keeps_both);
     tcase_add_test(tcase, a_border_of_what_zero_gives_becomes_padding);
     tcase_add_test(tcase, a_border_may_be_scattered_over_padding);
+    tcase_add_test(tcase, a_transposed_operand_is_no_row);
+    tcase_add_test(tcase, a_rounded_border_is_refused_and_says_so);
+    tcase_add_loop_test(tcase, other_borders_stay, 0, 5);
+    tcase_add_test(tcase, a_border_can_be_left_by_option);
+    tcase_add_test(tcase, a_mirror_is_no_border);
+    tcase_add_test(tcase, scale_and_bias_of_a_normalization_go_forward);
+    tcase_add_test(tcase, normalizations_that_others_read_keep_their_scale);
+    tcase_add_test(tcase, joined_convolutions_are_one);
+    tcase_add_test(tcase, convolutions_that_differ_are_not_joined);
     suite_add_tcase(suite, tcase);
     return suite;
 }

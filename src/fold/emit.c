@@ -66,8 +66,8 @@ static Value *constant_value(Fold *fold, Emission *emission, Tensor *tensor,
     return value;
 }
 
-static Value *vec_initializer(Fold *fold, Emission *emission, Vec vec,
-                              int64_t size, DType type, const char *stem)
+Value *emit_vec(Fold *fold, Emission *emission, Vec vec, int64_t size,
+                DType type, const char *stem)
 {
     VecFormula *formula = arena_alloc(fold->arena, sizeof *formula);
     *formula = (VecFormula){{vec_formula_read}, vec};
@@ -156,8 +156,8 @@ int emit_linear(Fold *fold, Emission *emission, const Linear *like,
         const char *stem =
             named ? named->name
                   : arena_printf(fold->arena, "%s.bias", old->inputs[1]->name);
-        vector = vec_initializer(fold, emission, bias, kernel->out_channels,
-                                 like->type, stem);
+        vector = emit_vec(fold, emission, bias, kernel->out_channels,
+                          like->type, stem);
     }
     if (like->kind != LINEAR_MATMUL || !vector) {
         emission_add(fold, emission,

@@ -20,6 +20,10 @@ void emission_place(Fold *fold, const Emission *emission);
 /* A value like `like` with a fresh name. */
 Value *emission_value(Fold *fold, const Value *like);
 
+/* A constant vector of `size` elements, rounded once when it is stored. */
+Value *emit_vec(Fold *fold, Emission *emission, Vec vec, int64_t size,
+                DType type, const char *stem);
+
 /* The nodes that compute kernel * input + bias in the manner of `like`, whose
  * attributes they take, into `out`. A weight that did not change (kernel ==
  * like->kernel) is the same initializer. Returns how many nodes it adds. */

@@ -47,8 +47,14 @@ static bool is_site(Fold *fold, Node *node, const Obstacle *obstacle)
             return false;
         return map.axis >= 0 ||
                (reason != REASON_NONE && reason != REASON_NONLINEAR);
+    case OP_Gemm:
+    case OP_MatMul: /* where composing them was asked for */
+        return (fold->enabled & RULE_BIT(RULE_C12)) && reason != REASON_NONE &&
+               reason != REASON_NONLINEAR;
     case OP_Conv:
     case OP_ConvTranspose:
+    case OP_LayerNormalization:
+    case OP_RMSNormalization:
     case OP_AveragePool:
     case OP_Pad:
         return reason != REASON_NONE && reason != REASON_NONLINEAR;

@@ -19,6 +19,7 @@ static const struct {
     {"sum", rule_sum},
     {"border", rule_border},
     {"forward", rule_forward},
+    {"norm", rule_norm},
     {"stack", rule_stack},
     {"compose", rule_compose},
 };

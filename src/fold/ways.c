@@ -1,0 +1,301 @@
+#include "fold/ways.h"
+
+#include <math.h>
+
+static const char *pads_text(Fold *fold, const Linear *linear, Vec shift)
+{
+    double largest = 0;
+    for (int64_t i = 0; i < shift.size; i++)
+        largest = fmax(largest, fabs(shift.at[i]));
+    if (linear->kind == LINEAR_CONV_TRANSPOSE)
+        return arena_printf(fold->arena,
+                            "transposed convolution and shift up to %.2g",
+                            largest);
+    const char *pads = "";
+    for (int i = 0; i < 2 * linear->spatial; i++) {
+        const Axis *axis = &linear->axes[i % linear->spatial];
+        pads = arena_printf(
+            fold->arena, "%s%s%lld", pads, i ? "," : "",
+            (long long)(i < linear->spatial ? axis->begin : axis->end));
+    }
+    return arena_printf(fold->arena, "pads %s and shift up to %.2g", pads,
+                        largest);
+}
+
+static bool is_padded(const Linear *linear)
+{
+    for (int i = 0; i < linear->spatial; i++)
+        if (linear->axes[i].begin || linear->axes[i].end)
+            return true;
+    return linear->kind == LINEAR_CONV_TRANSPOSE;
+}
+
+/* Whether the operator takes scale and shift along `axis` of its input. */
+static Reason target_check(Fold *fold, Target *target, int axis,
+                           const char **fact)
+{
+    const Linear *linear = &target->linear;
+    int wanted =
+        linear->kind == LINEAR_MATMUL ? linear->input->fact.rank - 1 : 1;
+    int64_t channels = linear->kernel->in_channels;
+    *fact = linear->node->name;
+    if (linear->is_virtual)
+        return REASON_NONLINEAR;
+    if (linear->kind == LINEAR_GEMM && node_int(linear->node, "transA", 0))
+        return REASON_WRONG_AXIS;
+    if ((axis >= 0 && axis != wanted) ||
+        (target->scale.size > 1 && target->scale.size != channels) ||
+        (target->shift.size > 1 && target->shift.size != channels))
+        return REASON_WRONG_AXIS;
+    if (is_padded(linear) && !vec_all_equal(target->shift, 0, 0)) {
+        *fact = pads_text(fold, linear, target->shift);
+        return REASON_PAD_SHIFT;
+    }
+    return REASON_NONE;
+}
+
+/* A constant Add along the last axis right after a MatMul. */
+static void find_adder(Fold *fold, Target *target)
+{
+    const Value *product = target->linear.node->outputs[0];
+    AffineMap map;
+    const char *fact;
+    Reason reason;
+    const Use *use = only_data_use(product, &reason);
+    if (target->linear.kind != LINEAR_MATMUL || !use)
+        return;
+    Node *reader = use->node;
+    if (reader->op != OP_Add || affine_read(fold, reader, &map, &fact) ||
+        (map.axis >= 0 && map.axis != target->linear.channel_axis))
+        return;
+    target->adder = reader;
+    target->linear.bias = map.shift;
+}
+
+/* The map behind Concat: nothing happens to the other inputs' channels. */
+static Reason sight_concat(Fold *fold, const Node *node, int slot, Sight *sight)
+{
+    int rank = node->outputs[0]->fact.rank;
+    int64_t along = node_int(node, "axis", 1), whole, start = 0, length = 0;
+    along += along < 0 ? rank : 0;
+    if (sight->axis != along && sight->axis >= 0)
+        return REASON_NONE;
+    if (rank < 0 || along < 0 || along >= rank ||
+        !dim_is_known(fold->model->symbols, node->outputs[0]->fact.dims[along],
+                      &whole))
+        return REASON_SHAPE_UNKNOWN;
+    for (int i = 0; i <= slot; i++) {
+        start += length;
+        if (!dim_is_known(fold->model->symbols,
+                          node->inputs[i]->fact.dims[along], &length))
+            return REASON_SHAPE_UNKNOWN;
+    }
+    double *scale = arena_array(fold->arena, (size_t)whole, sizeof *scale);
+    double *shift = arena_array(fold->arena, (size_t)whole, sizeof *shift);
+    for (int64_t c = 0; c < whole; c++) {
+        bool inside = c >= start && c < start + length;
+        scale[c] = inside ? vec_get(sight->scale, c - start, 1) : 1;
+        shift[c] = inside ? vec_get(sight->shift, c - start, 0) : 0;
+    }
+    sight->axis = (int)along;
+    sight->scale = sight->scale.size ? (Vec){whole, scale} : VEC_NONE;
+    sight->shift = sight->shift.size ? (Vec){whole, shift} : VEC_NONE;
+    return REASON_NONE;
+}
+
+static Reason sight_through(Fold *fold, const Node *node, int slot,
+                            Sight *sight)
+{
+    if (node->op == OP_Concat)
+        return sight_concat(fold, node, slot, sight);
+    int64_t repeat;
+    int axis = affine_axis_forward(fold, node, sight->axis, &repeat);
+    if (sight->axis >= 0 && axis < 0)
+        return REASON_SHAPE_UNKNOWN;
+    sight->axis = axis;
+    sight->scale = vec_repeat(fold->arena, sight->scale, repeat);
+    sight->shift = vec_repeat(fold->arena, sight->shift, repeat);
+    return REASON_NONE;
+}
+
+static Reason target_compute(Fold *fold, Target *target);
+static Reason ways_from(Fold *fold, Ways *ways, const Value *value,
+                        const Sight *sight, int step, int depth);
+
+static Reason target_add(Fold *fold, Ways *ways, Node *node, const Sight *sight,
+                         int step)
+{
+    if (ways->target_count == BRANCHES_MAX)
+        return REASON_BUDGET;
+    Target *target = &ways->targets[ways->target_count++];
+    *target =
+        (Target){.step = step, .scale = sight->scale, .shift = sight->shift};
+    Reason reason = linear_read(fold, node, &target->linear, &ways->fact);
+    if (!reason)
+        reason = target_check(fold, target, sight->axis, &ways->fact);
+    if (reason)
+        return reason;
+    find_adder(fold, target);
+    return target_compute(fold, target);
+}
+
+/* Follows one reader. The recursion is bounded by MOVES_MAX. */
+static Reason way_follow(Fold *fold, Ways *ways, const Use *use,
+                         const Sight *sight, int step, int depth)
+{
+    Node *node = use->node;
+    if (!node || node->removed || (use->slot != 0 && node->op != OP_Concat))
+        return REASON_NONLINEAR;
+    if (!node_commutes(fold, node) ||
+        !mover_commutes(node, sight->scale, sight->shift))
+        return target_add(fold, ways, node, sight, step);
+    if (ways->step_count == BRANCHES_MAX || depth == MOVES_MAX)
+        return REASON_BUDGET;
+    Sight behind = *sight;
+    ways->fact = node->outputs[0]->name;
+    Reason reason = sight_through(fold, node, use->slot, &behind);
+    if (reason)
+        return reason;
+    int own = ways->step_count++;
+    ways->steps[own] = (Step){.mover = node, .slot = use->slot, .parent = step};
+    return ways_from(fold, ways, node->outputs[0], &behind, own, depth + 1);
+}
+
+/* Follows every reader of the elements of a value. */
+static Reason ways_from(Fold *fold, Ways *ways, const Value *value,
+                        const Sight *sight, int step, int depth)
+{
+    if (value->is_output)
+        return REASON_GRAPH_OUTPUT;
+    if (value->is_captured)
+        return REASON_SUBGRAPH_CAPTURE;
+    int readers = 0;
+    for (int i = 0; i < value->use_count; i++) {
+        if (use_is_value_free(&value->uses[i]))
+            continue;
+        readers++;
+        Reason reason =
+            way_follow(fold, ways, &value->uses[i], sight, step, depth);
+        if (reason)
+            return reason;
+    }
+    return readers ? REASON_NONE : REASON_NONLINEAR;
+}
+
+/* What the operator becomes; a reason when that does not fit its type. */
+static Reason target_compute(Fold *fold, Target *target)
+{
+    const Linear *linear = &target->linear;
+    target->kernel = linear->kernel;
+    target->bias = linear->bias;
+    if (target->scale.size)
+        target->kernel =
+            kernel_scale(fold->arena, linear->kernel, VEC_NONE, target->scale);
+    if (!vec_all_equal(target->shift, 0, 0)) {
+        Vec shifted =
+            kernel_apply_shift(fold->arena, linear->kernel, target->shift);
+        double alpha = (double)node_float(linear->node, "alpha", 1.0f);
+        shifted =
+            vec_multiply(fold->arena, vec_uniform(fold->arena, alpha), shifted);
+        target->bias = vec_add(fold->arena, linear->bias, shifted);
+    }
+    Reason reason = kernel_obstacle(target->kernel, linear->type);
+    return reason ? reason : vec_obstacle(target->bias, linear->type);
+}
+
+Reason ways_find(Fold *fold, Ways *ways, const Value *value, const Sight *sight)
+{
+    ways->step_count = ways->target_count = 0;
+    ways->fact = "";
+    return ways_from(fold, ways, value, sight, -1, 0);
+}
+
+/* ---- Carrying out ---- */
+
+/* The nodes on the way work on another tensor now, so what they give gets
+ * another name. Steps come after their parents. */
+static void steps_apply(Fold *fold, Ways *ways, Value *input, Emission *all)
+{
+    for (int i = 0; i < ways->step_count; i++) {
+        Step *step = &ways->steps[i];
+        Node *mover = step->mover;
+        Value **inputs = arena_array(fold->scratch, (size_t)mover->input_count,
+                                     sizeof *inputs);
+        Value **outputs = arena_array(
+            fold->scratch, (size_t)mover->output_count, sizeof *outputs);
+        for (int k = 0; k < mover->input_count; k++)
+            inputs[k] = mover->inputs[k];
+        inputs[step->slot] =
+            step->parent < 0 ? input : ways->steps[step->parent].made;
+        outputs[0] = step->made = emission_value(fold, mover->outputs[0]);
+        all->place = mover;
+        emission_add(fold, all, node_clone(mover, inputs, outputs));
+        value_free_move(mover->outputs[0], step->made);
+    }
+}
+
+/* The node whose output the operator will produce. */
+static Node *target_last(const Target *target)
+{
+    return target->adder ? target->adder : target->linear.node;
+}
+
+/* Both nodes stand where the operator stood, so that who reads the shape of its
+ * product can read that of the result. */
+static void target_apply(Fold *fold, const Ways *ways, const Target *target,
+                         Value *input, Emission *all)
+{
+    Linear linear = target->linear;
+    Value *out = target_last(target)->outputs[0];
+    linear.input = target->step < 0 ? input : ways->steps[target->step].made;
+    all->place = linear.node;
+    emit_linear(fold, all, &linear, target->kernel, target->bias, out);
+    if (!target->adder)
+        return;
+    value_free_move(linear.node->outputs[0], out);
+    graph_replace_node(fold->graph, target->adder, NULL, 0);
+}
+
+const Value *ways_last(const Ways *ways)
+{
+    return target_last(&ways->targets[ways->target_count - 1])->outputs[0];
+}
+
+RuleSet ways_rules(const Ways *ways)
+{
+    RuleSet rules = 0;
+    for (int i = 0; i < ways->target_count; i++)
+        rules |= RULE_BIT(ways->targets[i].step < 0 ? RULE_C7 : RULE_C9);
+    for (int i = 0; i < ways->step_count; i++)
+        if (!node_moves_only(ways->steps[i].mover))
+            rules |= RULE_BIT(RULE_C14);
+    return rules;
+}
+
+double ways_macs(const Ways *ways)
+{
+    double macs = 0;
+    for (int i = 0; i < ways->target_count; i++)
+        macs += linear_macs(&ways->targets[i].linear);
+    return macs;
+}
+
+size_t ways_nodes(const Ways *ways, const Node **nodes)
+{
+    size_t count = 0;
+    for (int i = 0; i < ways->step_count; i++)
+        nodes[count++] = ways->steps[i].mover;
+    for (int i = 0; i < ways->target_count; i++) {
+        nodes[count++] = ways->targets[i].linear.node;
+        if (ways->targets[i].adder)
+            nodes[count++] = ways->targets[i].adder;
+    }
+    return count;
+}
+
+void ways_emit(Fold *fold, Ways *ways, Value *input, Emission *emission)
+{
+    steps_apply(fold, ways, input, emission);
+    for (int i = 0; i < ways->target_count; i++)
+        target_apply(fold, ways, &ways->targets[i], input, emission);
+}
