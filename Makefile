@@ -48,7 +48,7 @@ CONVERTER := main opt trouble format progress files common report_text \
     cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
 SUITES := err mem map half tensor shape op graph check infer dump \
-    affine kernel rule_inline rule_sum rule_forward rule_compose refusal \
+    affine kernel rule_inline rule_sum rule_forward fuzz rule_compose refusal \
     fixtures converge attention zoo weights \
     compare input segment judge interface \
     scan read read_node read_tensor read_damage write pack save \
@@ -56,8 +56,12 @@ SUITES := err mem map half tensor shape op graph check infer dump \
     kern_move exec \
     repfold cli_usage cli_trouble cli_convert cli_verify cli_report
 
+# Random networks and all that must hold of them; `make soak` goes on and on.
+FUZZ := gen affine conv regions token trap generate model bound cost shrink fuzz
+SECONDS ?= 60
 # What several suites share.
-SUPPORT := cli proto models infer_case folding blocks net judging exec_case \
+SUPPORT := $(FUZZ:%=fuzz/%) \
+    cli proto models infer_case folding blocks net judging exec_case \
     oracle/oracle \
     oracle/window oracle/linear oracle/elementwise oracle/norm oracle/move
 
@@ -72,8 +76,8 @@ LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o
 CONVERTER_OBJECTS := $(CONVERTER_SOURCES:%.c=$(BUILD)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 
-.PHONY: all lib samples demo test check asan layers headertest format bench \
-    install uninstall clean help deps fixtures-full full interop
+.PHONY: all lib samples demo test check asan layers headertest format soak \
+    bench install uninstall clean help deps fixtures-full full interop
 
 # `make V=1` shows commands, otherwise only what they make.
 say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)
@@ -88,6 +92,7 @@ help:
 	@echo 'make layers      check that includes point downwards only'
 	@echo 'make headertest  compile repfold.h alone, strictly'
 	@echo 'make format      clang-format the sources'
+	@echo 'make soak        fuzz folding for SECONDS, or COUNT seeds from START'
 	@echo 'make bench       time conversion and execution of a generated model'
 	@echo 'make interop     hold results against onnxruntime (PYTHON=$(PYTHON))'
 	@echo 'make full        convert and verify what fixtures-full wrote'
@@ -174,6 +179,14 @@ demo: deps
 $(BUILD)/bench_chain: $(BUILD)/tests/bench_chain.o $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
 
+$(BUILD)/soak: $(FUZZ:%=$(BUILD)/tests/fuzz/%.o) $(BUILD)/tests/fuzz/soak.o \
+    $(BUILD)/librepfold.a
+	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
+
+# SECONDS or COUNT seeds, from START.
+soak: $(BUILD)/soak
+	OPENBLAS_NUM_THREADS=1 $< $(if $(COUNT),-n $(COUNT),-t $(SECONDS)) $(START)
+
 bench: all $(BUILD)/bench_chain
 	@./tests/bench.sh $(BUILD)
 
@@ -191,7 +204,7 @@ interop: $(BUILD)/repfold
 format:
 	clang-format -i $(filter-out src/graph/op.def %.inc.c, \
 	    $(wildcard src/*.[ch] src/*/*.[ch] converter/*.[ch] samples/*.c \
-	    tests/*.[ch]))
+	    tests/*.[ch] tests/fuzz/*.[ch]))
 
 ROOT = $(DESTDIR)$(PREFIX)
 install: lib $(BUILD)/repfold
@@ -230,4 +243,5 @@ uninstall:
 clean:
 	rm -rf $(BUILD)
 
--include $(LIB_OBJECTS:.o=.d) $(CONVERTER_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d)
+-include $(LIB_OBJECTS:.o=.d) $(CONVERTER_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) \
+    $(BUILD)/tests/fuzz/soak.d
