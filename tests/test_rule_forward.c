@@ -133,6 +133,23 @@ START_TEST(an_existing_bias_takes_the_shift)
 }
 END_TEST
 
+/* The shape of the product is read, before the bias is added. */
+static void build_bias_and_shape(Bench *b)
+{
+    int64_t w[2] = {6, 5}, c[1] = {5};
+    Value *y = tokens(b, normalized(b, 6, 4));
+    y = bench_binary(b, OP_MatMul, y, bench_constant(b, 2, w));
+    Value *shape = bench_unary(b, OP_Shape, y);
+    y = bench_binary(b, OP_Add, bench_constant(b, 1, c), y);
+    bench_output(b, bench_binary(b, OP_Reshape, y, shape));
+}
+
+START_TEST(the_shape_of_the_product_is_that_of_the_sum)
+{
+    check_folds(build_bias_and_shape, 0, 7);
+}
+END_TEST
+
 static void build_flatten(Bench *b)
 {
     int64_t w[2] = {12, 5}, c[1] = {5};
@@ -248,6 +265,7 @@ Suite *suite_rule_forward(void)
     tcase_add_test(tcase, channels_are_followed_through_shape_operators);
     tcase_add_test(tcase, who_reads_only_the_shape_reads_it_elsewhere);
     tcase_add_test(tcase, an_existing_bias_takes_the_shift);
+    tcase_add_test(tcase, the_shape_of_the_product_is_that_of_the_sum);
     tcase_add_test(tcase, flattened_channels_repeat);
     tcase_add_test(tcase, every_way_may_branch);
     tcase_add_test(tcase, concat_spreads_a_map_over_its_slice);
