@@ -472,6 +472,61 @@ START_TEST(a_border_may_be_scattered_over_padding)
 }
 END_TEST
 
+static Value *bench_pool(Bench *b, Value *x, int64_t kernel)
+{
+    int64_t taps[2] = {kernel, kernel};
+    Value *y = graph_fresh_value(b->graph, "pool");
+    Node *node = node_new(b->graph, OP_AveragePool, "pool", &x, 1, &y, 1);
+    node_set_ints(node, "kernel_shape", taps, 2);
+    graph_add_node(b->graph, node);
+    Err err = {0};
+    ck_assert_int_eq(graph_infer(b->graph, &err), 0);
+    return y;
+}
+
+static Value *bordered_pool(Bench *b, Value *x)
+{
+    int64_t dims[4] = {1, 4, 1, 1};
+    Value *y = bench_conv(b, x, (ConvShape){.bias = true});
+    Value *bias = y->producer->inputs[2];
+    y = bordered(b, y, bench_binary(b, OP_Reshape, bias,
+                                    bench_ints(b, 4, dims)));
+    return bench_pool(b, y, 2);
+}
+
+/* The branch of DBB that averages, beside one that is padded as much. */
+static void build_pool_in_sum(Bench *b)
+{
+    int64_t pads[4] = {1, 2, 0, 0};
+    Value *x = bench_image(b, 4, 8);
+    Value *side = graph_fresh_value(b->graph, "side");
+    Value *inputs[2] = {x, bench_constant(b, 4, (int64_t[4]){4, 4, 2, 2})};
+    Node *node = node_new(b->graph, OP_Conv, "side", inputs, 2, &side, 1);
+    node_set_ints(node, "pads", pads, 4);
+    graph_add_node(b->graph, node);
+    Value *pooled = bench_batchnorm(b, bordered_pool(b, x), 4);
+    bench_output(b, bench_binary(b, OP_Add, side, pooled));
+}
+
+static void build_pool_alone(Bench *b)
+{
+    bench_output(b, bordered_pool(b, bench_image(b, 4, 8)));
+}
+
+START_TEST(an_average_behind_a_border_joins_a_sum)
+{
+    check_composes(build_pool_in_sum, NULL, "C1,C6,C13", 1, 1);
+}
+END_TEST
+
+START_TEST(an_average_behind_a_border_alone_is_cheaper_as_it_is)
+{
+    rp_fold_options allow = {.allow_cost = 1};
+    check_stays(build_pool_alone, NULL, "cost", "MACs 14 to 64");
+    check_composes(build_pool_alone, &allow, "C13", 1, 1);
+}
+END_TEST
+
 /* The same border, but as an exporter that folds constants stores it. */
 static void build_rounded_border(Bench *b)
 {
@@ -788,6 +843,9 @@ Suite *suite_rule_compose(void)
     tcase_add_test(tcase, who_reads_the_shape_between_keeps_both);
     tcase_add_test(tcase, a_border_of_what_zero_gives_becomes_padding);
     tcase_add_test(tcase, a_border_may_be_scattered_over_padding);
+    tcase_add_test(tcase, an_average_behind_a_border_joins_a_sum);
+    tcase_add_test(tcase,
+                   an_average_behind_a_border_alone_is_cheaper_as_it_is);
     tcase_add_test(tcase, a_transposed_operand_is_no_row);
     tcase_add_test(tcase, a_rounded_border_is_refused_and_says_so);
     tcase_add_loop_test(tcase, other_borders_stay, 0, 5);

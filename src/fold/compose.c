@@ -338,8 +338,7 @@ static Reason cost_obstacle(Fold *fold, const Linear *first,
     out->macs_after = (double)kernel_elements(frame);
     double before = parameters(first) + parameters(second);
     double after = out->macs_after + (double)out->bias.size;
-    if (fold->options->allow_cost ||
-        (out->macs_after <= out->macs_before && after <= before))
+    if (out->macs_after <= out->macs_before && after <= before)
         return REASON_NONE;
     *fact = arena_printf(fold->arena,
                          "MACs %.0f to %.0f, parameters %.0f to %.0f",
@@ -374,7 +373,7 @@ static Linear composed_like(const Linear *first, const Linear *second)
 }
 
 Reason compose(Fold *fold, const Linear *first, const Linear *second,
-               Composition *out, const char **fact)
+               bool at_any_cost, Composition *out, const char **fact)
 {
     Meeting meetings[AXES_MAX];
     Reason reason = pair_obstacle(fold, first, second, fact);
@@ -389,7 +388,7 @@ Reason compose(Fold *fold, const Linear *first, const Linear *second,
         return REASON_BUDGET;
     out->bias = bias_compose(fold, first, second);
     reason = cost_obstacle(fold, first, second, &frame, out, fact);
-    if (reason)
+    if (reason && !at_any_cost)
         return reason;
     out->kernel = kernel_compose(fold, first, second, &out->like, &frame,
                                  meetings);

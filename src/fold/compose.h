@@ -24,8 +24,14 @@ typedef struct Composition {
 bool is_composable(const Linear *first, const Linear *second);
 
 /* The second after the first, whose output nothing else reads. A reason, with
- * the fact, when that is not one operator or would cost more. */
+ * the fact, when that is not one operator or, unless `at_any_cost`, would cost
+ * more. */
 Reason compose(Fold *fold, const Linear *first, const Linear *second,
-               Composition *out, const char **fact);
+               bool at_any_cost, Composition *out, const char **fact);
+
+/* A pool behind a border around a pointwise convolution, as one operator on
+ * what the convolution reads (C13); false when it is none. By itself that would
+ * cost more, so it stays virtual: a branch that may join a larger kernel. */
+bool pool_see_through(Fold *fold, Linear *pool);
 
 #endif

@@ -1,5 +1,7 @@
 #include "fold/form.h"
 
+#include "fold/compose.h"
+
 static Form *form_new(Fold *fold, Value *value, Node *node, int parts,
                       int branches)
 {
@@ -300,6 +302,8 @@ static Form *build_linear(Fold *fold, Node *node)
     }
     absorb_pad(fold, &linear);
     Form *form = form_new(fold, node->outputs[0], node, 0, 1);
+    if (linear.is_virtual && !linear.pad && pool_see_through(fold, &linear))
+        form->rules |= RULE_BIT(RULE_C13);
     if (linear.pad)
         form->rules |= RULE_BIT(RULE_C18);
     if (linear.weight_is_computed || linear.bias_is_computed)

@@ -62,29 +62,42 @@ static void border_apply(Fold *fold, const Border *border, const Linear *first,
     emission_place(fold, &emission);
 }
 
+/* Reads a border, and the pointwise convolution inside it as it would be with
+ * padding; false when there is nothing of the kind, otherwise `reason` tells
+ * whether it continues the convolution. */
+static bool site_read(Fold *fold, Node *node, Border *border, Linear *first,
+                      Reason *reason, const char **fact)
+{
+    Value *value = node_input(node, 0);
+    if (!value || !border_find(fold, value, border))
+        return false;
+    Node *before = border->inside->producer;
+    if (!before || before->op != OP_Conv || before->graph != fold->graph ||
+        linear_read(fold, before, first, fact))
+        return false;
+    *reason = border_read(fold, value, border, fact);
+    if (*reason == REASON_NONLINEAR || !pad_first(first, border))
+        return false;
+    if (!*reason)
+        *reason = border_differs(fold, border, first->bias, fact);
+    if (!*reason)
+        *reason = border_obstacle(border, value, node);
+    return true;
+}
+
 static void border_try(Fold *fold, Node *node)
 {
     Border border;
     Linear first, second;
     Composition made;
+    Reason reason;
     const char *fact = "";
-    Value *value = node_input(node, 0);
-    if (node->removed || !value || !border_find(fold, value, &border))
-        return;
-    Node *before = border.inside->producer;
-    if (!before || before->op != OP_Conv || before->graph != fold->graph ||
-        linear_read(fold, before, &first, &fact) ||
-        linear_read(fold, node, &second, &fact))
-        return;
-    Reason reason = border_read(fold, value, &border, &fact);
-    if (reason == REASON_NONLINEAR || !pad_first(&first, &border))
+    if (node->removed || linear_read(fold, node, &second, &fact) ||
+        !site_read(fold, node, &border, &first, &reason, &fact))
         return;
     if (!reason)
-        reason = border_differs(fold, &border, first.bias, &fact);
-    if (!reason)
-        reason = border_obstacle(&border, value, node);
-    if (!reason)
-        reason = compose(fold, &first, &second, &made, &fact);
+        reason = compose(fold, &first, &second, fold->options->allow_cost,
+                         &made, &fact);
     if (!reason && !(fold->enabled & RULE_BIT(RULE_C13)))
         reason = REASON_DISABLED;
     if (!reason && fold_is_undone(fold, node->outputs[0]))
@@ -93,6 +106,32 @@ static void border_try(Fold *fold, Node *node)
         fold_note(fold, node, reason, fact);
     else
         border_apply(fold, &border, &first, node, &made);
+}
+
+bool pool_see_through(Fold *fold, Linear *pool)
+{
+    Border border;
+    Linear first;
+    Composition made;
+    Reason reason;
+    const char *fact;
+    if (!(fold->enabled & RULE_BIT(RULE_C13)) ||
+        !site_read(fold, pool->node, &border, &first, &reason, &fact) ||
+        reason || compose(fold, &first, pool, true, &made, &fact))
+        return false;
+    Node *node = pool->node;
+    *pool = made.like;
+    pool->node = node;
+    pool->kernel = made.kernel;
+    pool->bias = made.bias;
+    pool->is_virtual = true;
+    pool->border_count = border.count + 1;
+    pool->border = arena_array(fold->scratch, (size_t)pool->border_count,
+                               sizeof(Node *));
+    for (int i = 0; i < border.count; i++)
+        pool->border[i] = border.nodes[i];
+    pool->border[border.count] = first.node;
+    return true;
 }
 
 int rule_border(Fold *fold, Err *err)

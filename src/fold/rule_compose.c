@@ -81,7 +81,8 @@ static void compose_try(Fold *fold, Node *node)
     fact = second.input->name;
     Reason reason = front_obstacle(&front, second.input);
     if (!reason)
-        reason = compose(fold, &front.linear, &second, &made, &fact);
+        reason = compose(fold, &front.linear, &second,
+                         fold->options->allow_cost, &made, &fact);
     if (!reason && fold_is_undone(fold, node->outputs[0]))
         reason = REASON_CERTIFICATE;
     if (reason)

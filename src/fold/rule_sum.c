@@ -40,6 +40,8 @@ static void consumed_add_linear(Fold *fold, Consumed *consumed,
     Node *chain[CHAIN_MAX];
     if (linear->pad)
         consumed_add(fold, consumed, linear->pad);
+    for (int i = 0; i < linear->border_count; i++)
+        consumed_add(fold, consumed, linear->border[i]);
     for (int slot = 1; linear->node && slot < 3; slot++) {
         Value *value = node_input(linear->node, slot);
         int count = value ? constant_chain(value, chain, CHAIN_MAX) : 0;

@@ -104,6 +104,10 @@ typedef struct Linear {
     /* Constant nodes that compute weight or bias and could go. */
     bool weight_is_computed, bias_is_computed;
     Node *pad; /* an explicit Pad that went into the axes, or NULL */
+    /* Of a pool seen with the convolution before it: that, and the nodes of
+     * the border between. */
+    Node **border;
+    int border_count;
 } Linear;
 
 /* Why the node cannot be read so, with the fact in `fact` where there is one;
