@@ -330,6 +330,21 @@ START_TEST(compositions_that_are_not_exact_or_not_cheap_stay)
 }
 END_TEST
 
+/* One weight a channel, but all pairs of channels in one group. */
+static void build_wide(Bench *b)
+{
+    int64_t channels = 20000;
+    Value *y = bench_image(b, channels, 1);
+    y = bench_conv(b, y, (ConvShape){.group = channels});
+    bench_output(b, bench_conv(b, y, (ConvShape){.out = 1}));
+}
+
+START_TEST(what_regrouping_would_blow_up_is_refused)
+{
+    check_stays(build_wide, &compose, "budget", "conv");
+}
+END_TEST
+
 /* Its size would be read off a tensor of other channels. */
 START_TEST(who_reads_the_shape_between_keeps_both)
 {
@@ -840,6 +855,7 @@ Suite *suite_rule_compose(void)
     tcase_add_loop_test(tcase,
                         compositions_that_are_not_exact_or_not_cheap_stay, 0,
                         7);
+    tcase_add_test(tcase, what_regrouping_would_blow_up_is_refused);
     tcase_add_test(tcase, who_reads_the_shape_between_keeps_both);
     tcase_add_test(tcase, a_border_of_what_zero_gives_becomes_padding);
     tcase_add_test(tcase, a_border_may_be_scattered_over_padding);

@@ -4,7 +4,7 @@
 
 /* Larger attributes would overflow their products; beyond that many products
  * of weights nobody waits for the result. */
-enum { NUMBER_MAX = 1 << 16, ELEMENTS_MAX = 1 << 26 };
+enum { NUMBER_MAX = 1 << 16, ELEMENTS_MAX = 1 << 24 };
 static const double WORK_MAX = 4e9;
 
 /* ---- Fitness ---- */
@@ -346,19 +346,26 @@ static Reason cost_obstacle(Fold *fold, const Linear *first,
     return REASON_COST;
 }
 
-/* Elements and products within bounds; in double, where nothing overflows. */
-static bool is_affordable(const Linear *first, const Kernel *frame,
-                          const Linear *second)
+/* Elements of a kernel in that many groups; in double, where nothing
+ * overflows. */
+static double dense_count(const Kernel *kernel, int64_t group)
 {
-    double elements = (double)frame->out_channels *
-                      (double)(frame->in_channels / frame->group);
-    double work = elements * (double)first->kernel->out_channels /
-                  (double)frame->group;
-    for (int i = 0; i < AXES_MAX; i++) {
-        elements *= (double)frame->taps[i];
-        work *= (double)first->axes[i].taps * (double)second->axes[i].taps;
-    }
-    return elements <= ELEMENTS_MAX && work <= WORK_MAX;
+    double count = (double)kernel->out_channels *
+                   (double)(kernel->in_channels / group);
+    for (int i = 0; i < AXES_MAX; i++)
+        count *= (double)kernel->taps[i];
+    return count;
+}
+
+/* Elements, also of what regrouping fills with zeros, and products. */
+static bool is_affordable(const Linear *first, const Linear *second,
+                          const Kernel *frame)
+{
+    double one = dense_count(first->kernel, frame->group);
+    double two = dense_count(second->kernel, frame->group);
+    return one <= ELEMENTS_MAX && two <= ELEMENTS_MAX &&
+           dense_count(frame, frame->group) <= ELEMENTS_MAX &&
+           one * two / (double)first->kernel->out_channels <= WORK_MAX;
 }
 
 /* A transposed convolution's or a Gemm's attributes must be kept; of two
@@ -384,7 +391,7 @@ Reason compose(Fold *fold, const Linear *first, const Linear *second,
     if (!axes_compose(first, second, &out->like, meetings))
         return REASON_BUDGET;
     Kernel frame = kernel_frame(first, second, &out->like);
-    if (!is_affordable(first, &frame, second))
+    if (!is_affordable(first, second, &frame))
         return REASON_BUDGET;
     out->bias = bias_compose(fold, first, second);
     reason = cost_obstacle(fold, first, second, &frame, out, fact);
