@@ -450,10 +450,18 @@ static int read_model(Reader *reader)
     return 0;
 }
 
+/* Two bytes of a hostile file can take a hundred of memory, so there is a bound
+ * where the user set none: no model of 2 GB comes near it. */
+static size_t unpacking_room(const Arena *arena)
+{
+    size_t room = arena_room(arena);
+    return room < SIZE_MAX ? room : (size_t)2 << 30;
+}
+
 static int read_bytes(Arena *arena, Span bytes, const char *name,
                       const ReadLimits *limits, Model **out, Err *err)
 {
-    ScanLimits scan = {limits ? limits->max_depth : 0, arena_room(arena)};
+    ScanLimits scan = {limits ? limits->max_depth : 0, unpacking_room(arena)};
     TRY(scan_model(bytes, &scan, err));
     Model *model = model_new(arena);
     model->path = name;
@@ -497,7 +505,7 @@ int tensor_read_file(Arena *arena, const char *path, Tensor **out,
 {
     enum { NAME = 8 };
     Span bytes;
-    ScanLimits limits = {0, arena_room(arena)};
+    ScanLimits limits = {0, unpacking_room(arena)};
     if (input_open(arena, path, &bytes, err) < 0 ||
         scan_tensor(bytes, &limits, err) < 0 ||
         read_tensor(arena, bytes, out, err) < 0)

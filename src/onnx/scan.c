@@ -48,7 +48,7 @@ static int scan_charge(Scan *scan, size_t size)
     }
     return err_set(scan->err, ERR_BUDGET,
                    "unpacking it takes more than the %zu bytes of memory "
-                   "that are left",
+                   "that it may",
                    scan->room);
 }
 
