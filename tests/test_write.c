@@ -416,6 +416,22 @@ START_TEST(a_clone_keeps_attributes_we_cannot_set)
 }
 END_TEST
 
+START_TEST(an_attribute_can_take_another_name)
+{
+    Proto extra = {.size = 0}, graph;
+    put_int(&extra, "of_the_call", 5);
+    node_graph(&graph, "Relu", &extra);
+    Model *model = model_of_graph(&graph);
+    Node *old = model->graph->nodes[0];
+    Node *clone = node_clone(old, old->inputs, old->outputs);
+    clone->attrs[0].name = "of_the_body";
+    graph_replace_node(model->graph, old, &clone, 1);
+    const Node *node = model_again(model)->graph->nodes[0];
+    ck_assert_int_eq(node->attr_count, 1);
+    ck_assert_int_eq(node_int(node, "of_the_body", 0), 5);
+}
+END_TEST
+
 Suite *suite_write(void)
 {
     Suite *suite = suite_create("write");
@@ -437,6 +453,7 @@ Suite *suite_write(void)
     tcase_add_test(tcase, a_changed_subgraph_is_written);
     tcase_add_test(tcase, a_changed_function_is_written);
     tcase_add_test(tcase, a_clone_keeps_attributes_we_cannot_set);
+    tcase_add_test(tcase, an_attribute_can_take_another_name);
     suite_add_tcase(suite, tcase);
     return suite;
 }

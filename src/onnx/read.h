@@ -20,7 +20,7 @@ const char *name_text(Arena *arena, const char *name);
 /* A TensorProto. Its elements stay in the file wherever they are packed there;
  * a type that is not understood gives a tensor that is not readable. */
 int read_tensor(Arena *arena, Span source, Tensor **out, Err *err);
-/* The same, and the tensor stays unread: only its type and dims. */
+/* Checks the parts of a sparse tensor, and gives one that is not readable. */
 int read_sparse_tensor(Arena *arena, const Onnx__SparseTensorProto *proto,
                        Tensor **out, Err *err);
 

@@ -39,11 +39,21 @@ bool graph_is_dirty(const Graph *graph)
     return false;
 }
 
+/* A function's attribute can stand for that of a node in its body, which has
+ * another name. */
+static bool attr_is_renamed(const Attr *attr)
+{
+    enum { NAME = 1 };
+    Span name = wire_bytes(attr->source, NAME);
+    return name.size != strlen(attr->name) ||
+           memcmp(name.bytes, attr->name, name.size) != 0;
+}
+
 Rope rewrite_attr(Writer *writer, const Attr *attr)
 {
-    enum { G = 6, GRAPHS = 11 };
-    Rope rope = writer_rope(writer);
-    if (!attr_is_dirty(attr)) {
+    enum { NAME = 1, G = 6, GRAPHS = 11 };
+    Rope rope = writer_rope(writer), inner;
+    if (!attr_is_dirty(attr) && !attr_is_renamed(attr)) {
         rope_span(&rope, attr->source);
         return rope;
     }
@@ -51,14 +61,20 @@ Rope rewrite_attr(Writer *writer, const Attr *attr)
     Field field;
     size_t graphs = 0;
     while (wire_next(&wire, &field)) {
-        if (field.number != G && field.number != GRAPHS) {
+        switch (field.number) {
+        case NAME:
+            rope_string(&rope, NAME, attr->name);
+            break;
+        case G:
+        case GRAPHS:
+            inner = rewrite_graph(writer, field.number == G
+                                              ? attr->graph
+                                              : attr->graphs[graphs++]);
+            rope_message(&rope, field.number, &inner);
+            break;
+        default:
             rope_span(&rope, field.whole);
-            continue;
         }
-        const Graph *graph =
-            field.number == G ? attr->graph : attr->graphs[graphs++];
-        Rope inner = rewrite_graph(writer, graph);
-        rope_message(&rope, field.number, &inner);
     }
     return rope;
 }
