@@ -48,9 +48,9 @@ static bool is_site(Fold *fold, Node *node, const Obstacle *obstacle)
         return map.axis >= 0 ||
                (reason != REASON_NONE && reason != REASON_NONLINEAR);
     case OP_Gemm:
-    case OP_MatMul: /* where composing them was asked for */
+    case OP_MatMul: /* where composing them was asked for: not attention */
         return (fold->enabled & RULE_BIT(RULE_C12)) && reason != REASON_NONE &&
-               reason != REASON_NONLINEAR;
+               reason != REASON_NONLINEAR && reason != REASON_DYNAMIC_WEIGHT;
     case OP_Conv:
     case OP_ConvTranspose:
     case OP_LayerNormalization:
