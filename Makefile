@@ -40,9 +40,10 @@ EXEC := array buffers walk move window kernels kern_map kern_zip kern_move \
     kern_gather kern_select kern_make kern_reduce kern_norm kern_pool \
     kern_conv kern_matmul kern_attention kern_einsum kern_resize plan step run control npy
 JUDGE := compare sample input same track shared bound segment interface \
+    known coefs operator place sum merge region certify \
     numbers judge
 ZOO := zoo net block attention fastvit weights
-API := repfold summary blocks runner bench
+API := repfold certify summary blocks runner bench
 CONVERTER := main opt trouble format progress files common report_text \
     report_json cmd_convert cmd_verify cmd_lint cmd_inspect cmd_run cmd_bench \
     cmd_sample

@@ -262,6 +262,68 @@ RP_API rp_verdict *rp_verify(rp_model *a, rp_model *b,
 RP_API const rp_verdict_info *rp_verdict_get(const rp_verdict *verdict);
 RP_API void rp_verdict_free(rp_verdict *verdict);
 
+/* ---- Certificates ----
+ *
+ * A certificate proves that one value of a converted model is the same map of
+ * the values that both models share as in the original, whatever those are.
+ * It is derived from the two models alone, by code that shares nothing with
+ * folding: the original's nodes are read one by one into sums of operators,
+ * with every number in double and exactly modulo 2^61 - 1, and what the
+ * converted model stores is held against that. Certificates of all values that
+ * changed prove the whole model. */
+
+typedef struct rp_certificate {
+    const char *output; /* the value, the same in both models */
+    const char *node;   /* that produces it in the converted one */
+    int holds;
+    const char *why; /* one line where it does not hold, else NULL */
+    const char *const *consumed; /* nodes of the original it replaces */
+    size_t consumed_count;
+    const char *const *produced; /* nodes of the converted model */
+    size_t produced_count;
+    const char *const *preconditions; /* what was checked, by name */
+    size_t precondition_count;
+    uint64_t weights; /* numbers of the converted model that were checked */
+    /* Random combination of what the original's nodes, one after the other,
+     * make of a random input modulo 2^61 - 1; the merged map makes the same. */
+    uint64_t residue;
+    /* BatchNormalization nodes whose factor gamma / sqrt(var + epsilon) was
+     * taken as it is in double, with an error of at most 1.5 ulp. */
+    int square_roots;
+    double rounding; /* of the stored numbers, largest, in their ulp */
+    /* By channel, on |y - exact y| while every value that the fold's operators
+     * read is at most 1 in magnitude; and the largest. */
+    const double *bounds;
+    size_t channels;
+    double bound;
+} rp_certificate;
+
+typedef struct rp_certificates_info {
+    int hold;        /* every certificate, and nothing is left uncertified */
+    const char *why; /* one line where they do not, else NULL */
+    uint64_t seed;
+    size_t nodes_same; /* of the converted model, as in the original */
+    size_t nodes_certified;
+    const rp_certificate *certificates; /* in graph order */
+    size_t count;
+} rp_certificates_info;
+
+typedef struct rp_certificates rp_certificates;
+
+typedef struct rp_certify_options {
+    uint64_t seed; /* 0 for 1 */
+    int threads;   /* 0 for all processors */
+} rp_certify_options;
+
+/* Certifies that b computes what a does. NULL on trouble; that something does
+ * not hold is none. Belongs to the caller. */
+RP_API rp_certificates *rp_certify(rp_model *a, rp_model *b,
+                                   const rp_certify_options *options,
+                                   rp_error *error);
+RP_API const rp_certificates_info *
+rp_certificates_get(const rp_certificates *certificates);
+RP_API void rp_certificates_free(rp_certificates *certificates);
+
 /* ---- Running ---- */
 
 typedef struct rp_run_options {

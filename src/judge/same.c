@@ -51,7 +51,7 @@ static bool list_same(const Attr *a, const Attr *b)
                      0;
 }
 
-static bool attr_same(const Attr *a, const Attr *b)
+bool attr_same(const Attr *a, const Attr *b)
 {
     if (a->type != b->type || strcmp(a->name, b->name) != 0)
         return false;

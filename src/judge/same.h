@@ -6,6 +6,8 @@
 
 /* Type, shape and elements as stored. */
 bool tensor_same(const Tensor *a, const Tensor *b);
+/* An attribute that holds a graph is the same as no other. */
+bool attr_same(const Attr *a, const Attr *b);
 /* Operator, attributes and number of values; one that holds a graph is the
  * same as no other. */
 bool node_same(const Node *a, const Node *b);

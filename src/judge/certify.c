@@ -1,0 +1,431 @@
+#include "judge/certify.h"
+
+#include <string.h>
+
+#include "judge/region.h"
+#include "judge/same.h"
+
+/* Elements of all constants that are computed. */
+enum { ELEMENTS_TOTAL = 1 << 27 };
+
+/* ORDER FactKind. */
+static const char *const fact_names[FACT_KINDS] = {
+    "inference-statistics", "unpadded-shift", "equal-shapes",
+    "lattice",              "groups",         "commutes",
+    "zero-padding",         "one-divisor",    "positive-scale",
+    "computed-constants",
+};
+
+typedef struct Certifier {
+    Arena *arena;
+    const rp_certify_options *options;
+    Pool *pool;
+    unsigned stamp;
+    rp_certificate *certificates;
+    size_t capacity;
+    rp_certificates_info *out;
+} Certifier;
+
+static void certifier_fail(Certifier *certifier, const char *why)
+{
+    certifier->out->hold = 0;
+    if (!certifier->out->why)
+        certifier->out->why = why;
+}
+
+/* ---- One certificate ---- */
+
+static const char *name_of(const Certifier *certifier, const Node *node)
+{
+    const Value *first = node_output(node, 0);
+    return arena_strdup(certifier->arena, node->name[0] ? node->name
+                                          : first       ? first->name
+                                                        : node->op_type);
+}
+
+static const char *const *names_of(const Certifier *certifier,
+                                   Known *const *values, size_t count,
+                                   size_t *named)
+{
+    const char **names =
+        arena_array(certifier->arena, count + 1, sizeof *names);
+    *named = 0;
+    for (size_t i = 0; i < count; i++)
+        if (values[i]->node && values[i]->output == 0)
+            names[(*named)++] = name_of(certifier, values[i]->node);
+    return names;
+}
+
+static const char *const *facts_of(const Certifier *certifier, unsigned facts,
+                                   size_t *count)
+{
+    const char **names =
+        arena_array(certifier->arena, FACT_KINDS, sizeof *names);
+    *count = 0;
+    for (int i = 0; i < FACT_KINDS; i++)
+        if (facts & 1u << i)
+            names[(*count)++] = fact_names[i];
+    return names;
+}
+
+static void certificate_bounds(const Certifier *certifier, const Sum *sum,
+                               const double *bounds, rp_certificate *out)
+{
+    double *copy =
+        arena_array(certifier->arena, (size_t)sum->width, sizeof *copy);
+    for (int64_t c = 0; c < sum->width; c++) {
+        copy[c] = bounds[c];
+        if (bounds[c] > out->bound)
+            out->bound = bounds[c];
+    }
+    out->bounds = copy;
+    out->channels = (size_t)sum->width;
+}
+
+/* A random combination of the channels. */
+static uint64_t certificate_residue(const Region *region, const Sum *sum)
+{
+    Residue total = 0;
+    for (int64_t c = 0; sum->value && c < sum->width; c++)
+        total = residue_add(
+            total, residue_multiply(sum->value[c],
+                                    residue_random(region->seed + 1,
+                                                   (uint64_t)c)));
+    return total;
+}
+
+static void certificate_compare(const Certifier *certifier, Region *region,
+                                const Regions *regions, rp_certificate *out)
+{
+    Sum *a = regions_read(region, regions->original, regions->original_count,
+                          true);
+    Sum *b = regions_read(region, regions->converted, regions->converted_count,
+                          false);
+    int64_t width = a->width > b->width ? a->width : b->width;
+    double *bounds = arena_array(region->arena, (size_t)width, sizeof *bounds);
+    out->holds = sums_compare(region, a, b, bounds);
+    out->weights = region->proof->weights;
+    out->rounding = region->proof->rounding;
+    out->square_roots = region->square_roots;
+    out->residue = certificate_residue(region, a);
+    out->preconditions =
+        facts_of(certifier, region->facts, &out->precondition_count);
+    out->why = region->proof->why;
+    if (out->holds)
+        certificate_bounds(certifier, a, bounds, out);
+    else if (region->obstacle)
+        out->why = arena_printf(certifier->arena, "%s; and %s", out->why,
+                                region->obstacle);
+}
+
+static rp_certificate *certificate_new(Certifier *certifier, const Known *b)
+{
+    certifier->certificates = arena_grow(
+        certifier->arena, certifier->certificates, &certifier->capacity,
+        certifier->out->count + 1, sizeof *certifier->certificates);
+    rp_certificate *out = &certifier->certificates[certifier->out->count++];
+    *out = (rp_certificate){.output = arena_strdup(certifier->arena,
+                                                   b->value->name),
+                            .node = name_of(certifier, b->node)};
+    return out;
+}
+
+/* Certifies that b, a value of the converted graph, equals a. */
+static int certificate_make(Certifier *certifier, Known *a, Known *b, Err *err)
+{
+    Arena *scratch = arena_child(certifier->arena);
+    Proof proof = {.arena = certifier->arena};
+    rp_certificate *out = certificate_new(certifier, b);
+    uint64_t seed = certifier->options->seed ? certifier->options->seed : 1;
+    Region region = {.arena = scratch,
+                     .stamp = ++certifier->stamp,
+                     .seed = random_stream(seed, certifier->out->count),
+                     .pool = certifier->pool,
+                     .proof = &proof};
+    Regions regions;
+    TRY(regions_find(&region, a, b, &regions, err));
+    if (regions.original_count && regions.converted_count)
+        certificate_compare(certifier, &region, &regions, out);
+    else
+        out->why = "what is between it and values that both models share is "
+                   "too large";
+    out->consumed = names_of(certifier, regions.original,
+                             regions.original_count, &out->consumed_count);
+    out->produced = names_of(certifier, regions.converted,
+                             regions.converted_count, &out->produced_count);
+    for (size_t i = 0; i < regions.converted_count; i++)
+        regions.converted[i]->covered = true;
+    if (!out->holds)
+        certifier_fail(certifier,
+                       arena_printf(certifier->arena, "\"%s\": %s",
+                                    out->output, out->why));
+    arena_free(scratch);
+    return 0;
+}
+
+/* ---- Nodes that are the same ---- */
+
+static int scopes_certify(Certifier *certifier, Scope *a, Scope *b, Err *err);
+
+/* Inputs and outputs of bodies correspond by position. */
+static int bodies_certify(Certifier *certifier, Scope *outer_a,
+                          const Graph *graph_a, Scope *outer_b,
+                          const Graph *graph_b, bool *same, Err *err)
+{
+    *same = graph_a->input_count == graph_b->input_count &&
+            graph_a->output_count == graph_b->output_count;
+    if (!*same)
+        return 0;
+    bool inside = graph_a->parent != NULL;
+    Scope *a = scope_new(certifier->arena, outer_a, graph_a,
+                         inside ? outer_a : NULL);
+    Scope *b = scope_new(certifier->arena, outer_b, graph_b,
+                         inside ? outer_b : NULL);
+    for (size_t i = 0; i < graph_a->input_count; i++) {
+        Known *own = scope_known(a, graph_a->inputs[i]);
+        Known *twin = scope_known(b, graph_b->inputs[i]);
+        twin->twin = own->twin = own;
+        twin->fact = own->fact;
+    }
+    TRY(scopes_certify(certifier, a, b, err));
+    for (size_t i = 0; *same && i < graph_a->output_count; i++) {
+        Known *own = scope_known(a, graph_a->outputs[i]);
+        Known *twin = scope_known(b, graph_b->outputs[i]);
+        *same = own->constant && twin->constant
+                    ? constants_agree(own->constant, twin->constant)
+                    : twin->twin && known_root(twin->twin) == known_root(own);
+    }
+    return 0;
+}
+
+static bool names_agree(const Node *a, const Node *b)
+{
+    if (a->output_count != b->output_count)
+        return false;
+    for (int i = 0; i < a->output_count; i++)
+        if (!a->outputs[i] != !b->outputs[i] ||
+            (a->outputs[i] &&
+             strcmp(a->outputs[i]->name, b->outputs[i]->name) != 0))
+            return false;
+    return true;
+}
+
+/* A node that holds graphs: attribute by attribute. */
+static int holders_same(Certifier *certifier, Scope *scope_a, const Node *a,
+                        Scope *scope_b, const Node *b, bool *same, Err *err)
+{
+    *same = a->op == b->op && a->attr_count == b->attr_count &&
+            a->input_count == b->input_count &&
+            strcmp(a->op_type, b->op_type) == 0 &&
+            strcmp(a->domain, b->domain) == 0;
+    for (int i = 0; *same && i < a->attr_count; i++) {
+        const Attr *left = &a->attrs[i], *right = &b->attrs[i];
+        if (left->graph && right->graph && strcmp(left->name, right->name) == 0)
+            TRY(bodies_certify(certifier, scope_a, left->graph, scope_b,
+                               right->graph, same, err));
+        else
+            *same = attr_same(left, right);
+    }
+    return 0;
+}
+
+static bool holds_graphs(const Node *node)
+{
+    for (int i = 0; i < node->attr_count; i++)
+        if (node->attrs[i].graph)
+            return true;
+    return false;
+}
+
+static int nodes_same(Certifier *certifier, Scope *scope_a, const Node *a,
+                      Scope *scope_b, const Node *b, bool *same, Err *err)
+{
+    *same = names_agree(a, b);
+    if (!*same)
+        return 0;
+    if (holds_graphs(a) && holds_graphs(b))
+        TRY(holders_same(certifier, scope_a, a, scope_b, b, same, err));
+    else
+        *same = node_same(a, b);
+    /* Only the shape is read: another value may have it too. */
+    if (*same && (a->op == OP_Shape || a->op == OP_Size) &&
+        facts_agree(&scope_known(scope_a, a->inputs[0])->fact,
+                    &scope_known(scope_b, b->inputs[0])->fact))
+        return 0;
+    *same = *same && inputs_agree(scope_a, a, scope_b, b, 0);
+    return 0;
+}
+
+/* ---- Graphs ---- */
+
+static void twin_set(Known *a, Known *b)
+{
+    b->twin = a;
+    b->fact = a->fact;
+    if (!a->twin)
+        a->twin = b;
+}
+
+/* Settles one node of the converted graph, whose inputs are settled. */
+static int node_settle(Certifier *certifier, Scope *a, Scope *b,
+                       const Node *node, Err *err)
+{
+    Known *first = NULL;
+    for (int i = node->output_count; i-- > 0;)
+        if (node->outputs[i])
+            first = scope_known(b, node->outputs[i]);
+    if (!first || first->constant)
+        return 0;
+    Known *own = scope_find(a, first->value->name);
+    if (!own || !own->node)
+        return 0;
+    bool same;
+    TRY(nodes_same(certifier, a, own->node, b, node, &same, err));
+    if (!same && node->output_count == 1) {
+        TRY(certificate_make(certifier, own, first, err));
+        twin_set(own, first);
+        return 0;
+    }
+    for (int i = 0; same && i < node->output_count; i++)
+        if (node->outputs[i])
+            twin_set(scope_known(a, own->node->outputs[i]),
+                     scope_known(b, node->outputs[i]));
+    return 0;
+}
+
+/* Every node must be the same, or in a region that is certified. */
+static void coverage_check(Certifier *certifier, Scope *scope)
+{
+    const Graph *graph = scope->graph;
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const Node *node = graph->nodes[i];
+        bool same = false, certified = false, constant = false;
+        for (int k = 0; k < node->output_count; k++) {
+            const Known *output = scope_known(scope, node->outputs[k]);
+            if (!output)
+                continue;
+            certified |= output->covered;
+            same |= output->twin != NULL;
+            constant |= output->constant != NULL;
+        }
+        certifier->out->nodes_certified += certified;
+        certifier->out->nodes_same += same && !certified;
+        if (!same && !certified && !constant && node->output_count > 0)
+            certifier_fail(certifier,
+                           arena_printf(certifier->arena,
+                                        "node \"%s\" is in no certificate",
+                                        name_of(certifier, node)));
+    }
+}
+
+static int scopes_certify(Certifier *certifier, Scope *a, Scope *b, Err *err)
+{
+    for (size_t i = 0; i < a->graph->node_count; i++)
+        TRY(scope_take(a, a->graph->nodes[i], err));
+    for (size_t i = 0; i < b->graph->node_count; i++) {
+        TRY(scope_take(b, b->graph->nodes[i], err));
+        TRY(node_settle(certifier, a, b, b->graph->nodes[i], err));
+    }
+    coverage_check(certifier, b);
+    return 0;
+}
+
+/* ---- Models ---- */
+
+/* An input that has a default must have the same in both. */
+static void inputs_pair(Scope *a, Scope *b)
+{
+    for (size_t i = 0; i < b->graph->input_count; i++) {
+        Known *twin = scope_known(b, b->graph->inputs[i]);
+        Known *own = scope_find(a, twin->value->name);
+        if (!own || !own->value->is_input || twin->constant)
+            continue;
+        const Tensor *left = own->value->tensor, *right = twin->value->tensor;
+        if (!left != !right || (left && !tensor_same(left, right)))
+            continue;
+        twin_set(own, twin);
+    }
+}
+
+static void outputs_check(Certifier *certifier, Scope *a, Scope *b)
+{
+    for (size_t i = 0; i < a->graph->output_count; i++) {
+        Known *own = scope_known(a, a->graph->outputs[i]);
+        const Known *twin = scope_find(b, own->value->name);
+        bool same = twin && (own->constant && twin->constant
+                                 ? constants_agree(own->constant,
+                                                   twin->constant)
+                                 : twin->twin && known_root(twin->twin) ==
+                                                     known_root(own));
+        if (!same || !twin->value->is_output)
+            certifier_fail(certifier,
+                           arena_printf(certifier->arena,
+                                        "output \"%s\" is not certified",
+                                        own->value->name));
+    }
+    if (a->graph->output_count != b->graph->output_count)
+        certifier_fail(certifier, "the numbers of outputs differ");
+}
+
+static const Function *function_find(const Model *model, const Function *like)
+{
+    for (size_t i = 0; i < model->function_count; i++) {
+        const Function *function = &model->functions[i];
+        if (strcmp(function->name, like->name) == 0 &&
+            strcmp(function->domain, like->domain) == 0)
+            return function;
+    }
+    return NULL;
+}
+
+static int functions_certify(Certifier *certifier, Scope *a, Scope *b, Err *err)
+{
+    const Model *model = b->graph->model;
+    for (size_t i = 0; i < model->function_count; i++) {
+        const Function *own =
+            function_find(a->graph->model, &model->functions[i]);
+        bool same = own && own->opset == model->functions[i].opset;
+        if (same)
+            TRY(bodies_certify(certifier, a, own->body, b,
+                               model->functions[i].body, &same, err));
+        if (!same)
+            certifier_fail(certifier,
+                           arena_printf(certifier->arena,
+                                        "function \"%s\" is not certified",
+                                        model->functions[i].name));
+    }
+    return 0;
+}
+
+static int certify_work(Certifier *certifier, const Model *a, const Model *b,
+                        Err *err)
+{
+    int64_t room = ELEMENTS_TOTAL;
+    ExecOptions exec = {.precision = PRECISION_F64, .pool = certifier->pool};
+    Scope like = {.symbols = symbols_new(certifier->arena),
+                  .exec = &exec,
+                  .room = &room,
+                  .is_original = true};
+    Scope *left = scope_new(certifier->arena, &like, a->graph, NULL);
+    like.is_original = false;
+    Scope *right = scope_new(certifier->arena, &like, b->graph, NULL);
+    for (size_t i = 0; i < a->graph->input_count; i++)
+        scope_known(left, a->graph->inputs[i]);
+    inputs_pair(left, right);
+    TRY(scopes_certify(certifier, left, right, err));
+    outputs_check(certifier, left, right);
+    return functions_certify(certifier, left, right, err);
+}
+
+int certify_models(Arena *arena, const Model *a, const Model *b,
+                   const rp_certify_options *options,
+                   rp_certificates_info *out, Err *err)
+{
+    *out = (rp_certificates_info){.hold = 1,
+                                  .seed = options->seed ? options->seed : 1};
+    Certifier certifier = {.arena = arena, .options = options, .out = out};
+    certifier.pool = pool_new(arena, options->threads);
+    TRY(certify_work(&certifier, a, b, err));
+    out->certificates = certifier.certificates;
+    return 0;
+}

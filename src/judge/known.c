@@ -1,0 +1,355 @@
+#include "judge/known.h"
+
+#include <string.h>
+
+#include "graph/infer.h"
+#include "judge/same.h"
+
+/* Elements of one computed constant. */
+enum { ELEMENTS_MAX = 1 << 26 };
+
+Scope *scope_new(Arena *arena, const Scope *like, const Graph *graph,
+                 Scope *parent)
+{
+    Scope *scope = arena_alloc(arena, sizeof *scope);
+    *scope = *like;
+    scope->arena = arena;
+    scope->graph = graph;
+    scope->parent = parent;
+    scope->known = map_new(arena);
+    return scope;
+}
+
+/* ---- Constants ---- */
+
+static const Constant *constant_of_tensor(Scope *scope, const Tensor *tensor)
+{
+    Constant *constant = arena_alloc(scope->arena, sizeof *constant);
+    *constant = (Constant){.type = tensor->type,
+                           .rank = tensor->rank,
+                           .dims = tensor->dims,
+                           .count = tensor->count,
+                           .tensor = tensor};
+    return constant;
+}
+
+static const Constant *constant_of_array(Scope *scope, const Array *array)
+{
+    Constant *constant = arena_alloc(scope->arena, sizeof *constant);
+    *constant = (Constant){.type = array->type,
+                           .rank = array->rank,
+                           .dims = array->dims,
+                           .count = array->count,
+                           .array = array};
+    return constant;
+}
+
+void constant_read(const Constant *constant, int64_t first, int64_t count,
+                   double *out)
+{
+    enum { PIECE = 512 };
+    char stored[PIECE * sizeof(double)];
+    if (constant->array) {
+        array_to_f64(constant->array, PRECISION_F64, first, count, out);
+        return;
+    }
+    if (!constant->tensor->formula) {
+        tensor_read_f64(constant->tensor, first, count, out);
+        return;
+    }
+    Tensor piece = *constant->tensor;
+    piece.formula = NULL;
+    piece.data = stored;
+    for (int64_t done = 0, now; done < count; done += now) {
+        now = count - done < PIECE ? count - done : PIECE;
+        tensor_read_stored(constant->tensor, first + done, now, stored);
+        piece.count = now;
+        piece.data_size = (size_t)now * dtype_size(piece.type);
+        tensor_read_f64(&piece, 0, now, out + done);
+    }
+}
+
+int64_t constant_ints(const Constant *constant, int64_t max, int64_t *out)
+{
+    if (!constant || constant->count > max ||
+        !dtype_is_integer(constant->type))
+        return -1;
+    if (constant->array)
+        memcpy(out, constant->array->data,
+               (size_t)constant->count * sizeof *out);
+    else
+        tensor_read_i64(constant->tensor, 0, constant->count, out);
+    return constant->count;
+}
+
+bool constants_agree(const Constant *a, const Constant *b)
+{
+    if (a->tensor && b->tensor)
+        return tensor_same(a->tensor, b->tensor);
+    if (a->type != b->type || a->rank != b->rank ||
+        memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) != 0)
+        return false;
+    enum { PIECE = 256 };
+    double left[PIECE], right[PIECE];
+    for (int64_t done = 0, now; done < a->count; done += now) {
+        now = a->count - done < PIECE ? a->count - done : PIECE;
+        constant_read(a, done, now, left);
+        constant_read(b, done, now, right);
+        if (memcmp(left, right, (size_t)now * sizeof *left) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* ---- Values ---- */
+
+Known *scope_find(const Scope *scope, const char *name)
+{
+    return map_get(scope->known, name);
+}
+
+/* A fact of the file, in symbols that both models share. */
+static Fact fact_translated(Scope *scope, const Fact *from)
+{
+    const Symbols *own = scope->graph->model->symbols;
+    Fact fact = *from;
+    fact.ints = NULL;
+    fact.int_count = -1;
+    for (int i = 0; i < fact.rank; i++) {
+        if (from->dims[i] >= 0)
+            continue;
+        fact.dims[i] =
+            dim_is_unknown(own, from->dims[i])
+                ? dim_size_unknown(scope->symbols)
+                : dim_named(scope->symbols,
+                            dim_text(scope->arena, own, from->dims[i]));
+    }
+    return fact;
+}
+
+static Known *known_new(Scope *scope, const Value *value)
+{
+    Known *known = arena_alloc(scope->arena, sizeof *known);
+    known->value = value;
+    known->scope = scope;
+    known->fact = fact_translated(scope, &value->fact);
+    map_put(scope->known, value->name, known);
+    const Tensor *tensor = value_constant(scope->graph, value);
+    /* What folding found to be constant is found anew. */
+    if (tensor && value->is_initializer && tensor_is_readable(tensor)) {
+        known->constant = constant_of_tensor(scope, tensor);
+        fact_of_tensor(scope->arena, scope->symbols, tensor, &known->fact);
+    }
+    return known;
+}
+
+Known *scope_known(Scope *scope, const Value *value)
+{
+    if (!value)
+        return NULL;
+    for (; value->outer && scope->parent; value = value->outer)
+        scope = scope->parent;
+    Known *known = map_get(scope->known, value->name);
+    return known ? known : known_new(scope, value);
+}
+
+Known *known_root(Known *known)
+{
+    while (!known->constant) {
+        if (known->same)
+            known = known->same;
+        else if (known->node && known->node->op == OP_Identity)
+            known = scope_known(known->scope, known->node->inputs[0]);
+        else
+            break;
+    }
+    return known;
+}
+
+bool facts_agree(const Fact *a, const Fact *b)
+{
+    return a->rank >= 0 && a->rank == b->rank &&
+           memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
+}
+
+static bool input_agrees(Known *a, Known *b)
+{
+    if (!a || !b)
+        return a == b;
+    if (a->constant && b->constant)
+        return constants_agree(a->constant, b->constant);
+    return b->twin && known_root(b->twin) == known_root(a);
+}
+
+bool inputs_agree(Scope *scope_a, const Node *a, Scope *scope_b, const Node *b,
+                  int first)
+{
+    if (a->input_count != b->input_count)
+        return false;
+    for (int i = first; i < a->input_count; i++)
+        if (!input_agrees(scope_known(scope_a, a->inputs[i]),
+                          scope_known(scope_b, b->inputs[i])))
+            return false;
+    return true;
+}
+
+/* ---- Nodes ---- */
+
+/* ONNX Constant holds its value in one of several attributes; most often it is
+ * a tensor, which need not be copied. */
+static const Constant *constant_held(Scope *scope, const Node *node)
+{
+    const Attr *attr = node_attr(node, "value");
+    return node->op == OP_Constant && attr && attr->type == ATTR_TENSOR &&
+                   attr->tensor && tensor_is_readable(attr->tensor)
+               ? constant_of_tensor(scope, attr->tensor)
+               : NULL;
+}
+
+/* What inference knows completely, such as what Shape gives. */
+static const Constant *constant_of_fact(Scope *scope, const Fact *fact)
+{
+    int64_t values[FACT_INTS_MAX], dims[1] = {fact->int_count};
+    if (fact->int_count < 0 || fact->rank > 1 || fact->type != DT_INT64)
+        return NULL;
+    for (int i = 0; i < fact->int_count; i++)
+        if (!dim_is_known(scope->symbols, fact->ints[i], &values[i]))
+            return NULL;
+    void *data;
+    Tensor *tensor =
+        tensor_alloc(scope->arena, DT_INT64, fact->rank, dims, &data);
+    memcpy(data, values, (size_t)tensor->count * sizeof *values);
+    return constant_of_tensor(scope, tensor);
+}
+
+static bool node_is_constant(Scope *scope, const Node *node)
+{
+    if (node->op == OP_OTHER || !exec_supports(node))
+        return false;
+    for (int i = 0; i < node->attr_count; i++)
+        if (node->attrs[i].graph || node->attrs[i].graphs ||
+            node->attrs[i].reference)
+            return false;
+    for (int i = 0; i < node->input_count; i++) {
+        const Known *input = scope_known(scope, node->inputs[i]);
+        if (input && !input->constant)
+            return false;
+    }
+    for (int i = 0; i < node->output_count; i++) {
+        int64_t count;
+        const Known *output = scope_known(scope, node->outputs[i]);
+        if (!output)
+            continue;
+        if (!fact_is_static(scope->symbols, &output->fact, &count) ||
+            count > ELEMENTS_MAX || count > *scope->room)
+            return false;
+        *scope->room -= count;
+    }
+    return true;
+}
+
+static int node_inputs(Scope *scope, Arena *scratch, const Node *node,
+                       Array **inputs, Err *err)
+{
+    for (int i = 0; i < node->input_count; i++) {
+        const Known *input = scope_known(scope, node->inputs[i]);
+        if (!input)
+            continue;
+        const Constant *constant = input->constant;
+        if (constant->tensor) {
+            TRY(array_from_tensor(scratch, constant->tensor, PRECISION_F64,
+                                  false, &inputs[i], err));
+            continue;
+        }
+        inputs[i] = array_new(scratch, constant->type, constant->rank,
+                              constant->dims, PRECISION_F64);
+        memcpy(inputs[i]->data, constant->array->data,
+               (size_t)constant->count * sizeof(double));
+    }
+    return 0;
+}
+
+/* A node that cannot be evaluated is simply not constant. */
+static void node_evaluate(Scope *scope, const Node *node)
+{
+    Err ignored = {0};
+    Arena *scratch = arena_child(scope->arena);
+    Array **inputs =
+        arena_array(scratch, (size_t)node->input_count + 1, sizeof *inputs);
+    Array **outputs = arena_array(
+        scope->arena, (size_t)node->output_count + 1, sizeof *outputs);
+    if (node_inputs(scope, scratch, node, inputs, &ignored) == 0 &&
+        exec_node(scope->arena, node, scope->exec, inputs, outputs, &ignored) ==
+            0)
+        for (int i = 0; i < node->output_count; i++)
+            if (node->outputs[i] && outputs[i])
+                scope_known(scope, node->outputs[i])->constant =
+                    constant_of_array(scope, outputs[i]);
+    arena_free(scratch);
+}
+
+static void fact_merge(const Symbols *symbols, const Fact *found, Fact *known)
+{
+    Fact before = *known;
+    *known = *found;
+    if (known->type == DT_UNDEFINED)
+        known->type = before.type;
+    if (known->rank < 0 && before.rank >= 0) {
+        known->rank = before.rank;
+        memcpy(known->dims, before.dims, sizeof known->dims);
+    }
+    for (int i = 0; known->rank == before.rank && i < known->rank; i++)
+        if (dim_is_unknown(symbols, known->dims[i]))
+            known->dims[i] = before.dims[i];
+}
+
+int scope_infer(Scope *scope, const Node *node, Err *err)
+{
+    Arena *scratch = arena_child(scope->arena);
+    size_t inputs = (size_t)node->input_count;
+    size_t outputs = (size_t)node->output_count;
+    const Fact **facts = arena_array(scratch, inputs + 1, sizeof *facts);
+    const Tensor **tensors = arena_array(scratch, inputs + 1, sizeof *tensors);
+    Fact *found = arena_array(scratch, outputs + 1, sizeof *found);
+    for (size_t i = 0; i < inputs; i++) {
+        const Known *input = scope_known(scope, node->inputs[i]);
+        facts[i] = input ? &input->fact : NULL;
+        tensors[i] = input && input->constant ? input->constant->tensor : NULL;
+    }
+    InferCall call = {.node = node,
+                      .opset = scope->graph->model->opset,
+                      .arena = scope->arena,
+                      .symbols = scope->symbols,
+                      .inputs = facts,
+                      .tensors = tensors,
+                      .outputs = found};
+    TRY(infer_node(&call, err));
+    for (size_t i = 0; i < outputs; i++) {
+        Known *output = scope_known(scope, node->outputs[i]);
+        if (output)
+            fact_merge(scope->symbols, &found[i], &output->fact);
+    }
+    arena_free(scratch);
+    return 0;
+}
+
+int scope_take(Scope *scope, const Node *node, Err *err)
+{
+    for (int i = 0; i < node->output_count; i++) {
+        Known *output = scope_known(scope, node->outputs[i]);
+        if (!output)
+            continue;
+        output->node = node;
+        output->output = i;
+    }
+    TRY(scope_infer(scope, node, err));
+    Known *first = scope_known(scope, node_output(node, 0));
+    if (!first)
+        return 0;
+    first->constant = constant_held(scope, node);
+    if (!first->constant && node->output_count == 1)
+        first->constant = constant_of_fact(scope, &first->fact);
+    if (!first->constant && node_is_constant(scope, node))
+        node_evaluate(scope, node);
+    return 0;
+}

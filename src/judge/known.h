@@ -1,0 +1,79 @@
+/*
+ * What certifying knows of the values of two graphs: their shapes, in symbols
+ * that both share; the numbers of those that are constant; and which value of
+ * the converted graph equals which one of the original.
+ */
+#ifndef REPFOLD_JUDGE_KNOWN_H
+#define REPFOLD_JUDGE_KNOWN_H
+
+#include "exec/exec.h"
+#include "graph/graph.h"
+
+/* Numbers that do not depend on the inputs. */
+typedef struct Constant {
+    DType type;
+    int rank;
+    const int64_t *dims;
+    int64_t count;
+    const Tensor *tensor; /* as the file holds them, or */
+    const Array *array;   /* as a constant subgraph computes them, in double */
+} Constant;
+
+struct Sum;
+
+typedef struct Known {
+    const Value *value;
+    const Node *node; /* that computes it; NULL for an input */
+    struct Scope *scope;
+    int output;
+    Fact fact;
+    const Constant *constant; /* or NULL */
+    struct Known *twin; /* of the converted graph: what it equals in the
+                           original; of the original: the first that does */
+    struct Known *same; /* of a call or an If: what it gives, inside */
+    bool covered; /* some certificate is about its node */
+    /* While one region is looked at, when `stamp` is that of the region: */
+    unsigned stamp, stop;
+    struct Sum *sum;
+} Known;
+
+/* A graph, or one held by a node or a function of it. */
+typedef struct Scope {
+    Arena *arena;
+    const Graph *graph;
+    struct Scope *parent;
+    Symbols *symbols; /* of both models */
+    Map *known;
+    const ExecOptions *exec;
+    int64_t *room; /* elements that constants may still have */
+    bool is_original;
+} Scope;
+
+Scope *scope_new(Arena *arena, const Scope *like, const Graph *graph,
+                 Scope *parent);
+/* What is known of a value that a node of the scope reads; made as a value
+ * without producer when it was not there. NULL for NULL. */
+Known *scope_known(Scope *scope, const Value *value);
+/* The value of that name, or NULL. */
+Known *scope_find(const Scope *scope, const char *name);
+/* Takes the next node of the graph: its outputs become known. */
+int scope_take(Scope *scope, const Node *node, Err *err);
+/* Finds the shapes of what it gives, once its inputs' are known. */
+int scope_infer(Scope *scope, const Node *node, Err *err);
+
+/* The value behind Identity nodes and calls. */
+Known *known_root(Known *known);
+/* True when the dims are the same, whatever the symbols stand for. */
+bool facts_agree(const Fact *a, const Fact *b);
+/* True when each input of `b` is known to equal that of `a`. */
+bool inputs_agree(Scope *scope_a, const Node *a, Scope *scope_b, const Node *b,
+                  int first);
+
+/* Elements as the file holds them, rounded. */
+void constant_read(const Constant *constant, int64_t first, int64_t count,
+                   double *out);
+/* Integers; -1 when there are more than max, or it is absent. */
+int64_t constant_ints(const Constant *constant, int64_t max, int64_t *out);
+bool constants_agree(const Constant *a, const Constant *b);
+
+#endif

@@ -1,0 +1,657 @@
+#include "judge/merge.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One part of the original's sum, where it lands in an linear. */
+typedef struct Summand {
+    const Operator *linear;
+    Coefs out, in;
+    int64_t *taps; /* where each of its taps is in the whole */
+    int64_t tap_count;
+} Summand;
+
+/* What one worker needs and finds. */
+typedef struct Bench {
+    double *real, *size, *stored, *source;
+    Residue *exact;
+    double rounding; /* largest, in ulp */
+    int64_t row, at; /* the first wrong number; row -1 where none is */
+} Bench;
+
+/* An operator of the converted graph and what it should be. */
+typedef struct Merge {
+    const Operator *whole;
+    const Part *part;
+    double sign;
+    Summand *summands;
+    int count;
+    const Residue *x;
+    Residue *y;    /* by output channel: what the exact kernel makes of x */
+    double *bound; /* by output channel */
+    double noise;  /* of double, relative to the sum of magnitudes */
+    DType type;
+    int64_t width; /* of a row */
+    Bench *benches;
+} Merge;
+
+/* ---- Rows ---- */
+
+/* As half_ulp, for what a file stores. */
+typedef struct Grid {
+    int digits, least;
+} Grid;
+
+static Grid grid_of(DType type)
+{
+    switch (type) {
+    case DT_FLOAT16:
+        return (Grid){11, -24};
+    case DT_BFLOAT16:
+        return (Grid){8, -133};
+    case DT_DOUBLE:
+        return (Grid){53, -1074};
+    default:
+        return (Grid){24, -149};
+    }
+}
+
+static inline double grid_half(Grid grid, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    int power = (int)(bits >> 52 & 0x7ff) - grid.digits;
+    int least = grid.least - 1 + 1023;
+    power = power < least ? least : power;
+    if (power < 1)
+        return ldexp(1, power - 1023);
+    bits = (uint64_t)power << 52;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* The factors of a cell: by its row, and by the channel across. */
+static double factor_real(const Summand *summand, int64_t row, int64_t across)
+{
+    bool rows = summand->linear->rows_are_outputs;
+    return coefs_real(summand->out, rows ? row : across, 1) *
+           coefs_real(summand->in, rows ? across : row, 1);
+}
+
+static Residue factor_exact(const Summand *summand, int64_t row,
+                            int64_t across)
+{
+    bool rows = summand->linear->rows_are_outputs;
+    Residue out = coefs_exact(summand->out, rows ? row : across, 1);
+    Residue in = coefs_exact(summand->in, rows ? across : row, 1);
+    return out == 1 ? in : in == 1 ? out : residue_multiply(out, in);
+}
+
+/* Adds the taps of one pair of channels. */
+static void add_cell(const Summand *summand, const double *source, double real,
+                     Residue exact, Bench *bench, int64_t at)
+{
+    const Operator *linear= summand->linear;
+    for (int64_t t = 0; t < summand->tap_count; t++) {
+        double weight = linear->weight ? source[t] : linear->uniform;
+        Residue residue =
+            linear->weight ? residue_of(weight) : linear->uniform_exact;
+        int64_t to = at + summand->taps[t];
+        double term = real * weight;
+        bench->real[to] += term;
+        bench->size[to] += fabs(term);
+        if (exact != 1)
+            residue = residue_multiply(residue, exact);
+        bench->exact[to] = residue_add(bench->exact[to], residue);
+    }
+}
+
+static void add_summand(const Merge *merge, const Summand *summand, int64_t row,
+                        Bench *bench)
+{
+    const Operator *linear= summand->linear, *whole = merge->whole;
+    int64_t rows = operator_rows(whole), taps = operator_taps(whole);
+    int64_t columns = operator_columns(linear);
+    int64_t first = row / (rows / linear->group) * columns;
+    int64_t at = first - row / (rows / whole->group) * operator_columns(whole);
+    Coefs along = linear->rows_are_outputs ? summand->in : summand->out;
+    if (linear->weight)
+        constant_read(linear->weight, row * columns * summand->tap_count,
+                      columns * summand->tap_count, bench->source);
+    double real = factor_real(summand, row, first);
+    Residue exact = factor_exact(summand, row, first);
+    for (int64_t c = 0; c < columns; c++) {
+        if (along.size > 1 && c > 0) {
+            real = factor_real(summand, row, first + c);
+            exact = factor_exact(summand, row, first + c);
+        }
+        add_cell(summand, bench->source + c * summand->tap_count, real, exact,
+                 bench, (at + c) * taps);
+    }
+}
+
+/* Holds the stored row against what it should be. */
+static void compare_row(const Merge *merge, int64_t row, Bench *bench)
+{
+    const Operator *whole = merge->whole;
+    int64_t taps = operator_taps(whole);
+    int64_t first = row / (operator_rows(whole) / whole->group) *
+                    operator_columns(whole);
+    Grid grid = grid_of(merge->type);
+    double worst = bench->rounding;
+    for (int64_t i = 0; i < merge->width; i++) {
+        double half = grid_half(grid, bench->real[i]);
+        double away = fabs(merge->sign * bench->stored[i] - bench->real[i]);
+        double noise = merge->noise * bench->size[i];
+        if (!(away <= half + noise) && bench->row < 0) {
+            bench->row = row;
+            bench->at = i;
+        }
+        if (away > worst * 2 * half)
+            worst = away / (2 * half);
+        bench->source[i] = away + noise;
+    }
+    bench->rounding = worst;
+    if (whole->rows_are_outputs) {
+        for (int64_t i = 0; i < merge->width; i++)
+            merge->bound[row] += bench->source[i];
+        return;
+    }
+    for (int64_t i = 0; i < merge->width; i++)
+        merge->bound[first + i / taps] += bench->source[i];
+}
+
+/* What the exact kernel makes of the random input. */
+static void evaluate_row(const Merge *merge, int64_t row, const Bench *bench)
+{
+    const Operator *whole = merge->whole;
+    int64_t taps = operator_taps(whole);
+    int64_t first = row / (operator_rows(whole) / whole->group) *
+                    operator_columns(whole);
+    if (!whole->rows_are_outputs) {
+        const Residue *x = merge->x + row * taps;
+        for (int64_t i = 0; i < merge->width; i++) {
+            Residue *y = &merge->y[first + i / taps];
+            *y = residue_add(*y, residue_multiply(bench->exact[i],
+                                                  x[i % taps]));
+        }
+        return;
+    }
+    const Residue *x = merge->x + first * taps;
+    Wide sum = 0;
+    for (int64_t i = 0; i < merge->width; i++) {
+        sum += (Wide)bench->exact[i] * x[i];
+        if (i % 32 == 31)
+            sum = residue_reduce(sum);
+    }
+    merge->y[row] = residue_reduce(sum);
+}
+
+static void merge_rows(void *context, int worker, int64_t begin, int64_t end)
+{
+    const Merge *merge = context;
+    Bench *bench = &merge->benches[worker];
+    size_t width = (size_t)merge->width;
+    for (int64_t row = begin; row < end; row++) {
+        memset(bench->real, 0, width * sizeof *bench->real);
+        memset(bench->size, 0, width * sizeof *bench->size);
+        memset(bench->exact, 0, width * sizeof *bench->exact);
+        for (int i = 0; i < merge->count; i++)
+            add_summand(merge, &merge->summands[i], row, bench);
+        constant_read(merge->whole->weight, row * merge->width, merge->width,
+                      bench->stored);
+        compare_row(merge, row, bench);
+        evaluate_row(merge, row, bench);
+    }
+}
+
+/* ---- One operator ---- */
+
+static int place_of_operator(const Region *region, int place)
+{
+    while (region->places[place].kind != PLACE_LINEAR)
+        place = region->places[place].inner;
+    return place;
+}
+
+static const Residue *whole_input(Region *region, const Merge *merge)
+{
+    int place = place_of_operator(region, merge->part->place);
+    int inner = region->places[place].inner;
+    const Operator *whole = merge->whole;
+    int64_t taps = operator_taps(whole), offsets[SPACE_MAX];
+    Residue *x = arena_array(region->arena, (size_t)(whole->inputs * taps),
+                             sizeof *x);
+    for (int64_t i = 0; i < whole->inputs * taps; i++) {
+        operator_offsets(whole, i % taps, offsets);
+        x[i] = place_value(region, inner, i / taps, offsets);
+    }
+    return x;
+}
+
+static void benches_make(Region *region, Merge *merge)
+{
+    int workers = pool_threads(region->pool);
+    size_t width = (size_t)merge->width;
+    merge->benches =
+        arena_array(region->arena, (size_t)workers, sizeof *merge->benches);
+    for (int i = 0; i < workers; i++) {
+        Bench *bench = &merge->benches[i];
+        double *room = arena_block(region->arena, 5 * width, sizeof *room);
+        *bench = (Bench){.real = room,
+                         .size = room + width,
+                         .stored = room + 2 * width,
+                         .source = room + 3 * width,
+                         .exact = (Residue *)(void *)(room + 4 * width),
+                         .row = -1};
+    }
+}
+
+static bool benches_judge(Region *region, Merge *merge)
+{
+    const Bench *wrong = NULL;
+    for (int i = 0; i < pool_threads(region->pool); i++) {
+        const Bench *bench = &merge->benches[i];
+        if (bench->rounding > region->proof->rounding)
+            region->proof->rounding = bench->rounding;
+        if (bench->row >= 0 && (!wrong || bench->row < wrong->row))
+            wrong = bench;
+        arena_release(region->arena, bench->real);
+    }
+    region->proof->weights += (uint64_t)merge->whole->weight->count;
+    if (!wrong)
+        return true;
+    region->proof->why = arena_printf(
+        region->proof->arena,
+        "element %lld of the weight of \"%s\" is not what the fold gives",
+        (long long)(wrong->row * merge->width + wrong->at),
+        merge->whole->node->outputs[0]->name);
+    return false;
+}
+
+static bool merge_run(Region *region, Merge *merge)
+{
+    const Operator *whole = merge->whole;
+    int steps = merge->count + 2;
+    merge->width = operator_columns(whole) * operator_taps(whole);
+    merge->type = whole->weight->array ? DT_DOUBLE : whole->weight->type;
+    for (int i = 0; i < merge->count; i++)
+        steps += 2;
+    merge->noise += steps * 0x1p-52;
+    merge->x = whole_input(region, merge);
+    benches_make(region, merge);
+    int64_t rows = operator_rows(whole);
+    pool_run(region->pool, rows,
+             whole->rows_are_outputs ? 4096 / merge->width + 1 : rows,
+             merge_rows, merge);
+    return benches_judge(region, merge);
+}
+
+/* ---- Which part goes where ---- */
+
+/* Where the taps of a part land in the whole; false when they are not all on
+ * its lattice. */
+static bool lattice_place(const Operator *part, const Operator *whole,
+                          int64_t *taps)
+{
+    int64_t count = operator_taps(part), offsets[SPACE_MAX];
+    for (int64_t t = 0; t < count; t++) {
+        operator_offsets(part, t, offsets);
+        int64_t at = 0;
+        for (int i = 0; i < SPACE_MAX; i++) {
+            const Lattice *axis = &whole->axes[i];
+            int64_t from = offsets[i] + axis->begin;
+            if (from < 0 || from % axis->dilation ||
+                from / axis->dilation >= axis->taps)
+                return false;
+            at = at * axis->taps + from / axis->dilation;
+        }
+        taps[t] = at;
+    }
+    return true;
+}
+
+/* Puts a part into an linear; false when it does not fit. */
+static bool merge_add(Region *region, Merge *merge, const Operator *linear,
+                      const Part *part)
+{
+    const Operator *whole = merge->whole;
+    int64_t count = operator_taps(linear);
+    if (linear->group % whole->group ||
+        linear->rows_are_outputs != whole->rows_are_outputs ||
+        linear->inputs != whole->inputs ||
+        linear->outputs != whole->outputs)
+        return false;
+    int64_t *taps = arena_array(region->arena, (size_t)count, sizeof *taps);
+    if (!lattice_place(linear, whole, taps))
+        return false;
+    merge->summands[merge->count++] = (Summand){
+        .linear= linear,
+        .out = part->out,
+        .in = part->in,
+        .taps = taps,
+        .tap_count = count};
+    merge->noise += part->steps * 0x1p-52;
+    region_rely(region, FACT_LATTICE);
+    if (linear->group != whole->group)
+        region_rely(region, FACT_GROUPS);
+    return true;
+}
+
+/* All operators of the converted sum. */
+typedef struct Merges {
+    Merge *items;
+    int count;
+} Merges;
+
+static bool merges_make(Region *region, const Sum *a, const Sum *b, Merges *out)
+{
+    out->items =
+        arena_array(region->arena, (size_t)b->count + 1, sizeof *out->items);
+    for (int i = 0; i < b->count; i++) {
+        const Part *part = &b->parts[i];
+        bool in = false, outside = false;
+        if (!part->linear)
+            continue;
+        if (!coefs_are_one(part->in, &in) ||
+            !coefs_are_one(part->out, &outside)) {
+            region->proof->why = arena_printf(
+                region->proof->arena, "\"%s\" is scaled by what is not folded",
+                part->linear->node->outputs[0]->name);
+            return false;
+        }
+        Merge *merge = &out->items[out->count++];
+        size_t outputs = (size_t)part->linear->outputs;
+        *merge = (Merge){.whole = part->linear,
+                         .part = part,
+                         .sign = in != outside ? -1 : 1};
+        merge->summands = arena_array(region->arena, (size_t)a->count,
+                                      sizeof *merge->summands);
+        merge->y = arena_array(region->arena, outputs, sizeof *merge->y);
+        merge->bound =
+            arena_array(region->arena, outputs, sizeof *merge->bound);
+    }
+    return true;
+}
+
+/* The operator that the part went into: of the same class on the same place,
+ * and of those the smallest that has room. */
+static bool merges_add_operator(Region *region, Merges *merges,
+                                const Part *part)
+{
+    Merge *best = NULL;
+    int64_t least = 0;
+    for (int i = 0; i < merges->count; i++) {
+        Merge *merge = &merges->items[i];
+        double noise = merge->noise;
+        int64_t size = merge->whole->weight->count;
+        if (merge->part->place != part->place ||
+            merge->part->start != part->start ||
+            !merge_add(region, merge, part->linear, part))
+            continue;
+        if (best && size >= least) {
+            merge->count--;
+            merge->noise = noise;
+            continue;
+        }
+        if (best)
+            best->count--;
+        best = merge;
+        least = size;
+    }
+    if (!best)
+        region->proof->why = arena_printf(
+            region->proof->arena,
+            "no operator of the converted model has room for \"%s\"",
+            part->linear->node->outputs[0]->name);
+    return best != NULL;
+}
+
+/* An identity, or an average pool, on `place` as an operator like `whole` on
+ * `inner`; NULL when it is none. */
+static const Operator *place_as_operator(Region *region, int place,
+                                         const Place *whole,
+                                         const Operator *like)
+{
+    Operator *linear= arena_alloc(region->arena, sizeof *linear);
+    const Place *own = &region->places[place];
+    if (like->kind != OPERATOR_CONV || like->inputs != like->outputs)
+        return NULL;
+    if (place == whole->inner) {
+        *linear= (Operator){.kind = OPERATOR_CONV,
+                              .node = like->node,
+                              .uniform = 1,
+                              .uniform_exact = 1,
+                              .rows_are_outputs = true,
+                              .spatial = like->spatial,
+                              .alpha = 1,
+                              .beta = 1};
+        linear->outputs = linear->inputs = linear->group = like->inputs;
+        for (int i = 0; i < SPACE_MAX; i++) {
+            linear->axes[i] = (Lattice){1, 1, 1, 0, 0};
+            if (like->axes[i].stride != 1)
+                return NULL;
+        }
+        return linear;
+    }
+    if (own->kind != PLACE_MOVE || own->inner != whole->inner ||
+        !operator_read_pool(own->scope, own->node, linear))
+        return NULL;
+    region_rely(region, FACT_DIVISOR);
+    const Known *input = scope_known(own->scope, own->node->inputs[0]);
+    OperatorClass class = operator_class(linear, &input->fact);
+    return place_linear(region, &class, whole->inner) ==
+                   (int)(whole - region->places)
+               ? linear
+               : NULL;
+}
+
+static bool merges_add_place(Region *region, Merges *merges, const Part *part)
+{
+    for (int i = 0; i < merges->count; i++) {
+        Merge *merge = &merges->items[i];
+        const Place *whole = &region->places[merge->part->place];
+        if (whole->kind != PLACE_LINEAR || merge->part->start != part->start)
+            continue;
+        const Operator *linear=
+            place_as_operator(region, part->place, whole, merge->whole);
+        if (linear && merge_add(region, merge, linear, part))
+            return true;
+    }
+    region->proof->why =
+        "what passes unchanged in the original does not in the converted "
+        "model";
+    return false;
+}
+
+/* ---- Sums ---- */
+
+/* The numbers with which a place itself goes into a sum; size 0 where it does
+ * not. Clears what it takes from `left`. */
+static Coefs place_total(Region *region, const Sum *sum, const Part *like,
+                         bool *left)
+{
+    Coefs total = {0};
+    for (int i = 0; i < sum->count; i++) {
+        const Part *part = &sum->parts[i];
+        if (!left[i] || part->linear|| part->place != like->place ||
+            part->start != like->start)
+            continue;
+        left[i] = false;
+        Coefs own = part->out.size ? part->out
+                                   : coefs_uniform(region->arena, 1);
+        total = total.size ? coefs_add(region->arena, total, own) : own;
+    }
+    return total;
+}
+
+/* Places that both sums have go with the same numbers; what only the original
+ * has went into an linear. */
+static bool merges_add_places(Region *region, Merges *merges, Sum *a, Sum *b)
+{
+    size_t count = (size_t)(a->count > b->count ? a->count : b->count);
+    bool *left_a = arena_array(region->arena, count + 1, sizeof *left_a);
+    bool *left_b = arena_array(region->arena, count + 1, sizeof *left_b);
+    memset(left_a, 1, count);
+    memset(left_b, 1, count);
+    for (int i = 0; i < a->count; i++) {
+        Part part = a->parts[i];
+        if (part.linear|| !left_a[i])
+            continue;
+        Coefs in_a = place_total(region, a, &part, left_a);
+        Coefs in_b = place_total(region, b, &part, left_b);
+        int64_t width = part.length ? part.length : a->width;
+        if (in_b.size && coefs_agree(in_a, in_b, width))
+            continue;
+        if (in_b.size)
+            in_a = coefs_add(
+                region->arena, in_a,
+                coefs_multiply(region->arena, in_b,
+                               coefs_uniform(region->arena, -1)));
+        part.out = in_a;
+        if (!coefs_are_zero(in_a) && !merges_add_place(region, merges, &part))
+            return false;
+    }
+    for (int i = 0; i < b->count; i++) {
+        if (b->parts[i].linear|| !left_b[i])
+            continue;
+        region->proof->why = "the converted model adds what the original "
+                             "does not";
+        return false;
+    }
+    return true;
+}
+
+static bool biases_agree(Region *region, const Sum *a, const Sum *b,
+                         double *bound)
+{
+    for (int64_t c = 0; c < a->width; c++) {
+        double expected = coefs_real(a->bias, c, 0);
+        double away = fabs(coefs_real(b->bias, c, 0) - expected);
+        double size = (a->bias.size ? a->bias_size[c] : 0) +
+                      (b->bias.size ? b->bias_size[c] : 0);
+        double noise = (a->bias_steps + b->bias_steps + 4) * 0x1p-52 * size;
+        double half = b->bias.size ? b->bias_slack[c] : 0;
+        if (b->bias_sources == 1 && b->bias_type)
+            half = half_ulp(b->bias_type, expected);
+        if (!(away <= half + noise)) {
+            region->proof->why = arena_printf(
+                region->proof->arena,
+                "the bias of channel %lld differs by %.3g", (long long)c,
+                away);
+            return false;
+        }
+        if (half > 0 && away > 2 * half * region->proof->rounding)
+            region->proof->rounding = away / (2 * half);
+        bound[c] += away + noise;
+    }
+    region->proof->weights += (uint64_t)b->bias.size;
+    return true;
+}
+
+/* The parts give for the random input what the nodes gave. */
+static bool values_agree(Region *region, const Sum *a, const Sum *b,
+                         const Merges *merges)
+{
+    Residue *total =
+        arena_array(region->arena, (size_t)a->width, sizeof *total);
+    for (int64_t c = 0; c < a->width; c++)
+        total[c] = coefs_exact(a->bias, c, 0);
+    for (int i = 0; i < merges->count; i++) {
+        const Merge *merge = &merges->items[i];
+        Residue alpha = residue_of(merge->whole->alpha);
+        for (int64_t c = 0; c < merge->whole->outputs; c++) {
+            Residue *to = &total[merge->part->start + c];
+            *to = residue_add(*to, residue_multiply(alpha, merge->y[c]));
+        }
+    }
+    for (int i = 0; i < b->count; i++) {
+        const Part *part = &b->parts[i];
+        int64_t length = part->length ? part->length : b->width;
+        for (int64_t c = 0; !part->linear&& c < length; c++) {
+            Residue *to = &total[part->start + c];
+            Residue x = place_value(region, part->place, c, NULL);
+            *to = residue_add(
+                *to, residue_multiply(coefs_exact(part->out, c, 1), x));
+        }
+    }
+    for (int64_t c = 0; c < a->width; c++) {
+        if (total[c] == a->value[c])
+            continue;
+        region->proof->why = arena_printf(
+            region->proof->arena,
+            "channel %lld: the merged map is not the composition of its parts",
+            (long long)c);
+        return false;
+    }
+    return true;
+}
+
+static void bounds_add(Region *region, const Sum *b, const Merges *merges,
+                       double *bound)
+{
+    for (int i = 0; i < merges->count; i++) {
+        const Merge *merge = &merges->items[i];
+        for (int64_t c = 0; c < merge->whole->outputs; c++)
+            bound[merge->part->start + c] +=
+                fabs(merge->whole->alpha) * merge->bound[c];
+    }
+    for (int i = 0; i < b->count; i++) {
+        const Part *part = &b->parts[i];
+        const double *own = region->places[part->place].bound;
+        for (int64_t c = 0; own && c < b->width; c++)
+            bound[c] += fabs(coefs_real(part->out, c, 1)) * own[c];
+    }
+}
+
+bool sums_compare(Region *region, Sum *a, Sum *b, double *bound)
+{
+    Merges merges = {0};
+    sum_widen(region, a, b->axis, b->width);
+    sum_widen(region, b, a->axis, a->width);
+    if (a->axis != b->axis || a->width != b->width ||
+        !shapes_agree(region, a, b)) {
+        region->proof->why = "the shapes differ";
+        return false;
+    }
+    if (!merges_make(region, a, b, &merges))
+        return false;
+    for (int i = 0; i < a->count; i++)
+        if (a->parts[i].linear&&
+            !merges_add_operator(region, &merges, &a->parts[i]))
+            return false;
+    if (!merges_add_places(region, &merges, a, b))
+        return false;
+    for (int i = 0; i < merges.count; i++)
+        if (!merge_run(region, &merges.items[i]))
+            return false;
+    if (!biases_agree(region, a, b, bound) ||
+        (a->value && !values_agree(region, a, b, &merges)))
+        return false;
+    bounds_add(region, b, &merges, bound);
+    return true;
+}
+
+bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
+                const double **bound)
+{
+    Proof *outer = region->proof, inner = {.arena = outer->arena};
+    bool contracts =
+        place->node->op == OP_Relu || place->node->op == OP_MaxPool;
+    int64_t width = a->width > b->width ? a->width : b->width;
+    double *own = arena_array(region->arena, (size_t)width, sizeof *own);
+    region->proof = &inner;
+    bool agree = sums_compare(region, a, b, own);
+    region->proof = outer;
+    agree = agree && (contracts || inner.rounding == 0);
+    if (!agree) {
+        region->obstacle = inner.why;
+        return false;
+    }
+    outer->weights += inner.weights;
+    if (inner.rounding > outer->rounding)
+        outer->rounding = inner.rounding;
+    if (contracts)
+        *bound = own;
+    return true;
+}

@@ -1,0 +1,28 @@
+/*
+ * Are two sums the same map?  Each operator of the converted graph must hold,
+ * rounded once, what the parts of the original's sum add up to on its lattice.
+ */
+#ifndef REPFOLD_JUDGE_MERGE_H
+#define REPFOLD_JUDGE_MERGE_H
+
+#include "judge/sum.h"
+
+/* What comparing sums has found. */
+typedef struct Proof {
+    Arena *arena;     /* for `why` */
+    const char *why;  /* what is wrong, or NULL */
+    uint64_t weights; /* numbers of the converted graph that were compared */
+    double rounding;  /* the largest, in ulp of the stored type */
+} Proof;
+
+/* Compares the sum of the original with that of the converted graph; `bound`
+ * has a number for each channel, to which what differs for |x| <= 1 at every
+ * place is added. On failure the region's proof says why. */
+bool sums_compare(Region *region, Sum *a, Sum *b, double *bound);
+
+/* The same for what an opaque node reads: it must be equal without rounding,
+ * or the node must be one that does not increase differences. */
+bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
+                const double **bound);
+
+#endif

@@ -1,0 +1,245 @@
+/* Places: the tensors that the parts of sums are linear in. */
+#include <string.h>
+
+#include "judge/merge.h"
+#include "judge/same.h"
+#include "judge/sum.h"
+
+static int place_add(Region *region, const Place *place)
+{
+    region->places = arena_grow(
+        region->arena, region->places, &region->place_capacity,
+        (size_t)region->place_count + 1, sizeof *region->places);
+    region->places[region->place_count] = *place;
+    return region->place_count++;
+}
+
+int place_base(Region *region, Known *known)
+{
+    known = known_root(known->scope->is_original ? known
+                       : known->twin             ? known->twin
+                                                 : known);
+    for (int i = 0; i < region->place_count; i++)
+        if (region->places[i].kind == PLACE_BASE &&
+            region->places[i].base == known)
+            return i;
+    return place_add(region, &(Place){.kind = PLACE_BASE, .base = known});
+}
+
+int place_slot(Region *region, int inner, int axis, int64_t start,
+               int64_t length)
+{
+    for (int i = 0; i < region->place_count; i++) {
+        const Place *place = &region->places[i];
+        if (place->kind == PLACE_SLOT && place->inner == inner &&
+            place->axis == axis && place->start == start &&
+            place->length == length)
+            return i;
+    }
+    return place_add(region, &(Place){.kind = PLACE_SLOT,
+                                      .inner = inner,
+                                      .axis = axis,
+                                      .start = start,
+                                      .length = length});
+}
+
+int place_join(Region *region, const int *joined, int count, int axis)
+{
+    size_t bytes = (size_t)count * sizeof *joined;
+    for (int i = 0; i < region->place_count; i++) {
+        const Place *place = &region->places[i];
+        if (place->kind == PLACE_JOIN && place->axis == axis &&
+            place->count == count && memcmp(place->joined, joined, bytes) == 0)
+            return i;
+    }
+    Place place = {.kind = PLACE_JOIN, .axis = axis, .count = count};
+    place.joined =
+        arena_array(region->arena, (size_t)count, sizeof *place.joined);
+    memcpy(place.joined, joined, bytes);
+    return place_add(region, &place);
+}
+
+/* Two nodes that do the same to their first input: the original's is given
+ * first, or both are of one graph. */
+static bool does_same(const Place *place, Scope *scope, const Node *node)
+{
+    if (place->node == node)
+        return true;
+    return place->scope != scope && node_same(place->node, node) &&
+           inputs_agree(place->scope, place->node, scope, node, 1);
+}
+
+int place_move(Region *region, Scope *scope, const Node *node, int inner)
+{
+    for (int i = 0; i < region->place_count; i++) {
+        const Place *place = &region->places[i];
+        if (place->kind == PLACE_MOVE && place->inner == inner &&
+            does_same(place, scope, node))
+            return i;
+    }
+    return place_add(region, &(Place){.kind = PLACE_MOVE,
+                                      .inner = inner,
+                                      .node = node,
+                                      .scope = scope});
+}
+
+static bool classes_agree(const OperatorClass *a, const OperatorClass *b)
+{
+    if (a->kind != b->kind || a->spatial != b->spatial ||
+        a->inputs != b->inputs || a->outputs != b->outputs ||
+        memcmp(&a->alpha, &b->alpha, sizeof a->alpha) != 0)
+        return false;
+    for (int i = 0; i < a->spatial; i++)
+        if (a->stride[i] != b->stride[i] || a->extent[i] != b->extent[i] ||
+            a->is_sized[i] != b->is_sized[i])
+            return false;
+    return true;
+}
+
+int place_linear(Region *region, const OperatorClass *class, int inner)
+{
+    for (int i = 0; i < region->place_count; i++) {
+        const Place *place = &region->places[i];
+        if (place->kind == PLACE_LINEAR && place->inner == inner &&
+            classes_agree(&place->class, class))
+            return i;
+    }
+    return place_add(region, &(Place){.kind = PLACE_LINEAR,
+                                      .inner = inner,
+                                      .class = *class});
+}
+
+static bool sums_agree(Region *region, const Place *place, Scope *scope,
+                       const Node *node, Sum **sums, const double **bound)
+{
+    if (place->node == node)
+        return true;
+    if (place->scope == scope || place->count != node->input_count ||
+        !node_same(place->node, node))
+        return false;
+    for (int i = 0; i < place->count; i++) {
+        if (place->sums[i] && sums[i]) {
+            if (!sums_match(region, place, place->sums[i], sums[i], bound))
+                return false;
+            continue;
+        }
+        const Known *a = scope_known(place->scope, place->node->inputs[i]);
+        const Known *b = scope_known(scope, node->inputs[i]);
+        if (!a != !b || (a && (!a->constant || !b->constant ||
+                               !constants_agree(a->constant, b->constant))))
+            return false;
+    }
+    return true;
+}
+
+int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
+                 int output)
+{
+    for (int i = 0; i < region->place_count; i++) {
+        /* Comparing sums adds no places. */
+        Place *place = &region->places[i];
+        const double *bound = NULL;
+        if (place->kind != PLACE_OPAQUE || place->output != output)
+            continue;
+        if (place->sums == sums)
+            return i;
+        if (!region->is_original &&
+            sums_agree(region, place, scope, node, sums, &bound)) {
+            place->bound = bound;
+            return i;
+        }
+    }
+    return place_add(region, &(Place){.kind = PLACE_OPAQUE,
+                                      .node = node,
+                                      .scope = scope,
+                                      .sums = sums,
+                                      .count = node->input_count,
+                                      .output = output});
+}
+
+/* ---- Where channels go ---- */
+
+static Dim product(Symbols *symbols, const Fact *fact, int first, int last)
+{
+    Dim out = 1;
+    for (int i = first; i < last; i++)
+        out = dim_combine(symbols, DIM_MUL, out, fact->dims[i]);
+    return out;
+}
+
+static int transposed_axis(const Node *node, int rank, int axis)
+{
+    const int64_t *order;
+    int64_t count = node_ints(node, "perm", &order);
+    if (count < 0)
+        return rank - 1 - axis;
+    for (int i = 0; count == rank && i < rank; i++)
+        if (order[i] == axis)
+            return i;
+    return -1;
+}
+
+/* ReduceMean: without keepdims, axes that go make later ones move up. */
+static int reduced_axis(Scope *scope, const Node *node, int rank, int axis)
+{
+    int64_t axes[RANK_MAX];
+    const int64_t *given = axes;
+    const Known *list = scope_known(scope, node_input(node, 1));
+    int64_t count = list ? constant_ints(list->constant, RANK_MAX, axes)
+                         : node_ints(node, "axes", &given);
+    int target = axis;
+    if (count < 1)
+        return -1;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t gone = given[i] < 0 ? given[i] + rank : given[i];
+        if (gone == axis)
+            return -1;
+        target -= gone < axis && !node_int(node, "keepdims", 1);
+    }
+    return target;
+}
+
+/* Row-major order: an axis stays whole when as many elements stand before it;
+ * or it takes in all that follows it. */
+static int reshaped_axis(Scope *scope, const Fact *in, const Fact *out,
+                         int axis, int64_t *repeat)
+{
+    Symbols *symbols = scope->symbols;
+    Dim before = product(symbols, in, 0, axis);
+    for (int i = 0; i < out->rank; i++)
+        if (out->dims[i] == in->dims[axis] &&
+            product(symbols, out, 0, i) == before)
+            return i;
+    int last = out->rank - 1;
+    int64_t trailing, own;
+    Dim rest = product(symbols, in, axis + 1, in->rank);
+    if (last < 0 || !dim_is_known(symbols, rest, &trailing) || trailing < 1 ||
+        !dim_is_known(symbols, in->dims[axis], &own) ||
+        product(symbols, out, 0, last) != before ||
+        out->dims[last] != dim_combine(symbols, DIM_MUL, in->dims[axis], rest))
+        return -1;
+    *repeat = trailing;
+    return last;
+}
+
+int axis_forward(Scope *scope, const Node *node, int axis, int64_t *repeat)
+{
+    const Fact *in = &scope_known(scope, node->inputs[0])->fact;
+    const Fact *out = &scope_known(scope, node->outputs[0])->fact;
+    *repeat = 1;
+    if (axis < 0 || in->rank <= axis || out->rank < 0)
+        return -1;
+    switch (node->op) {
+    case OP_Transpose:
+        return transposed_axis(node, in->rank, axis);
+    case OP_ReduceMean:
+        return reduced_axis(scope, node, in->rank, axis);
+    case OP_Reshape:
+    case OP_Flatten:
+    case OP_Squeeze:
+    case OP_Unsqueeze:
+        return reshaped_axis(scope, in, out, axis, repeat);
+    default: /* over the spatial axes, which follow the channels */
+        return axis < 2 ? axis : -1;
+    }
+}

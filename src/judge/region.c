@@ -1,0 +1,216 @@
+#include "judge/region.h"
+
+#include <string.h>
+
+/* Values in a region; those of real networks have a few dozen. */
+enum { REGION_MAX = 1 << 14 };
+
+/* A walk back in depth, without recursion. */
+typedef struct Visit {
+    Known *known;
+    int next; /* input to look at */
+} Visit;
+
+typedef struct Walk {
+    Region *region;
+    Visit *stack;
+    size_t depth, stack_capacity;
+    Known **found;
+    size_t count, capacity;
+} Walk;
+
+/* ---- What calls and branches give ---- */
+
+static const Function *function_of(const Model *model, const Node *node)
+{
+    for (size_t i = 0; node->op == OP_OTHER && i < model->function_count; i++)
+        if (strcmp(model->functions[i].name, node->op_type) == 0 &&
+            strcmp(model->functions[i].domain, node->domain) == 0)
+            return &model->functions[i];
+    return NULL;
+}
+
+/* The graph that a node certainly runs, once: a branch, or a function that
+ * means the same operators as the model does. */
+static const Graph *body_of(Scope *scope, const Node *node)
+{
+    const Model *model = scope->graph->model;
+    const Function *function = function_of(model, node);
+    if (function)
+        return (function->opset == model->opset || function->opset == 0) &&
+                       (size_t)node->input_count <=
+                           function->body->input_count &&
+                       (size_t)node->output_count <=
+                           function->body->output_count
+                   ? function->body
+                   : NULL;
+    if (node->op != OP_If)
+        return NULL;
+    const Known *condition = scope_known(scope, node_input(node, 0));
+    int64_t holds;
+    if (!condition || constant_ints(condition->constant, 1, &holds) != 1)
+        return NULL;
+    const Attr *attr = node_attr(node, holds ? "then_branch" : "else_branch");
+    return attr && attr->graph && attr->graph->input_count == 0 &&
+                   attr->graph->output_count == (size_t)node->output_count
+               ? attr->graph
+               : NULL;
+}
+
+/* Makes what is inside known, and the node's outputs the same as the body's. */
+static int enter_body(Known *known, Err *err)
+{
+    Scope *scope = known->scope;
+    const Node *node = known->node;
+    const Graph *body = body_of(scope, node);
+    if (!body)
+        return 0;
+    Scope *inside = scope_new(scope->arena, scope, body,
+                              node->op == OP_If ? scope : NULL);
+    for (int i = 0; i < node->input_count && node->op != OP_If; i++) {
+        Known *outside = scope_known(scope, node->inputs[i]);
+        Known *input = scope_known(inside, body->inputs[i]);
+        input->same = outside;
+        if (outside) {
+            input->fact = outside->fact;
+            input->constant = outside->constant;
+        }
+    }
+    for (size_t i = 0; i < body->node_count; i++)
+        TRY(scope_take(inside, body->nodes[i], err));
+    for (int i = 0; i < node->output_count; i++)
+        if (node->outputs[i])
+            scope_known(scope, node->outputs[i])->same =
+                scope_known(inside, body->outputs[i]);
+    return 0;
+}
+
+/* ---- Walking ---- */
+
+/* Operators that the algebra looks through. */
+static bool is_algebra(const Node *node)
+{
+    switch (node->op) {
+    case OP_Add:
+    case OP_Sub:
+    case OP_Sum:
+    case OP_Mul:
+    case OP_Div:
+    case OP_Neg:
+    case OP_BatchNormalization:
+    case OP_Conv:
+    case OP_ConvTranspose:
+    case OP_Gemm:
+    case OP_MatMul:
+    case OP_Concat:
+    case OP_Pad:
+    case OP_AveragePool:
+    case OP_MaxPool:
+    case OP_GlobalAveragePool:
+    case OP_ReduceMean:
+    case OP_Relu:
+    case OP_Resize:
+    case OP_Transpose:
+    case OP_Reshape:
+    case OP_Flatten:
+    case OP_Squeeze:
+    case OP_Unsqueeze:
+    case OP_Identity:
+    case OP_Dropout:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_leaf(const Region *region, const Known *known)
+{
+    if (known->same)
+        return known->stop == region->stamp;
+    if (!known->node)
+        return true;
+    if (!known->scope->is_original)
+        return known->twin != NULL;
+    return known->stop == region->stamp ||
+           (known->twin && !is_algebra(known->node));
+}
+
+static int walk_enter(Walk *walk, Known *known, bool is_end, Err *err)
+{
+    Region *region = walk->region;
+    if (!known || known->constant || known->stamp == region->stamp)
+        return 0;
+    known->stamp = region->stamp;
+    known->sum = NULL;
+    if (known->scope->is_original && known->node && !known->same)
+        TRY(enter_body(known, err));
+    if (!is_end && is_leaf(region, known)) {
+        Known *root = known_root(known->twin && !known->scope->is_original
+                                     ? known->twin
+                                     : known);
+        if (root->scope->is_original && !known->scope->is_original)
+            root->stop = region->stamp;
+        return 0;
+    }
+    walk->stack =
+        arena_grow(region->arena, walk->stack, &walk->stack_capacity,
+                   walk->depth + 1, sizeof *walk->stack);
+    walk->stack[walk->depth++] = (Visit){known, 0};
+    return 0;
+}
+
+static Known *walk_next(const Visit *visit)
+{
+    const Known *known = visit->known;
+    if (known->same)
+        return visit->next == 0 ? known->same : NULL;
+    return scope_known(known->scope, known->node->inputs[visit->next]);
+}
+
+static int walk_back(Walk *walk, Known *end, Err *err)
+{
+    Region *region = walk->region;
+    TRY(walk_enter(walk, end, true, err));
+    while (walk->depth > 0) {
+        Visit *visit = &walk->stack[walk->depth - 1];
+        int inputs = visit->known->same ? 1 : visit->known->node->input_count;
+        if (visit->next < inputs) {
+            Known *next = walk_next(visit);
+            visit->next++;
+            TRY(walk_enter(walk, next, false, err));
+            continue;
+        }
+        walk->found = arena_grow(region->arena, walk->found, &walk->capacity,
+                                 walk->count + 1, sizeof *walk->found);
+        walk->found[walk->count++] = visit->known;
+        walk->depth--;
+        if (walk->count > REGION_MAX)
+            return 0;
+    }
+    return 0;
+}
+
+int regions_find(Region *region, Known *a, Known *b, Regions *out, Err *err)
+{
+    Walk converted = {.region = region}, original = {.region = region};
+    TRY(walk_back(&converted, b, err));
+    TRY(walk_back(&original, a, err));
+    *out = (Regions){original.found, converted.found, original.count,
+                     converted.count};
+    if (out->original_count > REGION_MAX || out->converted_count > REGION_MAX)
+        out->original_count = out->converted_count = 0;
+    return 0;
+}
+
+Sum *regions_read(Region *region, Known *const *values, size_t count,
+                  bool is_original)
+{
+    region->is_original = is_original;
+    for (size_t i = 0; i < count; i++) {
+        if (values[i]->same)
+            values[i]->sum = region_sum(region, values[i]->same);
+        else
+            region_take(region, values[i]);
+    }
+    return values[count - 1]->sum;
+}

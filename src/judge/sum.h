@@ -1,0 +1,225 @@
+/*
+ * What a region of a graph computes, found node by node:
+ *
+ *     value = sum over parts of  out * Operator(in * place) + bias
+ *
+ * A place is a value that the region reads, or what operators make of it that
+ * affine maps commute with.  Every number is carried twice: in double, and as
+ * a residue modulo 2^61 - 1, which nothing rounds.  Along goes what the nodes
+ * make, one after the other, of one random input: the `value` of the sum in
+ * the field of residues.  The parts must give the same.
+ */
+#ifndef REPFOLD_JUDGE_SUM_H
+#define REPFOLD_JUDGE_SUM_H
+
+#include "judge/known.h"
+#include "judge/residue.h"
+
+/* Numbers over channels; size 0 stands for none, 1 for one in all channels. */
+typedef struct Coefs {
+    int64_t size;
+    double *real;
+    Residue *exact;
+} Coefs;
+
+enum { SPACE_MAX = 3 };
+
+/* One spatial axis: taps read at stride * q + dilation * t - begin. */
+typedef struct Lattice {
+    int64_t taps, stride, dilation, begin, end;
+} Lattice;
+
+typedef enum OperatorKind {
+    OPERATOR_CONV,
+    OPERATOR_CONV_TRANSPOSE,
+    OPERATOR_GEMM,
+    OPERATOR_MATMUL
+} OperatorKind;
+
+/* A linear operator with a constant weight. */
+typedef struct Operator {
+    OperatorKind kind;
+    const Node *node;
+    const Constant *weight; /* NULL: `uniform` at every tap, depthwise */
+    double uniform;
+    Residue uniform_exact;
+    bool rows_are_outputs; /* the first axis of the weight, else inputs are */
+    int64_t outputs, inputs, group;
+    int spatial;
+    Lattice axes[SPACE_MAX]; /* beyond `spatial` a single tap */
+    double alpha;            /* of Gemm */
+    const Constant *bias;    /* or NULL */
+    double beta;
+    int input_axis, output_axis; /* of the channels */
+} Operator;
+
+/* What decides, besides weights, whether two operators can be one. */
+typedef struct OperatorClass {
+    OperatorKind kind;
+    int spatial;
+    int64_t inputs, outputs;
+    int64_t stride[SPACE_MAX];
+    /* The slack r = end - last offset, from which alone the output size
+     * follows, or that size where it is known. */
+    int64_t extent[SPACE_MAX];
+    bool is_sized[SPACE_MAX];
+    double alpha;
+} OperatorClass;
+
+typedef enum PlaceKind {
+    PLACE_BASE,   /* a value that both graphs compute */
+    PLACE_MOVE,   /* a node that affine maps commute with, of another place */
+    PLACE_SLOT,   /* a place among zeros along one axis, as Concat puts it */
+    PLACE_JOIN,   /* several places one after the other along one axis */
+    PLACE_LINEAR, /* an operator of that class, of another place */
+    PLACE_OPAQUE  /* any other node, of sums */
+} PlaceKind;
+
+typedef struct Place {
+    PlaceKind kind;
+    int inner; /* the other place */
+    const Known *base;
+    const Node *node; /* of MOVE and OPAQUE */
+    Scope *scope;     /* that the node is in */
+    OperatorClass class;
+    int axis, output;
+    int64_t start, length; /* along the axis */
+    int *joined;
+    struct Sum **sums; /* of OPAQUE: for each input, NULL where constant */
+    int count;         /* of joined or sums */
+    /* By channel, what rounding of weights inside changes; or NULL. */
+    const double *bound;
+} Place;
+
+typedef struct Part {
+    int place;
+    const Operator *linear; /* NULL: the place itself */
+    Coefs in, out;
+    int64_t start, length; /* channels of the sum; length 0 is all */
+    int steps;             /* roundings that went into in and out */
+} Part;
+
+typedef struct Sum {
+    const Fact *fact;
+    int axis; /* along which the numbers lie; -1 while the same everywhere */
+    int64_t width; /* channels there, 1 while axis is -1 */
+    Part *parts;
+    int count;
+    /* NULL, or `width` numbers each: the bias, the sum of the magnitudes that
+     * went into it, and half an ulp of those that were stored. */
+    Coefs bias;
+    double *bias_size, *bias_slack;
+    int bias_sources, bias_steps;
+    DType bias_type; /* of the source, where there is one and it is not
+                        scaled */
+    Residue *value; /* by channel; NULL while axis is -1 */
+} Sum;
+
+/* A region while it is looked at. */
+typedef struct Region {
+    Arena *arena;
+    unsigned stamp;
+    Place *places;
+    int place_count;
+    size_t place_capacity;
+    uint64_t seed;
+    Pool *pool;
+    bool is_original; /* whose nodes are read now */
+    int square_roots;
+    unsigned facts; /* what was relied on: bits of FactKind */
+    const char *obstacle; /* what could not be looked through, or NULL */
+    struct Proof *proof;
+} Region;
+
+/* ORDER FactKind: the names in certificate.c. */
+typedef enum FactKind {
+    FACT_INFERENCE,   /* BatchNormalization uses stored statistics */
+    FACT_UNPADDED,    /* a shift goes into an operator without padding */
+    FACT_SHAPES,      /* summands have one shape: nothing is broadcast */
+    FACT_LATTICE,     /* offsets, strides and sizes agree */
+    FACT_GROUPS,      /* groups are filled up with zeros */
+    FACT_COMMUTES,    /* affine maps commute with what moves or averages */
+    FACT_ZERO_PADS,   /* an explicit padding is with zeros */
+    FACT_DIVISOR,     /* an average divides by one number everywhere */
+    FACT_POSITIVE,    /* scales are positive before Relu or MaxPool */
+    FACT_COMPUTED,    /* a constant subgraph's numbers are taken in double */
+    FACT_KINDS
+} FactKind;
+
+static inline void region_rely(Region *region, FactKind fact)
+{
+    region->facts |= 1u << fact;
+}
+
+/* True when two sums have one shape. */
+bool shapes_agree(const Region *region, const Sum *a, const Sum *b);
+/* Puts the numbers of a sum along an axis, where they were the same. */
+void sum_widen(Region *region, Sum *sum, int axis, int64_t width);
+/* The sum of a value of the region, which is made when the node is taken. */
+Sum *region_sum(Region *region, Known *known);
+/* Reads one node of the region, whose inputs are known. */
+void region_take(Region *region, Known *output);
+
+/* ---- coefs.c ---- */
+
+Coefs coefs_uniform(Arena *arena, double value);
+Coefs coefs_new(Arena *arena, int64_t size);
+Coefs coefs_of_constant(Arena *arena, const Constant *constant);
+Coefs coefs_multiply(Arena *arena, Coefs a, Coefs b);
+Coefs coefs_add(Arena *arena, Coefs a, Coefs b);
+Coefs coefs_slice(Coefs coefs, int64_t start, int64_t length);
+Coefs coefs_repeat(Arena *arena, Coefs coefs, int64_t times);
+bool coefs_agree(Coefs a, Coefs b, int64_t width);
+bool coefs_are_one(Coefs coefs, bool *negative);
+bool coefs_are_zero(Coefs coefs);
+bool coefs_are_positive(Coefs coefs);
+double coefs_real(Coefs coefs, int64_t channel, double none);
+Residue coefs_exact(Coefs coefs, int64_t channel, Residue none);
+
+/* Half a unit in the last place of a number of that type near the value. */
+double half_ulp(DType type, double value);
+
+/* ---- place.c ---- */
+
+int place_base(Region *region, Known *known);
+int place_slot(Region *region, int inner, int axis, int64_t start,
+               int64_t length);
+int place_join(Region *region, const int *joined, int count, int axis);
+/* What a node with one sum as input makes of a place. */
+int place_move(Region *region, Scope *scope, const Node *node, int inner);
+int place_linear(Region *region, const OperatorClass *class, int inner);
+int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
+                 int output);
+/* The axis of the node's output that `axis` of its input becomes as a whole;
+ * -1 when there is none. *repeat is by how much the channels are merged with
+ * what follows them. */
+int axis_forward(Scope *scope, const Node *node, int axis, int64_t *repeat);
+
+/* ---- linear.c ---- */
+
+/* False when the node is no linear operator with a constant weight. */
+bool operator_read(Region *region, Scope *scope, const Node *node,
+                   Operator *out);
+/* An average pool, or a maximum over one element, as an linear; false when
+ * its divisor is not the same everywhere. */
+bool operator_read_pool(Scope *scope, const Node *node, Operator *out);
+OperatorClass operator_class(const Operator *linear, const Fact *input);
+bool operator_is_padded(const Operator *linear);
+int64_t operator_taps(const Operator *linear);
+/* Offsets of a tap, by axis. */
+void operator_offsets(const Operator *linear, int64_t tap, int64_t *offsets);
+/* Elements of the weight in one row of its first axis. */
+int64_t operator_rows(const Operator *linear);
+int64_t operator_columns(const Operator *linear);
+
+/* y[o] += alpha * sum over c and t of W[o, c, t] * x[c, t]; and, where
+ * `shift` has numbers by c, out += alpha * sum W[o, c, t] * shift[c], with the
+ * magnitudes in `size`. */
+void operator_apply(Region *region, const Operator *linear, const Residue *x,
+                    Residue *y, Coefs shift, Coefs out, double *size);
+
+/* The number that a place has in a channel at an offset. */
+Residue place_value(const Region *region, int place, int64_t channel,
+                    const int64_t *offsets);
+
+#endif
