@@ -222,6 +222,12 @@ static const Constant *constant_of_fact(Scope *scope, const Fact *fact)
     return constant_of_tensor(scope, tensor);
 }
 
+/* CastLike reads only the type of its second input. */
+static bool reads_type(const Node *node, int slot)
+{
+    return node->op == OP_CastLike && slot == 1;
+}
+
 static bool node_is_constant(Scope *scope, const Node *node)
 {
     if (node->op == OP_OTHER || !exec_supports(node))
@@ -232,7 +238,8 @@ static bool node_is_constant(Scope *scope, const Node *node)
             return false;
     for (int i = 0; i < node->input_count; i++) {
         const Known *input = scope_known(scope, node->inputs[i]);
-        if (input && !input->constant)
+        if (input && !input->constant &&
+            (!reads_type(node, i) || input->fact.type == DT_UNDEFINED))
             return false;
     }
     for (int i = 0; i < node->output_count; i++) {
@@ -256,6 +263,11 @@ static int node_inputs(Scope *scope, Arena *scratch, const Node *node,
         if (!input)
             continue;
         const Constant *constant = input->constant;
+        if (reads_type(node, i)) {
+            inputs[i] = array_new(scratch, input->fact.type, 0, NULL,
+                                  PRECISION_F64);
+            continue;
+        }
         if (constant->tensor) {
             TRY(array_from_tensor(scratch, constant->tensor, PRECISION_F64,
                                   false, &inputs[i], err));
