@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -171,6 +172,20 @@ START_TEST(test_device_is_full)
 }
 END_TEST
 
+START_TEST(test_file_may_not_grow)
+{
+    struct rlimit old, small;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = old;
+    small.rlim_cur = 16 * 1024;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    REPFOLD("convert", cli_fixture(GOOD), "-o", "out.onnx", "--no-verify");
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+    cli_assert_trouble("io", "out.onnx: ");
+    ck_assert_int_eq(cli_count(), 0);
+}
+END_TEST
+
 static void copy_fixture(const char *name)
 {
     size_t size;
@@ -269,6 +284,7 @@ Suite *suite_cli_trouble(void)
     tcase_add_test(tc, test_output_is_a_folder);
     tcase_add_test(tc, test_output_folder_is_missing);
     tcase_add_test(tc, test_device_is_full);
+    tcase_add_test(tc, test_file_may_not_grow);
     tcase_add_test(tc, test_output_is_the_input);
     tcase_add_test(tc, test_report_over_the_input);
     tcase_add_test(tc, test_report_cannot_be_written);
