@@ -49,7 +49,8 @@ CONVERTER := main opt trouble format progress files common report_text \
     cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
 SUITES := err mem map half tensor shape op graph check infer dump \
-    affine kernel rule_inline rule_sum rule_forward fuzz rule_compose refusal \
+    affine kernel rule_inline rule_sum rule_forward fuzz rule_border \
+    rule_compose refusal \
     fixtures converge attention zoo weights \
     compare input segment judge interface \
     scan read read_node read_tensor read_damage write pack save \
@@ -62,7 +63,7 @@ FUZZ := gen affine conv regions token trap generate model bound cost shrink fuzz
 SECONDS ?= 60
 # What several suites share.
 SUPPORT := $(FUZZ:%=fuzz/%) \
-    cli proto models infer_case folding blocks net judging exec_case \
+    cli proto models infer_case folding blocks composing net judging exec_case \
     oracle/oracle \
     oracle/window oracle/linear oracle/elementwise oracle/norm oracle/move
 

@@ -1,0 +1,315 @@
+/* Borders that continue the convolution before them. */
+#include <math.h>
+#include <string.h>
+
+#include "composing.h"
+#include "suites.h"
+
+/* What a normalization gives for zero, computed in the graph. */
+static Value *border_of(Bench *b, const Node *bn)
+{
+    int64_t dims[4] = {1, -1, 1, 1};
+    double epsilon[1] = {(double)node_float(bn, "epsilon", 0)};
+    Value *spread = bench_binary(b, OP_Add, bn->inputs[4],
+                                 bench_numbers(b, 0, NULL, epsilon));
+    Value *scale = bench_binary(b, OP_Div, bn->inputs[1],
+                                bench_unary(b, OP_Sqrt, spread));
+    Value *shift = bench_binary(b, OP_Mul, bn->inputs[3], scale);
+    shift = bench_binary(b, OP_Sub, bn->inputs[2], shift);
+    return bench_binary(b, OP_Reshape, shift, bench_ints(b, 4, dims));
+}
+
+static Value *bench_expand(Bench *b, Value *x, int64_t height, int64_t width)
+{
+    int64_t dims[4] = {1, x->fact.dims[1], height, width};
+    return bench_binary(b, OP_Expand, x, bench_ints(b, 4, dims));
+}
+
+/* One above, two on the left. */
+static Value *bordered(Bench *b, Value *x, Value *border)
+{
+    int64_t height = x->fact.dims[2], width = x->fact.dims[3];
+    Value *rows[2] = {bench_expand(b, border, 1, width), x};
+    Value *y = bench_concat(b, rows, 2, 2);
+    Value *columns[2] = {bench_expand(b, border, height + 1, 2), y};
+    return bench_concat(b, columns, 2, 3);
+}
+
+static void build_border(Bench *b)
+{
+    Value *y = conv_bn(b, bench_image(b, 4, 8),
+                       (ConvShape){.out = 4, .stride = 2, .bias = true});
+    Node *bn = y->producer, *conv = bn->inputs[0]->producer;
+    /* A bias moves what is given for zero, so none. */
+    conv->input_count = 2;
+    y = bordered(b, y, border_of(b, bn));
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2, .group = 2,
+                                                 .bias = true}));
+}
+
+/* C1 first, then the border. */
+static void check_border(Build *build, const rp_fold_options *options)
+{
+    Folded folded = fold_model(build, options);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    ck_assert_uint_eq(folded.report.fold_count, 2);
+    ck_assert_str_eq(folded.report.folds[1].rules, "C13");
+    ck_assert_uint_eq(folded.after->graph->node_count, 1);
+    folded_free(&folded);
+    folded = fold_exactly_with(build, options);
+    ck_assert_uint_eq(folded.report.fold_count, 2);
+    folded_free(&folded);
+}
+
+START_TEST(a_border_of_what_zero_gives_becomes_padding)
+{
+    rp_fold_options options = {.allow_cost = 1};
+    check_border(build_border, &options);
+    Folded folded = fold_model(build_border, &options);
+    const int64_t *pads = ints_of(only_node(&folded, OP_Conv), "pads");
+    ck_assert_int_eq(pads[0], 2);
+    ck_assert_int_eq(pads[1], 4);
+    ck_assert_int_eq(pads[2], 0);
+    ck_assert_int_eq(pads[3], 0);
+    folded_free(&folded);
+}
+END_TEST
+
+/* As torch writes it: Pad, then the border is overwritten. */
+static void build_scattered(Bench *b)
+{
+    int64_t dims[3] = {1, 2, 3}, pads[6] = {0, 0, 1, 0, 0, 1};
+    Value *x = bench_input(b, 3, dims);
+    Value *y = bench_conv(b, x, (ConvShape){.bias = true});
+    Value *bias = y->producer->inputs[2];
+    y = bench_binary(b, OP_Pad, y, bench_ints(b, 6, pads));
+    /* y[0, c, 0] and y[0, c, 4] for both channels */
+    int64_t places[12] = {0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 1, 4};
+    int64_t four[2] = {4, 3};
+    void *data;
+    Tensor *tensor = tensor_alloc(b->arena, DT_INT64, 2, four, &data);
+    memcpy(data, places, sizeof places);
+    Value *where = graph_add_initializer(b->graph, "places", tensor);
+    int64_t two[2] = {2, 1}, wide[2] = {2, 2}, flat[1] = {4};
+    Value *update = bench_binary(b, OP_Reshape, bias, bench_ints(b, 2, two));
+    update = bench_binary(b, OP_Expand, update, bench_ints(b, 2, wide));
+    update = bench_binary(b, OP_Reshape, update, bench_ints(b, 1, flat));
+    Value *inputs[3] = {y, where, update};
+    y = bench_node(b, OP_ScatterND, inputs, 3);
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 3, .bias = true}));
+}
+
+START_TEST(a_border_may_be_scattered_over_padding)
+{
+    check_composes(build_scattered, NULL, "C13", 1, 1);
+}
+END_TEST
+
+static Value *bench_pool(Bench *b, Value *x, int64_t kernel)
+{
+    int64_t taps[2] = {kernel, kernel};
+    Value *y = graph_fresh_value(b->graph, "pool");
+    Node *node = node_new(b->graph, OP_AveragePool, "pool", &x, 1, &y, 1);
+    node_set_ints(node, "kernel_shape", taps, 2);
+    graph_add_node(b->graph, node);
+    Err err = {0};
+    ck_assert_int_eq(graph_infer(b->graph, &err), 0);
+    return y;
+}
+
+static Value *bordered_pool(Bench *b, Value *x)
+{
+    int64_t dims[4] = {1, 4, 1, 1};
+    Value *y = bench_conv(b, x, (ConvShape){.bias = true});
+    Value *bias = y->producer->inputs[2];
+    y = bordered(b, y, bench_binary(b, OP_Reshape, bias,
+                                    bench_ints(b, 4, dims)));
+    return bench_pool(b, y, 2);
+}
+
+/* The branch of DBB that averages, beside one that is padded as much. */
+static void build_pool_in_sum(Bench *b)
+{
+    int64_t pads[4] = {1, 2, 0, 0};
+    Value *x = bench_image(b, 4, 8);
+    Value *side = graph_fresh_value(b->graph, "side");
+    Value *inputs[2] = {x, bench_constant(b, 4, (int64_t[4]){4, 4, 2, 2})};
+    Node *node = node_new(b->graph, OP_Conv, "side", inputs, 2, &side, 1);
+    node_set_ints(node, "pads", pads, 4);
+    graph_add_node(b->graph, node);
+    Value *pooled = bench_batchnorm(b, bordered_pool(b, x), 4);
+    bench_output(b, bench_binary(b, OP_Add, side, pooled));
+}
+
+static void build_pool_alone(Bench *b)
+{
+    bench_output(b, bordered_pool(b, bench_image(b, 4, 8)));
+}
+
+START_TEST(an_average_behind_a_border_joins_a_sum)
+{
+    check_composes(build_pool_in_sum, NULL, "C1,C6,C13", 1, 1);
+}
+END_TEST
+
+START_TEST(an_average_behind_a_border_alone_is_cheaper_as_it_is)
+{
+    rp_fold_options allow = {.allow_cost = 1};
+    check_stays(build_pool_alone, NULL, "cost", "MACs 14 to 64");
+    check_composes(build_pool_alone, &allow, "C13", 1, 1);
+}
+END_TEST
+
+/* The same border, but as an exporter that folds constants stores it. */
+static void build_rounded_border(Bench *b)
+{
+    int64_t dims[4] = {1, 4, 1, 1};
+    double gives[4];
+    Value *y = conv_bn(b, bench_image(b, 4, 8), (ConvShape){.out = 4});
+    const Node *bn = y->producer;
+    for (int c = 0; c < 4; c++) {
+        double p[4];
+        for (int i = 0; i < 4; i++)
+            p[i] = (double)((const float *)bn->inputs[1 + i]->tensor->data)[c];
+        double epsilon = (double)node_float(bn, "epsilon", 0);
+        gives[c] = p[1] - p[2] * p[0] / sqrt(p[3] + epsilon);
+    }
+    y = bordered(b, y, bench_numbers(b, 4, dims, gives));
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2}));
+}
+
+/* The refusal that the last convolution of a built border gets. */
+static void check_border_stays(Build *build, const rp_fold_options *options,
+                               const char *reason, const char *fact)
+{
+    Folded folded = fold_model(build, options);
+    const rp_refusal *given = NULL;
+    for (size_t i = 0; i < folded.report.refusal_count; i++)
+        if (strcmp(folded.report.refusals[i].op, "Conv") == 0)
+            given = &folded.report.refusals[i];
+    ck_assert_ptr_nonnull(given);
+    ck_assert_str_eq(given->reason, reason);
+    ck_assert_msg(strstr(given->fact, fact) != NULL, "%s", given->fact);
+    for (size_t i = 0; i < folded.report.fold_count; i++)
+        ck_assert_ptr_null(strstr(folded.report.folds[i].rules, "C13"));
+    folded_free(&folded);
+}
+
+START_TEST(a_rounded_border_is_refused_and_says_so)
+{
+    check_border_stays(build_rounded_border, NULL, "border",
+                       "as rounded by the exporter");
+}
+END_TEST
+
+static void build_other_border(Bench *b)
+{
+    int64_t dims[4] = {1, 4, 1, 1};
+    Value *y = bench_conv(b, bench_image(b, 4, 8), (ConvShape){.bias = true});
+    y = bordered(b, y, bench_constant(b, 4, dims));
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2}));
+}
+
+/* The border of a convolution's bias, of which one number is another. */
+static void build_varying_border(Bench *b)
+{
+    int64_t dims[4] = {1, 4, 8, 1};
+    Value *y = bench_conv(b, bench_image(b, 4, 8), (ConvShape){.bias = true});
+    Value *parts[2] = {bench_constant(b, 4, dims), y};
+    y = bench_concat(b, parts, 2, 3);
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2}));
+}
+
+/* A convolution without bias gives zero for zero. */
+static Value *zero_border(Bench *b, Value *y)
+{
+    double zeros[4] = {0, 0, 0, 0};
+    int64_t dims[4] = {1, 4, 1, 1};
+    return bordered(b, y, bench_numbers(b, 4, dims, zeros));
+}
+
+static void build_border_then_padded(Bench *b)
+{
+    double ones[4] = {1, 1, 1, 1};
+    int64_t dims[4] = {1, 4, 1, 1};
+    Value *y = bench_conv(b, bench_image(b, 4, 8), (ConvShape){.bias = true});
+    Value *bias = y->producer->inputs[2];
+    for (int c = 0; c < 4; c++)
+        ((float *)bias->tensor->data)[c] = 1;
+    y = bordered(b, y, bench_numbers(b, 4, dims, ones));
+    bench_output(b, bench_conv(b, y, SAME(3)));
+}
+
+static void build_border_read_twice(Bench *b)
+{
+    Value *y = bench_conv(b, bench_image(b, 4, 8), (ConvShape){0});
+    bench_output(b, bench_unary(b, OP_Relu, y));
+    y = zero_border(b, y);
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2}));
+}
+
+static void build_border_is_costly(Bench *b)
+{
+    Value *y = bench_conv(b, bench_image(b, 16, 8), (ConvShape){.out = 4});
+    y = zero_border(b, y);
+    bench_output(b, bench_conv(b, y, (ConvShape){.out = 4, .kernel = 2}));
+}
+
+START_TEST(other_borders_stay)
+{
+    static const struct {
+        Build *build;
+        const char *reason, *fact;
+    } rows[] = {
+        {build_other_border, "border", "in channel 0"},
+        {build_varying_border, "border", "joined"},
+        {build_border_then_padded, "pad-shift", "after a bias"},
+        {build_border_read_twice, "multi-use", "joined"},
+        {build_border_is_costly, "cost", "MACs"},
+    };
+    check_border_stays(rows[_i].build, NULL, rows[_i].reason, rows[_i].fact);
+}
+END_TEST
+
+START_TEST(a_border_can_be_left_by_option)
+{
+    rp_fold_options options = {.skip = "C13", .allow_cost = 1};
+    check_border_stays(build_border, &options, "disabled", "");
+}
+END_TEST
+
+/* What lies inside must be the same in the same places: not mirrored. */
+static void build_mirrored(Bench *b)
+{
+    int64_t last[1] = {-1}, end[1] = {-100}, axis[1] = {3}, step[1] = {-1};
+    Value *y = bench_conv(b, bench_image(b, 4, 8), (ConvShape){0});
+    Value *inputs[5] = {y, bench_ints(b, 1, last), bench_ints(b, 1, end),
+                        bench_ints(b, 1, axis), bench_ints(b, 1, step)};
+    y = zero_border(b, bench_node(b, OP_Slice, inputs, 5));
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2}));
+}
+
+START_TEST(a_mirror_is_no_border)
+{
+    Folded folded = fold_model(build_mirrored, NULL);
+    ck_assert_uint_eq(folded.report.fold_count, 0);
+    folded_free(&folded);
+}
+END_TEST
+
+Suite *suite_rule_border(void)
+{
+    Suite *suite = suite_create("rule_border");
+    TCase *tcase = tcase_create("rule_border");
+    tcase_add_test(tcase, a_border_of_what_zero_gives_becomes_padding);
+    tcase_add_test(tcase, a_border_may_be_scattered_over_padding);
+    tcase_add_test(tcase, an_average_behind_a_border_joins_a_sum);
+    tcase_add_test(tcase,
+                   an_average_behind_a_border_alone_is_cheaper_as_it_is);
+    tcase_add_test(tcase, a_rounded_border_is_refused_and_says_so);
+    tcase_add_loop_test(tcase, other_borders_stay, 0, 5);
+    tcase_add_test(tcase, a_border_can_be_left_by_option);
+    tcase_add_test(tcase, a_mirror_is_no_border);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
