@@ -12,8 +12,8 @@ static Value *border_of(Bench *b, const Node *bn)
     double epsilon[1] = {(double)node_float(bn, "epsilon", 0)};
     Value *spread = bench_binary(b, OP_Add, bn->inputs[4],
                                  bench_numbers(b, 0, NULL, epsilon));
-    Value *scale = bench_binary(b, OP_Div, bn->inputs[1],
-                                bench_unary(b, OP_Sqrt, spread));
+    Value *scale =
+        bench_binary(b, OP_Div, bn->inputs[1], bench_unary(b, OP_Sqrt, spread));
     Value *shift = bench_binary(b, OP_Mul, bn->inputs[3], scale);
     shift = bench_binary(b, OP_Sub, bn->inputs[2], shift);
     return bench_binary(b, OP_Reshape, shift, bench_ints(b, 4, dims));
@@ -43,8 +43,9 @@ static void build_border(Bench *b)
     /* A bias moves what is given for zero, so none. */
     conv->input_count = 2;
     y = bordered(b, y, border_of(b, bn));
-    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2, .group = 2,
-                                                 .bias = true}));
+    bench_output(
+        b,
+        bench_conv(b, y, (ConvShape){.kernel = 2, .group = 2, .bias = true}));
 }
 
 /* C1 first, then the border. */
@@ -122,8 +123,8 @@ static Value *bordered_pool(Bench *b, Value *x)
     int64_t dims[4] = {1, 4, 1, 1};
     Value *y = bench_conv(b, x, (ConvShape){.bias = true});
     Value *bias = y->producer->inputs[2];
-    y = bordered(b, y, bench_binary(b, OP_Reshape, bias,
-                                    bench_ints(b, 4, dims)));
+    y = bordered(b, y,
+                 bench_binary(b, OP_Reshape, bias, bench_ints(b, 4, dims)));
     return bench_pool(b, y, 2);
 }
 
@@ -304,8 +305,7 @@ Suite *suite_rule_border(void)
     tcase_add_test(tcase, a_border_of_what_zero_gives_becomes_padding);
     tcase_add_test(tcase, a_border_may_be_scattered_over_padding);
     tcase_add_test(tcase, an_average_behind_a_border_joins_a_sum);
-    tcase_add_test(tcase,
-                   an_average_behind_a_border_alone_is_cheaper_as_it_is);
+    tcase_add_test(tcase, an_average_behind_a_border_alone_is_cheaper_as_it_is);
     tcase_add_test(tcase, a_rounded_border_is_refused_and_says_so);
     tcase_add_loop_test(tcase, other_borders_stay, 0, 5);
     tcase_add_test(tcase, a_border_can_be_left_by_option);

@@ -35,12 +35,18 @@ END_TEST
 static void build_strides(Bench *b)
 {
     Value *y = bench_conv(b, bench_image(b, 2, 23),
-                          (ConvShape){.out = 4, .kernel = 3, .pad = 1,
-                                      .dilation = 2, .stride = 2,
+                          (ConvShape){.out = 4,
+                                      .kernel = 3,
+                                      .pad = 1,
+                                      .dilation = 2,
+                                      .stride = 2,
                                       .bias = true});
-    bench_output(b, bench_conv(b, y, (ConvShape){.out = 2, .kernel = 3,
-                                                 .dilation = 3, .stride = 3,
-                                                 .bias = true}));
+    bench_output(b, bench_conv(b, y,
+                               (ConvShape){.out = 2,
+                                           .kernel = 3,
+                                           .dilation = 3,
+                                           .stride = 3,
+                                           .bias = true}));
 }
 
 START_TEST(strides_multiply_and_offsets_add)
@@ -60,8 +66,8 @@ static void build_groups(Bench *b)
 {
     Value *y = bench_conv(b, bench_image(b, 12, 6),
                           (ConvShape){.out = 12, .group = 6, .bias = true});
-    bench_output(b, bench_conv(b, y, (ConvShape){.out = 8, .kernel = 2,
-                                                 .group = 4}));
+    bench_output(
+        b, bench_conv(b, y, (ConvShape){.out = 8, .kernel = 2, .group = 4}));
 }
 
 START_TEST(groups_become_the_coarser_that_both_nest_in)
@@ -75,10 +81,10 @@ END_TEST
 
 static void build_padded_second(Bench *b)
 {
-    Value *y = bench_conv(b, bench_image(b, 4, 9),
-                          (ConvShape){.stride = 2, .out = 4});
-    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 3, .pad = 1,
-                                                 .bias = true}));
+    Value *y =
+        bench_conv(b, bench_image(b, 4, 9), (ConvShape){.stride = 2, .out = 4});
+    bench_output(
+        b, bench_conv(b, y, (ConvShape){.kernel = 3, .pad = 1, .bias = true}));
 }
 
 START_TEST(padding_may_follow_a_pointwise_kernel_without_bias)
@@ -141,8 +147,8 @@ static void build_before_transposed(Bench *b)
 static void build_after_transposed(Bench *b)
 {
     Value *y = bench_transposed(b, bench_image(b, 4, 5), 6, 2);
-    bench_output(b, bench_conv(b, y, (ConvShape){.out = 4, .group = 2,
-                                                 .bias = true}));
+    bench_output(
+        b, bench_conv(b, y, (ConvShape){.out = 4, .group = 2, .bias = true}));
 }
 
 START_TEST(transposed_convolutions_take_pointwise_ones)
@@ -183,8 +189,8 @@ static void build_matmuls(Bench *b)
     Value *y = bench_input(b, 3, dims);
     y = bench_binary(b, OP_MatMul, y, bench_constant(b, 2, first));
     y = bench_binary(b, OP_Add, bench_constant(b, 1, six), y);
-    bench_output(b, bench_binary(b, OP_MatMul, y,
-                                 bench_constant(b, 2, second)));
+    bench_output(b,
+                 bench_binary(b, OP_MatMul, y, bench_constant(b, 2, second)));
 }
 
 static void build_matmul_gemm(Bench *b)
@@ -453,8 +459,8 @@ static void join_two(Bench *b, ConvShape first, ConvShape second)
 static void build_joined(Bench *b)
 {
     join_two(b, (ConvShape){.out = 3, .kernel = 3, .pad = 1, .stride = 2},
-             (ConvShape){.out = 5, .kernel = 3, .pad = 1, .stride = 2,
-                         .bias = true});
+             (ConvShape){
+                 .out = 5, .kernel = 3, .pad = 1, .stride = 2, .bias = true});
 }
 
 START_TEST(joined_convolutions_are_one)
@@ -504,9 +510,8 @@ Suite *suite_rule_compose(void)
     tcase_add_test(tcase, transposed_convolutions_take_pointwise_ones);
     tcase_add_test(tcase, matrices_multiply);
     tcase_add_test(tcase, a_chain_becomes_one);
-    tcase_add_loop_test(tcase,
-                        compositions_that_are_not_exact_or_not_cheap_stay, 0,
-                        7);
+    tcase_add_loop_test(
+        tcase, compositions_that_are_not_exact_or_not_cheap_stay, 0, 7);
     tcase_add_test(tcase, what_regrouping_would_blow_up_is_refused);
     tcase_add_test(tcase, who_reads_the_shape_between_keeps_both);
     tcase_add_test(tcase, a_transposed_operand_is_no_row);

@@ -117,8 +117,7 @@ Reason border_obstacle(const Border *border, const Value *value,
     Reason reason = readers_obstacle(border, border->inside, NULL);
     for (int i = 0; !reason && i < border->count; i++) {
         const Value *made = border->nodes[i]->outputs[0];
-        reason = readers_obstacle(border, made,
-                                  made == value ? reader : NULL);
+        reason = readers_obstacle(border, made, made == value ? reader : NULL);
     }
     return reason;
 }
@@ -156,10 +155,9 @@ static Array *border_run(Fold *fold, const Border *border, const Value *value,
         if (node->input_count > BORDER_NODES_MAX || node->output_count != 1)
             return NULL;
         for (int k = 0; k < node->input_count; k++) {
-            inputs[k] = node->inputs[k]
-                            ? input_array(fold, border, inside, made,
-                                          node->inputs[k])
-                            : NULL;
+            inputs[k] = node->inputs[k] ? input_array(fold, border, inside,
+                                                      made, node->inputs[k])
+                                        : NULL;
             if (node->inputs[k] && !inputs[k])
                 return NULL;
         }
@@ -178,8 +176,8 @@ static Array *tagged(Fold *fold, const Fact *fact, double start, double sign)
     int64_t dims[RANK_MAX];
     for (int i = 0; i < fact->rank; i++)
         dim_is_known(fold->model->symbols, fact->dims[i], &dims[i]);
-    Array *array = array_new(fold->scratch, fact->type, fact->rank, dims,
-                             PRECISION_F64);
+    Array *array =
+        array_new(fold->scratch, fact->type, fact->rank, dims, PRECISION_F64);
     for (int64_t i = 0; i < array->count; i++)
         ((double *)array->data)[i] = start + sign * (double)i;
     return array;
@@ -282,8 +280,8 @@ static Reason border_evaluate(Fold *fold, const Value *value, Border *border)
     double *around = arena_array(fold->arena, channels, sizeof *around);
     bool *known = arena_array(fold->scratch, channels, sizeof *known);
     for (int run = 0; run < 2; run++) {
-        Reason reason = whole_check(inside[run], whole[run], border, around,
-                                    known);
+        Reason reason =
+            whole_check(inside[run], whole[run], border, around, known);
         if (reason)
             return reason;
     }

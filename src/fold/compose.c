@@ -58,11 +58,10 @@ static Reason border_obstacle(Fold *fold, const Linear *first,
         if (!axis->begin && !axis->end)
             continue;
         if (shifts || before->taps != 1 || before->begin || before->end) {
-            *fact = arena_printf(fold->arena, "pads %lld,%lld on axis %d %s",
-                                 (long long)axis->begin, (long long)axis->end,
-                                 2 + i,
-                                 shifts ? "after a bias"
-                                        : "after a kernel that reaches there");
+            *fact = arena_printf(
+                fold->arena, "pads %lld,%lld on axis %d %s",
+                (long long)axis->begin, (long long)axis->end, 2 + i,
+                shifts ? "after a bias" : "after a kernel that reaches there");
             return REASON_PAD_SHIFT;
         }
     }
@@ -116,16 +115,15 @@ static bool axis_compose(const Axis *first, const Axis *second, Axis *out,
         parts[i] = *first;
         parts[i].stride = first->stride * second->stride;
         parts[i].begin = first->begin - shift;
-        parts[i].end = slack + first->dilation * (first->taps - 1) -
-                       parts[i].begin;
+        parts[i].end =
+            slack + first->dilation * (first->taps - 1) - parts[i].begin;
         list[i] = &parts[i];
     }
     if (!axis_union(list, 3, out))
         return false;
     axis_place(&parts[0], out, &meeting->offset, &meeting->step1);
-    meeting->step2 = second->taps > 1 ? first->stride * second->dilation /
-                                            out->dilation
-                                      : 0;
+    meeting->step2 =
+        second->taps > 1 ? first->stride * second->dilation / out->dilation : 0;
     return true;
 }
 
@@ -151,16 +149,15 @@ static int64_t *tap_places(Fold *fold, const Linear *linear,
 {
     const Axis *axes = linear->axes, *all = whole->axes;
     int64_t count = axes[0].taps * axes[1].taps * axes[2].taps;
-    int64_t *places =
-        arena_array(fold->scratch, (size_t)count, sizeof *places);
+    int64_t *places = arena_array(fold->scratch, (size_t)count, sizeof *places);
     for (int64_t t = 0; t < count; t++) {
         int64_t index[AXES_MAX] = {t / axes[2].taps / axes[1].taps,
                                    t / axes[2].taps % axes[1].taps,
                                    t % axes[2].taps};
         for (int i = 0; i < AXES_MAX; i++) {
-            int64_t at = is_first ? meetings[i].offset +
-                                        meetings[i].step1 * index[i]
-                                  : meetings[i].step2 * index[i];
+            int64_t at = is_first
+                             ? meetings[i].offset + meetings[i].step1 * index[i]
+                             : meetings[i].step2 * index[i];
             places[t] = places[t] * all[i].taps + at;
         }
     }
@@ -180,8 +177,7 @@ static Dense dense_shape(const Kernel *kernel)
 {
     Dense dense = {.outs = kernel->out_channels / kernel->group,
                    .ins = kernel->in_channels / kernel->group,
-                   .taps = kernel->taps[0] * kernel->taps[1] *
-                           kernel->taps[2]};
+                   .taps = kernel->taps[0] * kernel->taps[1] * kernel->taps[2]};
     bool out_first = kernel->layout == LAYOUT_OUT_IN;
     dense.by_block = dense.outs * dense.ins * dense.taps;
     dense.by_out = out_first ? dense.ins * dense.taps : dense.taps;
@@ -224,8 +220,8 @@ static void dense_multiply(const Dense *first, const int64_t *place1,
             for (int64_t m = 0; m < first->outs; m++) {
                 const double *w2 = second->at + b * second->by_block +
                                    o * second->by_out + m * second->by_in;
-                const double *w1 = first->at + b * first->by_block +
-                                   m * first->by_out;
+                const double *w1 =
+                    first->at + b * first->by_block + m * first->by_out;
                 double *w = out->at + b * out->by_block + o * out->by_out;
                 for (int64_t c = 0; c < out->ins; c++)
                     cell_add(w1 + c * first->by_in, place1, first->taps, w2,
@@ -270,8 +266,8 @@ static const Kernel *kernel_compose(Fold *fold, const Linear *first,
     double factor = outside_factor(first, second, like);
     for (int64_t i = 0; factor != 1 && i < count; i++)
         out.at[i] *= factor;
-    Tensor *tensor = tensor_from_doubles(fold->arena, like->type, 1, &count,
-                                         out.at);
+    Tensor *tensor =
+        tensor_from_doubles(fold->arena, like->type, 1, &count, out.at);
     return kernel_from_tensor(fold->arena, tensor, frame->layout,
                               frame->out_channels, frame->in_channels, group,
                               frame->taps);
@@ -300,8 +296,7 @@ static double positions(const Fold *fold, const Linear *linear)
     for (int i = 0; i < linear->spatial; i++) {
         int64_t size;
         if (value->fact.rank < 3 + i ||
-            !dim_is_known(fold->model->symbols, value->fact.dims[2 + i],
-                          &size))
+            !dim_is_known(fold->model->symbols, value->fact.dims[2 + i], &size))
             return 0;
         count *= (double)size;
     }
@@ -317,9 +312,8 @@ static double parameters(const Linear *linear)
         if (value && value->tensor && value->use_count == 1)
             count += (double)value->tensor->count;
     }
-    return linear->kind == LINEAR_MATMUL
-               ? count + (double)linear->bias.size
-               : count;
+    return linear->kind == LINEAR_MATMUL ? count + (double)linear->bias.size
+                                         : count;
 }
 
 static Reason cost_obstacle(Fold *fold, const Linear *first,
@@ -329,10 +323,10 @@ static Reason cost_obstacle(Fold *fold, const Linear *first,
     double one = positions(fold, first), two = positions(fold, second);
     if (one == 0 || two == 0)
         one = two = 1;
-    double all = out->like.node == first->node &&
-                         first->kind == LINEAR_CONV_TRANSPOSE
-                     ? one
-                     : two;
+    double all =
+        out->like.node == first->node && first->kind == LINEAR_CONV_TRANSPOSE
+            ? one
+            : two;
     out->macs_before =
         (linear_macs(first) * one + linear_macs(second) * two) / all;
     out->macs_after = (double)kernel_elements(frame);
@@ -340,9 +334,9 @@ static Reason cost_obstacle(Fold *fold, const Linear *first,
     double after = out->macs_after + (double)out->bias.size;
     if (out->macs_after <= out->macs_before && after <= before)
         return REASON_NONE;
-    *fact = arena_printf(fold->arena,
-                         "MACs %.0f to %.0f, parameters %.0f to %.0f",
-                         out->macs_before, out->macs_after, before, after);
+    *fact =
+        arena_printf(fold->arena, "MACs %.0f to %.0f, parameters %.0f to %.0f",
+                     out->macs_before, out->macs_after, before, after);
     return REASON_COST;
 }
 
@@ -350,8 +344,8 @@ static Reason cost_obstacle(Fold *fold, const Linear *first,
  * overflows. */
 static double dense_count(const Kernel *kernel, int64_t group)
 {
-    double count = (double)kernel->out_channels *
-                   (double)(kernel->in_channels / group);
+    double count =
+        (double)kernel->out_channels * (double)(kernel->in_channels / group);
     for (int i = 0; i < AXES_MAX; i++)
         count *= (double)kernel->taps[i];
     return count;
@@ -397,8 +391,8 @@ Reason compose(Fold *fold, const Linear *first, const Linear *second,
     reason = cost_obstacle(fold, first, second, &frame, out, fact);
     if (reason && !at_any_cost)
         return reason;
-    out->kernel = kernel_compose(fold, first, second, &out->like, &frame,
-                                 meetings);
+    out->kernel =
+        kernel_compose(fold, first, second, &out->like, &frame, meetings);
     reason = kernel_obstacle(out->kernel, out->like.type);
     return reason ? reason : vec_obstacle(out->bias, out->like.type);
 }

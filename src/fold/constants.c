@@ -35,8 +35,7 @@ Tensor *tensor_from_doubles(Arena *arena, DType type, int rank,
 
 static Tensor *doubles_tensor(Arena *arena, const Array *array)
 {
-    double *values =
-        arena_array(arena, (size_t)array->count, sizeof *values);
+    double *values = arena_array(arena, (size_t)array->count, sizeof *values);
     memcpy(values, array->data, (size_t)array->count * sizeof *values);
     return tensor_from_doubles(arena, array->type, array->rank, array->dims,
                                values);
@@ -48,13 +47,13 @@ static void mark_wanted(const Graph *graph, bool *wanted)
 {
     for (size_t i = graph->node_count; i-- > 0;) {
         const Node *node = graph->nodes[i];
-        bool parameters =
-            node->op == OP_Conv || node->op == OP_ConvTranspose ||
-            node->op == OP_BatchNormalization || node->op == OP_Gemm ||
-            node->op == OP_MatMul || node->op == OP_Mul || node->op == OP_Add ||
-            node->op == OP_Sub || node->op == OP_Div || node->op == OP_Pad ||
-            node->op == OP_Dropout || node->op == OP_If ||
-            node->op == OP_AveragePool;
+        bool parameters = node->op == OP_Conv || node->op == OP_ConvTranspose ||
+                          node->op == OP_BatchNormalization ||
+                          node->op == OP_Gemm || node->op == OP_MatMul ||
+                          node->op == OP_Mul || node->op == OP_Add ||
+                          node->op == OP_Sub || node->op == OP_Div ||
+                          node->op == OP_Pad || node->op == OP_Dropout ||
+                          node->op == OP_If || node->op == OP_AveragePool;
         for (int k = 0; (parameters || wanted[i]) && k < node->input_count;
              k++) {
             const Node *producer =

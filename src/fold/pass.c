@@ -15,12 +15,8 @@ static const struct {
     const char *name;
     int (*run)(Fold *fold, Err *err);
 } passes[] = {
-    {"inline", rule_inline},
-    {"sum", rule_sum},
-    {"border", rule_border},
-    {"forward", rule_forward},
-    {"norm", rule_norm},
-    {"stack", rule_stack},
+    {"inline", rule_inline},   {"sum", rule_sum},   {"border", rule_border},
+    {"forward", rule_forward}, {"norm", rule_norm}, {"stack", rule_stack},
     {"compose", rule_compose},
 };
 

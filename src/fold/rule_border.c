@@ -21,12 +21,10 @@ static Reason border_differs(Fold *fold, const Border *border, Vec bias,
         double apart = fabs(is - should), size = fmax(fabs(is), fabs(should));
         if (apart <= 1e-12 * size)
             continue;
-        *fact = arena_printf(fold->arena,
-                             "in channel %lld %.9g where the bias is %.9g%s",
-                             (long long)c, is, should,
-                             apart <= 1e-6 * size
-                                 ? ", as rounded by the exporter"
-                                 : "");
+        *fact = arena_printf(
+            fold->arena, "in channel %lld %.9g where the bias is %.9g%s",
+            (long long)c, is, should,
+            apart <= 1e-6 * size ? ", as rounded by the exporter" : "");
         return REASON_BORDER;
     }
     return REASON_NONE;
@@ -126,8 +124,8 @@ bool pool_see_through(Fold *fold, Linear *pool)
     pool->bias = made.bias;
     pool->is_virtual = true;
     pool->border_count = border.count + 1;
-    pool->border = arena_array(fold->scratch, (size_t)pool->border_count,
-                               sizeof(Node *));
+    pool->border =
+        arena_array(fold->scratch, (size_t)pool->border_count, sizeof(Node *));
     for (int i = 0; i < border.count; i++)
         pool->border[i] = border.nodes[i];
     pool->border[border.count] = first.node;

@@ -36,8 +36,8 @@ static Reason norm_read(Fold *fold, const Node *node, Sight *sight,
 /* The same normalization with ones for a scale and without bias. */
 static Value *norm_emit(Fold *fold, Node *node, int64_t size, Emission *all)
 {
-    Value **outputs = arena_array(fold->scratch, (size_t)node->output_count,
-                                  sizeof *outputs);
+    Value **outputs =
+        arena_array(fold->scratch, (size_t)node->output_count, sizeof *outputs);
     for (int i = 0; i < node->output_count; i++)
         outputs[i] = node->outputs[i];
     outputs[0] = emission_value(fold, node->outputs[0]);

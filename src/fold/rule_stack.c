@@ -130,8 +130,7 @@ static void stack_apply(Fold *fold, Node *concat, const Linear *members)
     Kernel *kernel = kernels_join(fold, members, count);
     Vec bias = biases_join(fold, members, count, kernel->out_channels);
     Emission emission = {.place = concat};
-    emit_linear(fold, &emission, &members[0], kernel, bias,
-                concat->outputs[0]);
+    emit_linear(fold, &emission, &members[0], kernel, bias, concat->outputs[0]);
     fold_record(fold, &emission, RULE_BIT(RULE_C19), consumed,
                 (size_t)count + 1, macs, macs);
     emission_place(fold, &emission);

@@ -47,7 +47,7 @@ typedef enum Rule {
 typedef unsigned RuleSet;
 #define RULE_BIT(rule) (1u << (rule))
 /* Exact, but nothing that training left behind: only on demand. */
-#define RULES_ON_DEMAND \
+#define RULES_ON_DEMAND                                                        \
     (RULE_BIT(RULE_C12) | RULE_BIT(RULE_C16) | RULE_BIT(RULE_C19))
 
 const char *rule_name(Rule rule);
