@@ -358,6 +358,69 @@ START_TEST(what_cannot_merge_stays_whole)
 }
 END_TEST
 
+/* Over three tensors nothing merges, and every convolution keeps its place. */
+static void build_three_bases(Bench *b)
+{
+    Value *x = bench_image(b, 4, 6), *relu = bench_unary(b, OP_Relu, x);
+    Value *branches[3] = {conv_bn(b, x, SAME(3)), conv_bn(b, relu, SAME(3)),
+                          conv_bn(b, bench_unary(b, OP_Abs, x), SAME(1))};
+    Value *sum = bench_node(b, OP_Sum, branches, 3);
+    bench_output(b, bench_unary(b, OP_Neg, sum));
+}
+
+START_TEST(a_factor_goes_into_branches_that_do_not_merge)
+{
+    check_folds(build_three_bases, 3, 4);
+}
+END_TEST
+
+/* A convolution of a constant is a constant, and no operator to fold into. */
+static void build_constant_data(Bench *b)
+{
+    int64_t dims[4] = {1, 4, 6, 6};
+    Value *x = bench_image(b, 4, 6);
+    Value *y = bench_conv(b, bench_constant(b, 4, dims), SAME(3));
+    bench_output(b, bench_binary(b, OP_Mul, y, x));
+    bench_output(b, bench_conv(b, bench_constant(b, 4, dims), SAME(3)));
+}
+
+START_TEST(a_convolution_of_a_constant_stays)
+{
+    Folded folded = fold_model(build_constant_data, NULL);
+    ck_assert_double_eq(folded.difference, 0);
+    ck_assert_uint_eq(folded.report.fold_count, 0);
+    ck_assert_uint_eq(count_ops(folded.after, OP_Conv), 2);
+    folded_free(&folded);
+}
+END_TEST
+
+/* An 8-bit float is not read. It must not count as no bias at all. */
+static void build_unreadable_bias(Bench *b)
+{
+    Value *y = bench_conv(b, bench_image(b, 4, 6),
+                          (ConvShape){.kernel = 3, .bias = true});
+    void *data;
+    int64_t count = 4;
+    Tensor *bias = tensor_alloc(b->arena, DT_FLOAT8E4M3FN, 1, &count, &data);
+    y->producer->inputs[2] = graph_add_initializer(b->graph, "b", bias);
+    bench_output(b, bench_batchnorm(b, y, 4));
+}
+
+START_TEST(a_bias_of_another_type_stops_the_fold)
+{
+    Arena *arena = arena_new(0);
+    Model *model = build_model(arena, build_unreadable_bias, false);
+    static const rp_fold_options defaults;
+    FoldReport report = {0};
+    Err err = {0};
+    ck_assert_int_eq(model_fold(model, &defaults, &report, &err), 0);
+    ck_assert_uint_eq(report.fold_count, 0);
+    ck_assert_uint_gt(report.refusal_count, 0);
+    ck_assert_str_eq(report.refusals[0].reason, "quantized");
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(explicit_padding_goes_into_the_convolution)
 {
     check_folds(build_pad_conv, 1, 1);
@@ -395,6 +458,9 @@ Suite *suite_rule_sum(void)
     tcase_add_test(tcase, batchnorm_after_the_sum);
     tcase_add_test(tcase, three_of_four_branches_merge);
     tcase_add_test(tcase, what_cannot_merge_stays_whole);
+    tcase_add_test(tcase, a_factor_goes_into_branches_that_do_not_merge);
+    tcase_add_test(tcase, a_convolution_of_a_constant_stays);
+    tcase_add_test(tcase, a_bias_of_another_type_stops_the_fold);
     tcase_add_test(tcase, explicit_padding_goes_into_the_convolution);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -27,8 +27,10 @@ const char *reason_advice(Reason reason)
 
 Reason constant_obstacle(const Fold *fold, const Value *value)
 {
-    if (!value || value_constant(fold->graph, value))
+    if (!value)
         return REASON_NONE;
+    if (value_constant(fold->graph, value)) /* of a type that is not read */
+        return REASON_QUANTIZED;
     if (value->is_mutable)
         return REASON_MUTABLE;
     if (value_is_overridable(fold->graph, value))

@@ -275,9 +275,11 @@ Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact)
             value ? value_constant(fold->graph, value) : NULL;
         if (!out->input || !value)
             return REASON_DYNAMIC_WEIGHT;
-        if (!weight || value_constant(fold->graph, out->input)) {
+        if (value_constant(fold->graph, out->input))
+            return REASON_NONLINEAR;
+        if (!weight) {
             *fact = value->name;
-            return constant_obstacle(fold, weight ? out->input : value);
+            return constant_obstacle(fold, value);
         }
         if (!tensor_is_readable(weight) || !dtype_is_real(weight->type))
             return REASON_QUANTIZED;
