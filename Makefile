@@ -45,7 +45,7 @@ JUDGE := compare sample input same track shared bound segment interface \
 ZOO := zoo net block attention fastvit weights
 API := repfold certify summary blocks runner bench
 CONVERTER := main opt trouble format progress files common report_text \
-    report_json cmd_convert cmd_verify cmd_lint cmd_inspect cmd_run cmd_bench \
+    report_json certify cmd_convert cmd_verify cmd_lint cmd_inspect cmd_run cmd_bench \
     cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
 SUITES := err mem map half tensor shape op graph check infer dump \

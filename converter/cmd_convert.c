@@ -7,8 +7,10 @@ typedef struct Job {
     const Options *options;
     const char *input, *output;
     rp_model *original; /* NULL with --no-verify */
-    rp_model *model;
+    rp_model *opened;   /* what the file was opened as */
+    rp_model *model;    /* the folded one: that, or a copy with less folded */
     rp_verdict *verdict;
+    Certified certified;
     Report report;
     Progress progress;
     rp_error error;
@@ -39,6 +41,23 @@ static int fold(Job *job)
     return 0;
 }
 
+/* Every fold's certificate; what has none that holds is undone. */
+static int prove(Job *job)
+{
+    const Options *options = job->options;
+    rp_certify_options seed = {.seed = options->seed,
+                               .threads = (int)options->threads};
+    if (certify(job->original, &job->model,
+                fold_options(options, &job->progress), &seed, &job->certified,
+                &job->error) < 0)
+        return job_trouble(job);
+    job->report.certified = &job->certified;
+    job->report.folded = job->model;
+    if (job->certified.replaced && summarize(job, &job->report.after) < 0)
+        return job_trouble(job);
+    return 0;
+}
+
 static int verify(Job *job)
 {
     if (job->options->no_verify)
@@ -47,6 +66,9 @@ static int verify(Job *job)
     job->original = rp_reopen(job->model, &job->error);
     if (!job->original)
         return job_trouble(job);
+    int status = prove(job);
+    if (status != 0)
+        return status;
     job->verdict = rp_verify(job->original, job->model, &options, &job->error);
     if (!job->verdict)
         return job_trouble(job);
@@ -61,6 +83,9 @@ static bool is_acceptable(const Job *job)
     size_t folds;
     rp_folds(job->model, &folds);
     if (job->options->require_change && folds == 0)
+        return false;
+    if (job->certified.info &&
+        !certificates_suffice(job->model, job->certified.info))
         return false;
     return !verdict || strcmp(verdict->verdict, "equivalent") == 0;
 }
@@ -82,6 +107,8 @@ static int tell(Job *job)
     progress_end(&job->progress);
     if (!job->options->quiet)
         text_convert(job->options, report_stream(job->options), &job->report);
+    /* What was undone is a fault of ours that somebody should look at. */
+    job->report.ok = job->report.ok && job->certified.undone_count == 0;
     int status = json_report(job->options, &job->report);
     return status ? status : job->report.ok ? YES : NO;
 }
@@ -102,9 +129,10 @@ static int dump(Job *job)
 static int convert(Job *job)
 {
     progress_start(&job->progress, job->options);
-    job->model = open_model(job->options, job->input, &job->error);
-    if (!job->model)
+    job->opened = open_model(job->options, job->input, &job->error);
+    if (!job->opened)
         return job_trouble(job);
+    job->model = job->opened;
     if (job->options->dump_after)
         return dump(job);
     job->report.command = "convert";
@@ -142,8 +170,11 @@ static int run(const Options *options)
     if (status == 0)
         status = convert(&job);
     rp_verdict_free(job.verdict);
+    certified_free(&job.certified);
     rp_close(job.original);
-    rp_close(job.model);
+    if (job.model != job.opened)
+        rp_close(job.model);
+    rp_close(job.opened);
     return status;
 }
 

@@ -113,10 +113,41 @@ rp_model *open_model(const Options *options, const char *path, rp_error *error);
 rp_fold_options fold_options(const Options *options, Progress *progress);
 rp_verify_options verify_options(const Options *options, Progress *progress);
 
+/* ---- certify.c ---- */
+
+/* A fold that was undone, by the number it had. */
+typedef struct Undone {
+    int number;
+    char *output, *why;
+} Undone;
+
+enum { UNDONE_MAX = 64 };
+
+typedef struct Certified {
+    rp_certificates *certificates;
+    const rp_certificates_info *info;
+    Undone undone[UNDONE_MAX];
+    const char *outputs[UNDONE_MAX];
+    size_t undone_count;
+    bool replaced; /* *model is another than before */
+} Certified;
+
+/* Certifies the folded model against the original, a copy of what it came
+ * from. While a certificate does not hold, its fold is left out and the rest
+ * folded again, into another model; the first must stay open. */
+int certify(rp_model *original, rp_model **model, rp_fold_options fold,
+            const rp_certify_options *options, Certified *certified,
+            rp_error *error);
+/* Whether all holds, but for folds by rules that have no certificate. */
+bool certificates_suffice(const rp_model *model,
+                          const rp_certificates_info *info);
+void certified_free(Certified *certified);
+
 /* ---- report_text.c ---- */
 
 /* What a report may tell; absent parts are NULL. */
 typedef struct Report {
+    const Certified *certified;
     const char *command;
     const char *input, *output; /* files; NULL when none was written */
     const rp_summary *before, *after;

@@ -268,11 +268,57 @@ static void print_verdict(FILE *stream, const rp_verdict_info *info)
 
 /* ---- Commands ---- */
 
+/* ---- Certificates ---- */
+
+static void print_certificate(FILE *stream, const rp_certificate *certificate)
+{
+    fputs("  ", stream);
+    print_escaped(stream, certificate->output);
+    if (certificate->holds)
+        fprintf(stream, ": rounding %s ulp, bound %s\n",
+                format_number(certificate->rounding),
+                format_number(certificate->bound));
+    else
+        fprintf(stream, ": %s\n", certificate->why);
+}
+
+/* What the certificates say: how many hold, the largest rounding of a stored
+ * number, and what was undone. */
+static void print_certificates(FILE *stream, const Certified *certified,
+                               bool each)
+{
+    const rp_certificates_info *info = certified->info;
+    double rounding = 0;
+    size_t hold = 0;
+    for (size_t i = 0; i < info->count; i++) {
+        const rp_certificate *certificate = &info->certificates[i];
+        hold += certificate->holds != 0;
+        if (certificate->holds && certificate->rounding > rounding)
+            rounding = certificate->rounding;
+    }
+    fprintf(stream, "proof    %zu of %zu changed values certified", hold,
+            info->count);
+    if (hold > 0)
+        fprintf(stream, ": exact modulo 2^61-1, stored within %s ulp",
+                format_number(rounding));
+    fputc('\n', stream);
+    for (size_t i = 0; i < info->count; i++)
+        if (each || !info->certificates[i].holds)
+            print_certificate(stream, &info->certificates[i]);
+    for (size_t i = 0; i < certified->undone_count; i++) {
+        fprintf(stream, "undone   fold #%d at ", certified->undone[i].number);
+        print_escaped(stream, certified->undone[i].output);
+        fprintf(stream, ": %s\n", certified->undone[i].why);
+    }
+}
+
 void text_convert(const Options *options, FILE *stream, const Report *report)
 {
     print_table(stream, report->before, report->after);
     print_folds(stream, report->folded, options->verbose);
     print_refusals(stream, report->folded, options->verbose);
+    if (report->certified)
+        print_certificates(stream, report->certified, options->verbose);
     if (report->verdict)
         print_verdict(stream, report->verdict);
     if (report->output) {
