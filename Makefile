@@ -51,7 +51,7 @@ CONVERTER := main opt trouble format progress files common report_text \
 SUITES := err mem map half tensor shape op graph check infer dump \
     affine kernel rule_inline rule_sum rule_forward fuzz rule_border \
     rule_compose refusal \
-    fixtures converge attention zoo weights \
+    fixtures families converge attention zoo weights \
     compare input segment judge interface \
     scan read read_node read_tensor read_damage write pack save \
     pool array npy elementary kern_elementwise kern_window kern_linear \
@@ -63,8 +63,8 @@ FUZZ := gen affine conv regions token trap generate model bound cost shrink fuzz
 SECONDS ?= 60
 # What several suites share.
 SUPPORT := $(FUZZ:%=fuzz/%) \
-    cli proto models infer_case folding blocks composing net judging exec_case \
-    oracle/oracle \
+    cli proto models infer_case fixture folding blocks composing net judging \
+    exec_case oracle/oracle \
     oracle/window oracle/linear oracle/elementwise oracle/norm oracle/move
 
 LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \
@@ -79,7 +79,8 @@ CONVERTER_OBJECTS := $(CONVERTER_SOURCES:%.c=$(BUILD)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 
 .PHONY: all lib samples demo test check asan layers headertest format soak \
-    bench install uninstall clean help deps fixtures-full full interop
+    bench bench-families install uninstall clean help deps fixtures-full full \
+    interop
 
 # `make V=1` shows commands, otherwise only what they make.
 say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)
@@ -96,6 +97,7 @@ help:
 	@echo 'make format      clang-format the sources'
 	@echo 'make soak        fuzz folding for SECONDS, or COUNT seeds from START'
 	@echo 'make bench       time conversion and execution of a generated model'
+	@echo 'make bench-families  beside other converters, on many networks'
 	@echo 'make interop     hold results against onnxruntime (PYTHON=$(PYTHON))'
 	@echo 'make full        convert and verify what fixtures-full wrote'
 	@echo 'make fixtures-full  full-size real exports into $(BUILD)/exports/'
@@ -202,6 +204,15 @@ full: $(BUILD)/repfold
 
 interop: $(BUILD)/repfold
 	$(PYTHON) tests/interop/check_interop.py $(BUILD)/repfold tests/fixtures
+
+# Optional: against timm, onnxsim and onnxslim. A quarter of an hour, 3 GB.
+FAMILIES ?= $(BUILD)/families
+bench-families: all
+	@$(PYTHON) -c 'import torch, onnxruntime, onnxsim, onnxslim' || { \
+	    echo 'bench-families: $(PYTHON) lacks one of torch, timm, onnx,' \
+	        'onnxscript, onnxruntime, onnxsim, onnxslim' >&2; exit 1; }
+	@$(PYTHON) tests/families/export.py $(FAMILIES) >&2
+	@$(PYTHON) tests/families/bench_families.py $(BUILD)/repfold $(FAMILIES)
 
 format:
 	clang-format -i $(filter-out src/graph/op.def %.inc.c, \

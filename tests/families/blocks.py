@@ -92,7 +92,7 @@ class Asymmetric(nn.Module):
         super().__init__()
         d = padding - 1
         self.square = conv_bn(cin, cout, 3, stride, padding)
-        self.crop = (lambda x, h, w: x[:, :, h:x.shape[2] - h, w:x.shape[3] - w]) if d < 0 else None
+        self.crops = d < 0
         over = max(d, 0)
         self.tall = nn.Sequential(
             nn.Conv2d(cin, cout, (3, 1), stride, (padding, over), bias=False),
@@ -103,8 +103,8 @@ class Asymmetric(nn.Module):
 
     def forward(self, x):
         tall, wide = x, x
-        if self.crop:
-            tall, wide = self.crop(x, 0, 1), self.crop(x, 1, 0)
+        if self.crops:
+            tall, wide = x[:, :, :, 1:-1], x[:, :, 1:-1]
         return F.relu(self.square(x) + self.tall(tall) + self.wide(wide))
 
 
@@ -344,26 +344,60 @@ class NormBefore(nn.Module):
 class Block:
     make: typing.Callable
     left: tuple  # Conv, BatchNormalization, Add, Mul after a full fold
-    shape: tuple = (1, 4, 12, 12)
+    shape: tuple = (1, 4, 9, 8)
 
 
 S, B = nn.Sequential, nn.BatchNorm2d
 MODELS = {
-    'dbb': Block(lambda: S(DiverseBranch(4, 8), DiverseBranch(8, 8)), (2, 0, 0, 0)),
-    'dbb_stride': Block(lambda: S(DiverseBranch(4, 8, 5, 2), DiverseBranch(8, 8, 3, 1, 2)), (2, 0, 0, 0)),
-    'acb': Block(lambda: S(Asymmetric(4, 8), Asymmetric(8, 8, 1, 2), Asymmetric(8, 4, 2)), (3, 0, 0, 0)),
+    'dbb': Block(lambda: DiverseBranch(4, 4), (1, 0, 0, 0)),
+    'dbb_stride': Block(lambda: DiverseBranch(4, 8, 5, 2, 2), (1, 0, 0, 0)),
+    'acb': Block(
+        lambda: S(Asymmetric(4, 8), Asymmetric(8, 8, 1, 2),
+                  Asymmetric(8, 4, 2)),
+        (3, 0, 0, 0)),
     'acb_crop': Block(lambda: S(Asymmetric(4, 8, 0)), (3, 0, 2, 0)),
-    'unireplk': Block(lambda: S(DilatedReparam(4, 13), DilatedReparam(4, 9), DilatedReparam(4, 7)), (3, 0, 0, 0), (1, 4, 20, 17)),
-    'qarepvgg': Block(lambda: S(QARepVGG(4, 8, 2), QARepVGG(8, 8), QARepVGG(8, 8, groups=2)), (3, 0, 0, 0)),
-    'repconv': Block(lambda: S(RepConv(4, 8, 2), RepConv(8, 8, 1, 4), RepConv(8, 8, 1, 2)), (3, 0, 0, 3)),
-    'implicit': Block(lambda: S(nn.Conv2d(4, 8, 3, padding=1), nn.SiLU(), Implicit(8, 6)), (2, 0, 0, 1)),
-    'lcnetv3': Block(lambda: S(LearnableRep(4, 4, 3, 1, 4), LearnableRep(4, 8, 1), LearnableRep(8, 8, 5, 2, 8), LearnableRep(8, 8, 1)), (4, 0, 2, 2)),
-    'decomposed': Block(lambda: S(Decomposed(4, 8), nn.Conv2d(8, 4, 1)), (2, 0, 0, 0)),
-    'bn_bn': Block(lambda: S(nn.Conv2d(4, 8, 3, bias=False), B(8), B(8), nn.ReLU(), B(8), B(8), nn.Conv2d(8, 4, 1)), (2, 0, 0, 0)),
-    'norm_before': Block(lambda: S(nn.Conv2d(4, 4, 1), NormBefore(4)), (4, 0, 0, 1)),
-    'two_heads': Block(lambda: S(nn.Conv2d(4, 8, 3), nn.ReLU(), Average(8, 5)), (1, 0, 0, 0)),
-    'linear_norm': Block(lambda: S(nn.Conv2d(4, 8, 3), Tokens(8)), (1, 0, 2, 0)),
-    'standardized': Block(lambda: S(StandardizedConv(4, 8, 3, padding=1), B(8), nn.ReLU(), StandardizedConv(8, 4, 1)), (2, 0, 0, 0)),
-    'orepa': Block(lambda: S(OnlineReparam(4, 8), OnlineReparam(8, 4)), (2, 0, 0, 0)),
-    'transposed': Block(lambda: S(nn.ConvTranspose2d(4, 8, 4, 2, 1, groups=2), B(8), nn.ReLU(), B(8), nn.ConvTranspose2d(8, 4, 2, 2), B(4)), (0, 1, 0, 0)),
+    'unireplk': Block(
+        lambda: S(DilatedReparam(4, 13), DilatedReparam(4, 9),
+                  DilatedReparam(4, 7)),
+        (3, 0, 0, 0)),
+    'qarepvgg': Block(
+        lambda: S(QARepVGG(4, 8, 2), QARepVGG(8, 8), QARepVGG(8, 8, groups=2)),
+        (3, 0, 0, 0)),
+    'repconv': Block(
+        lambda: S(RepConv(4, 8, 2), RepConv(8, 8, 1, 4), RepConv(8, 8, 1, 2)),
+        (3, 0, 0, 3)),
+    'implicit': Block(
+        lambda: S(nn.Conv2d(4, 8, 3, padding=1), nn.SiLU(), Implicit(8, 6)),
+        (2, 0, 0, 1)),
+    'lcnetv3': Block(
+        lambda: S(LearnableRep(4, 4, 3, 1, 4), LearnableRep(4, 8, 1),
+                  LearnableRep(8, 8, 5, 2, 8), LearnableRep(8, 8, 1)),
+        (4, 0, 2, 2)),
+    'decomposed': Block(
+        lambda: S(Decomposed(4, 8), nn.Conv2d(8, 4, 1)),
+        (2, 0, 0, 0)),
+    'bn_bn': Block(
+        lambda: S(nn.Conv2d(4, 8, 3, bias=False), B(8), B(8), nn.ReLU(),
+                  B(8), B(8), nn.Conv2d(8, 4, 1)),
+        (2, 0, 0, 0)),
+    'norm_before': Block(
+        lambda: S(nn.Conv2d(4, 4, 1), NormBefore(4)),
+        (4, 0, 0, 1)),
+    'two_heads': Block(
+        lambda: S(nn.Conv2d(4, 8, 3), nn.ReLU(), Average(8, 5)),
+        (1, 0, 0, 0)),
+    'linear_norm': Block(
+        lambda: S(nn.Conv2d(4, 8, 3), Tokens(8)),
+        (1, 0, 3, 0)),
+    'standardized': Block(
+        lambda: S(StandardizedConv(4, 8, 3, padding=1), B(8), nn.ReLU(),
+                  StandardizedConv(8, 4, 1)),
+        (2, 0, 0, 0)),
+    'orepa': Block(
+        lambda: S(OnlineReparam(4, 8), OnlineReparam(8, 4)),
+        (2, 0, 0, 0)),
+    'transposed': Block(
+        lambda: S(nn.ConvTranspose2d(4, 8, 4, 2, 1, groups=2), B(8),
+                  nn.ReLU(), B(8), nn.ConvTranspose2d(8, 4, 2, 2), B(4)),
+        (0, 1, 0, 0)),
 }

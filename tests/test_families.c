@@ -1,0 +1,106 @@
+/*
+ * Networks and blocks of many families: what folding leaves, that it is the
+ * same function, and that both are what torch computes in float64.
+ */
+#include <stdio.h>
+
+#include "fixture.h"
+#include "suites.h"
+
+#define FAMILIES "tests/families/"
+
+/* A line of index.txt, which says what the fields are. */
+typedef struct Family {
+    char model[48], input[48];
+    int conv, bn, add, mul;
+    double tolerance;
+} Family;
+
+static Family families[64];
+static int family_count;
+
+static void families_load(void)
+{
+    FILE *file = fopen(FAMILIES "index.txt", "r");
+    char line[256];
+    if (!file)
+        return;
+    while (fgets(line, sizeof line, file)) {
+        Family *f = &families[family_count];
+        if (line[0] != '#' && family_count < 64 &&
+            sscanf(line, "%47s %47s %d %d %d %d %lf", f->model, f->input,
+                   &f->conv, &f->bn, &f->add, &f->mul, &f->tolerance) == 7)
+            family_count++;
+    }
+    fclose(file);
+}
+
+static Model *load(Arena *arena, const Family *family)
+{
+    return fixture_load(arena,
+                        arena_printf(arena, FAMILIES "%s.onnx", family->model));
+}
+
+static void check_left(const Family *family, const Model *model, Op op,
+                       int expected)
+{
+    int left = fixture_count(model, op, true);
+    ck_assert_msg(left == expected, "%s: %d %s, not %d", family->model, left,
+                  op_name(op), expected);
+}
+
+START_TEST(the_index_is_there)
+{
+    ck_assert_int_gt(family_count, 30);
+}
+END_TEST
+
+START_TEST(nothing_foldable_is_left)
+{
+    const Family *family = &families[_i];
+    Arena *arena = arena_new(0);
+    Model *model = load(arena, family);
+    ck_assert_uint_gt(fixture_fold(model).fold_count, 0);
+    check_left(family, model, OP_Conv, family->conv);
+    check_left(family, model, OP_BatchNormalization, family->bn);
+    check_left(family, model, OP_Add, family->add);
+    check_left(family, model, OP_Mul, family->mul);
+    ck_assert_uint_eq(fixture_fold(model).fold_count, 0);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(the_function_is_the_same)
+{
+    const Family *family = &families[_i];
+    Arena *arena = arena_new(0);
+    Model *before = load(arena, family), *after = load(arena, family);
+    fixture_fold(after);
+    DType type = before->graph->inputs[0]->fact.type;
+    Array *input = fixture_array(
+        arena, arena_printf(arena, "tests/%s", family->input), type);
+    Array *torch = fixture_array(
+        arena, arena_printf(arena, FAMILIES "%s.npy", family->model), type);
+    Array **first = fixture_run(arena, before, input);
+    Array **second = fixture_run(arena, after, input);
+    double algebra = fixture_difference(first[0], second[0]);
+    double foreign = fixture_difference(torch, first[0]);
+    ck_assert_msg(algebra < 1e-12, "%s: off by %g", family->model, algebra);
+    ck_assert_msg(foreign < family->tolerance, "%s: off torch by %g",
+                  family->model, foreign);
+    arena_free(arena);
+}
+END_TEST
+
+Suite *suite_families(void)
+{
+    families_load();
+    Suite *suite = suite_create("families");
+    TCase *tcase = tcase_create("families");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, the_index_is_there);
+    tcase_add_loop_test(tcase, nothing_foldable_is_left, 0, family_count);
+    tcase_add_loop_test(tcase, the_function_is_the_same, 0, family_count);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
