@@ -40,13 +40,13 @@ EXEC := array buffers walk move window kernels kern_map kern_zip kern_move \
     kern_gather kern_select kern_make kern_reduce kern_norm kern_pool \
     kern_conv kern_matmul kern_attention kern_einsum kern_resize plan step run control npy
 JUDGE := compare sample input same track shared bound segment interface \
-    known coefs operator place sum merge region certify \
+    known coefs operator compose border place sum merge region certify \
     numbers judge
 ZOO := zoo net block attention fastvit weights
 API := repfold certify summary blocks runner bench
 CONVERTER := main opt trouble format progress files common report_text \
-    report_json certify cmd_convert cmd_verify cmd_lint cmd_inspect cmd_run cmd_bench \
-    cmd_sample
+    report_json certify proof cmd_convert cmd_verify cmd_lint cmd_inspect \
+    cmd_run cmd_bench cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
 SUITES := err mem map half tensor shape op graph check infer dump \
     affine kernel rule_inline rule_sum rule_forward fuzz rule_border \
@@ -59,7 +59,8 @@ SUITES := err mem map half tensor shape op graph check infer dump \
     repfold cli_usage cli_trouble cli_convert cli_verify cli_report
 
 # Random networks and all that must hold of them; `make soak` goes on and on.
-FUZZ := gen affine conv regions token trap generate model bound cost shrink fuzz
+FUZZ := gen affine conv regions token trap other generate model bound cost \
+    shrink fuzz
 SECONDS ?= 60
 # What several suites share.
 SUPPORT := $(FUZZ:%=fuzz/%) \

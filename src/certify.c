@@ -1,6 +1,6 @@
 /* rp_certify. */
-#include "api.h"
 #include "judge/certify.h"
+#include "api.h"
 
 struct rp_certificates {
     Arena *arena;

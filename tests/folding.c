@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "judge/certify.h"
+
 static uint64_t random_next(Bench *bench)
 {
     /* SplitMix64: Steele, Lea, Flood 2014. */
@@ -224,6 +226,19 @@ static double largest_difference(const Array *a, const Array *b)
     return difference / largest;
 }
 
+/* Every fold of every test has a certificate. */
+static void check_certificates(const Folded *folded)
+{
+    rp_certificates_info info;
+    rp_certify_options options = {.threads = 1};
+    Err err = {0};
+    int failed = certify_models(folded->arena, folded->before, folded->after,
+                                &options, &info, &err);
+    ck_assert_msg(failed == 0, "%s", err.message);
+    ck_assert_msg(info.hold, "%s", info.why);
+    ck_assert(!folded->report.fold_count == !info.count);
+}
+
 static Folded fold_and_run(Build *build, const rp_fold_options *options,
                            bool integers)
 {
@@ -235,6 +250,7 @@ static Folded fold_and_run(Build *build, const rp_fold_options *options,
     int failed = model_fold(folded.after, options ? options : &defaults,
                             &folded.report, &err);
     ck_assert_msg(failed == 0, "%s", err.message);
+    check_certificates(&folded);
     Array **before = run_model(folded.arena, folded.before, integers);
     Array **after = run_model(folded.arena, folded.after, integers);
     for (size_t i = 0; i < folded.before->graph->output_count; i++)

@@ -10,9 +10,17 @@ enum { ELEMENTS_TOTAL = 1 << 27 };
 
 /* ORDER FactKind. */
 static const char *const fact_names[FACT_KINDS] = {
-    "inference-statistics", "unpadded-shift", "equal-shapes",
-    "lattice",              "groups",         "commutes",
-    "zero-padding",         "one-divisor",    "positive-scale",
+    "inference-statistics",
+    "unpadded-shift",
+    "equal-shapes",
+    "lattice",
+    "groups",
+    "commutes",
+    "zero-padding",
+    "one-divisor",
+    "positive-scale",
+    "no-padding-between",
+    "border-continues",
     "computed-constants",
 };
 
@@ -88,34 +96,57 @@ static uint64_t certificate_residue(const Region *region, const Sum *sum)
     Residue total = 0;
     for (int64_t c = 0; sum->value && c < sum->width; c++)
         total = residue_add(
-            total, residue_multiply(sum->value[c],
-                                    residue_random(region->seed + 1,
-                                                   (uint64_t)c)));
+            total,
+            residue_multiply(sum->value[c],
+                             residue_random(region->seed + 1, (uint64_t)c)));
     return total;
 }
 
-static void certificate_compare(const Certifier *certifier, Region *region,
-                                const Regions *regions, rp_certificate *out)
+/* Reads both regions and compares what they give. */
+static bool regions_agree(Region *region, const Regions *regions, Sum **a,
+                          double **bounds)
 {
-    Sum *a = regions_read(region, regions->original, regions->original_count,
-                          true);
+    region->places = NULL;
+    region->place_capacity = 0;
+    region->place_count = region->square_roots = 0;
+    region->facts = 0;
+    region->obstacle = NULL;
+    *a = regions_read(region, regions->original, regions->original_count, true);
     Sum *b = regions_read(region, regions->converted, regions->converted_count,
                           false);
-    int64_t width = a->width > b->width ? a->width : b->width;
-    double *bounds = arena_array(region->arena, (size_t)width, sizeof *bounds);
-    out->holds = sums_compare(region, a, b, bounds);
-    out->weights = region->proof->weights;
-    out->rounding = region->proof->rounding;
+    int64_t width = (*a)->width > b->width ? (*a)->width : b->width;
+    *bounds = arena_array(region->arena, (size_t)width, sizeof **bounds);
+    return sums_compare(region, *a, b, *bounds);
+}
+
+/* Operators that follow each other are taken for one only where the region is
+ * not the same otherwise. */
+static void certificate_compare(const Certifier *certifier, Region *region,
+                                Regions *regions, rp_certificate *out)
+{
+    Sum *a;
+    double *bounds;
+    Proof *proof = region->proof;
+    out->holds = regions_agree(region, regions, &a, &bounds);
+    if (!out->holds && region->may_compose) {
+        *proof = (Proof){.arena = proof->arena};
+        region->composes = true;
+        regions_forget(regions);
+        out->holds = regions_agree(region, regions, &a, &bounds);
+    }
+    out->weights = proof->weights;
+    out->rounding = proof->rounding;
     out->square_roots = region->square_roots;
     out->residue = certificate_residue(region, a);
     out->preconditions =
         facts_of(certifier, region->facts, &out->precondition_count);
-    out->why = region->proof->why;
     if (out->holds)
         certificate_bounds(certifier, a, bounds, out);
-    else if (region->obstacle)
-        out->why = arena_printf(certifier->arena, "%s; and %s", out->why,
-                                region->obstacle);
+    else
+        out->why = region->obstacle
+                       ? arena_printf(certifier->arena, "%s; and %s",
+                                      proof->why, region->obstacle)
+                       : proof->why;
 }
 
 static rp_certificate *certificate_new(Certifier *certifier, const Known *b)
@@ -124,8 +155,8 @@ static rp_certificate *certificate_new(Certifier *certifier, const Known *b)
         certifier->arena, certifier->certificates, &certifier->capacity,
         certifier->out->count + 1, sizeof *certifier->certificates);
     rp_certificate *out = &certifier->certificates[certifier->out->count++];
-    *out = (rp_certificate){.output = arena_strdup(certifier->arena,
-                                                   b->value->name),
+    *out = (rp_certificate){.output =
+                                arena_strdup(certifier->arena, b->value->name),
                             .node = name_of(certifier, b->node)};
     return out;
 }
@@ -156,9 +187,8 @@ static int certificate_make(Certifier *certifier, Known *a, Known *b, Err *err)
     for (size_t i = 0; i < regions.converted_count; i++)
         regions.converted[i]->covered = true;
     if (!out->holds)
-        certifier_fail(certifier,
-                       arena_printf(certifier->arena, "\"%s\": %s",
-                                    out->output, out->why));
+        certifier_fail(certifier, arena_printf(certifier->arena, "\"%s\": %s",
+                                               out->output, out->why));
     arena_free(scratch);
     return 0;
 }
@@ -177,10 +207,10 @@ static int bodies_certify(Certifier *certifier, Scope *outer_a,
     if (!*same)
         return 0;
     bool inside = graph_a->parent != NULL;
-    Scope *a = scope_new(certifier->arena, outer_a, graph_a,
-                         inside ? outer_a : NULL);
-    Scope *b = scope_new(certifier->arena, outer_b, graph_b,
-                         inside ? outer_b : NULL);
+    Scope *a =
+        scope_new(certifier->arena, outer_a, graph_a, inside ? outer_a : NULL);
+    Scope *b =
+        scope_new(certifier->arena, outer_b, graph_b, inside ? outer_b : NULL);
     for (size_t i = 0; i < graph_a->input_count; i++) {
         Known *own = scope_known(a, graph_a->inputs[i]);
         Known *twin = scope_known(b, graph_b->inputs[i]);
@@ -352,11 +382,11 @@ static void outputs_check(Certifier *certifier, Scope *a, Scope *b)
     for (size_t i = 0; i < a->graph->output_count; i++) {
         Known *own = scope_known(a, a->graph->outputs[i]);
         const Known *twin = scope_find(b, own->value->name);
-        bool same = twin && (own->constant && twin->constant
-                                 ? constants_agree(own->constant,
-                                                   twin->constant)
-                                 : twin->twin && known_root(twin->twin) ==
-                                                     known_root(own));
+        bool same =
+            twin &&
+            (own->constant && twin->constant
+                 ? constants_agree(own->constant, twin->constant)
+                 : twin->twin && known_root(twin->twin) == known_root(own));
         if (!same || !twin->value->is_output)
             certifier_fail(certifier,
                            arena_printf(certifier->arena,
@@ -418,8 +448,8 @@ static int certify_work(Certifier *certifier, const Model *a, const Model *b,
 }
 
 int certify_models(Arena *arena, const Model *a, const Model *b,
-                   const rp_certify_options *options,
-                   rp_certificates_info *out, Err *err)
+                   const rp_certify_options *options, rp_certificates_info *out,
+                   Err *err)
 {
     *out = (rp_certificates_info){.hold = 1,
                                   .seed = options->seed ? options->seed : 1};

@@ -7,7 +7,7 @@
 
 /* The result, names and all, belongs to the arena. */
 int certify_models(Arena *arena, const Model *a, const Model *b,
-                   const rp_certify_options *options,
-                   rp_certificates_info *out, Err *err);
+                   const rp_certify_options *options, rp_certificates_info *out,
+                   Err *err);
 
 #endif

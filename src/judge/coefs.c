@@ -67,6 +67,19 @@ Coefs coefs_slice(Coefs coefs, int64_t start, int64_t length)
                : (Coefs){length, coefs.real + start, coefs.exact + start};
 }
 
+Coefs coefs_spread(Arena *arena, Coefs coefs, int64_t start, int64_t size)
+{
+    if (coefs.size <= 1)
+        return coefs;
+    Coefs out = coefs_new(arena, size);
+    for (int64_t i = 0; i < size; i++) {
+        bool inside = i >= start && i < start + coefs.size;
+        out.real[i] = inside ? coefs.real[i - start] : 1;
+        out.exact[i] = inside ? coefs.exact[i - start] : 1;
+    }
+    return out;
+}
+
 Coefs coefs_repeat(Arena *arena, Coefs coefs, int64_t times)
 {
     if (coefs.size <= 1 || times == 1)
@@ -87,12 +100,11 @@ bool coefs_agree(Coefs a, Coefs b, int64_t width)
     return true;
 }
 
-bool coefs_are_one(Coefs coefs, bool *negative)
+bool coefs_are_uniform(Coefs coefs)
 {
     for (int64_t i = 0; i < coefs.size; i++)
-        if (fabs(coefs.real[i]) != 1 || coefs.real[i] != coefs.real[0])
+        if (coefs.real[i] != coefs.real[0] || coefs.real[i] == 0)
             return false;
-    *negative = coefs.size && coefs.real[0] < 0;
     return true;
 }
 

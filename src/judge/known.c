@@ -71,8 +71,7 @@ void constant_read(const Constant *constant, int64_t first, int64_t count,
 
 int64_t constant_ints(const Constant *constant, int64_t max, int64_t *out)
 {
-    if (!constant || constant->count > max ||
-        !dtype_is_integer(constant->type))
+    if (!constant || constant->count > max || !dtype_is_integer(constant->type))
         return -1;
     if (constant->array)
         memcpy(out, constant->array->data,
@@ -264,8 +263,8 @@ static int node_inputs(Scope *scope, Arena *scratch, const Node *node,
             continue;
         const Constant *constant = input->constant;
         if (reads_type(node, i)) {
-            inputs[i] = array_new(scratch, input->fact.type, 0, NULL,
-                                  PRECISION_F64);
+            inputs[i] =
+                array_new(scratch, input->fact.type, 0, NULL, PRECISION_F64);
             continue;
         }
         if (constant->tensor) {
@@ -288,8 +287,8 @@ static void node_evaluate(Scope *scope, const Node *node)
     Arena *scratch = arena_child(scope->arena);
     Array **inputs =
         arena_array(scratch, (size_t)node->input_count + 1, sizeof *inputs);
-    Array **outputs = arena_array(
-        scope->arena, (size_t)node->output_count + 1, sizeof *outputs);
+    Array **outputs = arena_array(scope->arena, (size_t)node->output_count + 1,
+                                  sizeof *outputs);
     if (node_inputs(scope, scratch, node, inputs, &ignored) == 0 &&
         exec_node(scope->arena, node, scope->exec, inputs, outputs, &ignored) ==
             0)
@@ -311,7 +310,8 @@ static void fact_merge(const Symbols *symbols, const Fact *found, Fact *known)
         memcpy(known->dims, before.dims, sizeof known->dims);
     }
     for (int i = 0; known->rank == before.rank && i < known->rank; i++)
-        if (dim_is_unknown(symbols, known->dims[i]))
+        if (dim_is_unknown(symbols, known->dims[i]) &&
+            !dim_is_unknown(symbols, before.dims[i]))
             known->dims[i] = before.dims[i];
 }
 

@@ -28,10 +28,10 @@ typedef struct Known {
     int output;
     Fact fact;
     const Constant *constant; /* or NULL */
-    struct Known *twin; /* of the converted graph: what it equals in the
-                           original; of the original: the first that does */
-    struct Known *same; /* of a call or an If: what it gives, inside */
-    bool covered; /* some certificate is about its node */
+    struct Known *twin;       /* of the converted graph: what it equals in the
+                                 original; of the original: the first that does */
+    struct Known *same;       /* of a call or an If: what it gives, inside */
+    bool covered;             /* some certificate is about its node */
     /* While one region is looked at, when `stamp` is that of the region: */
     unsigned stamp, stop;
     struct Sum *sum;

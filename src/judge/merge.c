@@ -3,12 +3,13 @@
 #include <math.h>
 #include <string.h>
 
-/* One part of the original's sum, where it lands in an linear. */
+/* One part of the original's sum, where it lands in an operator. */
 typedef struct Summand {
     const Operator *linear;
     Coefs out, in;
     int64_t *taps; /* where each of its taps is in the whole */
     int64_t tap_count;
+    int rounded; /* roundings in a dense form, beyond those of the factors */
 } Summand;
 
 /* What one worker needs and finds. */
@@ -23,7 +24,7 @@ typedef struct Bench {
 typedef struct Merge {
     const Operator *whole;
     const Part *part;
-    double sign;
+    Coefs factor; /* with which its output goes into the sum, or none */
     Summand *summands;
     int count;
     const Residue *x;
@@ -78,8 +79,7 @@ static double factor_real(const Summand *summand, int64_t row, int64_t across)
            coefs_real(summand->in, rows ? across : row, 1);
 }
 
-static Residue factor_exact(const Summand *summand, int64_t row,
-                            int64_t across)
+static Residue factor_exact(const Summand *summand, int64_t row, int64_t across)
 {
     bool rows = summand->linear->rows_are_outputs;
     Residue out = coefs_exact(summand->out, rows ? row : across, 1);
@@ -91,7 +91,7 @@ static Residue factor_exact(const Summand *summand, int64_t row,
 static void add_cell(const Summand *summand, const double *source, double real,
                      Residue exact, Bench *bench, int64_t at)
 {
-    const Operator *linear= summand->linear;
+    const Operator *linear = summand->linear;
     for (int64_t t = 0; t < summand->tap_count; t++) {
         double weight = linear->weight ? source[t] : linear->uniform;
         Residue residue =
@@ -106,10 +106,24 @@ static void add_cell(const Summand *summand, const double *source, double real,
     }
 }
 
+/* The same for an operator in dense form. */
+static void add_dense(const Summand *summand, int64_t from, double real,
+                      Residue exact, Bench *bench, int64_t at)
+{
+    const Dense *dense = summand->linear->dense;
+    for (int64_t t = 0; t < summand->tap_count; t++) {
+        int64_t to = at + summand->taps[t];
+        bench->real[to] += real * dense->real[from + t];
+        bench->size[to] += fabs(real) * dense->size[from + t];
+        bench->exact[to] = residue_add(
+            bench->exact[to], residue_multiply(exact, dense->exact[from + t]));
+    }
+}
+
 static void add_summand(const Merge *merge, const Summand *summand, int64_t row,
                         Bench *bench)
 {
-    const Operator *linear= summand->linear, *whole = merge->whole;
+    const Operator *linear = summand->linear, *whole = merge->whole;
     int64_t rows = operator_rows(whole), taps = operator_taps(whole);
     int64_t columns = operator_columns(linear);
     int64_t first = row / (rows / linear->group) * columns;
@@ -125,6 +139,14 @@ static void add_summand(const Merge *merge, const Summand *summand, int64_t row,
             real = factor_real(summand, row, first + c);
             exact = factor_exact(summand, row, first + c);
         }
+        if (linear->dense) {
+            int64_t across = first + c;
+            int64_t from = linear->rows_are_outputs
+                               ? dense_index(linear, row, across)
+                               : dense_index(linear, across, row);
+            add_dense(summand, from, real, exact, bench, (at + c) * taps);
+            continue;
+        }
         add_cell(summand, bench->source + c * summand->tap_count, real, exact,
                  bench, (at + c) * taps);
     }
@@ -135,13 +157,13 @@ static void compare_row(const Merge *merge, int64_t row, Bench *bench)
 {
     const Operator *whole = merge->whole;
     int64_t taps = operator_taps(whole);
-    int64_t first = row / (operator_rows(whole) / whole->group) *
-                    operator_columns(whole);
+    int64_t first =
+        row / (operator_rows(whole) / whole->group) * operator_columns(whole);
     Grid grid = grid_of(merge->type);
     double worst = bench->rounding;
     for (int64_t i = 0; i < merge->width; i++) {
         double half = grid_half(grid, bench->real[i]);
-        double away = fabs(merge->sign * bench->stored[i] - bench->real[i]);
+        double away = fabs(bench->stored[i] - bench->real[i]);
         double noise = merge->noise * bench->size[i];
         if (!(away <= half + noise) && bench->row < 0) {
             bench->row = row;
@@ -166,14 +188,14 @@ static void evaluate_row(const Merge *merge, int64_t row, const Bench *bench)
 {
     const Operator *whole = merge->whole;
     int64_t taps = operator_taps(whole);
-    int64_t first = row / (operator_rows(whole) / whole->group) *
-                    operator_columns(whole);
+    int64_t first =
+        row / (operator_rows(whole) / whole->group) * operator_columns(whole);
     if (!whole->rows_are_outputs) {
         const Residue *x = merge->x + row * taps;
         for (int64_t i = 0; i < merge->width; i++) {
             Residue *y = &merge->y[first + i / taps];
-            *y = residue_add(*y, residue_multiply(bench->exact[i],
-                                                  x[i % taps]));
+            *y =
+                residue_add(*y, residue_multiply(bench->exact[i], x[i % taps]));
         }
         return;
     }
@@ -220,8 +242,8 @@ static const Residue *whole_input(Region *region, const Merge *merge)
     int inner = region->places[place].inner;
     const Operator *whole = merge->whole;
     int64_t taps = operator_taps(whole), offsets[SPACE_MAX];
-    Residue *x = arena_array(region->arena, (size_t)(whole->inputs * taps),
-                             sizeof *x);
+    Residue *x =
+        arena_array(region->arena, (size_t)(whole->inputs * taps), sizeof *x);
     for (int64_t i = 0; i < whole->inputs * taps; i++) {
         operator_offsets(whole, i % taps, offsets);
         x[i] = place_value(region, inner, i / taps, offsets);
@@ -276,7 +298,7 @@ static bool merge_run(Region *region, Merge *merge)
     merge->width = operator_columns(whole) * operator_taps(whole);
     merge->type = whole->weight->array ? DT_DOUBLE : whole->weight->type;
     for (int i = 0; i < merge->count; i++)
-        steps += 2;
+        steps += 2 + merge->summands[i].rounded;
     merge->noise += steps * 0x1p-52;
     merge->x = whole_input(region, merge);
     benches_make(region, merge);
@@ -311,26 +333,46 @@ static bool lattice_place(const Operator *part, const Operator *whole,
     return true;
 }
 
-/* Puts a part into an linear; false when it does not fit. */
+/* An operator in dense form has no layout: it is read in that of the whole. */
+static const Operator *laid_out(Region *region, const Operator *linear,
+                                const Operator *whole)
+{
+    if (!linear->dense)
+        return linear;
+    Operator *copy = arena_alloc(region->arena, sizeof *copy);
+    *copy = *linear;
+    copy->rows_are_outputs = whole->rows_are_outputs;
+    return copy;
+}
+
+/* Puts a part into an operator; false when it does not fit. */
 static bool merge_add(Region *region, Merge *merge, const Operator *linear,
                       const Part *part)
 {
     const Operator *whole = merge->whole;
     int64_t count = operator_taps(linear);
+    linear = laid_out(region, linear, whole);
     if (linear->group % whole->group ||
         linear->rows_are_outputs != whole->rows_are_outputs ||
-        linear->inputs != whole->inputs ||
-        linear->outputs != whole->outputs)
+        linear->inputs != whole->inputs || linear->outputs != whole->outputs)
         return false;
     int64_t *taps = arena_array(region->arena, (size_t)count, sizeof *taps);
     if (!lattice_place(linear, whole, taps))
         return false;
-    merge->summands[merge->count++] = (Summand){
-        .linear= linear,
-        .out = part->out,
-        .in = part->in,
-        .taps = taps,
-        .tap_count = count};
+    Summand *summand = &merge->summands[merge->count++];
+    *summand = (Summand){.linear = linear,
+                         .out = part->out,
+                         .in = part->in,
+                         .taps = taps,
+                         .tap_count = count};
+    /* Each sum over the channels between was rounded as often as it is long. */
+    if (linear->dense)
+        summand->rounded = linear->depth;
+    if (merge->factor.size) {
+        Coefs inverse = coefs_uniform(region->arena, 1 / merge->factor.real[0]);
+        inverse.exact[0] = residue_inverse(merge->factor.exact[0]);
+        summand->out = coefs_multiply(region->arena, summand->out, inverse);
+    }
     merge->noise += part->steps * 0x1p-52;
     region_rely(region, FACT_LATTICE);
     if (linear->group != whole->group)
@@ -350,11 +392,10 @@ static bool merges_make(Region *region, const Sum *a, const Sum *b, Merges *out)
         arena_array(region->arena, (size_t)b->count + 1, sizeof *out->items);
     for (int i = 0; i < b->count; i++) {
         const Part *part = &b->parts[i];
-        bool in = false, outside = false;
         if (!part->linear)
             continue;
-        if (!coefs_are_one(part->in, &in) ||
-            !coefs_are_one(part->out, &outside)) {
+        if (!coefs_are_uniform(part->in) || !coefs_are_uniform(part->out) ||
+            part->linear->dense) {
             region->proof->why = arena_printf(
                 region->proof->arena, "\"%s\" is scaled by what is not folded",
                 part->linear->node->outputs[0]->name);
@@ -362,9 +403,10 @@ static bool merges_make(Region *region, const Sum *a, const Sum *b, Merges *out)
         }
         Merge *merge = &out->items[out->count++];
         size_t outputs = (size_t)part->linear->outputs;
-        *merge = (Merge){.whole = part->linear,
-                         .part = part,
-                         .sign = in != outside ? -1 : 1};
+        *merge = (Merge){.whole = part->linear, .part = part};
+        merge->factor = coefs_multiply(region->arena, part->in, part->out);
+        if (merge->factor.size)
+            merge->factor.size = 1;
         merge->summands = arena_array(region->arena, (size_t)a->count,
                                       sizeof *merge->summands);
         merge->y = arena_array(region->arena, outputs, sizeof *merge->y);
@@ -372,6 +414,33 @@ static bool merges_make(Region *region, const Sum *a, const Sum *b, Merges *out)
             arena_array(region->arena, outputs, sizeof *merge->bound);
     }
     return true;
+}
+
+/* Joined operators: one of them is some of the outputs of the whole. */
+static bool merges_add_among(Region *region, Merges *merges, const Part *part)
+{
+    const Place *slot = &region->places[part->place];
+    if (slot->kind != PLACE_SLOT ||
+        region->places[slot->inner].kind != PLACE_LINEAR)
+        return false;
+    const Place *own = &region->places[slot->inner];
+    for (int i = 0; i < merges->count; i++) {
+        Merge *merge = &merges->items[i];
+        const Place *whole = &region->places[merge->part->place];
+        OperatorClass class = own->class;
+        class.outputs = whole->class.outputs;
+        if (whole->kind != PLACE_LINEAR || whole->inner != own->inner ||
+            !classes_agree(&class, &whole->class))
+            continue;
+        Part spread = *part;
+        spread.out =
+            coefs_spread(region->arena, part->out, part->start, class.outputs);
+        const Operator *among =
+            operator_among(region, part->linear, part->start, class.outputs);
+        if (merge_add(region, merge, among, &spread))
+            return true;
+    }
+    return false;
 }
 
 /* The operator that the part went into: of the same class on the same place,
@@ -399,6 +468,8 @@ static bool merges_add_operator(Region *region, Merges *merges,
         best = merge;
         least = size;
     }
+    if (!best && merges_add_among(region, merges, part))
+        return true;
     if (!best)
         region->proof->why = arena_printf(
             region->proof->arena,
@@ -413,19 +484,19 @@ static const Operator *place_as_operator(Region *region, int place,
                                          const Place *whole,
                                          const Operator *like)
 {
-    Operator *linear= arena_alloc(region->arena, sizeof *linear);
+    Operator *linear = arena_alloc(region->arena, sizeof *linear);
     const Place *own = &region->places[place];
     if (like->kind != OPERATOR_CONV || like->inputs != like->outputs)
         return NULL;
     if (place == whole->inner) {
-        *linear= (Operator){.kind = OPERATOR_CONV,
-                              .node = like->node,
-                              .uniform = 1,
-                              .uniform_exact = 1,
-                              .rows_are_outputs = true,
-                              .spatial = like->spatial,
-                              .alpha = 1,
-                              .beta = 1};
+        *linear = (Operator){.kind = OPERATOR_CONV,
+                             .node = like->node,
+                             .uniform = 1,
+                             .uniform_exact = 1,
+                             .rows_are_outputs = true,
+                             .spatial = like->spatial,
+                             .alpha = 1,
+                             .beta = 1};
         linear->outputs = linear->inputs = linear->group = like->inputs;
         for (int i = 0; i < SPACE_MAX; i++) {
             linear->axes[i] = (Lattice){1, 1, 1, 0, 0};
@@ -434,16 +505,12 @@ static const Operator *place_as_operator(Region *region, int place,
         }
         return linear;
     }
-    if (own->kind != PLACE_MOVE || own->inner != whole->inner ||
-        !operator_read_pool(own->scope, own->node, linear))
+    if (!own->pool || own->inner != whole->inner)
         return NULL;
     region_rely(region, FACT_DIVISOR);
     const Known *input = scope_known(own->scope, own->node->inputs[0]);
-    OperatorClass class = operator_class(linear, &input->fact);
-    return place_linear(region, &class, whole->inner) ==
-                   (int)(whole - region->places)
-               ? linear
-               : NULL;
+    OperatorClass class = operator_class(own->pool, &input->fact);
+    return classes_agree(&class, &whole->class) ? own->pool : NULL;
 }
 
 static bool merges_add_place(Region *region, Merges *merges, const Part *part)
@@ -453,7 +520,7 @@ static bool merges_add_place(Region *region, Merges *merges, const Part *part)
         const Place *whole = &region->places[merge->part->place];
         if (whole->kind != PLACE_LINEAR || merge->part->start != part->start)
             continue;
-        const Operator *linear=
+        const Operator *linear =
             place_as_operator(region, part->place, whole, merge->whole);
         if (linear && merge_add(region, merge, linear, part))
             return true;
@@ -474,19 +541,19 @@ static Coefs place_total(Region *region, const Sum *sum, const Part *like,
     Coefs total = {0};
     for (int i = 0; i < sum->count; i++) {
         const Part *part = &sum->parts[i];
-        if (!left[i] || part->linear|| part->place != like->place ||
+        if (!left[i] || part->linear || part->place != like->place ||
             part->start != like->start)
             continue;
         left[i] = false;
-        Coefs own = part->out.size ? part->out
-                                   : coefs_uniform(region->arena, 1);
+        Coefs own =
+            part->out.size ? part->out : coefs_uniform(region->arena, 1);
         total = total.size ? coefs_add(region->arena, total, own) : own;
     }
     return total;
 }
 
 /* Places that both sums have go with the same numbers; what only the original
- * has went into an linear. */
+ * has went into an operator. */
 static bool merges_add_places(Region *region, Merges *merges, Sum *a, Sum *b)
 {
     size_t count = (size_t)(a->count > b->count ? a->count : b->count);
@@ -496,7 +563,7 @@ static bool merges_add_places(Region *region, Merges *merges, Sum *a, Sum *b)
     memset(left_b, 1, count);
     for (int i = 0; i < a->count; i++) {
         Part part = a->parts[i];
-        if (part.linear|| !left_a[i])
+        if (part.linear || !left_a[i])
             continue;
         Coefs in_a = place_total(region, a, &part, left_a);
         Coefs in_b = place_total(region, b, &part, left_b);
@@ -504,16 +571,15 @@ static bool merges_add_places(Region *region, Merges *merges, Sum *a, Sum *b)
         if (in_b.size && coefs_agree(in_a, in_b, width))
             continue;
         if (in_b.size)
-            in_a = coefs_add(
-                region->arena, in_a,
-                coefs_multiply(region->arena, in_b,
-                               coefs_uniform(region->arena, -1)));
+            in_a = coefs_add(region->arena, in_a,
+                             coefs_multiply(region->arena, in_b,
+                                            coefs_uniform(region->arena, -1)));
         part.out = in_a;
         if (!coefs_are_zero(in_a) && !merges_add_place(region, merges, &part))
             return false;
     }
     for (int i = 0; i < b->count; i++) {
-        if (b->parts[i].linear|| !left_b[i])
+        if (b->parts[i].linear || !left_b[i])
             continue;
         region->proof->why = "the converted model adds what the original "
                              "does not";
@@ -537,8 +603,7 @@ static bool biases_agree(Region *region, const Sum *a, const Sum *b,
         if (!(away <= half + noise)) {
             region->proof->why = arena_printf(
                 region->proof->arena,
-                "the bias of channel %lld differs by %.3g", (long long)c,
-                away);
+                "the bias of channel %lld differs by %.3g", (long long)c, away);
             return false;
         }
         if (half > 0 && away > 2 * half * region->proof->rounding)
@@ -559,16 +624,16 @@ static bool values_agree(Region *region, const Sum *a, const Sum *b,
         total[c] = coefs_exact(a->bias, c, 0);
     for (int i = 0; i < merges->count; i++) {
         const Merge *merge = &merges->items[i];
-        Residue alpha = residue_of(merge->whole->alpha);
+        Residue factor = coefs_exact(merge->factor, 0, 1);
         for (int64_t c = 0; c < merge->whole->outputs; c++) {
             Residue *to = &total[merge->part->start + c];
-            *to = residue_add(*to, residue_multiply(alpha, merge->y[c]));
+            *to = residue_add(*to, residue_multiply(factor, merge->y[c]));
         }
     }
     for (int i = 0; i < b->count; i++) {
         const Part *part = &b->parts[i];
         int64_t length = part->length ? part->length : b->width;
-        for (int64_t c = 0; !part->linear&& c < length; c++) {
+        for (int64_t c = 0; !part->linear && c < length; c++) {
             Residue *to = &total[part->start + c];
             Residue x = place_value(region, part->place, c, NULL);
             *to = residue_add(
@@ -594,7 +659,7 @@ static void bounds_add(Region *region, const Sum *b, const Merges *merges,
         const Merge *merge = &merges->items[i];
         for (int64_t c = 0; c < merge->whole->outputs; c++)
             bound[merge->part->start + c] +=
-                fabs(merge->whole->alpha) * merge->bound[c];
+                fabs(coefs_real(merge->factor, 0, 1)) * merge->bound[c];
     }
     for (int i = 0; i < b->count; i++) {
         const Part *part = &b->parts[i];
@@ -617,7 +682,7 @@ bool sums_compare(Region *region, Sum *a, Sum *b, double *bound)
     if (!merges_make(region, a, b, &merges))
         return false;
     for (int i = 0; i < a->count; i++)
-        if (a->parts[i].linear&&
+        if (a->parts[i].linear &&
             !merges_add_operator(region, &merges, &a->parts[i]))
             return false;
     if (!merges_add_places(region, &merges, a, b))

@@ -148,11 +148,8 @@ static bool read_bias(Scope *scope, Operator *out)
 
 static void operator_init(Operator *out, const Node *node, OperatorKind kind)
 {
-    *out = (Operator){.kind = kind,
-                      .node = node,
-                      .group = 1,
-                      .alpha = 1,
-                      .beta = 1};
+    *out = (Operator){
+        .kind = kind, .node = node, .group = 1, .alpha = 1, .beta = 1};
     for (int i = 0; i < SPACE_MAX; i++)
         out->axes[i] = (Lattice){1, 1, 1, 0, 0};
 }
@@ -198,8 +195,8 @@ static int64_t last_offset(const Lattice *axis)
 static bool divisor_is_one_number(const Scope *scope, const Node *node,
                                   const Fact *input, const Operator *pool)
 {
-    bool counts = node->op == OP_MaxPool ||
-                  node_int(node, "count_include_pad", 0) != 0;
+    bool counts =
+        node->op == OP_MaxPool || node_int(node, "count_include_pad", 0) != 0;
     for (int i = 0; i < pool->spatial; i++) {
         const Lattice *axis = &pool->axes[i];
         int64_t size;
@@ -239,11 +236,13 @@ bool operator_read_pool(Scope *scope, const Node *node, Operator *out)
 
 OperatorClass operator_class(const Operator *linear, const Fact *input)
 {
-    OperatorClass class = {.kind = linear->kind,
-                           .spatial = linear->spatial,
-                           .inputs = linear->inputs,
-                           .outputs = linear->outputs,
-                           .alpha = linear->alpha};
+    /* A Gemm and a MatMul may be the same map. */
+    OperatorClass class = {
+        .kind = linear->kind == OPERATOR_MATMUL ? OPERATOR_GEMM : linear->kind,
+        .spatial = linear->spatial,
+        .inputs = linear->inputs,
+        .outputs = linear->outputs,
+        .input_axis = linear->input_axis};
     for (int i = 0; i < linear->spatial; i++) {
         const Lattice *axis = &linear->axes[i];
         class.stride[i] = axis->stride;
@@ -289,19 +288,8 @@ int64_t operator_rows(const Operator *linear)
 
 int64_t operator_columns(const Operator *linear)
 {
-    return (linear->rows_are_outputs ? linear->inputs
-                                       : linear->outputs) /
+    return (linear->rows_are_outputs ? linear->inputs : linear->outputs) /
            linear->group;
-}
-
-Residue place_value(const Region *region, int place, int64_t channel,
-                    const int64_t *offsets)
-{
-    uint64_t stream = random_stream(region->seed, (uint64_t)place);
-    uint64_t index = 0;
-    for (int i = 0; offsets && i < SPACE_MAX; i++)
-        index = index << 21 ^ (uint64_t)offsets[i];
-    return residue_random(random_bits(stream, (uint64_t)channel), index);
 }
 
 /* ---- Applying ---- */
@@ -331,18 +319,18 @@ static void apply_output(const Application *job, int64_t row,
             sum = residue_reduce(sum);
     }
     Residue alpha = residue_of(linear->alpha);
-    job->y[row] = residue_add(
-        job->y[row], residue_multiply(alpha, residue_reduce(sum)));
+    job->y[row] =
+        residue_add(job->y[row], residue_multiply(alpha, residue_reduce(sum)));
     for (int64_t i = 0; job->shift.size && i < job->width; i++) {
         int64_t channel = first + i / taps;
-        double term = linear->alpha * weights[i] *
-                      coefs_real(job->shift, channel, 0);
+        double term =
+            linear->alpha * weights[i] * coefs_real(job->shift, channel, 0);
         job->out.real[row] += term;
         job->size[row] += fabs(term);
         Residue exact = residue_multiply(residue_of(weights[i]),
                                          coefs_exact(job->shift, channel, 0));
-        job->out.exact[row] = residue_add(job->out.exact[row],
-                                          residue_multiply(alpha, exact));
+        job->out.exact[row] =
+            residue_add(job->out.exact[row], residue_multiply(alpha, exact));
     }
 }
 
@@ -388,6 +376,28 @@ static void apply_rows(void *context, int worker, int64_t begin, int64_t end)
     }
 }
 
+/* The same for a pool, which has no weight. */
+static void apply_pool(const Application *job)
+{
+    const Operator *pool = job->linear;
+    int64_t taps = operator_taps(pool);
+    for (int64_t c = 0; c < pool->outputs; c++) {
+        Residue sum = 0;
+        for (int64_t t = 0; t < taps; t++)
+            sum = residue_add(sum, job->x[c * taps + t]);
+        job->y[c] =
+            residue_add(job->y[c], residue_multiply(sum, pool->uniform_exact));
+        if (!job->shift.size)
+            continue;
+        /* Its weights add up to 1. */
+        double shift = coefs_real(job->shift, c, 0);
+        job->out.real[c] += shift;
+        job->size[c] += fabs(shift);
+        job->out.exact[c] =
+            residue_add(job->out.exact[c], coefs_exact(job->shift, c, 0));
+    }
+}
+
 void operator_apply(Region *region, const Operator *linear, const Residue *x,
                     Residue *y, Coefs shift, Coefs out, double *size)
 {
@@ -398,6 +408,10 @@ void operator_apply(Region *region, const Operator *linear, const Residue *x,
                        .shift = shift,
                        .out = out,
                        .size = size};
+    if (!linear->weight) {
+        apply_pool(&job);
+        return;
+    }
     job.width = operator_columns(linear) * operator_taps(linear);
     job.rows = arena_block(region->arena,
                            (size_t)(job.width * pool_threads(region->pool)),

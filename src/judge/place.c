@@ -7,9 +7,9 @@
 
 static int place_add(Region *region, const Place *place)
 {
-    region->places = arena_grow(
-        region->arena, region->places, &region->place_capacity,
-        (size_t)region->place_count + 1, sizeof *region->places);
+    region->places =
+        arena_grow(region->arena, region->places, &region->place_capacity,
+                   (size_t)region->place_count + 1, sizeof *region->places);
     region->places[region->place_count] = *place;
     return region->place_count++;
 }
@@ -77,17 +77,51 @@ int place_move(Region *region, Scope *scope, const Node *node, int inner)
             does_same(place, scope, node))
             return i;
     }
+    Operator *pool = arena_alloc(region->arena, sizeof *pool);
+    bool is_pool = operator_read_pool(scope, node, pool);
     return place_add(region, &(Place){.kind = PLACE_MOVE,
                                       .inner = inner,
                                       .node = node,
-                                      .scope = scope});
+                                      .scope = scope,
+                                      .pool = is_pool ? pool : NULL});
 }
 
-static bool classes_agree(const OperatorClass *a, const OperatorClass *b)
+/* What a pool gives there: its taps read the other place at their offsets. */
+static Residue pool_value(const Region *region, const Place *place,
+                          int64_t channel, const int64_t *offsets)
+{
+    static const int64_t here[SPACE_MAX];
+    const Operator *pool = place->pool;
+    int64_t own[SPACE_MAX];
+    Residue total = 0;
+    for (int64_t t = 0; t < operator_taps(pool); t++) {
+        operator_offsets(pool, t, own);
+        for (int i = 0; i < SPACE_MAX; i++)
+            own[i] += pool->axes[i].stride * (offsets ? offsets : here)[i];
+        /* Pools are nested as deep as a region has nodes: a few. */
+        total =
+            residue_add(total, place_value(region, place->inner, channel, own));
+    }
+    return residue_multiply(total, pool->uniform_exact);
+}
+
+Residue place_value(const Region *region, int place, int64_t channel,
+                    const int64_t *offsets)
+{
+    if (region->places[place].pool)
+        return pool_value(region, &region->places[place], channel, offsets);
+    uint64_t stream = random_stream(region->seed, (uint64_t)place);
+    uint64_t index = 0;
+    for (int i = 0; offsets && i < SPACE_MAX; i++)
+        index = index << 21 ^ (uint64_t)offsets[i];
+    return residue_random(random_bits(stream, (uint64_t)channel), index);
+}
+
+bool classes_agree(const OperatorClass *a, const OperatorClass *b)
 {
     if (a->kind != b->kind || a->spatial != b->spatial ||
         a->inputs != b->inputs || a->outputs != b->outputs ||
-        memcmp(&a->alpha, &b->alpha, sizeof a->alpha) != 0)
+        a->input_axis != b->input_axis)
         return false;
     for (int i = 0; i < a->spatial; i++)
         if (a->stride[i] != b->stride[i] || a->extent[i] != b->extent[i] ||
@@ -104,9 +138,19 @@ int place_linear(Region *region, const OperatorClass *class, int inner)
             classes_agree(&place->class, class))
             return i;
     }
-    return place_add(region, &(Place){.kind = PLACE_LINEAR,
-                                      .inner = inner,
-                                      .class = *class});
+    return place_add(
+        region,
+        &(Place){.kind = PLACE_LINEAR, .inner = inner, .class = *class});
+}
+
+/* The same but for scale and bias, which are not part of the place. */
+static bool norms_same(const Node *a, const Node *b)
+{
+    bool same = a->op == b->op && a->attr_count == b->attr_count &&
+                a->graph->model->opset == b->graph->model->opset;
+    for (int i = 0; same && i < a->attr_count; i++)
+        same = attr_same(&a->attrs[i], &b->attrs[i]);
+    return same;
 }
 
 static bool sums_agree(Region *region, const Place *place, Scope *scope,
@@ -114,8 +158,12 @@ static bool sums_agree(Region *region, const Place *place, Scope *scope,
 {
     if (place->node == node)
         return true;
-    if (place->scope == scope || place->count != node->input_count ||
-        !node_same(place->node, node))
+    if (place->scope == scope)
+        return false;
+    if (is_norm(node))
+        return norms_same(place->node, node) &&
+               sums_match(region, place, place->sums[0], sums[0], bound);
+    if (place->count != node->input_count || !node_same(place->node, node))
         return false;
     for (int i = 0; i < place->count; i++) {
         if (place->sums[i] && sums[i]) {

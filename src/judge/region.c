@@ -13,6 +13,7 @@ typedef struct Visit {
 
 typedef struct Walk {
     Region *region;
+    Regions *regions;
     Visit *stack;
     size_t depth, stack_capacity;
     Known **found;
@@ -57,6 +58,28 @@ static const Graph *body_of(Scope *scope, const Node *node)
                : NULL;
 }
 
+/* A node of a function's body with the attributes that its call gives. */
+static const Node *node_called(Scope *scope, const Node *node, const Node *call)
+{
+    bool refers = false;
+    for (int i = 0; i < node->attr_count; i++)
+        refers |= node->attrs[i].reference != NULL;
+    if (!refers)
+        return node;
+    Node *copy = arena_alloc(scope->arena, sizeof *copy);
+    *copy = *node;
+    copy->attrs = arena_array(scope->arena, (size_t)node->attr_count,
+                              sizeof *copy->attrs);
+    for (int i = 0; i < node->attr_count; i++) {
+        const Attr *own = &node->attrs[i], *given = NULL;
+        if (own->reference)
+            given = node_attr(call, own->reference);
+        copy->attrs[i] = given ? *given : *own;
+        copy->attrs[i].name = own->name;
+    }
+    return copy;
+}
+
 /* Makes what is inside known, and the node's outputs the same as the body's. */
 static int enter_body(Known *known, Err *err)
 {
@@ -65,8 +88,8 @@ static int enter_body(Known *known, Err *err)
     const Graph *body = body_of(scope, node);
     if (!body)
         return 0;
-    Scope *inside = scope_new(scope->arena, scope, body,
-                              node->op == OP_If ? scope : NULL);
+    Scope *inside =
+        scope_new(scope->arena, scope, body, node->op == OP_If ? scope : NULL);
     for (int i = 0; i < node->input_count && node->op != OP_If; i++) {
         Known *outside = scope_known(scope, node->inputs[i]);
         Known *input = scope_known(inside, body->inputs[i]);
@@ -77,7 +100,7 @@ static int enter_body(Known *known, Err *err)
         }
     }
     for (size_t i = 0; i < body->node_count; i++)
-        TRY(scope_take(inside, body->nodes[i], err));
+        TRY(scope_take(inside, node_called(inside, body->nodes[i], node), err));
     for (int i = 0; i < node->output_count; i++)
         if (node->outputs[i])
             scope_known(scope, node->outputs[i])->same =
@@ -145,16 +168,19 @@ static int walk_enter(Walk *walk, Known *known, bool is_end, Err *err)
     if (known->scope->is_original && known->node && !known->same)
         TRY(enter_body(known, err));
     if (!is_end && is_leaf(region, known)) {
-        Known *root = known_root(known->twin && !known->scope->is_original
-                                     ? known->twin
-                                     : known);
+        Known *root = known_root(
+            known->twin && !known->scope->is_original ? known->twin : known);
         if (root->scope->is_original && !known->scope->is_original)
             root->stop = region->stamp;
+        Regions *regions = walk->regions;
+        regions->leaves =
+            arena_grow(region->arena, regions->leaves, &regions->leaf_capacity,
+                       regions->leaf_count + 1, sizeof *regions->leaves);
+        regions->leaves[regions->leaf_count++] = known;
         return 0;
     }
-    walk->stack =
-        arena_grow(region->arena, walk->stack, &walk->stack_capacity,
-                   walk->depth + 1, sizeof *walk->stack);
+    walk->stack = arena_grow(region->arena, walk->stack, &walk->stack_capacity,
+                             walk->depth + 1, sizeof *walk->stack);
     walk->stack[walk->depth++] = (Visit){known, 0};
     return 0;
 }
@@ -192,14 +218,28 @@ static int walk_back(Walk *walk, Known *end, Err *err)
 
 int regions_find(Region *region, Known *a, Known *b, Regions *out, Err *err)
 {
-    Walk converted = {.region = region}, original = {.region = region};
+    *out = (Regions){0};
+    Walk converted = {.region = region, .regions = out};
+    Walk original = {.region = region, .regions = out};
     TRY(walk_back(&converted, b, err));
     TRY(walk_back(&original, a, err));
-    *out = (Regions){original.found, converted.found, original.count,
-                     converted.count};
-    if (out->original_count > REGION_MAX || out->converted_count > REGION_MAX)
-        out->original_count = out->converted_count = 0;
+    if (converted.count > REGION_MAX || original.count > REGION_MAX)
+        return 0;
+    out->original = original.found;
+    out->original_count = original.count;
+    out->converted = converted.found;
+    out->converted_count = converted.count;
     return 0;
+}
+
+void regions_forget(Regions *regions)
+{
+    for (size_t i = 0; i < regions->original_count; i++)
+        regions->original[i]->sum = NULL;
+    for (size_t i = 0; i < regions->converted_count; i++)
+        regions->converted[i]->sum = NULL;
+    for (size_t i = 0; i < regions->leaf_count; i++)
+        regions->leaves[i]->sum = NULL;
 }
 
 Sum *regions_read(Region *region, Known *const *values, size_t count,

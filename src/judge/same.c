@@ -53,7 +53,10 @@ static bool list_same(const Attr *a, const Attr *b)
 
 bool attr_same(const Attr *a, const Attr *b)
 {
-    if (a->type != b->type || strcmp(a->name, b->name) != 0)
+    const char *left = a->reference ? a->reference : "";
+    const char *right = b->reference ? b->reference : "";
+    if (a->type != b->type || strcmp(a->name, b->name) != 0 ||
+        strcmp(left, right) != 0)
         return false;
     switch (a->type) {
     case ATTR_FLOAT:

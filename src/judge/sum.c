@@ -42,8 +42,7 @@ static void sum_make_bias(Region *region, Sum *sum)
         return;
     size_t width = (size_t)sum->width;
     sum->bias = coefs_new(region->arena, sum->width);
-    sum->bias_size =
-        arena_array(region->arena, width, sizeof *sum->bias_size);
+    sum->bias_size = arena_array(region->arena, width, sizeof *sum->bias_size);
     sum->bias_slack =
         arena_array(region->arena, width, sizeof *sum->bias_slack);
 }
@@ -55,8 +54,7 @@ static Residue parts_value(const Region *region, const Sum *sum, int64_t c)
     for (int i = 0; i < sum->count; i++) {
         const Part *part = &sum->parts[i];
         int64_t own = c - part->start;
-        if (part->linear|| (part->length &&
-                              (own < 0 || own >= part->length)))
+        if (part->linear || (part->length && (own < 0 || own >= part->length)))
             continue;
         Residue x = place_value(region, part->place, own, NULL);
         total = residue_add(
@@ -139,8 +137,7 @@ static void bias_map(Sum *sum, const Affine *map)
         Residue exact = residue_subtract(sum->bias.exact[c],
                                          coefs_exact(map->center, c, 0));
         exact = residue_multiply(exact, coefs_exact(map->scale, c, 1));
-        sum->bias.exact[c] =
-            residue_add(exact, coefs_exact(map->shift, c, 0));
+        sum->bias.exact[c] = residue_add(exact, coefs_exact(map->shift, c, 0));
         sum->bias.real[c] = scale * sum->bias.real[c] + (shift - away);
         sum->bias_size[c] =
             fabs(scale) * sum->bias_size[c] + fabs(shift) + fabs(away);
@@ -152,8 +149,8 @@ static void bias_map(Sum *sum, const Affine *map)
 static void value_map(Sum *sum, const Affine *map)
 {
     for (int64_t c = 0; sum->value && c < sum->width; c++) {
-        Residue x = residue_subtract(sum->value[c],
-                                     coefs_exact(map->center, c, 0));
+        Residue x =
+            residue_subtract(sum->value[c], coefs_exact(map->center, c, 0));
         x = residue_multiply(x, coefs_exact(map->scale, c, 1));
         sum->value[c] = residue_add(x, coefs_exact(map->shift, c, 0));
     }
@@ -179,8 +176,10 @@ static void scale_inside(Region *region, Sum *sum)
             !coefs_are_positive(part->out))
             continue;
         Sum *inner = place.sums[0], **sums;
-        Affine scaling = {.axis = sum->axis, .width = sum->width,
-                          .scale = part->out, .steps = part->steps};
+        Affine scaling = {.axis = sum->axis,
+                          .width = sum->width,
+                          .scale = part->out,
+                          .steps = part->steps};
         if (inner->axis >= 0 && inner->axis != sum->axis)
             continue;
         region_rely(region, FACT_POSITIVE);
@@ -197,8 +196,8 @@ static void scale_inside(Region *region, Sum *sum)
                 residue_multiply(coefs_exact(part->out, c, 1),
                                  place_value(region, old, c, NULL));
             Residue after = place_value(region, part->place, c, NULL);
-            sum->value[c] = residue_add(
-                sum->value[c], residue_subtract(after, before));
+            sum->value[c] =
+                residue_add(sum->value[c], residue_subtract(after, before));
         }
         part->out = (Coefs){0};
     }
@@ -225,9 +224,9 @@ static Sum *sum_map(Region *region, const Sum *from, const Known *known,
     value_map(sum, map);
     for (int i = 0; map->scale.size && i < sum->count; i++) {
         Part *part = &sum->parts[i];
-        Coefs own = part->length ? coefs_slice(map->scale, part->start,
-                                               part->length)
-                                 : map->scale;
+        Coefs own = part->length
+                        ? coefs_slice(map->scale, part->start, part->length)
+                        : map->scale;
         part->out = coefs_multiply(region->arena, part->out, own);
         part->steps += map->steps;
     }
@@ -314,10 +313,10 @@ static bool operand_fits(Scope *scope, const Known *input,
         !constant_axis(constant, input->fact.rank, &out->axis))
         return false;
     out->width = constant->count;
-    return out->axis < 0 || (dim_is_known(scope->symbols,
-                                          input->fact.dims[out->axis],
-                                          &length) &&
-                             length == constant->count);
+    return out->axis < 0 ||
+           (dim_is_known(scope->symbols, input->fact.dims[out->axis],
+                         &length) &&
+            length == constant->count);
 }
 
 static bool reciprocal(Coefs coefs)
@@ -460,12 +459,11 @@ static Sum *take_sum(Region *region, Known *output)
     Sum *summands[SUMMANDS_MAX];
     int axis = -1, count = node->input_count, parts = 0;
     int64_t width = 1;
-    if (count < 1 || count > SUMMANDS_MAX ||
-        !dtype_is_real(output->fact.type))
+    if (count < 1 || count > SUMMANDS_MAX || !dtype_is_real(output->fact.type))
         return NULL;
     for (int i = 0; i < count; i++) {
-        Sum *own = summands[i] = region_sum(
-            region, scope_known(output->scope, node->inputs[i]));
+        Sum *own = summands[i] =
+            region_sum(region, scope_known(output->scope, node->inputs[i]));
         if (!own || !own->count || !shapes_agree(region, own, summands[0]) ||
             (axis >= 0 && own->axis >= 0 &&
              (own->axis != axis || own->width != width)))
@@ -483,8 +481,7 @@ static Sum *take_sum(Region *region, Known *output)
         Affine sign = {.axis = axis, .width = width};
         if (node->op == OP_Sub && i == 1)
             sign.scale = coefs_uniform(region->arena, -1);
-        sum_append(region, sum,
-                   sum_map(region, summands[i], output, &sign));
+        sum_append(region, sum, sum_map(region, summands[i], output, &sign));
     }
     return sum;
 }
@@ -501,7 +498,8 @@ static bool pad_read(Scope *scope, const Node *node, int64_t *amounts,
     const Known *fill = scope_known(scope, node_input(node, 2));
     int64_t count = list ? constant_ints(list->constant, 2 * RANK_MAX, given)
                          : node_ints(node, "pads", &pads);
-    if ((node_attr(node, "mode") && !node_string_is(node, "mode", "constant")) ||
+    if ((node_attr(node, "mode") &&
+         !node_string_is(node, "mode", "constant")) ||
         node_float(node, "value", 0.0f) != 0.0f || node_input(node, 3) ||
         count < 6 || count > 2 * (SPACE_MAX + 2) || count % 2)
         return false;
@@ -525,9 +523,10 @@ static bool pad_read(Scope *scope, const Node *node, int64_t *amounts,
 }
 
 /* Takes explicit paddings in front of the operator into its own. */
-static void absorb_pads(Region *region, const Sum *input, Operator *linear,
-                        int *places)
+static const Fact *absorb_pads(Region *region, const Sum *input,
+                               Operator *linear, int *places)
 {
+    const Fact *fact = input->fact;
     for (int i = 0; i < input->count; i++)
         places[i] = input->parts[i].place;
     for (;;) {
@@ -538,14 +537,30 @@ static void absorb_pads(Region *region, const Sum *input, Operator *linear,
             pad->node->op != OP_Pad || input->count != 1 ||
             !pad_read(pad->scope, pad->node, amounts, &spatial) ||
             spatial != linear->spatial)
-            return;
+            return fact;
         for (int i = 0; i < spatial; i++) {
             linear->axes[i].begin += amounts[i];
             linear->axes[i].end += amounts[SPACE_MAX + i];
         }
+        fact = &scope_known(pad->scope, pad->node->inputs[0])->fact;
         places[0] = pad->inner;
         region_rely(region, FACT_ZERO_PADS);
     }
+}
+
+/* What a part gives in each channel at a tap of the operator that reads it. */
+static void part_values(Region *region, const Part *part, int place,
+                        const int64_t *offsets, int64_t channels, Residue *out)
+{
+    if (part->linear) {
+        /* The operator is directly on a place: others are not composed. */
+        operator_evaluate(region, part->linear,
+                          region->places[part->place].inner, part->in, offsets,
+                          out);
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++)
+        out[c] = place_value(region, place, c, offsets);
 }
 
 /* What the operator's input is at each channel and tap. */
@@ -553,17 +568,21 @@ static Residue *operator_input(Region *region, const Sum *input,
                                const Operator *linear, const int *places)
 {
     int64_t taps = operator_taps(linear), offsets[SPACE_MAX];
-    Residue *x = arena_array(region->arena,
-                             (size_t)(linear->inputs * taps), sizeof *x);
-    for (int64_t i = 0; i < linear->inputs * taps; i++) {
-        int64_t channel = i / taps;
-        operator_offsets(linear, i % taps, offsets);
-        x[i] = coefs_exact(input->bias, channel, 0);
+    size_t channels = (size_t)linear->inputs;
+    Residue *x = arena_array(region->arena, channels * (size_t)taps, sizeof *x);
+    Residue *own = arena_array(region->arena, channels, sizeof *own);
+    for (int64_t i = 0; i < linear->inputs * taps; i++)
+        x[i] = coefs_exact(input->bias, i / taps, 0);
+    for (int64_t t = 0; t < taps; t++) {
+        operator_offsets(linear, t, offsets);
         for (int k = 0; k < input->count; k++) {
-            Residue own = place_value(region, places[k], channel, offsets);
-            own = residue_multiply(
-                coefs_exact(input->parts[k].out, channel, 1), own);
-            x[i] = residue_add(x[i], own);
+            const Part *part = &input->parts[k];
+            part_values(region, part, places[k], offsets, linear->inputs, own);
+            for (int64_t c = 0; c < linear->inputs; c++) {
+                Residue term =
+                    residue_multiply(coefs_exact(part->out, c, 1), own[c]);
+                x[c * taps + t] = residue_add(x[c * taps + t], term);
+            }
         }
     }
     return x;
@@ -575,9 +594,13 @@ static bool operator_takes(Region *region, const Sum *input,
     if (!input || (input->axis >= 0 && (input->axis != linear->input_axis ||
                                         input->width != linear->inputs)))
         return false;
-    for (int i = 0; i < input->count; i++)
-        if (input->parts[i].linear|| input->parts[i].length)
+    for (int i = 0; i < input->count; i++) {
+        const Part *part = &input->parts[i];
+        bool direct = region->places[part->place].kind == PLACE_LINEAR;
+        region->may_compose |= part->linear && direct;
+        if (part->length || (part->linear && (!region->composes || !direct)))
             return false;
+    }
     if (coefs_are_zero(input->bias))
         return true;
     region_rely(region, FACT_UNPADDED);
@@ -588,8 +611,7 @@ static bool operator_takes(Region *region, const Sum *input,
     return true;
 }
 
-static void operator_add_bias(Region *region, const Operator *linear,
-                              Sum *sum)
+static void operator_add_bias(Region *region, const Operator *linear, Sum *sum)
 {
     if (!linear->bias)
         return;
@@ -602,9 +624,9 @@ static void operator_add_bias(Region *region, const Operator *linear,
         sum->bias.real[c] += own;
         sum->bias.exact[c] = residue_add(sum->bias.exact[c], exact);
         sum->bias_size[c] += fabs(own);
-        sum->bias_slack[c] += fabs(linear->beta) *
-                              half_ulp(linear->bias->type,
-                                       coefs_real(bias, c, 0));
+        sum->bias_slack[c] +=
+            fabs(linear->beta) *
+            half_ulp(linear->bias->type, coefs_real(bias, c, 0));
         sum->value[c] = residue_add(sum->value[c], exact);
     }
     sum->bias_type = linear->beta == 1 ? linear->bias->type : DT_UNDEFINED;
@@ -612,26 +634,51 @@ static void operator_add_bias(Region *region, const Operator *linear,
     sum->bias_steps++;
 }
 
-static Sum *take_operator(Region *region, Known *output)
+/* The part of the sum that a part of the input becomes; false when it cannot be
+ * said with one operator. */
+static bool part_through(Region *region, const Operator *linear,
+                         const Fact *shape, const Part *from, int place,
+                         Part *out)
+{
+    Coefs alpha = linear->alpha == 1
+                      ? (Coefs){0}
+                      : coefs_uniform(region->arena, linear->alpha);
+    *out = (Part){.linear = linear,
+                  .in = from->out,
+                  .out = alpha,
+                  .steps = from->steps + 1,
+                  .shape = shape};
+    if (from->linear) {
+        out->linear = operator_compose(region, from->linear, from->out, linear);
+        if (!out->linear)
+            return false;
+        place = region->places[from->place].inner;
+        out->in = from->in;
+        region_rely(region, FACT_COMPOSED);
+    }
+    OperatorClass class = operator_class(out->linear, shape);
+    out->place = place_linear(region, &class, place);
+    return true;
+}
+
+static bool operator_find(Region *region, Known *output, Operator *out)
 {
     Scope *scope = output->scope;
-    Operator *linear= arena_alloc(region->arena, sizeof *linear);
-    if (!operator_read(region, scope, output->node, linear))
-        return NULL;
-    Known *source = scope_known(scope, output->node->inputs[0]);
-    const Sum *input = region_sum(region, source);
-    if (!operator_takes(region, input, linear))
-        return NULL;
-    int *places = arena_array(region->arena, (size_t)input->count + 1,
-                              sizeof *places);
-    absorb_pads(region, input, linear, places);
-    if (!coefs_are_zero(input->bias) && operator_is_padded(linear))
-        return NULL;
+    if (operator_read(region, scope, output->node, out))
+        return true;
+    return region->composes && output->node->op == OP_AveragePool &&
+           operator_read_pool(scope, output->node, out);
+}
+
+static Sum *sum_of_operator(Region *region, const Known *output,
+                            const Operator *linear, const Sum *input,
+                            const int *places)
+{
     Sum *sum = sum_new(region, output, input->count);
     sum->axis = linear->output_axis;
     sum->width = linear->outputs;
-    sum->value = arena_array(region->arena, (size_t)sum->width,
-                             sizeof *sum->value);
+    sum->value =
+        arena_array(region->arena, (size_t)sum->width, sizeof *sum->value);
     Coefs shift = coefs_are_zero(input->bias) ? (Coefs){0} : input->bias;
     if (shift.size) {
         sum_make_bias(region, sum);
@@ -643,13 +690,33 @@ static Sum *take_operator(Region *region, Known *output)
                        operator_input(region, input, linear, places),
                        sum->value, shift, sum->bias, sum->bias_size);
     operator_add_bias(region, linear, sum);
+    return sum;
+}
+
+static Sum *take_operator(Region *region, Known *output)
+{
+    Operator *linear = arena_alloc(region->arena, sizeof *linear);
+    if (!operator_find(region, output, linear))
+        return NULL;
+    const Sum *input =
+        region_sum(region, scope_known(output->scope, output->node->inputs[0]));
+    if (!operator_takes(region, input, linear))
+        return NULL;
+    int *places =
+        arena_array(region->arena, (size_t)input->count + 1, sizeof *places);
+    const Fact *shape = absorb_pads(region, input, linear, places);
+    if (!coefs_are_zero(input->bias) && operator_is_padded(linear))
+        return NULL;
+    Part *parts =
+        arena_array(region->arena, (size_t)input->count + 1, sizeof *parts);
     for (int i = 0; i < input->count; i++) {
         const Part *part = &input->parts[i];
-        OperatorClass class = operator_class(linear, &source->fact);
-        sum->parts[i] = (Part){.linear= linear, .in = part->out,
-                               .place = place_linear(region, &class, places[i]),
-                               .steps = part->steps};
+        if (!part_through(region, linear, part->linear ? part->shape : shape,
+                          part, places[i], &parts[i]))
+            return NULL;
     }
+    Sum *sum = sum_of_operator(region, output, linear, input, places);
+    memcpy(sum->parts, parts, (size_t)input->count * sizeof *parts);
     return sum;
 }
 
@@ -714,7 +781,7 @@ static bool moves_positive(Region *region, const Node *node, const Sum *input)
 {
     if ((node->op != OP_Relu && node->op != OP_MaxPool) ||
         node->output_count != 1 || input->count != 1 ||
-        input->parts[0].linear|| input->parts[0].length ||
+        input->parts[0].linear || input->parts[0].length ||
         !coefs_are_positive(input->parts[0].out))
         return false;
     if (node->op == OP_Relu && !coefs_are_zero(input->bias))
@@ -736,8 +803,8 @@ static Sum *sum_repeat(Region *region, const Sum *from, const Known *known,
     sum->bias = (Coefs){0};
     if (from->bias.size)
         sum_make_bias(region, sum);
-    sum->value = arena_array(region->arena, (size_t)sum->width,
-                             sizeof *sum->value);
+    sum->value =
+        arena_array(region->arena, (size_t)sum->width, sizeof *sum->value);
     for (int64_t c = 0; c < sum->width; c++) {
         sum->value[c] = from->value[c / times];
         if (!from->bias.size)
@@ -773,7 +840,7 @@ static Sum *take_move(Region *region, Known *output)
         (input->axis >= 0 && axis < 0))
         return NULL;
     for (int i = 0; repeat > 1 && i < input->count; i++)
-        if (input->parts[i].linear|| input->parts[i].length)
+        if (input->parts[i].linear || input->parts[i].length)
             return NULL;
     Sum *sum = repeat > 1 ? sum_repeat(region, input, output, repeat)
                           : sum_copy(region, input, output);
@@ -783,11 +850,10 @@ static Sum *take_move(Region *region, Known *output)
         sum->value[c] = residue_subtract(
             sum->value[c], parts_value(region, input, c / repeat));
     for (int i = 0; i < sum->count; i++)
-        sum->parts[i].place = place_move(region, output->scope, node,
-                                         sum->parts[i].place);
+        sum->parts[i].place =
+            place_move(region, output->scope, node, sum->parts[i].place);
     for (int64_t c = 0; sum->value && c < sum->width; c++)
-        sum->value[c] =
-            residue_add(sum->value[c], parts_value(region, sum, c));
+        sum->value[c] = residue_add(sum->value[c], parts_value(region, sum, c));
     return sum;
 }
 
@@ -811,8 +877,8 @@ static bool pieces_read(Region *region, const Known *output, Pieces *out)
     axis += axis < 0 ? rank : 0;
     if (node->op != OP_Concat || axis < 0 || axis >= rank)
         return false;
-    *out = (Pieces){.count = node->input_count, .axis = (int)axis,
-                    .plain = true};
+    *out =
+        (Pieces){.count = node->input_count, .axis = (int)axis, .plain = true};
     out->sums = arena_array(region->arena, count, sizeof *out->sums);
     out->lengths = arena_array(region->arena, count, sizeof *out->lengths);
     for (int i = 0; i < out->count; i++) {
@@ -825,8 +891,8 @@ static bool pieces_read(Region *region, const Known *output, Pieces *out)
             return false;
         out->total += out->lengths[i];
         out->parts += sum->count;
-        out->plain &= sum->count == 1 && !sum->parts[0].linear&&
-                      !sum->parts[0].length;
+        out->plain &=
+            sum->count == 1 && !sum->parts[0].linear && !sum->parts[0].length;
         out->scaled |= sum->bias.size > 0;
         for (int k = 0; k < sum->count; k++)
             out->scaled |= sum->parts[k].out.size > 0;
@@ -834,8 +900,7 @@ static bool pieces_read(Region *region, const Known *output, Pieces *out)
     return true;
 }
 
-static void join_bias(Sum *sum, const Sum *piece, int64_t start,
-                      int64_t length)
+static void join_bias(Sum *sum, const Sum *piece, int64_t start, int64_t length)
 {
     for (int64_t c = 0; piece->bias.size && c < length; c++) {
         sum->bias.real[start + c] = coefs_real(piece->bias, c, 0);
@@ -850,8 +915,8 @@ static void join_bias(Sum *sum, const Sum *piece, int64_t start,
 static Sum *join_places(Region *region, const Known *output,
                         const Pieces *pieces)
 {
-    int *joined = arena_array(region->arena, (size_t)pieces->count,
-                              sizeof *joined);
+    int *joined =
+        arena_array(region->arena, (size_t)pieces->count, sizeof *joined);
     Sum *sum = sum_new(region, output, 1);
     Part *part = &sum->parts[0];
     for (int i = 0; i < pieces->count; i++)
@@ -867,21 +932,19 @@ static Sum *join_places(Region *region, const Known *output,
          start += pieces->lengths[i++]) {
         const Sum *piece = pieces->sums[i];
         for (int64_t c = 0; c < pieces->lengths[i]; c++) {
-            part->out.real[start + c] =
-                coefs_real(piece->parts[0].out, c, 1);
-            part->out.exact[start + c] =
-                coefs_exact(piece->parts[0].out, c, 1);
+            part->out.real[start + c] = coefs_real(piece->parts[0].out, c, 1);
+            part->out.exact[start + c] = coefs_exact(piece->parts[0].out, c, 1);
         }
         if (part->steps < piece->parts[0].steps)
             part->steps = piece->parts[0].steps;
         join_bias(sum, piece, start, pieces->lengths[i]);
         sum->bias_steps += piece->bias_steps;
     }
-    sum->value = arena_array(region->arena, (size_t)sum->width,
-                             sizeof *sum->value);
+    sum->value =
+        arena_array(region->arena, (size_t)sum->width, sizeof *sum->value);
     for (int64_t c = 0; c < sum->width; c++)
-        sum->value[c] = residue_add(parts_value(region, sum, c),
-                                    sum->bias.exact[c]);
+        sum->value[c] =
+            residue_add(parts_value(region, sum, c), sum->bias.exact[c]);
     return sum;
 }
 
@@ -892,8 +955,8 @@ static Sum *join_slots(Region *region, const Known *output,
     Sum *sum = sum_new(region, output, pieces->parts);
     sum->axis = pieces->axis;
     sum->width = pieces->total;
-    sum->value = arena_array(region->arena, (size_t)sum->width,
-                             sizeof *sum->value);
+    sum->value =
+        arena_array(region->arena, (size_t)sum->width, sizeof *sum->value);
     sum_make_bias(region, sum);
     Part *part = sum->parts;
     for (int64_t i = 0, start = 0; i < pieces->count;
@@ -912,8 +975,8 @@ static Sum *join_slots(Region *region, const Known *output,
             if (!part->length)
                 part->length = length;
             part->start += start;
-            part->place = place_slot(region, part->place, pieces->axis, start,
-                                     length);
+            part->place =
+                place_slot(region, part->place, pieces->axis, start, length);
         }
         join_bias(sum, piece, start, length);
         if (sum->bias_sources < piece->bias_sources)
@@ -921,8 +984,7 @@ static Sum *join_slots(Region *region, const Known *output,
         sum->bias_steps += piece->bias_steps;
     }
     for (int64_t c = 0; c < sum->width; c++)
-        sum->value[c] =
-            residue_add(sum->value[c], parts_value(region, sum, c));
+        sum->value[c] = residue_add(sum->value[c], parts_value(region, sum, c));
     return sum;
 }
 
@@ -936,6 +998,42 @@ static Sum *take_concat(Region *region, const Known *output)
                         : join_slots(region, output, &pieces);
 }
 
+/* ---- Normalizations ---- */
+
+bool is_norm(const Node *node)
+{
+    return node->op == OP_LayerNormalization || node->op == OP_RMSNormalization;
+}
+
+/* A normalization with ones for a scale, then the scale and the bias. */
+static Sum *take_norm(Region *region, Known *output)
+{
+    const Node *node = output->node;
+    Scope *scope = output->scope;
+    int rank = output->fact.rank;
+    int64_t axis = node_int(node, "axis", -1);
+    const Known *scale = scope_known(scope, node_input(node, 1));
+    const Known *bias = scope_known(scope, node_input(node, 2));
+    if (!is_norm(node) || output->output != 0 || rank < 1 || !scale ||
+        (axis != -1 && axis != rank - 1) || !scale->constant ||
+        scale->constant->rank != 1 || (bias && !bias->constant) ||
+        (bias && bias->constant->count != scale->constant->count))
+        return NULL;
+    Sum **sums = arena_array(region->arena, 1, sizeof *sums);
+    sums[0] = region_sum(region, scope_known(scope, node_input(node, 0)));
+    if (!sums[0])
+        return NULL;
+    int place = place_opaque(region, scope, node, sums, 0);
+    Affine map = {.axis = rank - 1,
+                  .width = scale->constant->count,
+                  .scale = coefs_of_constant(region->arena, scale->constant),
+                  .stored = scale->constant->type,
+                  .steps = 1};
+    if (bias)
+        map.shift = coefs_of_constant(region->arena, bias->constant);
+    return sum_map(region, sum_of_place(region, output, place), output, &map);
+}
+
 /* ---- Any node ---- */
 
 static Sum *take_opaque(Region *region, Known *output)
@@ -944,8 +1042,8 @@ static Sum *take_opaque(Region *region, Known *output)
     size_t count = (size_t)node->input_count;
     Sum **sums = arena_array(region->arena, count + 1, sizeof *sums);
     for (int i = 0; i < node->input_count; i++)
-        sums[i] = region_sum(region,
-                             scope_known(output->scope, node->inputs[i]));
+        sums[i] =
+            region_sum(region, scope_known(output->scope, node->inputs[i]));
     /* max(x + b) = max(x) + b: what is added stays outside. */
     Affine shift = {.axis = -1, .width = 1};
     if (node->op == OP_MaxPool && sums[0] && sums[0]->bias.size &&
@@ -962,16 +1060,36 @@ static Sum *take_opaque(Region *region, Known *output)
         sums[0]->fact = fact;
         sums[0]->bias = (Coefs){0};
     }
-    int place =
-        place_opaque(region, output->scope, node, sums, output->output);
+    int place = place_opaque(region, output->scope, node, sums, output->output);
     Sum *sum = sum_of_place(region, output, place);
     return shift.shift.size ? sum_map(region, sum, output, &shift) : sum;
 }
 
+/* Inside a function that is not called from here nothing is known of an
+ * attribute that the call gives. */
+static bool is_parametric(const Node *node)
+{
+    for (int i = 0; i < node->attr_count; i++)
+        if (node->attrs[i].reference)
+            return true;
+    return false;
+}
+
 void region_take(Region *region, Known *output)
 {
-    Sum *sum = take_affine(region, output);
+    if (is_parametric(output->node)) {
+        output->sum = take_opaque(region, output);
+        return;
+    }
+    Sum bordered, *sum = take_affine(region, output);
     Op op = output->node->op;
+    if (!sum && border_take(region, output, &bordered)) {
+        sum = sum_copy(region, &bordered, output);
+        output->sum = sum;
+        return;
+    }
+    if (!sum)
+        sum = take_norm(region, output);
     if (!sum && (op == OP_Add || op == OP_Sub || op == OP_Sum))
         sum = take_sum(region, output);
     if (!sum)

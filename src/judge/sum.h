@@ -36,6 +36,14 @@ typedef enum OperatorKind {
     OPERATOR_MATMUL
 } OperatorKind;
 
+/* Elements [output][input within the group][tap], and the magnitudes that went
+ * into each. */
+typedef struct Dense {
+    int64_t count;
+    double *real, *size;
+    Residue *exact;
+} Dense;
+
 /* A linear operator with a constant weight. */
 typedef struct Operator {
     OperatorKind kind;
@@ -43,6 +51,8 @@ typedef struct Operator {
     const Constant *weight; /* NULL: `uniform` at every tap, depthwise */
     double uniform;
     Residue uniform_exact;
+    const Dense *dense;    /* of one that other operators were composed to */
+    int depth;             /* how many these were */
     bool rows_are_outputs; /* the first axis of the weight, else inputs are */
     int64_t outputs, inputs, group;
     int spatial;
@@ -63,7 +73,7 @@ typedef struct OperatorClass {
      * follows, or that size where it is known. */
     int64_t extent[SPACE_MAX];
     bool is_sized[SPACE_MAX];
-    double alpha;
+    int input_axis;
 } OperatorClass;
 
 typedef enum PlaceKind {
@@ -82,6 +92,7 @@ typedef struct Place {
     const Node *node; /* of MOVE and OPAQUE */
     Scope *scope;     /* that the node is in */
     OperatorClass class;
+    const Operator *pool; /* of MOVE, where it is an operator, too; or NULL */
     int axis, output;
     int64_t start, length; /* along the axis */
     int *joined;
@@ -97,6 +108,7 @@ typedef struct Part {
     Coefs in, out;
     int64_t start, length; /* channels of the sum; length 0 is all */
     int steps;             /* roundings that went into in and out */
+    const Fact *shape;     /* of what the operator reads */
 } Part;
 
 typedef struct Sum {
@@ -112,7 +124,7 @@ typedef struct Sum {
     int bias_sources, bias_steps;
     DType bias_type; /* of the source, where there is one and it is not
                         scaled */
-    Residue *value; /* by channel; NULL while axis is -1 */
+    Residue *value;  /* by channel; NULL while axis is -1 */
 } Sum;
 
 /* A region while it is looked at. */
@@ -125,24 +137,28 @@ typedef struct Region {
     uint64_t seed;
     Pool *pool;
     bool is_original; /* whose nodes are read now */
+    bool composes;    /* operators that follow each other are taken together */
+    bool may_compose; /* there are some */
     int square_roots;
-    unsigned facts; /* what was relied on: bits of FactKind */
+    unsigned facts;       /* what was relied on: bits of FactKind */
     const char *obstacle; /* what could not be looked through, or NULL */
     struct Proof *proof;
 } Region;
 
 /* ORDER FactKind: the names in certificate.c. */
 typedef enum FactKind {
-    FACT_INFERENCE,   /* BatchNormalization uses stored statistics */
-    FACT_UNPADDED,    /* a shift goes into an operator without padding */
-    FACT_SHAPES,      /* summands have one shape: nothing is broadcast */
-    FACT_LATTICE,     /* offsets, strides and sizes agree */
-    FACT_GROUPS,      /* groups are filled up with zeros */
-    FACT_COMMUTES,    /* affine maps commute with what moves or averages */
-    FACT_ZERO_PADS,   /* an explicit padding is with zeros */
-    FACT_DIVISOR,     /* an average divides by one number everywhere */
-    FACT_POSITIVE,    /* scales are positive before Relu or MaxPool */
-    FACT_COMPUTED,    /* a constant subgraph's numbers are taken in double */
+    FACT_INFERENCE, /* BatchNormalization uses stored statistics */
+    FACT_UNPADDED,  /* a shift goes into an operator without padding */
+    FACT_SHAPES,    /* summands have one shape: nothing is broadcast */
+    FACT_LATTICE,   /* offsets, strides and sizes agree */
+    FACT_GROUPS,    /* groups are filled up with zeros */
+    FACT_COMMUTES,  /* affine maps commute with what moves or averages */
+    FACT_ZERO_PADS, /* an explicit padding is with zeros */
+    FACT_DIVISOR,   /* an average divides by one number everywhere */
+    FACT_POSITIVE,  /* scales are positive before Relu or MaxPool */
+    FACT_COMPOSED,  /* no padding between operators that become one */
+    FACT_BORDER,    /* a border is what the operator gives for zeros */
+    FACT_COMPUTED,  /* a constant subgraph's numbers are taken in double */
     FACT_KINDS
 } FactKind;
 
@@ -151,6 +167,8 @@ static inline void region_rely(Region *region, FactKind fact)
     region->facts |= 1u << fact;
 }
 
+/* LayerNormalization and the like, whose scale and bias stand apart. */
+bool is_norm(const Node *node);
 /* True when two sums have one shape. */
 bool shapes_agree(const Region *region, const Sum *a, const Sum *b);
 /* Puts the numbers of a sum along an axis, where they were the same. */
@@ -168,9 +186,12 @@ Coefs coefs_of_constant(Arena *arena, const Constant *constant);
 Coefs coefs_multiply(Arena *arena, Coefs a, Coefs b);
 Coefs coefs_add(Arena *arena, Coefs a, Coefs b);
 Coefs coefs_slice(Coefs coefs, int64_t start, int64_t length);
+/* The numbers from `start` on, among so many that are 1. */
+Coefs coefs_spread(Arena *arena, Coefs coefs, int64_t start, int64_t size);
 Coefs coefs_repeat(Arena *arena, Coefs coefs, int64_t times);
 bool coefs_agree(Coefs a, Coefs b, int64_t width);
-bool coefs_are_one(Coefs coefs, bool *negative);
+/* True for one number, not 0, in all channels. */
+bool coefs_are_uniform(Coefs coefs);
 bool coefs_are_zero(Coefs coefs);
 bool coefs_are_positive(Coefs coefs);
 double coefs_real(Coefs coefs, int64_t channel, double none);
@@ -200,10 +221,11 @@ int axis_forward(Scope *scope, const Node *node, int axis, int64_t *repeat);
 /* False when the node is no linear operator with a constant weight. */
 bool operator_read(Region *region, Scope *scope, const Node *node,
                    Operator *out);
-/* An average pool, or a maximum over one element, as an linear; false when
+/* An average pool, or a maximum over one element, as an operator; false when
  * its divisor is not the same everywhere. */
 bool operator_read_pool(Scope *scope, const Node *node, Operator *out);
 OperatorClass operator_class(const Operator *linear, const Fact *input);
+bool classes_agree(const OperatorClass *a, const OperatorClass *b);
 bool operator_is_padded(const Operator *linear);
 int64_t operator_taps(const Operator *linear);
 /* Offsets of a tap, by axis. */
@@ -217,6 +239,28 @@ int64_t operator_columns(const Operator *linear);
  * magnitudes in `size`. */
 void operator_apply(Region *region, const Operator *linear, const Residue *x,
                     Residue *y, Coefs shift, Coefs out, double *size);
+
+/* ---- border.c ---- */
+
+/* Reads nodes that put a border around what operators give as these operators
+ * with padding; false when that is not what they do. */
+bool border_take(Region *region, Known *output, Sum *sum);
+
+/* ---- compose.c ---- */
+
+/* Where the taps of a pair of channels are in the dense form; -1 where groups
+ * keep them apart. */
+int64_t dense_index(const Operator *linear, int64_t output, int64_t input);
+const Dense *operator_dense(Region *region, const Operator *linear);
+/* second * between * first as one operator; NULL when it is none. */
+const Operator *operator_compose(Region *region, const Operator *first,
+                                 Coefs between, const Operator *second);
+/* The operator's outputs as those from `start` on of so many. */
+const Operator *operator_among(Region *region, const Operator *linear,
+                               int64_t start, int64_t outputs);
+/* What the operator makes of in * place at the output position `at`. */
+void operator_evaluate(Region *region, const Operator *linear, int place,
+                       Coefs in, const int64_t *at, Residue *y);
 
 /* The number that a place has in a channel at an offset. */
 Residue place_value(const Region *region, int place, int64_t channel,
