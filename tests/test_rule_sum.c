@@ -406,18 +406,47 @@ static void build_unreadable_bias(Bench *b)
     bench_output(b, bench_batchnorm(b, y, 4));
 }
 
-START_TEST(a_bias_of_another_type_stops_the_fold)
+/* The model cannot run; nothing of it folds, for that reason. */
+static void check_untouched(Build *build, const char *reason)
 {
     Arena *arena = arena_new(0);
-    Model *model = build_model(arena, build_unreadable_bias, false);
+    Model *model = build_model(arena, build, false);
     static const rp_fold_options defaults;
     FoldReport report = {0};
     Err err = {0};
     ck_assert_int_eq(model_fold(model, &defaults, &report, &err), 0);
     ck_assert_uint_eq(report.fold_count, 0);
     ck_assert_uint_gt(report.refusal_count, 0);
-    ck_assert_str_eq(report.refusals[0].reason, "quantized");
+    ck_assert_str_eq(report.refusals[0].reason, reason);
     arena_free(arena);
+}
+
+START_TEST(a_bias_of_another_type_stops_the_fold)
+{
+    check_untouched(build_unreadable_bias, "quantized");
+}
+END_TEST
+
+/* 1x1 and 3x3 without padding, of a tensor of which nothing is known: whether
+ * the sum broadcasts depends on its size. */
+static void build_unknown_input(Bench *b)
+{
+    Value *x = bench_image(b, 4, 6), *y = graph_fresh_value(b->graph, "y");
+    Node *opaque = node_new(b->graph, OP_OTHER, "opaque", &x, 1, &y, 1);
+    opaque->op_type = "Opaque";
+    opaque->domain = "com.example";
+    graph_add_node(b->graph, opaque);
+    int64_t small[4] = {4, 4, 1, 1}, large[4] = {4, 4, 3, 3};
+    Value *inputs[2] = {y, bench_constant(b, 4, small)};
+    Value *first = bench_node(b, OP_Conv, inputs, 2);
+    inputs[1] = bench_constant(b, 4, large);
+    Value *second = bench_node(b, OP_Conv, inputs, 2);
+    bench_output(b, bench_binary(b, OP_Add, first, second));
+}
+
+START_TEST(an_unknown_size_is_no_size)
+{
+    check_untouched(build_unknown_input, "slack-differs");
 }
 END_TEST
 
@@ -461,6 +490,7 @@ Suite *suite_rule_sum(void)
     tcase_add_test(tcase, a_factor_goes_into_branches_that_do_not_merge);
     tcase_add_test(tcase, a_convolution_of_a_constant_stays);
     tcase_add_test(tcase, a_bias_of_another_type_stops_the_fold);
+    tcase_add_test(tcase, an_unknown_size_is_no_size);
     tcase_add_test(tcase, explicit_padding_goes_into_the_convolution);
     suite_add_tcase(suite, tcase);
     return suite;

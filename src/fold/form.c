@@ -52,8 +52,9 @@ static int mover_axis(const Fold *fold, const Branch *branch, int i, int axis,
         return axis;
     for (int k = 0; k <= i; k++) {
         start += length;
-        if (!dim_is_known(fold->model->symbols,
-                          mover->inputs[k]->fact.dims[axis], &length))
+        const Fact *fact = &mover->inputs[k]->fact;
+        if (fact->rank != rank ||
+            !dim_is_known(fold->model->symbols, fact->dims[axis], &length))
             return -1;
     }
     *scale = vec_slice(*scale, start, length);

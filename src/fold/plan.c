@@ -22,7 +22,7 @@ static bool same_output(const Fold *fold, const Linear *a, const Linear *b,
     int64_t size;
     if (axis_slack(&a->axes[i]) == axis_slack(&b->axes[i]))
         return true;
-    return a->kind == LINEAR_CONV &&
+    return a->kind == LINEAR_CONV && a->input->fact.rank > 2 + i &&
            dim_is_known(fold->model->symbols, a->input->fact.dims[2 + i],
                         &size) &&
            axis_output(&a->axes[i], size) == axis_output(&b->axes[i], size);

@@ -86,8 +86,9 @@ static Reason sight_concat(Fold *fold, const Node *node, int slot, Sight *sight)
         return REASON_SHAPE_UNKNOWN;
     for (int i = 0; i <= slot; i++) {
         start += length;
-        if (!dim_is_known(fold->model->symbols,
-                          node->inputs[i]->fact.dims[along], &length))
+        const Fact *fact = &node->inputs[i]->fact;
+        if (fact->rank != rank ||
+            !dim_is_known(fold->model->symbols, fact->dims[along], &length))
             return REASON_SHAPE_UNKNOWN;
     }
     double *scale = arena_array(fold->arena, (size_t)whole, sizeof *scale);
