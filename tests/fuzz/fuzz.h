@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "graph/graph.h"
+#include "fold/fold.h"
 
 /* A model as bytes, as everything below takes it. */
 typedef struct FuzzModel {
@@ -15,6 +15,7 @@ typedef struct FuzzModel {
     uint64_t seed;
     bool integers; /* nothing rounds: outputs must be equal bit for bit */
     size_t upper;  /* nodes that folding could remove at best */
+    rp_fold_options options;
     void (*tamper)(Model *folded); /* plants a fault, to test the test */
 } FuzzModel;
 

@@ -68,14 +68,14 @@ static Value *image_region(Gen *gen, Value *x)
         gen_sum_region,    gen_sum_region,    gen_sum_region,
         gen_chain_region,  gen_chain_region,  gen_forward_region,
         gen_moving_region, gen_moving_region, gen_transposed_region,
-        gen_tokens,
+        gen_tokens,        gen_border_region, gen_island_region,
     };
     for (int i = 2; i < x->fact.rank; i++)
         if (x->fact.dims[i] > 12)
             return gen_unary(gen, OP_GlobalMaxPool, x);
     if (gen_chance(gen, 20))
         return gen_trap(gen, x);
-    return regions[gen_pick(gen, 10)](gen, x);
+    return regions[gen_pick(gen, sizeof regions / sizeof *regions)](gen, x);
 }
 
 /* Each region folds into one node at best; constants that are computed go as
@@ -158,5 +158,11 @@ FuzzModel fuzz_generate(Arena *arena, uint64_t seed, bool integers)
                 err.message);
         abort();
     }
+    static const rp_fold_options choices[] = {
+        {.enable = NULL},          {.enable = NULL},
+        {.enable = "C12,C16,C19"}, {.enable = "C12,C16,C19", .allow_cost = 1},
+        {.allow_cost = 1},
+    };
+    model.options = choices[gen_pick(&gen, 5)];
     return model;
 }

@@ -54,18 +54,27 @@ Value *gen_forward_region(Gen *gen, Value *x)
 
 /* ---- Operators that affine maps commute with ---- */
 
-/* A pool that keeps the number of axes; sizes stay at least 1. */
+/* A pool that keeps the number of axes; sizes stay at least 1. Of an average,
+ * padding may be counted, which a shift does not go through, or left out. */
 static Value *move_pool(Gen *gen, Value *x, Op op)
 {
-    int64_t taps[SPATIAL_MAX], ones[SPATIAL_MAX];
+    int64_t taps[SPATIAL_MAX], strides[SPATIAL_MAX];
+    int64_t pads[2 * SPATIAL_MAX] = {0};
     int spatial = x->fact.rank - 2;
+    bool padded = gen_chance(gen, 25);
     for (int i = 0; i < spatial; i++) {
         taps[i] = x->fact.dims[2 + i] >= 2 ? gen_range(gen, 1, 2) : 1;
-        ones[i] = gen_range(gen, 1, 2);
+        strides[i] = gen_range(gen, 1, 2);
+        pads[padded && gen_chance(gen, 50) ? i : spatial + i] =
+            padded ? taps[i] - 1 : 0;
     }
     Node *node = gen_node(gen, op, &x, 1);
     node_set_ints(node, "kernel_shape", taps, (size_t)spatial);
-    node_set_ints(node, "strides", ones, (size_t)spatial);
+    node_set_ints(node, "strides", strides, (size_t)spatial);
+    if (padded)
+        node_set_ints(node, "pads", pads, 2 * (size_t)spatial);
+    if (padded && op == OP_AveragePool && gen_chance(gen, 50))
+        node_set_int(node, "count_include_pad", 1);
     return gen_done(gen, node);
 }
 
@@ -129,18 +138,44 @@ static Value *move_swapped(Gen *gen, Value *x)
     return gen_transpose(gen, x, perm);
 }
 
+/* Positions in one axis, or an axis more. */
+static Value *move_reshaped(Gen *gen, Value *x)
+{
+    int64_t dims[RANK_MAX];
+    int rank = x->fact.rank;
+    for (int i = 0; i < rank; i++)
+        dims[i] = x->fact.dims[i];
+    if (rank > 3)
+        return gen_reshape(gen, x, 3, (int64_t[]){dims[0], dims[1], -1});
+    dims[3] = dims[2] % 2 ? 1 : 2;
+    dims[2] /= dims[3];
+    return gen_reshape(gen, x, 4, dims);
+}
+
+/* ShuffleNet's: channels change places. */
+static Value *move_shuffled(Gen *gen, Value *x)
+{
+    static const int64_t perm[4] = {0, 2, 1, 3};
+    int64_t dims[RANK_MAX];
+    int rank = x->fact.rank;
+    for (int i = 0; i < rank; i++)
+        dims[i] = x->fact.dims[i];
+    int64_t two = dims[1] % 2 ? 1 : 2;
+    int64_t split[4] = {dims[0], two, dims[1] / two, -1};
+    Value *y = gen_transpose(gen, gen_reshape(gen, x, 4, split), perm);
+    return gen_reshape(gen, y, rank, dims);
+}
+
 static Value *move_once(Gen *gen, Value *x, Value *base)
 {
-    switch (gen_pick(gen, 9)) {
+    switch (gen_pick(gen, 11)) {
     case 0:
         return gen_unary(gen, OP_Relu, x);
     case 1:
         return move_pool(gen, x, OP_MaxPool);
     case 2:
     case 3:
-        if (!gen->integers) /* the number of taps may be 2 by 1 and the like */
-            return move_pool(gen, x, OP_AveragePool);
-        return move_pool(gen, x, OP_MaxPool);
+        return move_pool(gen, x, OP_AveragePool);
     case 4:
         return move_global(gen, x);
     case 5:
@@ -151,6 +186,10 @@ static Value *move_once(Gen *gen, Value *x, Value *base)
         return gen_unary(gen, OP_Identity, x);
     case 7:
         return move_swapped(gen, x);
+    case 8:
+        return move_reshaped(gen, x);
+    case 9:
+        return move_shuffled(gen, x);
     default:
         return gen_unary(gen, OP_Identity, x);
     }
@@ -173,4 +212,99 @@ Value *gen_moving_region(Gen *gen, Value *x)
     Target target = gen_target(gen, x, false);
     return gen_chance(gen, 60) ? gen_pointwise(gen, x, channels_of(x))
                                : gen_any_conv(gen, x, &target);
+}
+
+/* ---- Borders ---- */
+
+/* All positions but the outermost. */
+static Value *inside_mask(Gen *gen, const Value *x)
+{
+    int64_t dims[RANK_MAX] = {1, 1};
+    int rank = x->fact.rank;
+    for (int i = 2; i < rank; i++)
+        dims[i] = x->fact.dims[i];
+    void *data;
+    Tensor *mask = tensor_alloc(gen->arena, DT_BOOL, rank, dims, &data);
+    for (int64_t at = 0; at < mask->count; at++) {
+        bool inside = true;
+        int64_t rest = at;
+        for (int i = rank - 1; i >= 2; i--) {
+            int64_t place = rest % dims[i];
+            rest /= dims[i];
+            inside &= place > 0 && place < dims[i] - 1;
+        }
+        ((uint8_t *)data)[at] = inside;
+    }
+    return graph_add_initializer(gen->graph, "mask", mask);
+}
+
+/* DBB: 1x1 with a bias, around it that bias, then 3x3. Now and then it is
+ * another number: then the border is real. */
+Value *gen_border_region(Gen *gen, Value *x)
+{
+    int rank = x->fact.rank;
+    int64_t channels = channels_of(x), dims[RANK_MAX] = {channels, channels};
+    int64_t around[RANK_MAX], pads[2 * RANK_MAX] = {0};
+    for (int i = 0; i < rank; i++) {
+        dims[i] = i < 2 ? channels : 1;
+        around[i] = i == 1 ? channels : 1;
+        pads[i] = pads[rank + i] = i >= 2;
+    }
+    Value *bias = gen_tensor(gen, gen->type, NUMBERS_WEIGHT, 1, dims, NULL);
+    Value *inputs[3] = {x, gen_constant(gen, NUMBERS_WEIGHT, rank, dims), bias};
+    Value *y = gen_done(gen, gen_node(gen, OP_Conv, inputs, 3));
+    if (gen_chance(gen, 30)) {
+        y = gen_unary(gen, OP_Neg, y);
+        bias = gen_unary(gen, OP_Neg, bias);
+    }
+    if (gen_chance(gen, 20))
+        bias = gen_tensor(gen, gen->type, NUMBERS_WEIGHT, 1, dims, NULL);
+    y = gen_pad(gen, y, pads, "constant");
+    Value *parts[3] = {inside_mask(gen, y), y,
+                       gen_reshape(gen, bias, rank, around)};
+    if (gen->model->opset >= 9)
+        y = gen_done(gen, gen_node(gen, OP_Where, parts, 3));
+    Target target = {channels, {1, 1, 1}, {-2, -2, -2}};
+    return gen_affines(gen, gen_any_conv(gen, y, &target), 1, 2);
+}
+
+/* ---- Islands ---- */
+
+/* x / 2 * (1 + erf(x / sqrt(2))), in one of its associations. */
+static Value *gelu(Gen *gen, Value *x)
+{
+    Value *erf = gen_binary(gen, OP_Div, x, gen_scalar(gen, 1.4142135));
+    erf = gen_unary(gen, OP_Erf, erf);
+    erf = gen_binary(gen, OP_Add, erf, gen_scalar(gen, 1));
+    Value *half = gen_scalar(gen, 0.5);
+    if (gen_chance(gen, 50))
+        return gen_binary(gen, OP_Mul, gen_binary(gen, OP_Mul, x, erf), half);
+    return gen_binary(gen, OP_Mul, x, gen_binary(gen, OP_Mul, erf, half));
+}
+
+static Value *layer_norm(Gen *gen, Value *x)
+{
+    int64_t last = x->fact.dims[x->fact.rank - 1];
+    Value *inputs[3] = {x, gen_constant(gen, NUMBERS_SCALE, 1, &last),
+                        gen_constant(gen, NUMBERS_WEIGHT, 1, &last)};
+    Value *y = gen_done(gen, gen_node(gen, OP_LayerNormalization, inputs, 3));
+    int64_t dims[2] = {last, last};
+    return gen_binary(gen, OP_MatMul, y,
+                      gen_constant(gen, NUMBERS_WEIGHT, 2, dims));
+}
+
+Value *gen_island_region(Gen *gen, Value *x)
+{
+    Target target = gen_target(gen, x, true);
+    x = gen_affines(gen, gen_any_conv(gen, x, &target), 1, 2);
+    if (gen->integers)
+        x = gen_unary(gen, OP_Relu, x);
+    else if (gen->model->opset >= 17 && gen_chance(gen, 40))
+        x = layer_norm(gen, x);
+    else if (gen->model->opset >= 9 && gen_chance(gen, 60))
+        x = gelu(gen, x);
+    else
+        x = gen_binary(gen, OP_Mul, x, gen_unary(gen, OP_Sigmoid, x));
+    x = gen_affines(gen, x, 1, 1);
+    return gen_affines(gen, gen_any_conv(gen, x, &target), 1, 1);
 }

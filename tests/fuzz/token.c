@@ -6,10 +6,15 @@ static int64_t last_of(const Value *x)
     return x->fact.dims[x->fact.rank - 1];
 }
 
-/* Gemm's C: (N), (1, N), (1), () or, since opset 11, nothing. */
-static Value *gemm_bias(Gen *gen, int64_t columns)
+/* Gemm's C: (N), (1, N), (1), (), (M, 1), (M, N) or, since opset 11, nothing.
+ * By row it is no bias. */
+static Value *gemm_bias(Gen *gen, int64_t rows, int64_t columns)
 {
-    int64_t row[2] = {1, columns};
+    int64_t row[2] = {1, columns}, whole[2] = {rows, columns};
+    if (gen_chance(gen, 10)) {
+        whole[1] = gen_chance(gen, 60) ? 1 : columns;
+        return gen_constant(gen, NUMBERS_WEIGHT, 2, whole);
+    }
     switch (gen_pick(gen, gen->model->opset >= 11 ? 5 : 4)) {
     case 0:
         return gen_constant(gen, NUMBERS_WEIGHT, 2, row);
@@ -26,13 +31,16 @@ static Value *gemm_bias(Gen *gen, int64_t columns)
 
 static Value *gen_gemm(Gen *gen, Value *x, int64_t columns)
 {
-    bool transposed = gen_chance(gen, 50);
-    int64_t dims[2] = {transposed ? columns : last_of(x),
-                       transposed ? last_of(x) : columns};
+    bool turned = gen_chance(gen, 50), input_turned = gen_chance(gen, 8);
+    int64_t rows = x->fact.dims[input_turned],
+            inner = x->fact.dims[!input_turned];
+    int64_t dims[2] = {turned ? columns : inner, turned ? inner : columns};
     Value *inputs[3] = {x, gen_constant(gen, NUMBERS_WEIGHT, 2, dims),
-                        gemm_bias(gen, columns)};
+                        gemm_bias(gen, rows, columns)};
     Node *node = gen_node(gen, OP_Gemm, inputs, inputs[2] ? 3 : 2);
-    if (transposed)
+    if (input_turned)
+        node_set_int(node, "transA", 1);
+    if (turned)
         node_set_int(node, "transB", 1);
     if (gen_chance(gen, 30))
         node_set_float(node, "alpha", (float)gen_number(gen, NUMBERS_DIVISOR));
@@ -77,7 +85,17 @@ static Value *token_affine(Gen *gen, Value *x)
 {
     if (gen_chance(gen, 25))
         return linear_norm(gen, x);
+    if (gen_chance(gen, 8)) /* along the tokens, not the channels */
+        return gen_affine(gen, x, x->fact.rank - 2);
     return gen_affine(gen, x, x->fact.rank - 1);
+}
+
+static bool same_shape(const Value *a, const Value *b)
+{
+    bool same = a->fact.rank == b->fact.rank;
+    for (int i = 0; same && i < a->fact.rank; i++)
+        same = a->fact.dims[i] == b->fact.dims[i];
+    return same;
 }
 
 /* Several heads over the same tokens, averaged or just added. */
@@ -87,10 +105,13 @@ static Value *token_sum(Gen *gen, Value *x)
     int64_t columns = keeps ? last_of(x) : gen_range(gen, 1, 6);
     Value *sum = gen_linear(gen, x, columns);
     int count = (int)gen_range(gen, 1, 3);
+    keeps = keeps && same_shape(x, sum);
     for (int i = 1; i < count; i++) {
         Value *head = gen_linear(gen, x, columns);
         if (gen_chance(gen, 30))
             head = token_affine(gen, head);
+        if (!same_shape(sum, head))
+            continue;
         sum = gen_binary(gen, gen_chance(gen, 80) ? OP_Add : OP_Sub, sum, head);
     }
     if (keeps && gen_chance(gen, 50))

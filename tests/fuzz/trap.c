@@ -99,6 +99,13 @@ static Value *wrong_axis(Gen *gen, Value *x)
     return gen_binary(gen, gen_chance(gen, 50) ? OP_Mul : OP_Add, y, k);
 }
 
+/* The same before the operator, where sizes and channels are alike. */
+static Value *wrong_axis_before(Gen *gen, Value *x)
+{
+    Value *y = gen_affine(gen, x, x->fact.rank - 1);
+    return gen_pointwise(gen, y, x->fact.dims[1]);
+}
+
 /* Along all axes but the batch. */
 static Value *whole_constant(Gen *gen, Value *x)
 {
@@ -134,15 +141,17 @@ static Value *overridable(Gen *gen, Value *x)
     return gen_binary(gen, OP_Mul, y, k);
 }
 
-/* Scales that overflow float16 when they are multiplied together, and which a
- * later one takes back. */
+/* Scales that overflow float16 when they are multiplied together, unless a
+ * later one takes them back. */
 static Value *large_scales(Gen *gen, Value *x)
 {
     Value *y = same_conv(gen, x);
     y = gen_binary(gen, OP_Mul, y, gen_scalar(gen, 4096));
     y = gen_binary(gen, OP_Mul, y, gen_scalar(gen, 4096));
     y = gen_batchnorm(gen, y);
-    return gen_binary(gen, OP_Div, y, gen_scalar(gen, 4096));
+    return gen_chance(gen, 50)
+               ? y
+               : gen_binary(gen, OP_Div, y, gen_scalar(gen, 4096));
 }
 
 /* ---- Operands that are computed ---- */
@@ -245,6 +254,46 @@ static Value *broadcast_positions(Gen *gen, Value *x)
     return gen_affines(gen, gen_binary(gen, OP_Add, a, b), 1, 1);
 }
 
+/* The same size by another stride: 2, and 1 with a kernel that eats the rest.
+ */
+static Value *other_stride(Gen *gen, Value *x)
+{
+    Target target = {x->fact.dims[1], {2, 2, 2}, {0, 0, 0}};
+    Value *a = gen_any_conv(gen, x, &target);
+    for (int i = 0; i < spatial_of(x); i++) {
+        target.stride[i] = 1;
+        target.slack[i] = a->fact.dims[2 + i] - x->fact.dims[2 + i];
+    }
+    return gen_binary(gen, OP_Add, a, gen_any_conv(gen, x, &target));
+}
+
+/* A maximum is no linear branch. */
+static Value *maximum_branch(Gen *gen, Value *x)
+{
+    int64_t taps[SPATIAL_MAX], pads[2 * SPATIAL_MAX];
+    int spatial = spatial_of(x);
+    for (int i = 0; i < spatial; i++) {
+        taps[i] = 3;
+        pads[i] = pads[spatial + i] = 1;
+    }
+    Node *node = gen_node(gen, OP_MaxPool, &x, 1);
+    node_set_ints(node, "kernel_shape", taps, (size_t)spatial);
+    node_set_ints(node, "pads", pads, 2 * (size_t)spatial);
+    Value *pool = gen_affines(gen, gen_done(gen, node), 1, 1);
+    return gen_binary(gen, OP_Sub, same_conv(gen, x), pool);
+}
+
+/* A convolution of a constant is a constant. */
+static Value *constant_data(Gen *gen, Value *x)
+{
+    int64_t dims[RANK_MAX];
+    for (int i = 0; i < x->fact.rank; i++)
+        dims[i] = i ? x->fact.dims[i] : 1;
+    Value *data = gen_constant(gen, NUMBERS_WEIGHT, x->fact.rank, dims);
+    data = gen_affines(gen, same_conv(gen, data), 1, 2);
+    return gen_binary(gen, OP_Add, data, same_conv(gen, x));
+}
+
 static Value *nonlinear_branch(Gen *gen, Value *x)
 {
     Value *a = gen_affines(gen, same_conv(gen, x), 1, 1);
@@ -278,110 +327,6 @@ static Value *other_padding(Gen *gen, Value *x)
     return gen_affines(gen, gen_any_conv(gen, y, &target), 1, 1);
 }
 
-/* ---- Operators that are not what they are called, and subgraphs ---- */
-
-static void add_import(Gen *gen, const char *domain)
-{
-    Model *model = gen->model;
-    OpsetImport *imports = arena_array(gen->arena, 2, sizeof *imports);
-    imports[0] = (OpsetImport){"", model->opset};
-    imports[1] = (OpsetImport){domain, 1};
-    model->imports = imports;
-    model->import_count = 2;
-}
-
-/* A call of a local function with the name of an operator. Nothing is known of
- * what it gives, so that is an output. */
-static Value *namesake(Gen *gen, Value *x)
-{
-    Value *y = gen_batchnorm(gen, same_conv(gen, x));
-    Node *node = y->producer;
-    node->op = OP_OTHER;
-    node->domain = "com.example";
-    gen->namesake = true;
-    add_import(gen, node->domain);
-    add_output(gen, gen_unary(gen, OP_Relu, gen_done(gen, node)));
-    return x;
-}
-
-static void set_graph(Node *node, const char *name, Graph *graph)
-{
-    node_set_int(node, name, 0);
-    for (int i = 0; i < node->attr_count; i++)
-        if (node->attrs[i].name == name) {
-            node->attrs[i].type = ATTR_GRAPH;
-            node->attrs[i].graph = graph;
-        }
-}
-
-/* A body that reads `captured` by name and does something to it. */
-static Graph *branch_body(Gen *gen, Value *captured, bool folds)
-{
-    Graph *outer = gen->graph, *body = graph_new(gen->model, outer);
-    body->name = folds ? "then" : "else";
-    gen->graph = body;
-    Value *x = graph_read_value(body, captured->name);
-    x->fact = captured->fact;
-    Value *y = folds ? gen_batchnorm(gen, same_conv(gen, x))
-                     : gen_unary(gen, OP_Neg, x);
-    graph_add_output(body, y);
-    gen->graph = outer;
-    return body;
-}
-
-/* If reads the value inside: it must stay. */
-static Value *captured(Gen *gen, Value *x)
-{
-    Value *inner = same_conv(gen, x), *y = gen_batchnorm(gen, inner);
-    static const int64_t none[1] = {0};
-    Value *yes = gen_input(gen, DT_BOOL, 0, none);
-    Node *node = gen_node(gen, OP_If, &yes, 1);
-    Value *read = gen_chance(gen, 60) ? inner : y;
-    set_graph(node, "then_branch", branch_body(gen, read, true));
-    set_graph(node, "else_branch", branch_body(gen, read, false));
-    add_output(gen, gen_done(gen, node));
-    return y;
-}
-
-/* ---- Readers ---- */
-
-static bool is_data(const Gen *gen, const Node *node)
-{
-    const Value *value = node->outputs[0];
-    bool reads = false;
-    for (int i = 0; i < node->input_count; i++)
-        reads |=
-            node->inputs[i] &&
-            (node->inputs[i]->producer ||
-             (node->inputs[i]->is_input && !node->inputs[i]->is_initializer));
-    return reads && value->fact.type == gen->type && value->fact.rank > 0;
-}
-
-void gen_expose(Gen *gen)
-{
-    Graph *graph = gen->graph;
-    size_t count = graph->node_count - gen->region;
-    if (count == 0)
-        return;
-    Node *node = graph->nodes[gen->region + (size_t)gen_pick(gen, (int)count)];
-    Value *value = node->outputs[0];
-    if (!is_data(gen, node))
-        return;
-    switch (gen_pick(gen, 4)) {
-    case 0:
-        add_output(gen, value);
-        break;
-    case 1: /* another reader */
-        add_output(gen, gen_unary(gen, OP_Relu, value));
-        break;
-    case 2: /* a reader that nobody reads: dead in the file, and stays */
-        gen_unary(gen, OP_Relu, value);
-        break;
-    default: /* a reader of the shape only */
-        add_output(gen, gen_unary(gen, OP_Shape, value));
-    }
-}
-
 Value *gen_trap(Gen *gen, Value *x)
 {
     static Value *(*const traps[])(Gen *, Value *) = {
@@ -389,6 +334,7 @@ Value *gen_trap(Gen *gen, Value *x)
         broken_batchnorm,
         batchnorm_before_padding,
         wrong_axis,
+        wrong_axis_before,
         whole_constant,
         higher_rank,
         overridable,
@@ -399,12 +345,15 @@ Value *gen_trap(Gen *gen, Value *x)
         exclusive_pool,
         other_slack,
         broadcast_channels,
+        other_stride,
         broadcast_positions,
         nonlinear_branch,
+        maximum_branch,
         twice,
         other_padding,
-        namesake,
-        captured,
+        constant_data,
+        gen_namesake,
+        gen_captured,
         ceiling_pool,
     };
     int count = (int)(sizeof traps / sizeof *traps);
