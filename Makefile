@@ -56,7 +56,7 @@ SUITES := err mem map half tensor shape op graph check infer dump \
     scan read read_node read_tensor read_damage write pack save \
     pool array npy elementary kern_elementwise kern_window kern_linear \
     kern_move exec \
-    repfold cli_usage cli_trouble cli_convert cli_verify cli_report
+    repfold cli_usage cli_trouble cli_convert cli_verify cli_report cli_proof
 
 # Random networks and all that must hold of them; `make soak` goes on and on.
 FUZZ := gen affine conv regions token trap other generate model bound cost \
@@ -146,6 +146,15 @@ $(TEST_OBJECTS): $(BUILD)/suites.def
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -o $@ $^ $(shell pkg-config --libs check) $(LIBS)
 
+# The program with a wrong fold in it, which the tests expect to be undone.
+$(BUILD)/planted/emit.o: src/fold/emit.c | $(BUILD)/onnx.pb-c.h
+	@mkdir -p $(@D)
+	$(call say,CC) $(CC) $(ALL_CFLAGS) -DREPFOLD_PLANT_WRONG_FOLD=3 -MMD -MP \
+	    -c -o $@ $<
+$(BUILD)/repfold-planted: $(CONVERTER_OBJECTS) $(BUILD)/planted/emit.o \
+    $(BUILD)/librepfold.a
+	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
+
 samples: $(SAMPLES:%=$(BUILD)/samples/%)
 
 # Against the shared library, as a user's program would be.
@@ -163,7 +172,7 @@ test: deps
 	@$(MAKE) --no-print-directory check
 
 # Everything but the set-up; Check's own closing lines come last.
-check: layers headertest all $(BUILD)/run-tests
+check: layers headertest all $(BUILD)/repfold-planted $(BUILD)/run-tests
 	$(BUILD)/run-tests
 
 asan: deps

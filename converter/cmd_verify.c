@@ -17,21 +17,51 @@ static int tell(const Options *options, const rp_verdict_info *info)
     return status ? status : report.ok ? YES : NO;
 }
 
-static int run(const Options *options)
+/* Certificates first: they say what no run can. */
+static int prove(const Options *options, rp_model *a, rp_model *b)
+{
+    char said[512];
+    if (!options->certificate)
+        return YES;
+    int status = proof_check(options, a, b, said, sizeof said);
+    if (status == TROUBLE || options->quiet)
+        return status;
+    FILE *stream = report_stream(options);
+    fputs("proof    ", stream);
+    print_escaped(stream, status == YES ? "every certificate holds, and the "
+                                          "report says the same"
+                                        : said);
+    fputc('\n', stream);
+    return status;
+}
+
+static int compare(const Options *options, rp_model *a, rp_model *b)
 {
     rp_error error = {0};
-    rp_verdict *verdict = NULL;
-    rp_model *b = NULL, *a = NULL;
     Progress progress;
+    int proved = prove(options, a, b);
+    if (proved == TROUBLE)
+        return TROUBLE;
     progress_start(&progress, options);
     rp_verify_options judge = verify_options(options, &progress);
-    if ((a = open_model(options, options->files.items[0], &error)) &&
-        (b = open_model(options, options->files.items[1], &error)))
-        verdict = rp_verify(a, b, &judge, &error);
+    rp_verdict *verdict = rp_verify(a, b, &judge, &error);
     progress_end(&progress);
     int status = verdict ? tell(options, rp_verdict_get(verdict))
                          : trouble(options, &error);
     rp_verdict_free(verdict);
+    return status == YES ? proved : status;
+}
+
+static int run(const Options *options)
+{
+    rp_error error = {0};
+    rp_model *b = NULL, *a = NULL;
+    int status;
+    if ((a = open_model(options, options->files.items[0], &error)) &&
+        (b = open_model(options, options->files.items[1], &error)))
+        status = compare(options, a, b);
+    else
+        status = trouble(options, &error);
     rp_close(b);
     rp_close(a);
     return status;
@@ -58,6 +88,7 @@ const Verb verb_verify = {
         "  repfold verify train.onnx deploy.onnx\n"
         "  repfold verify a.onnx b.onnx --samples 16 --seed 7 --json -\n"
         "  repfold verify a.onnx b.onnx --input image=photo.npy\n"
+        "  repfold verify train.onnx deploy.onnx --certificate report.json\n"
         "\n"
         "Exit status: 0 equivalent; 1 different, or inconclusive because A "
         "itself gives\n"

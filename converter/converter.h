@@ -23,7 +23,7 @@ typedef struct Options {
     List files;
     const char *output, *json;
     const char *only, *skip, *enable, *dump_after;
-    const char *data_dir, *dtype, *precision;
+    const char *data_dir, *dtype, *precision, *certificate;
     List inputs, outputs, shapes;
     bool help, verbose, quiet;
     bool in_place, no_verify, require_change, allow_cost, inline_functions;
@@ -142,6 +142,13 @@ int certify(rp_model *original, rp_model **model, rp_fold_options fold,
 bool certificates_suffice(const rp_model *model,
                           const rp_certificates_info *info);
 void certified_free(Certified *certified);
+
+/* ---- proof.c ---- */
+
+/* Holds the report of a conversion against certificates that are derived again
+ * from the two models. NO with the first difference in `said`. */
+int proof_check(const Options *options, rp_model *a, rp_model *b, char *said,
+                size_t size);
 
 /* ---- report_text.c ---- */
 

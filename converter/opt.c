@@ -80,6 +80,8 @@ static const Option table[] = {
      "initializers that are also inputs are constant"},
     {"input-shape", 0, LIST, AT(shapes), JUDGES | VERB_BENCH, 0, "NAME:1,3,H,W",
      "the size of a symbolic input; may be repeated"},
+    {"certificate", 0, TEXT, AT(certificate), VERB_VERIFY, 0, "R.json",
+     "the report of the conversion: derive its certificates again"},
     {"samples", 0, NUMBER, AT(samples), JUDGES, 10000, "N",
      "random inputs to verify on (4)"},
     {"seed", 0, NUMBER, AT(seed), JUDGES | VERB_SAMPLE, INT64_MAX, "N",

@@ -166,6 +166,64 @@ static json_t *refusals_json(const rp_model *model)
     return array;
 }
 
+/* ---- Certificates ---- */
+
+static json_t *texts_json(const char *const *texts, size_t size)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < size; i++)
+        append(array, text(texts[i]));
+    return array;
+}
+
+static json_t *certificate_json(const rp_certificate *certificate)
+{
+    json_t *object = json_object(), *bounds = json_array();
+    for (size_t i = 0; i < certificate->channels; i++)
+        append(bounds, number(certificate->bounds[i]));
+    put(object, "output", text(certificate->output));
+    put(object, "node", text(certificate->node));
+    put(object, "holds", json_boolean(certificate->holds));
+    put(object, "why", text(certificate->why));
+    put(object, "consumed",
+        texts_json(certificate->consumed, certificate->consumed_count));
+    put(object, "produced",
+        texts_json(certificate->produced, certificate->produced_count));
+    put(object, "preconditions",
+        texts_json(certificate->preconditions,
+                   certificate->precondition_count));
+    put(object, "weights", count(certificate->weights));
+    put(object, "residue", count(certificate->residue));
+    put(object, "square_roots", json_integer(certificate->square_roots));
+    put(object, "rounding", number(certificate->rounding));
+    put(object, "bound", number(certificate->bound));
+    put(object, "bounds", bounds);
+    return object;
+}
+
+static json_t *certificates_json(const Certified *certified)
+{
+    const rp_certificates_info *info = certified->info;
+    json_t *object = json_object(), *list = json_array();
+    json_t *undone = json_array();
+    for (size_t i = 0; i < info->count; i++)
+        append(list, certificate_json(&info->certificates[i]));
+    for (size_t i = 0; i < certified->undone_count; i++) {
+        json_t *fold = json_object();
+        put(fold, "number", json_integer(certified->undone[i].number));
+        put(fold, "output", text(certified->undone[i].output));
+        put(fold, "why", text(certified->undone[i].why));
+        append(undone, fold);
+    }
+    put(object, "hold", json_boolean(info->hold));
+    put(object, "seed", count(info->seed));
+    put(object, "nodes_same", count(info->nodes_same));
+    put(object, "nodes_certified", count(info->nodes_certified));
+    put(object, "list", list);
+    put(object, "undone", undone);
+    return object;
+}
+
 /* ---- The verdict ---- */
 
 static json_t *output_json(const rp_output_verdict *output)
@@ -278,6 +336,8 @@ int json_report(const Options *options, const Report *report)
         put(root, "folds", folds_json(report->folded));
         put(root, "refusals", refusals_json(report->folded));
     }
+    if (report->certified)
+        put(root, "certificates", certificates_json(report->certified));
     if (report->other)
         put_verdict(root, report->verdict);
     else if (report->after)

@@ -10,7 +10,7 @@ _repfold_options() {
     case $1 in
     convert) echo "$common $reads $folds $judges --threads --output --in-place
         --no-verify --require-change --dump-after" ;;
-    verify) echo "$common $reads $judges --threads" ;;
+    verify) echo "$common $reads $judges --threads --certificate" ;;
     lint) echo "$common $reads $folds --threads" ;;
     inspect) echo "$common $reads" ;;
     run) echo "$common $reads --threads --input --output --data --rtol --atol

@@ -45,6 +45,8 @@ __repfold_option convert -l no-verify -d 'Write without verifying'
 __repfold_option convert -l require-change -d 'Exit 1 when nothing folded'
 __repfold_option convert -x -l dump-after -d 'Print the graph after a pass'
 
+__repfold_option verify -r -l certificate -d 'Report of the conversion'
+
 __repfold_option run -r -l output -d 'NAME=FILE.npy'
 __repfold_option run -r -l data -d 'Run a backend test folder'
 __repfold_option run -x -l rtol -d 'Relative tolerance'

@@ -143,9 +143,24 @@ int linear_node_count(const Linear *like, Vec bias)
     return like->kind == LINEAR_MATMUL && bias.size ? 2 : 1;
 }
 
+#ifdef REPFOLD_PLANT_WRONG_FOLD
+/* For the test of what happens to a wrong fold: that fold's bias is off. */
+static Vec plant(Fold *fold, Vec bias)
+{
+    static bool planted;
+    if (planted || fold->report->fold_count + 1 != REPFOLD_PLANT_WRONG_FOLD)
+        return bias;
+    planted = true;
+    return vec_add(fold->arena, bias, vec_uniform(fold->arena, 0x1p-10));
+}
+#endif
+
 int emit_linear(Fold *fold, Emission *emission, const Linear *like,
                 const Kernel *kernel, Vec bias, Value *out)
 {
+#ifdef REPFOLD_PLANT_WRONG_FOLD
+    bias = plant(fold, bias);
+#endif
     Node *old = like->node;
     Value *weight = kernel == like->kernel
                         ? old->inputs[1]
