@@ -40,7 +40,7 @@ EXEC := array buffers walk move window kernels kern_map kern_zip kern_move \
     kern_gather kern_select kern_make kern_reduce kern_norm kern_pool \
     kern_conv kern_matmul kern_attention kern_einsum kern_resize plan step run control npy
 JUDGE := compare sample input same track shared bound segment interface \
-    known coefs operator compose border place sum merge region certify \
+    known coefs operator compose border place sum rows merge region certify \
     numbers judge
 ZOO := zoo net block attention fastvit weights
 API := repfold certify summary blocks runner bench
@@ -120,7 +120,8 @@ $(BUILD)/onnx.pb-c.o: $(BUILD)/onnx.pb-c.c
 	$(call say,CC) $(CC) -std=c11 -O2 -fPIC -fvisibility=hidden $(SANITIZE) \
 	    -I$(BUILD) $(PC_CFLAGS) -c -o $@ $<
 
-$(BUILD)/src/exec/%.o $(BUILD)/src/fold/kernel.o: OPTIMIZE := $(EXEC_OPTIMIZE)
+$(BUILD)/src/exec/%.o $(BUILD)/src/fold/kernel.o \
+    $(BUILD)/src/judge/rows.o $(BUILD)/src/judge/operator.o: OPTIMIZE := $(EXEC_OPTIMIZE)
 $(BUILD)/%.o: %.c | $(BUILD)/onnx.pb-c.h
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<

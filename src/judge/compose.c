@@ -248,8 +248,11 @@ const Operator *operator_compose(Region *region, const Operator *first,
     job.taps = taps;
     whole->dense = job.out = dense_new(region, whole);
     compose_all(&job);
-    whole->depth =
-        (first->dense ? first->depth : 1) + (second->dense ? second->depth : 1);
+    /* As many products are added to an element as there are channels between
+     * and pairs of taps that meet. */
+    int64_t meet = job.count1 < job.count2 ? job.count1 : job.count2;
+    whole->roundings = first->roundings + second->roundings + 3 +
+                       (int)(first->outputs / whole->group * meet);
     return whole;
 }
 
@@ -268,7 +271,6 @@ const Operator *operator_among(Region *region, const Operator *linear,
     whole->group = 1;
     Dense *dense = dense_new(region, whole);
     whole->dense = dense;
-    whole->depth = linear->dense ? linear->depth : 1;
     for (int64_t o = 0; o < linear->outputs; o++)
         for (int64_t i = 0; i < linear->inputs; i++) {
             int64_t from = dense_index(linear, o, i);

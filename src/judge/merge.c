@@ -3,311 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-/* One part of the original's sum, where it lands in an operator. */
-typedef struct Summand {
-    const Operator *linear;
-    Coefs out, in;
-    int64_t *taps; /* where each of its taps is in the whole */
-    int64_t tap_count;
-    int rounded; /* roundings in a dense form, beyond those of the factors */
-} Summand;
-
-/* What one worker needs and finds. */
-typedef struct Bench {
-    double *real, *size, *stored, *source;
-    Residue *exact;
-    double rounding; /* largest, in ulp */
-    int64_t row, at; /* the first wrong number; row -1 where none is */
-} Bench;
-
-/* An operator of the converted graph and what it should be. */
-typedef struct Merge {
-    const Operator *whole;
-    const Part *part;
-    Coefs factor; /* with which its output goes into the sum, or none */
-    Summand *summands;
-    int count;
-    const Residue *x;
-    Residue *y;    /* by output channel: what the exact kernel makes of x */
-    double *bound; /* by output channel */
-    double noise;  /* of double, relative to the sum of magnitudes */
-    DType type;
-    int64_t width; /* of a row */
-    Bench *benches;
-} Merge;
-
-/* ---- Rows ---- */
-
-/* As half_ulp, for what a file stores. */
-typedef struct Grid {
-    int digits, least;
-} Grid;
-
-static Grid grid_of(DType type)
-{
-    switch (type) {
-    case DT_FLOAT16:
-        return (Grid){11, -24};
-    case DT_BFLOAT16:
-        return (Grid){8, -133};
-    case DT_DOUBLE:
-        return (Grid){53, -1074};
-    default:
-        return (Grid){24, -149};
-    }
-}
-
-static inline double grid_half(Grid grid, double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    int power = (int)(bits >> 52 & 0x7ff) - grid.digits;
-    int least = grid.least - 1 + 1023;
-    power = power < least ? least : power;
-    if (power < 1)
-        return ldexp(1, power - 1023);
-    bits = (uint64_t)power << 52;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-/* The factors of a cell: by its row, and by the channel across. */
-static double factor_real(const Summand *summand, int64_t row, int64_t across)
-{
-    bool rows = summand->linear->rows_are_outputs;
-    return coefs_real(summand->out, rows ? row : across, 1) *
-           coefs_real(summand->in, rows ? across : row, 1);
-}
-
-static Residue factor_exact(const Summand *summand, int64_t row, int64_t across)
-{
-    bool rows = summand->linear->rows_are_outputs;
-    Residue out = coefs_exact(summand->out, rows ? row : across, 1);
-    Residue in = coefs_exact(summand->in, rows ? across : row, 1);
-    return out == 1 ? in : in == 1 ? out : residue_multiply(out, in);
-}
-
-/* Adds the taps of one pair of channels. */
-static void add_cell(const Summand *summand, const double *source, double real,
-                     Residue exact, Bench *bench, int64_t at)
-{
-    const Operator *linear = summand->linear;
-    for (int64_t t = 0; t < summand->tap_count; t++) {
-        double weight = linear->weight ? source[t] : linear->uniform;
-        Residue residue =
-            linear->weight ? residue_of(weight) : linear->uniform_exact;
-        int64_t to = at + summand->taps[t];
-        double term = real * weight;
-        bench->real[to] += term;
-        bench->size[to] += fabs(term);
-        if (exact != 1)
-            residue = residue_multiply(residue, exact);
-        bench->exact[to] = residue_add(bench->exact[to], residue);
-    }
-}
-
-/* The same for an operator in dense form. */
-static void add_dense(const Summand *summand, int64_t from, double real,
-                      Residue exact, Bench *bench, int64_t at)
-{
-    const Dense *dense = summand->linear->dense;
-    for (int64_t t = 0; t < summand->tap_count; t++) {
-        int64_t to = at + summand->taps[t];
-        bench->real[to] += real * dense->real[from + t];
-        bench->size[to] += fabs(real) * dense->size[from + t];
-        bench->exact[to] = residue_add(
-            bench->exact[to], residue_multiply(exact, dense->exact[from + t]));
-    }
-}
-
-static void add_summand(const Merge *merge, const Summand *summand, int64_t row,
-                        Bench *bench)
-{
-    const Operator *linear = summand->linear, *whole = merge->whole;
-    int64_t rows = operator_rows(whole), taps = operator_taps(whole);
-    int64_t columns = operator_columns(linear);
-    int64_t first = row / (rows / linear->group) * columns;
-    int64_t at = first - row / (rows / whole->group) * operator_columns(whole);
-    Coefs along = linear->rows_are_outputs ? summand->in : summand->out;
-    if (linear->weight)
-        constant_read(linear->weight, row * columns * summand->tap_count,
-                      columns * summand->tap_count, bench->source);
-    double real = factor_real(summand, row, first);
-    Residue exact = factor_exact(summand, row, first);
-    for (int64_t c = 0; c < columns; c++) {
-        if (along.size > 1 && c > 0) {
-            real = factor_real(summand, row, first + c);
-            exact = factor_exact(summand, row, first + c);
-        }
-        if (linear->dense) {
-            int64_t across = first + c;
-            int64_t from = linear->rows_are_outputs
-                               ? dense_index(linear, row, across)
-                               : dense_index(linear, across, row);
-            add_dense(summand, from, real, exact, bench, (at + c) * taps);
-            continue;
-        }
-        add_cell(summand, bench->source + c * summand->tap_count, real, exact,
-                 bench, (at + c) * taps);
-    }
-}
-
-/* Holds the stored row against what it should be. */
-static void compare_row(const Merge *merge, int64_t row, Bench *bench)
-{
-    const Operator *whole = merge->whole;
-    int64_t taps = operator_taps(whole);
-    int64_t first =
-        row / (operator_rows(whole) / whole->group) * operator_columns(whole);
-    Grid grid = grid_of(merge->type);
-    double worst = bench->rounding;
-    for (int64_t i = 0; i < merge->width; i++) {
-        double half = grid_half(grid, bench->real[i]);
-        double away = fabs(bench->stored[i] - bench->real[i]);
-        double noise = merge->noise * bench->size[i];
-        if (!(away <= half + noise) && bench->row < 0) {
-            bench->row = row;
-            bench->at = i;
-        }
-        if (away > worst * 2 * half)
-            worst = away / (2 * half);
-        bench->source[i] = away + noise;
-    }
-    bench->rounding = worst;
-    if (whole->rows_are_outputs) {
-        for (int64_t i = 0; i < merge->width; i++)
-            merge->bound[row] += bench->source[i];
-        return;
-    }
-    for (int64_t i = 0; i < merge->width; i++)
-        merge->bound[first + i / taps] += bench->source[i];
-}
-
-/* What the exact kernel makes of the random input. */
-static void evaluate_row(const Merge *merge, int64_t row, const Bench *bench)
-{
-    const Operator *whole = merge->whole;
-    int64_t taps = operator_taps(whole);
-    int64_t first =
-        row / (operator_rows(whole) / whole->group) * operator_columns(whole);
-    if (!whole->rows_are_outputs) {
-        const Residue *x = merge->x + row * taps;
-        for (int64_t i = 0; i < merge->width; i++) {
-            Residue *y = &merge->y[first + i / taps];
-            *y =
-                residue_add(*y, residue_multiply(bench->exact[i], x[i % taps]));
-        }
-        return;
-    }
-    const Residue *x = merge->x + first * taps;
-    Wide sum = 0;
-    for (int64_t i = 0; i < merge->width; i++) {
-        sum += (Wide)bench->exact[i] * x[i];
-        if (i % 32 == 31)
-            sum = residue_reduce(sum);
-    }
-    merge->y[row] = residue_reduce(sum);
-}
-
-static void merge_rows(void *context, int worker, int64_t begin, int64_t end)
-{
-    const Merge *merge = context;
-    Bench *bench = &merge->benches[worker];
-    size_t width = (size_t)merge->width;
-    for (int64_t row = begin; row < end; row++) {
-        memset(bench->real, 0, width * sizeof *bench->real);
-        memset(bench->size, 0, width * sizeof *bench->size);
-        memset(bench->exact, 0, width * sizeof *bench->exact);
-        for (int i = 0; i < merge->count; i++)
-            add_summand(merge, &merge->summands[i], row, bench);
-        constant_read(merge->whole->weight, row * merge->width, merge->width,
-                      bench->stored);
-        compare_row(merge, row, bench);
-        evaluate_row(merge, row, bench);
-    }
-}
-
-/* ---- One operator ---- */
-
-static int place_of_operator(const Region *region, int place)
-{
-    while (region->places[place].kind != PLACE_LINEAR)
-        place = region->places[place].inner;
-    return place;
-}
-
-static const Residue *whole_input(Region *region, const Merge *merge)
-{
-    int place = place_of_operator(region, merge->part->place);
-    int inner = region->places[place].inner;
-    const Operator *whole = merge->whole;
-    int64_t taps = operator_taps(whole), offsets[SPACE_MAX];
-    Residue *x =
-        arena_array(region->arena, (size_t)(whole->inputs * taps), sizeof *x);
-    for (int64_t i = 0; i < whole->inputs * taps; i++) {
-        operator_offsets(whole, i % taps, offsets);
-        x[i] = place_value(region, inner, i / taps, offsets);
-    }
-    return x;
-}
-
-static void benches_make(Region *region, Merge *merge)
-{
-    int workers = pool_threads(region->pool);
-    size_t width = (size_t)merge->width;
-    merge->benches =
-        arena_array(region->arena, (size_t)workers, sizeof *merge->benches);
-    for (int i = 0; i < workers; i++) {
-        Bench *bench = &merge->benches[i];
-        double *room = arena_block(region->arena, 5 * width, sizeof *room);
-        *bench = (Bench){.real = room,
-                         .size = room + width,
-                         .stored = room + 2 * width,
-                         .source = room + 3 * width,
-                         .exact = (Residue *)(void *)(room + 4 * width),
-                         .row = -1};
-    }
-}
-
-static bool benches_judge(Region *region, Merge *merge)
-{
-    const Bench *wrong = NULL;
-    for (int i = 0; i < pool_threads(region->pool); i++) {
-        const Bench *bench = &merge->benches[i];
-        if (bench->rounding > region->proof->rounding)
-            region->proof->rounding = bench->rounding;
-        if (bench->row >= 0 && (!wrong || bench->row < wrong->row))
-            wrong = bench;
-        arena_release(region->arena, bench->real);
-    }
-    region->proof->weights += (uint64_t)merge->whole->weight->count;
-    if (!wrong)
-        return true;
-    region->proof->why = arena_printf(
-        region->proof->arena,
-        "element %lld of the weight of \"%s\" is not what the fold gives",
-        (long long)(wrong->row * merge->width + wrong->at),
-        merge->whole->node->outputs[0]->name);
-    return false;
-}
-
-static bool merge_run(Region *region, Merge *merge)
-{
-    const Operator *whole = merge->whole;
-    int steps = merge->count + 2;
-    merge->width = operator_columns(whole) * operator_taps(whole);
-    merge->type = whole->weight->array ? DT_DOUBLE : whole->weight->type;
-    for (int i = 0; i < merge->count; i++)
-        steps += 2 + merge->summands[i].rounded;
-    merge->noise += steps * 0x1p-52;
-    merge->x = whole_input(region, merge);
-    benches_make(region, merge);
-    int64_t rows = operator_rows(whole);
-    pool_run(region->pool, rows,
-             whole->rows_are_outputs ? 4096 / merge->width + 1 : rows,
-             merge_rows, merge);
-    return benches_judge(region, merge);
-}
+#include "judge/rows.h"
 
 /* ---- Which part goes where ---- */
 
@@ -364,16 +60,16 @@ static bool merge_add(Region *region, Merge *merge, const Operator *linear,
                          .out = part->out,
                          .in = part->in,
                          .taps = taps,
-                         .tap_count = count};
-    /* Each sum over the channels between was rounded as often as it is long. */
-    if (linear->dense)
-        summand->rounded = linear->depth;
+                         .tap_count = count,
+                         .fills = count == operator_taps(whole)};
+    for (int64_t t = 0; t < count; t++)
+        summand->fills &= taps[t] == t;
     if (merge->factor.size) {
         Coefs inverse = coefs_uniform(region->arena, 1 / merge->factor.real[0]);
         inverse.exact[0] = residue_inverse(merge->factor.exact[0]);
         summand->out = coefs_multiply(region->arena, summand->out, inverse);
     }
-    merge->noise += part->steps * 0x1p-52;
+    merge->steps += part->steps + linear->roundings;
     region_rely(region, FACT_LATTICE);
     if (linear->group != whole->group)
         region_rely(region, FACT_GROUPS);
@@ -452,7 +148,7 @@ static bool merges_add_operator(Region *region, Merges *merges,
     int64_t least = 0;
     for (int i = 0; i < merges->count; i++) {
         Merge *merge = &merges->items[i];
-        double noise = merge->noise;
+        int steps = merge->steps;
         int64_t size = merge->whole->weight->count;
         if (merge->part->place != part->place ||
             merge->part->start != part->start ||
@@ -460,7 +156,7 @@ static bool merges_add_operator(Region *region, Merges *merges,
             continue;
         if (best && size >= least) {
             merge->count--;
-            merge->noise = noise;
+            merge->steps = steps;
             continue;
         }
         if (best)

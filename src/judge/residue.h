@@ -66,8 +66,8 @@ static inline Residue residue_of(double value)
     unsigned turn = (exponent + 23) % 61;
     uint64_t turned =
         ((significand << turn) | (significand >> (61 - turn))) & RESIDUE_P;
-    turned = turned == RESIDUE_P ? 0 : turned;
-    return bits >> 63 ? residue_negate(turned) : turned;
+    turned ^= RESIDUE_P & -(bits >> 63); /* p - x is x with its bits flipped */
+    return turned == RESIDUE_P ? 0 : turned;
 }
 
 /* By Fermat: a^(p-2). The inverse of 0 is 0. */

@@ -682,7 +682,9 @@ static Sum *sum_of_operator(Region *region, const Known *output,
     Coefs shift = coefs_are_zero(input->bias) ? (Coefs){0} : input->bias;
     if (shift.size) {
         sum_make_bias(region, sum);
-        sum->bias_steps = input->bias_steps + 2;
+        sum->bias_steps =
+            input->bias_steps + 2 +
+            (int)(linear->inputs / linear->group * operator_taps(linear));
         sum->bias_sources = 2; /* it is no stored number */
     }
     if (region->is_original || shift.size)

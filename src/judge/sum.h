@@ -52,7 +52,7 @@ typedef struct Operator {
     double uniform;
     Residue uniform_exact;
     const Dense *dense;    /* of one that other operators were composed to */
-    int depth;             /* how many these were */
+    int roundings;         /* that went into each of its numbers */
     bool rows_are_outputs; /* the first axis of the weight, else inputs are */
     int64_t outputs, inputs, group;
     int spatial;
