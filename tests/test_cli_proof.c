@@ -110,6 +110,19 @@ START_TEST(test_a_report_without_certificates_is_trouble)
 }
 END_TEST
 
+/* Its border's sizes are computed, so no certificate knows them; running both
+ * networks has to do. */
+START_TEST(test_what_has_no_certificate_yet_is_kept)
+{
+    ck_assert_int_eq(REPFOLD("convert", cli_source("tests/families/dbb.onnx"),
+                             "-o", "out.onnx"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "C13"));
+    ck_assert_ptr_null(strstr(cli.out, "undone"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "verdict  equivalent"));
+}
+END_TEST
+
 /* The program with one wrong fold planted: see PLANTED in the Makefile. */
 START_TEST(test_a_wrong_fold_is_undone)
 {
@@ -132,6 +145,7 @@ Suite *suite_cli_proof(void)
     tcase_add_test(tc, test_an_edited_number_is_found);
     tcase_add_test(tc, test_a_weight_two_units_off_is_found);
     tcase_add_test(tc, test_a_report_without_certificates_is_trouble);
+    tcase_add_test(tc, test_what_has_no_certificate_yet_is_kept);
     tcase_add_test(tc, test_a_wrong_fold_is_undone);
     suite_add_tcase(suite, tc);
     return suite;
