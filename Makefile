@@ -52,7 +52,7 @@ SUITES := err mem map half tensor shape op graph check infer dump \
     affine kernel rule_inline rule_sum rule_forward fuzz rule_border \
     rule_compose refusal \
     fixtures families converge attention zoo weights \
-    compare input segment judge interface \
+    compare input segment judge interface certificate \
     scan read read_node read_tensor read_damage write pack save \
     pool array npy elementary kern_elementwise kern_window kern_linear \
     kern_move exec \
