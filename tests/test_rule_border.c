@@ -249,6 +249,15 @@ static void build_border_read_twice(Bench *b)
     bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2}));
 }
 
+/* Nobody reads the Relu, but it is in the file and stays, and reads y. */
+static void build_border_read_by_the_dead(Bench *b)
+{
+    Value *y = bench_conv(b, bench_image(b, 4, 8), (ConvShape){0});
+    bench_unary(b, OP_Relu, y);
+    y = zero_border(b, y);
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2}));
+}
+
 static void build_border_is_costly(Bench *b)
 {
     Value *y = bench_conv(b, bench_image(b, 16, 8), (ConvShape){.out = 4});
@@ -266,6 +275,7 @@ START_TEST(other_borders_stay)
         {build_varying_border, "border", "joined"},
         {build_border_then_padded, "pad-shift", "after a bias"},
         {build_border_read_twice, "multi-use", "joined"},
+        {build_border_read_by_the_dead, "multi-use", "joined"},
         {build_border_is_costly, "cost", "MACs"},
     };
     check_border_stays(rows[_i].build, NULL, rows[_i].reason, rows[_i].fact);
@@ -307,7 +317,7 @@ Suite *suite_rule_border(void)
     tcase_add_test(tcase, an_average_behind_a_border_joins_a_sum);
     tcase_add_test(tcase, an_average_behind_a_border_alone_is_cheaper_as_it_is);
     tcase_add_test(tcase, a_rounded_border_is_refused_and_says_so);
-    tcase_add_loop_test(tcase, other_borders_stay, 0, 5);
+    tcase_add_loop_test(tcase, other_borders_stay, 0, 6);
     tcase_add_test(tcase, a_border_can_be_left_by_option);
     tcase_add_test(tcase, a_mirror_is_no_border);
     suite_add_tcase(suite, tcase);

@@ -79,9 +79,12 @@ bool border_find(Fold *fold, Value *value, Border *border)
     return border->count > 0 && border->inside;
 }
 
-/* True when a node's results are read for their shapes only, or known. */
+/* True when a node's results are read for their shapes only, or known. What
+ * was dead in the file stays, and so it counts as a reader. */
 static bool is_idle(const Node *node)
 {
+    if (node->keep_dead)
+        return false;
     for (int i = 0; i < node->output_count; i++) {
         const Value *value = node->outputs[i];
         if (!value || value->tensor)
