@@ -63,9 +63,7 @@ static int node_identities(const Node *node)
     return 2 * (count > 1 ? count - 1 : 0);
 }
 
-/* A pool's weights are as many as its taps. Biases and what becomes of a shift
- * are not counted: they are nothing beside weights, and one may come for each
- * reader. */
+/* A pool's weights are as many as its taps. */
 static double node_weights(const Model *model, const Node *node)
 {
     double channels = channels_at_most(model, node->outputs[0]);
@@ -112,6 +110,10 @@ Cost cost_of(const Graph *graph)
             is_constant(node->outputs[0]))
             continue;
         cost.weights += node_weights(graph->model, node);
+        if (node->op == OP_Conv || node->op == OP_ConvTranspose)
+            cost.biases += node_input(node, 2)
+                               ? elements(graph->model, node->inputs[2], 0)
+                               : 0;
         cost.macs += node_macs(graph->model, node);
     }
     return cost;

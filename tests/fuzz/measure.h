@@ -10,11 +10,11 @@ void bound_twin(Model *model);
 /* More roundings than lie on any way through the model. */
 double bound_roundings(const Model *model);
 
-/* What a model costs: nodes, weights by reader, multiply-accumulates; NaN
- * where a size is symbolic. */
+/* What a model costs: nodes, weights and biases by reader,
+ * multiply-accumulates; NaN where a size is symbolic. */
 typedef struct Cost {
     size_t nodes;
-    double weights, macs;
+    double weights, biases, macs;
 } Cost;
 Cost cost_of(const Graph *graph);
 

@@ -103,9 +103,10 @@ static Value *move_global(Gen *gen, Value *x)
 static Value *move_concat(Gen *gen, Value *x, Value *base)
 {
     Target target = {1, {1, 1, 1}, {0, 0, 0}};
-    for (int i = 2; i < x->fact.rank; i++)
-        if (x->fact.dims[i] != base->fact.dims[i])
-            base = x;
+    bool fits = x->fact.rank == base->fact.rank;
+    for (int i = 2; fits && i < x->fact.rank; i++)
+        fits = x->fact.dims[i] == base->fact.dims[i];
+    base = fits ? base : x;
     target.out = gen_range(gen, 1, 4);
     Value *inputs[2] = {x, gen_any_conv(gen, base, &target)};
     Node *node = gen_node(gen, OP_Concat, inputs, 2);
