@@ -320,8 +320,8 @@ typedef struct rp_certify_options {
 RP_API rp_certificates *rp_certify(rp_model *a, rp_model *b,
                                    const rp_certify_options *options,
                                    rp_error *error);
-RP_API const rp_certificates_info *
-rp_certificates_get(const rp_certificates *certificates);
+RP_API const rp_certificates_info *rp_certificates_get(
+    const rp_certificates *certificates);
 RP_API void rp_certificates_free(rp_certificates *certificates);
 
 /* ---- Running ---- */
