@@ -139,30 +139,38 @@ static bool merges_add_among(Region *region, Merges *merges, const Part *part)
     return false;
 }
 
-/* The operator that the part went into: of the same class on the same place,
- * and of those the smallest that has room. */
+/* Takes back what was last added. */
+static void merge_drop(Merge *merge, int steps)
+{
+    merge->count--;
+    merge->steps = steps;
+}
+
+/* The operator that the part went into: of the same class on the same place. Of
+ * several it is the one whose weights are most like the part's. */
 static bool merges_add_operator(Region *region, Merges *merges,
                                 const Part *part)
 {
     Merge *best = NULL;
-    int64_t least = 0;
+    int best_steps = 0;
+    double most = 0;
     for (int i = 0; i < merges->count; i++) {
         Merge *merge = &merges->items[i];
         int steps = merge->steps;
-        int64_t size = merge->whole->weight->count;
         if (merge->part->place != part->place ||
             merge->part->start != part->start ||
             !merge_add(region, merge, part->linear, part))
             continue;
-        if (best && size >= least) {
-            merge->count--;
-            merge->steps = steps;
+        double likeness = merges->count > 1 ? merge_likeness(region, merge) : 0;
+        if (best && likeness <= most) {
+            merge_drop(merge, steps);
             continue;
         }
         if (best)
-            best->count--;
+            merge_drop(best, best_steps);
         best = merge;
-        least = size;
+        best_steps = steps;
+        most = likeness;
     }
     if (!best && merges_add_among(region, merges, part))
         return true;
@@ -211,20 +219,35 @@ static const Operator *place_as_operator(Region *region, int place,
 
 static bool merges_add_place(Region *region, Merges *merges, const Part *part)
 {
+    Merge *best = NULL;
+    int best_steps = 0;
+    double most = 0;
     for (int i = 0; i < merges->count; i++) {
         Merge *merge = &merges->items[i];
         const Place *whole = &region->places[merge->part->place];
+        int steps = merge->steps;
         if (whole->kind != PLACE_LINEAR || merge->part->start != part->start)
             continue;
         const Operator *linear =
             place_as_operator(region, part->place, whole, merge->whole);
-        if (linear && merge_add(region, merge, linear, part))
-            return true;
+        if (!linear || !merge_add(region, merge, linear, part))
+            continue;
+        double likeness = merges->count > 1 ? merge_likeness(region, merge) : 0;
+        if (best && likeness <= most) {
+            merge_drop(merge, steps);
+            continue;
+        }
+        if (best)
+            merge_drop(best, best_steps);
+        best = merge;
+        best_steps = steps;
+        most = likeness;
     }
-    region->proof->why =
-        "what passes unchanged in the original does not in the converted "
-        "model";
-    return false;
+    if (!best)
+        region->proof->why =
+            "what passes unchanged in the original does not in the converted "
+            "model";
+    return best != NULL;
 }
 
 /* ---- Sums ---- */
@@ -359,9 +382,10 @@ static void bounds_add(Region *region, const Sum *b, const Merges *merges,
     }
     for (int i = 0; i < b->count; i++) {
         const Part *part = &b->parts[i];
-        const double *own = region->places[part->place].bound;
-        for (int64_t c = 0; own && c < b->width; c++)
-            bound[c] += fabs(coefs_real(part->out, c, 1)) * own[c];
+        int64_t length = part->length ? part->length : b->width;
+        double own = part->linear ? 0 : place_bound(region, part->place);
+        for (int64_t c = 0; c < length; c++)
+            bound[part->start + c] += fabs(coefs_real(part->out, c, 1)) * own;
     }
 }
 
@@ -397,8 +421,8 @@ bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
                 const double **bound)
 {
     Proof *outer = region->proof, inner = {.arena = outer->arena};
-    bool contracts =
-        place->node->op == OP_Relu || place->node->op == OP_MaxPool;
+    bool contracts = !place->node || place->node->op == OP_Relu ||
+                     place->node->op == OP_MaxPool;
     int64_t width = a->width > b->width ? a->width : b->width;
     double *own = arena_array(region->arena, (size_t)width, sizeof *own);
     region->proof = &inner;

@@ -1,4 +1,5 @@
 /* Places: the tensors that the parts of sums are linear in. */
+#include <math.h>
 #include <string.h>
 
 #include "judge/merge.h"
@@ -24,6 +25,17 @@ int place_base(Region *region, Known *known)
             region->places[i].base == known)
             return i;
     return place_add(region, &(Place){.kind = PLACE_BASE, .base = known});
+}
+
+int place_wide(Region *region, int inner)
+{
+    if (region->places[inner].kind == PLACE_WIDE)
+        return inner;
+    for (int i = 0; i < region->place_count; i++)
+        if (region->places[i].kind == PLACE_WIDE &&
+            region->places[i].inner == inner)
+            return i;
+    return place_add(region, &(Place){.kind = PLACE_WIDE, .inner = inner});
 }
 
 int place_slot(Region *region, int inner, int axis, int64_t start,
@@ -156,10 +168,12 @@ static bool norms_same(const Node *a, const Node *b)
 static bool sums_agree(Region *region, const Place *place, Scope *scope,
                        const Node *node, Sum **sums, const double **bound)
 {
-    if (place->node == node)
+    if (place->node == node && node)
         return true;
-    if (place->scope == scope)
+    if (place->scope == scope || !place->node != !node)
         return false;
+    if (!node)
+        return sums_match(region, place, place->sums[0], sums[0], bound);
     if (is_norm(node))
         return norms_same(place->node, node) &&
                sums_match(region, place, place->sums[0], sums[0], bound);
@@ -180,6 +194,40 @@ static bool sums_agree(Region *region, const Place *place, Scope *scope,
     return true;
 }
 
+/* Several nodes of the converted graph may be the same one of the original. */
+static void bound_raise(Region *region, Place *place, const double *bound)
+{
+    if (!place->bound || !bound) {
+        place->bound = place->bound ? place->bound : bound;
+        return;
+    }
+    int64_t width = place->sums[0]->width;
+    double *larger = arena_array(region->arena, (size_t)width, sizeof *larger);
+    for (int64_t c = 0; c < width; c++)
+        larger[c] = fmax(place->bound[c], bound[c]);
+    place->bound = larger;
+}
+
+/* Averages and moves do not enlarge differences; weights of a cubic Resize add
+ * up to less than 4 in magnitude. */
+double place_bound(const Region *region, int place)
+{
+    double largest = 0, factor = 1;
+    const Place *own = &region->places[place];
+    while (own->kind == PLACE_MOVE || own->kind == PLACE_WIDE ||
+           own->kind == PLACE_SLOT) {
+        factor *= own->kind == PLACE_MOVE && own->node->op == OP_Resize ? 4 : 1;
+        own = &region->places[own->inner];
+    }
+    if (own->kind == PLACE_OPAQUE && own->bound)
+        for (int64_t c = 0; c < own->sums[0]->width; c++)
+            largest = fmax(largest, own->bound[c]);
+    /* Joins are nested as deep as a region has nodes: a few. */
+    for (int i = 0; own->kind == PLACE_JOIN && i < own->count; i++)
+        largest = fmax(largest, place_bound(region, own->joined[i]));
+    return factor * largest;
+}
+
 int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
                  int output)
 {
@@ -193,7 +241,7 @@ int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
             return i;
         if (!region->is_original &&
             sums_agree(region, place, scope, node, sums, &bound)) {
-            place->bound = bound;
+            bound_raise(region, place, bound);
             return i;
         }
     }
@@ -201,7 +249,7 @@ int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
                                       .node = node,
                                       .scope = scope,
                                       .sums = sums,
-                                      .count = node->input_count,
+                                      .count = node ? node->input_count : 1,
                                       .output = output});
 }
 

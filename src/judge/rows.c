@@ -221,7 +221,8 @@ static void compare_row(const Merge *merge, int64_t row, Bench *bench)
         wrong = away <= half + noise ? wrong : i;
         if (away > worst * 2 * half)
             worst = away / (2 * half);
-        bench->source[i] = away + noise;
+        bench->source[i] =
+            away + noise + merge->inside * fabs(bench->stored[i]);
     }
     bench->rounding = worst;
     if (wrong >= 0 && (bench->row < 0 || row < bench->row)) {
@@ -245,26 +246,31 @@ static void bound_row(const Merge *merge, const Row *row)
         merge->bound[row->first + i / taps] += away[i];
 }
 
+static Row row_build(const Merge *merge, int64_t index, Bench *bench)
+{
+    int64_t height = operator_rows(merge->whole) / merge->whole->group;
+    size_t bytes = (size_t)merge->width * sizeof(double);
+    Row row = {.merge = merge,
+               .bench = bench,
+               .row = index,
+               .first = index / height * operator_columns(merge->whole)};
+    memset(bench->real, 0, bytes);
+    memset(bench->size, 0, bytes);
+    for (int k = 0; k < merge->count; k++) {
+        row.summand = &merge->summands[k];
+        add_summand(&row);
+    }
+    constant_read(merge->whole->weight, index * merge->width, merge->width,
+                  bench->stored);
+    return row;
+}
+
 static void merge_rows(void *context, int worker, int64_t begin, int64_t end)
 {
     const Merge *merge = context;
     Bench *bench = &merge->benches[worker];
-    int64_t columns = operator_columns(merge->whole);
-    int64_t height = operator_rows(merge->whole) / merge->whole->group;
-    size_t bytes = (size_t)merge->width * sizeof(double);
     for (int64_t i = begin; i < end; i++) {
-        Row row = {.merge = merge,
-                   .bench = bench,
-                   .row = i,
-                   .first = i / height * columns};
-        memset(bench->real, 0, bytes);
-        memset(bench->size, 0, bytes);
-        for (int k = 0; k < merge->count; k++) {
-            row.summand = &merge->summands[k];
-            add_summand(&row);
-        }
-        constant_read(merge->whole->weight, i * merge->width, merge->width,
-                      bench->stored);
+        Row row = row_build(merge, i, bench);
         compare_row(merge, i, bench);
         bound_row(merge, &row);
     }
@@ -272,12 +278,18 @@ static void merge_rows(void *context, int worker, int64_t begin, int64_t end)
 
 /* ---- One operator ---- */
 
-static const Residue *whole_input(Region *region, const Merge *merge)
+/* The place that the whole reads. */
+static int whole_place(const Region *region, const Merge *merge)
 {
     int place = merge->part->place;
     while (region->places[place].kind != PLACE_LINEAR)
         place = region->places[place].inner;
-    int inner = region->places[place].inner;
+    return region->places[place].inner;
+}
+
+static const Residue *whole_input(Region *region, const Merge *merge)
+{
+    int inner = whole_place(region, merge);
     const Operator *whole = merge->whole;
     int64_t taps = operator_taps(whole), offsets[SPACE_MAX];
     Residue *x =
@@ -289,20 +301,24 @@ static const Residue *whole_input(Region *region, const Merge *merge)
     return x;
 }
 
+static Bench benches_one(Region *region, int64_t length)
+{
+    size_t width = (size_t)length;
+    double *room = arena_block(region->arena, 4 * width, sizeof *room);
+    return (Bench){.real = room,
+                   .size = room + width,
+                   .stored = room + 2 * width,
+                   .source = room + 3 * width,
+                   .row = -1};
+}
+
 static void benches_make(Region *region, Merge *merge)
 {
     int workers = pool_threads(region->pool);
-    size_t width = (size_t)merge->width;
     merge->benches =
         arena_array(region->arena, (size_t)workers, sizeof *merge->benches);
-    for (int i = 0; i < workers; i++) {
-        double *room = arena_block(region->arena, 4 * width, sizeof *room);
-        merge->benches[i] = (Bench){.real = room,
-                                    .size = room + width,
-                                    .stored = room + 2 * width,
-                                    .source = room + 3 * width,
-                                    .row = -1};
-    }
+    for (int i = 0; i < workers; i++)
+        merge->benches[i] = benches_one(region, merge->width);
 }
 
 static bool benches_judge(Region *region, Merge *merge)
@@ -328,6 +344,28 @@ static bool benches_judge(Region *region, Merge *merge)
     return !wrong;
 }
 
+double merge_likeness(Region *region, const Merge *merge)
+{
+    Merge part = *merge;
+    size_t outputs = (size_t)merge->whole->outputs;
+    part.summands = &merge->summands[merge->count - 1];
+    part.count = 1;
+    part.width = operator_columns(part.whole) * operator_taps(part.whole);
+    part.y = arena_array(region->arena, outputs, sizeof *part.y);
+    part.x = whole_input(region, merge);
+    Bench bench = benches_one(region, part.width);
+    double products = 0, squares = 0;
+    for (int64_t i = 0; i < operator_rows(part.whole); i++) {
+        row_build(&part, i, &bench);
+        for (int64_t k = 0; k < part.width; k++) {
+            products += bench.real[k] * bench.stored[k];
+            squares += bench.real[k] * bench.real[k];
+        }
+    }
+    arena_release(region->arena, bench.real);
+    return squares > 0 ? products / squares : 0;
+}
+
 bool merge_run(Region *region, Merge *merge)
 {
     const Operator *whole = merge->whole;
@@ -338,6 +376,7 @@ bool merge_run(Region *region, Merge *merge)
      * here, and once where it was folded. */
     merge->noise = 2 * (merge->steps + 3 * merge->count + 2) * 0x1p-53;
     merge->x = whole_input(region, merge);
+    merge->inside = place_bound(region, whole_place(region, merge));
     benches_make(region, merge);
     /* Rows of inputs all add to the same channels. */
     int64_t grain = whole->rows_are_outputs ? 4096 / merge->width + 1 : rows;

@@ -30,7 +30,8 @@ typedef struct Merge {
     int steps;     /* roundings in double on the way to each number */
     /* While it runs: */
     const Residue *x;
-    double noise; /* of double, relative to the sum of magnitudes */
+    double inside; /* by which the place may differ, from rounding before it */
+    double noise;  /* of double, relative to the sum of magnitudes */
     DType type;
     int64_t width; /* of a row */
     struct Bench *benches;
@@ -39,5 +40,10 @@ typedef struct Merge {
 /* Fills y and bound; false, and the region's proof says why, when a stored
  * number is not what it should be. */
 bool merge_run(Region *region, Merge *merge);
+
+/* How much of the last summand is in the stored weights: the sum of products
+ * of their elements, over that of its squares. It is near 1 where it is part of
+ * them, and near 0 where it is not. */
+double merge_likeness(Region *region, const Merge *merge);
 
 #endif

@@ -158,7 +158,7 @@ static void value_map(Sum *sum, const Affine *map)
 
 static bool is_homogeneous(const Place *place)
 {
-    return place->kind == PLACE_OPAQUE &&
+    return place->kind == PLACE_OPAQUE && place->node &&
            (place->node->op == OP_Relu || place->node->op == OP_MaxPool);
 }
 
@@ -176,11 +176,11 @@ static void scale_inside(Region *region, Sum *sum)
             !coefs_are_positive(part->out))
             continue;
         Sum *inner = place.sums[0], **sums;
-        Affine scaling = {.axis = sum->axis,
+        Affine scaling = {.axis = part->out.size > 1 ? sum->axis : -1,
                           .width = sum->width,
                           .scale = part->out,
                           .steps = part->steps};
-        if (inner->axis >= 0 && inner->axis != sum->axis)
+        if (inner->axis >= 0 && scaling.axis >= 0 && inner->axis != sum->axis)
             continue;
         region_rely(region, FACT_POSITIVE);
         sums = arena_array(region->arena, (size_t)place.count, sizeof *sums);
@@ -450,6 +450,57 @@ static void sum_append(Region *region, Sum *sum, const Sum *more)
     sum->bias_steps += more->bias_steps + 1;
 }
 
+/* The shape of what a node gives is that of most of what it adds; the rest is
+ * broadcast to it, which numbers along an axis survive when the ranks are the
+ * same. */
+static Sum *summand_take(Region *region, Known *output, Known *input)
+{
+    Sum *own = region_sum(region, input);
+    const Fact *in = &input->fact, *out = &output->fact;
+    if (!own || !own->count || out->rank < 0 || in->rank < 0 ||
+        facts_agree(in, out))
+        return own;
+    int64_t length;
+    if (in->rank > out->rank ||
+        (own->axis >= 0 && (in->rank != out->rank ||
+                            !dim_is_known(output->scope->symbols,
+                                          out->dims[own->axis], &length) ||
+                            length != own->width)))
+        return NULL;
+    Sum *wide = sum_copy(region, own, output);
+    for (int64_t c = 0; wide->value && c < wide->width; c++)
+        wide->value[c] =
+            residue_subtract(wide->value[c], parts_value(region, wide, c));
+    for (int i = 0; i < wide->count; i++)
+        wide->parts[i].place = place_wide(region, wide->parts[i].place);
+    for (int64_t c = 0; wide->value && c < wide->width; c++)
+        wide->value[c] =
+            residue_add(wide->value[c], parts_value(region, wide, c));
+    return wide;
+}
+
+static bool summands_read(Region *region, Known *output, Sum **summands,
+                          int *axis, int64_t *width)
+{
+    const Node *node = output->node;
+    int parts = 0;
+    *axis = -1;
+    *width = 1;
+    for (int i = 0; i < node->input_count; i++) {
+        Known *input = scope_known(output->scope, node->inputs[i]);
+        Sum *own = summands[i] =
+            input ? summand_take(region, output, input) : NULL;
+        if (!own || !own->count || !shapes_agree(region, own, summands[0]) ||
+            (*axis >= 0 && own->axis >= 0 &&
+             (own->axis != *axis || own->width != *width)))
+            return false;
+        *axis = own->axis >= 0 ? own->axis : *axis;
+        *width = own->axis >= 0 ? own->width : *width;
+        parts += own->count;
+    }
+    return parts < 1 << 12;
+}
+
 /* The summands of Add, Sub, Sum: NULL where they cannot be added channel by
  * channel. */
 static Sum *take_sum(Region *region, Known *output)
@@ -457,23 +508,15 @@ static Sum *take_sum(Region *region, Known *output)
     enum { SUMMANDS_MAX = 64 };
     const Node *node = output->node;
     Sum *summands[SUMMANDS_MAX];
-    int axis = -1, count = node->input_count, parts = 0;
-    int64_t width = 1;
-    if (count < 1 || count > SUMMANDS_MAX || !dtype_is_real(output->fact.type))
+    int axis, count = node->input_count, parts = 0;
+    int64_t width;
+    if (count < 1 || count > SUMMANDS_MAX ||
+        !dtype_is_real(output->fact.type) ||
+        !summands_read(region, output, summands, &axis, &width))
         return NULL;
-    for (int i = 0; i < count; i++) {
-        Sum *own = summands[i] =
-            region_sum(region, scope_known(output->scope, node->inputs[i]));
-        if (!own || !own->count || !shapes_agree(region, own, summands[0]) ||
-            (axis >= 0 && own->axis >= 0 &&
-             (own->axis != axis || own->width != width)))
-            return NULL;
-        axis = own->axis >= 0 ? own->axis : axis;
-        width = own->axis >= 0 ? own->width : width;
-        parts += own->count;
-    }
-    if (count > 1)
-        region_rely(region, FACT_SHAPES);
+    for (int i = 0; i < count; i++)
+        parts += summands[i]->count;
+    region_rely(region, FACT_SHAPES);
     Sum *sum = sum_new(region, output, parts);
     sum->count = 0;
     sum_widen(region, sum, axis, width);
@@ -594,13 +637,6 @@ static bool operator_takes(Region *region, const Sum *input,
     if (!input || (input->axis >= 0 && (input->axis != linear->input_axis ||
                                         input->width != linear->inputs)))
         return false;
-    for (int i = 0; i < input->count; i++) {
-        const Part *part = &input->parts[i];
-        bool direct = region->places[part->place].kind == PLACE_LINEAR;
-        region->may_compose |= part->linear && direct;
-        if (part->length || (part->linear && (!region->composes || !direct)))
-            return false;
-    }
     if (coefs_are_zero(input->bias))
         return true;
     region_rely(region, FACT_UNPADDED);
@@ -695,13 +731,51 @@ static Sum *sum_of_operator(Region *region, const Known *output,
     return sum;
 }
 
+/* A sum of what operators gave, but for its bias, as one place. */
+static Sum *sum_as_place(Region *region, Known *known, const Sum *input)
+{
+    Sum **bare = arena_array(region->arena, 1, sizeof *bare);
+    bare[0] = sum_copy(region, input, known);
+    bare[0]->bias = (Coefs){0};
+    for (int64_t c = 0; bare[0]->value && c < input->width; c++)
+        bare[0]->value[c] =
+            residue_subtract(bare[0]->value[c], coefs_exact(input->bias, c, 0));
+    bare[0]->bias_sources = bare[0]->bias_steps = 0;
+    int place = place_opaque(region, known->scope, NULL, bare, 0);
+    Sum *sum = sum_copy(region, input, known);
+    sum->parts = arena_array(region->arena, 1, sizeof *sum->parts);
+    sum->parts[0].place = place;
+    sum->count = 1;
+    for (int64_t c = 0; sum->value && c < sum->width; c++)
+        sum->value[c] = residue_add(parts_value(region, sum, c),
+                                    coefs_exact(sum->bias, c, 0));
+    return sum;
+}
+
+/* What an operator reads, as places that it can be linear in. */
+static const Sum *operator_reads(Region *region, Known *known)
+{
+    const Sum *input = region_sum(region, known);
+    bool given = false, apart = false;
+    for (int i = 0; input && i < input->count; i++) {
+        const Part *part = &input->parts[i];
+        bool direct = region->places[part->place].kind == PLACE_LINEAR;
+        given |= part->linear != NULL;
+        apart |= part->length > 0 || (part->linear && !direct);
+        region->may_compose |= part->linear && direct;
+    }
+    return apart || (given && !region->composes)
+               ? sum_as_place(region, known, input)
+               : input;
+}
+
 static Sum *take_operator(Region *region, Known *output)
 {
     Operator *linear = arena_alloc(region->arena, sizeof *linear);
     if (!operator_find(region, output, linear))
         return NULL;
-    const Sum *input =
-        region_sum(region, scope_known(output->scope, output->node->inputs[0]));
+    const Sum *input = operator_reads(
+        region, scope_known(output->scope, output->node->inputs[0]));
     if (!operator_takes(region, input, linear))
         return NULL;
     int *places =

@@ -79,10 +79,11 @@ typedef struct OperatorClass {
 typedef enum PlaceKind {
     PLACE_BASE,   /* a value that both graphs compute */
     PLACE_MOVE,   /* a node that affine maps commute with, of another place */
+    PLACE_WIDE,   /* a place that is broadcast to the shape of the sum */
     PLACE_SLOT,   /* a place among zeros along one axis, as Concat puts it */
     PLACE_JOIN,   /* several places one after the other along one axis */
     PLACE_LINEAR, /* an operator of that class, of another place */
-    PLACE_OPAQUE  /* any other node, of sums */
+    PLACE_OPAQUE  /* any other node, of sums; without node a sum itself */
 } PlaceKind;
 
 typedef struct Place {
@@ -203,6 +204,8 @@ double half_ulp(DType type, double value);
 /* ---- place.c ---- */
 
 int place_base(Region *region, Known *known);
+/* The place as wide as the sum it goes into. */
+int place_wide(Region *region, int inner);
 int place_slot(Region *region, int inner, int axis, int64_t start,
                int64_t length);
 int place_join(Region *region, const int *joined, int count, int axis);
@@ -211,6 +214,8 @@ int place_move(Region *region, Scope *scope, const Node *node, int inner);
 int place_linear(Region *region, const OperatorClass *class, int inner);
 int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
                  int output);
+/* What rounding inside changes at the place, at most, in any channel. */
+double place_bound(const Region *region, int place);
 /* The axis of the node's output that `axis` of its input becomes as a whole;
  * -1 when there is none. *repeat is by how much the channels are merged with
  * what follows them. */
