@@ -1,0 +1,319 @@
+/* Sums behind nodes that affine maps commute with: movers, averages, Concat,
+ * normalizations. */
+#include "judge/sum_parts.h"
+#include <math.h>
+#include <string.h>
+
+/* ---- Nodes that affine maps commute with ---- */
+
+static bool keeps_value(Scope *scope, const Node *node)
+{
+    if (node->op == OP_Identity)
+        return true;
+    if (node->op != OP_Dropout)
+        return false;
+    const Model *model = scope->graph->model;
+    const Known *mode = scope_known(scope, node_input(node, 2));
+    int64_t training = model->opset < 7 && !node_int(node, "is_test", 0);
+    if (mode && constant_ints(mode->constant, 1, &training) != 1)
+        training = 1;
+    return !training || model->assume_inference;
+}
+
+static bool pool_is_padded(const Node *node)
+{
+    const int64_t *pads;
+    int64_t count = node_ints(node, "pads", &pads);
+    bool padded = node_attr(node, "auto_pad") &&
+                  !node_string_is(node, "auto_pad", "NOTSET") &&
+                  !node_string_is(node, "auto_pad", "VALID");
+    for (int64_t i = 0; i < count; i++)
+        padded |= pads[i] != 0;
+    return padded;
+}
+
+/* Whether M(a x + b) = a M(x) + b, or without b. */
+static bool moves(Scope *scope, const Node *node, bool shifted)
+{
+    int64_t amounts[2 * SPACE_MAX];
+    int spatial;
+    switch (node->op) {
+    case OP_Transpose:
+    case OP_Reshape:
+    case OP_Flatten:
+    case OP_Squeeze:
+    case OP_Unsqueeze:
+    case OP_GlobalAveragePool:
+    case OP_ReduceMean:
+        return true;
+    case OP_AveragePool:
+        return !shifted || !pool_is_padded(node) ||
+               !node_int(node, "count_include_pad", 0);
+    case OP_Resize:
+        return !node_string_is(node, "coordinate_transformation_mode",
+                               "tf_crop_and_resize");
+    case OP_Pad:
+        return !shifted && pad_read(scope, node, amounts, &spatial);
+    default:
+        return false;
+    }
+}
+
+/* max(a x + b) = a max(x) + b, relu(a x) = a relu(x), for a > 0 and where it is
+ * one place that is scaled. */
+static bool moves_positive(Region *region, const Node *node, const Sum *input)
+{
+    if ((node->op != OP_Relu && node->op != OP_MaxPool) ||
+        node->output_count != 1 || input->count != 1 ||
+        input->parts[0].linear || input->parts[0].length ||
+        !coefs_are_positive(input->parts[0].out))
+        return false;
+    if (node->op == OP_Relu && !coefs_are_zero(input->bias))
+        return false;
+    if (input->parts[0].out.size)
+        region_rely(region, FACT_POSITIVE);
+    return true;
+}
+
+static Sum *sum_repeat(Region *region, const Sum *from, const Known *known,
+                       int64_t times)
+{
+    Sum *sum = sum_new(region, known, from->count);
+    Part *parts = sum->parts;
+    *sum = *from;
+    sum->fact = &known->fact;
+    sum->parts = parts;
+    sum->width = from->width * times;
+    sum->bias = (Coefs){0};
+    if (from->bias.size)
+        sum_make_bias(region, sum);
+    sum->value =
+        arena_array(region->arena, (size_t)sum->width, sizeof *sum->value);
+    for (int64_t c = 0; c < sum->width; c++) {
+        sum->value[c] = from->value[c / times];
+        if (!from->bias.size)
+            continue;
+        sum->bias.real[c] = from->bias.real[c / times];
+        sum->bias.exact[c] = from->bias.exact[c / times];
+        sum->bias_size[c] = from->bias_size[c / times];
+        sum->bias_slack[c] = from->bias_slack[c / times];
+    }
+    for (int i = 0; i < sum->count; i++) {
+        parts[i] = from->parts[i];
+        parts[i].out = coefs_repeat(region->arena, parts[i].out, times);
+    }
+    return sum;
+}
+
+Sum *take_move(Region *region, Known *output)
+{
+    const Node *node = output->node;
+    const Sum *input =
+        region_sum(region, scope_known(output->scope, node_input(node, 0)));
+    if (!input || output->output != 0)
+        return NULL;
+    if (keeps_value(output->scope, node))
+        return sum_copy(region, input, output);
+    bool shifted = !coefs_are_zero(input->bias);
+    int64_t repeat = 1;
+    int axis = input->axis < 0
+                   ? -1
+                   : axis_forward(output->scope, node, input->axis, &repeat);
+    if ((!moves(output->scope, node, shifted) &&
+         !moves_positive(region, node, input)) ||
+        (input->axis >= 0 && axis < 0))
+        return NULL;
+    for (int i = 0; repeat > 1 && i < input->count; i++)
+        if (input->parts[i].linear || input->parts[i].length)
+            return NULL;
+    Sum *sum = repeat > 1 ? sum_repeat(region, input, output, repeat)
+                          : sum_copy(region, input, output);
+    sum->axis = axis;
+    region_rely(region, FACT_COMMUTES);
+    for (int64_t c = 0; sum->value && c < sum->width; c++)
+        sum->value[c] = residue_subtract(
+            sum->value[c], parts_value(region, input, c / repeat));
+    for (int i = 0; i < sum->count; i++)
+        sum->parts[i].place =
+            place_move(region, output->scope, node, sum->parts[i].place);
+    for (int64_t c = 0; sum->value && c < sum->width; c++)
+        sum->value[c] = residue_add(sum->value[c], parts_value(region, sum, c));
+    return sum;
+}
+
+/* ---- Concat ---- */
+
+typedef struct Pieces {
+    Sum **sums;
+    int64_t *lengths; /* along the axis */
+    int count, axis, parts;
+    int64_t total;
+    bool plain;  /* each is one place */
+    bool scaled; /* some have numbers */
+} Pieces;
+
+static bool pieces_read(Region *region, const Known *output, Pieces *out)
+{
+    const Node *node = output->node;
+    int rank = output->fact.rank;
+    int64_t axis = node_int(node, "axis", 1);
+    size_t count = (size_t)node->input_count;
+    axis += axis < 0 ? rank : 0;
+    if (node->op != OP_Concat || axis < 0 || axis >= rank)
+        return false;
+    *out =
+        (Pieces){.count = node->input_count, .axis = (int)axis, .plain = true};
+    out->sums = arena_array(region->arena, count, sizeof *out->sums);
+    out->lengths = arena_array(region->arena, count, sizeof *out->lengths);
+    for (int i = 0; i < out->count; i++) {
+        Known *input = scope_known(output->scope, node->inputs[i]);
+        Sum *sum = out->sums[i] = region_sum(region, input);
+        if (!sum || (sum->axis >= 0 && sum->axis != axis) ||
+            input->fact.rank != rank ||
+            !dim_is_known(output->scope->symbols, input->fact.dims[axis],
+                          &out->lengths[i]))
+            return false;
+        out->total += out->lengths[i];
+        out->parts += sum->count;
+        out->plain &=
+            sum->count == 1 && !sum->parts[0].linear && !sum->parts[0].length;
+        out->scaled |= sum->bias.size > 0;
+        for (int k = 0; k < sum->count; k++)
+            out->scaled |= sum->parts[k].out.size > 0;
+    }
+    return true;
+}
+
+static void join_bias(Sum *sum, const Sum *piece, int64_t start, int64_t length)
+{
+    for (int64_t c = 0; piece->bias.size && c < length; c++) {
+        sum->bias.real[start + c] = coefs_real(piece->bias, c, 0);
+        sum->bias.exact[start + c] = coefs_exact(piece->bias, c, 0);
+        int64_t at = piece->bias.size == 1 ? 0 : c;
+        sum->bias_size[start + c] = piece->bias_size[at];
+        sum->bias_slack[start + c] = piece->bias_slack[at];
+    }
+}
+
+/* Places side by side are a place. */
+static Sum *join_places(Region *region, const Known *output,
+                        const Pieces *pieces)
+{
+    int *joined =
+        arena_array(region->arena, (size_t)pieces->count, sizeof *joined);
+    Sum *sum = sum_new(region, output, 1);
+    Part *part = &sum->parts[0];
+    for (int i = 0; i < pieces->count; i++)
+        joined[i] = pieces->sums[i]->parts[0].place;
+    part->place = place_join(region, joined, pieces->count, pieces->axis);
+    if (!pieces->scaled)
+        return sum;
+    sum->axis = pieces->axis;
+    sum->width = pieces->total;
+    part->out = coefs_new(region->arena, pieces->total);
+    sum_make_bias(region, sum);
+    for (int64_t i = 0, start = 0; i < pieces->count;
+         start += pieces->lengths[i++]) {
+        const Sum *piece = pieces->sums[i];
+        for (int64_t c = 0; c < pieces->lengths[i]; c++) {
+            part->out.real[start + c] = coefs_real(piece->parts[0].out, c, 1);
+            part->out.exact[start + c] = coefs_exact(piece->parts[0].out, c, 1);
+        }
+        if (part->steps < piece->parts[0].steps)
+            part->steps = piece->parts[0].steps;
+        join_bias(sum, piece, start, pieces->lengths[i]);
+        sum->bias_steps += piece->bias_steps;
+    }
+    sum->value =
+        arena_array(region->arena, (size_t)sum->width, sizeof *sum->value);
+    for (int64_t c = 0; c < sum->width; c++)
+        sum->value[c] =
+            residue_add(parts_value(region, sum, c), sum->bias.exact[c]);
+    return sum;
+}
+
+/* What operators give goes each into a slot of its own. */
+static Sum *join_slots(Region *region, const Known *output,
+                       const Pieces *pieces)
+{
+    Sum *sum = sum_new(region, output, pieces->parts);
+    sum->axis = pieces->axis;
+    sum->width = pieces->total;
+    sum->value =
+        arena_array(region->arena, (size_t)sum->width, sizeof *sum->value);
+    sum_make_bias(region, sum);
+    Part *part = sum->parts;
+    for (int64_t i = 0, start = 0; i < pieces->count;
+         start += pieces->lengths[i++]) {
+        Sum *piece = pieces->sums[i];
+        int64_t length = pieces->lengths[i];
+        sum_widen(region, piece, pieces->axis, length);
+        if (piece->width != length)
+            return NULL;
+        Residue *value = sum->value + start;
+        for (int64_t c = 0; c < length; c++)
+            value[c] = residue_subtract(piece->value[c],
+                                        parts_value(region, piece, c));
+        for (int k = 0; k < piece->count; k++, part++) {
+            *part = piece->parts[k];
+            if (!part->length)
+                part->length = length;
+            part->start += start;
+            part->place =
+                place_slot(region, part->place, pieces->axis, start, length);
+        }
+        join_bias(sum, piece, start, length);
+        if (sum->bias_sources < piece->bias_sources)
+            sum->bias_sources = piece->bias_sources;
+        sum->bias_steps += piece->bias_steps;
+    }
+    for (int64_t c = 0; c < sum->width; c++)
+        sum->value[c] = residue_add(sum->value[c], parts_value(region, sum, c));
+    return sum;
+}
+
+Sum *take_concat(Region *region, const Known *output)
+{
+    Pieces pieces;
+    if (!pieces_read(region, output, &pieces))
+        return NULL;
+    region_rely(region, FACT_COMMUTES);
+    return pieces.plain ? join_places(region, output, &pieces)
+                        : join_slots(region, output, &pieces);
+}
+
+/* ---- Normalizations ---- */
+
+bool is_norm(const Node *node)
+{
+    return node->op == OP_LayerNormalization || node->op == OP_RMSNormalization;
+}
+
+/* A normalization with ones for a scale, then the scale and the bias. */
+Sum *take_norm(Region *region, Known *output)
+{
+    const Node *node = output->node;
+    Scope *scope = output->scope;
+    int rank = output->fact.rank;
+    int64_t axis = node_int(node, "axis", -1);
+    const Known *scale = scope_known(scope, node_input(node, 1));
+    const Known *bias = scope_known(scope, node_input(node, 2));
+    if (!is_norm(node) || output->output != 0 || rank < 1 || !scale ||
+        (axis != -1 && axis != rank - 1) || !scale->constant ||
+        scale->constant->rank != 1 || (bias && !bias->constant) ||
+        (bias && bias->constant->count != scale->constant->count))
+        return NULL;
+    Sum **sums = arena_array(region->arena, 1, sizeof *sums);
+    sums[0] = region_sum(region, scope_known(scope, node_input(node, 0)));
+    if (!sums[0])
+        return NULL;
+    int place = place_opaque(region, scope, node, sums, 0);
+    Affine map = {.axis = rank - 1,
+                  .width = scale->constant->count,
+                  .scale = coefs_of_constant(region->arena, scale->constant),
+                  .stored = scale->constant->type,
+                  .steps = 1};
+    if (bias)
+        map.shift = coefs_of_constant(region->arena, bias->constant);
+    return sum_map(region, sum_of_place(region, output, place), output, &map);
+}

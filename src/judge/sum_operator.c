@@ -1,0 +1,270 @@
+/* Sums behind linear operators: Conv, ConvTranspose, Gemm, MatMul, pools. */
+#include "judge/sum_parts.h"
+#include <math.h>
+#include <string.h>
+
+/* ---- Operators ---- */
+
+/* ONNX Pad with zeros, on spatial axes only: their amounts, begin and end. */
+bool pad_read(Scope *scope, const Node *node, int64_t *amounts, int *spatial)
+{
+    int64_t given[2 * RANK_MAX];
+    const int64_t *pads = given;
+    const Known *list = scope_known(scope, node_input(node, 1));
+    const Known *fill = scope_known(scope, node_input(node, 2));
+    int64_t count = list ? constant_ints(list->constant, 2 * RANK_MAX, given)
+                         : node_ints(node, "pads", &pads);
+    if ((node_attr(node, "mode") &&
+         !node_string_is(node, "mode", "constant")) ||
+        node_float(node, "value", 0.0f) != 0.0f || node_input(node, 3) ||
+        count < 6 || count > 2 * (SPACE_MAX + 2) || count % 2)
+        return false;
+    if (fill) {
+        double value;
+        if (!fill->constant || fill->constant->count != 1)
+            return false;
+        constant_read(fill->constant, 0, 1, &value);
+        if (value != 0)
+            return false;
+    }
+    int rank = (int)count / 2;
+    *spatial = rank - 2;
+    for (int i = 0; i < 2 * rank; i++) {
+        if (pads[i] < 0 || pads[i] > 1 << 24 || (i % rank < 2 && pads[i]))
+            return false;
+        if (i % rank >= 2)
+            amounts[i / rank * SPACE_MAX + i % rank - 2] = pads[i];
+    }
+    return true;
+}
+
+/* Takes explicit paddings in front of the operator into its own. */
+static const Fact *absorb_pads(Region *region, const Sum *input,
+                               Operator *linear, int *places)
+{
+    const Fact *fact = input->fact;
+    for (int i = 0; i < input->count; i++)
+        places[i] = input->parts[i].place;
+    for (;;) {
+        const Place *pad = &region->places[places[0]];
+        int64_t amounts[2 * SPACE_MAX];
+        int spatial;
+        if (linear->kind != OPERATOR_CONV || pad->kind != PLACE_MOVE ||
+            pad->node->op != OP_Pad || input->count != 1 ||
+            !pad_read(pad->scope, pad->node, amounts, &spatial) ||
+            spatial != linear->spatial)
+            return fact;
+        for (int i = 0; i < spatial; i++) {
+            linear->axes[i].begin += amounts[i];
+            linear->axes[i].end += amounts[SPACE_MAX + i];
+        }
+        fact = &scope_known(pad->scope, pad->node->inputs[0])->fact;
+        places[0] = pad->inner;
+        region_rely(region, FACT_ZERO_PADS);
+    }
+}
+
+/* What a part gives in each channel at a tap of the operator that reads it. */
+static void part_values(Region *region, const Part *part, int place,
+                        const int64_t *offsets, int64_t channels, Residue *out)
+{
+    if (part->linear) {
+        /* The operator is directly on a place: others are not composed. */
+        operator_evaluate(region, part->linear,
+                          region->places[part->place].inner, part->in, offsets,
+                          out);
+        return;
+    }
+    for (int64_t c = 0; c < channels; c++)
+        out[c] = place_value(region, place, c, offsets);
+}
+
+/* What the operator's input is at each channel and tap. */
+static Residue *operator_input(Region *region, const Sum *input,
+                               const Operator *linear, const int *places)
+{
+    int64_t taps = operator_taps(linear), offsets[SPACE_MAX];
+    size_t channels = (size_t)linear->inputs;
+    Residue *x = arena_array(region->arena, channels * (size_t)taps, sizeof *x);
+    Residue *own = arena_array(region->arena, channels, sizeof *own);
+    for (int64_t i = 0; i < linear->inputs * taps; i++)
+        x[i] = coefs_exact(input->bias, i / taps, 0);
+    for (int64_t t = 0; t < taps; t++) {
+        operator_offsets(linear, t, offsets);
+        for (int k = 0; k < input->count; k++) {
+            const Part *part = &input->parts[k];
+            part_values(region, part, places[k], offsets, linear->inputs, own);
+            for (int64_t c = 0; c < linear->inputs; c++) {
+                Residue term =
+                    residue_multiply(coefs_exact(part->out, c, 1), own[c]);
+                x[c * taps + t] = residue_add(x[c * taps + t], term);
+            }
+        }
+    }
+    return x;
+}
+
+static bool operator_takes(Region *region, const Sum *input,
+                           const Operator *linear)
+{
+    if (!input || (input->axis >= 0 && (input->axis != linear->input_axis ||
+                                        input->width != linear->inputs)))
+        return false;
+    if (coefs_are_zero(input->bias))
+        return true;
+    region_rely(region, FACT_UNPADDED);
+    if (operator_is_padded(linear)) {
+        region->obstacle = linear->node->outputs[0]->name;
+        return false;
+    }
+    return true;
+}
+
+static void operator_add_bias(Region *region, const Operator *linear, Sum *sum)
+{
+    if (!linear->bias)
+        return;
+    sum_make_bias(region, sum);
+    Coefs bias = coefs_of_constant(region->arena, linear->bias);
+    Residue beta = residue_of(linear->beta);
+    for (int64_t c = 0; c < sum->width; c++) {
+        double own = linear->beta * coefs_real(bias, c, 0);
+        Residue exact = residue_multiply(beta, coefs_exact(bias, c, 0));
+        sum->bias.real[c] += own;
+        sum->bias.exact[c] = residue_add(sum->bias.exact[c], exact);
+        sum->bias_size[c] += fabs(own);
+        sum->bias_slack[c] +=
+            fabs(linear->beta) *
+            half_ulp(linear->bias->type, coefs_real(bias, c, 0));
+        sum->value[c] = residue_add(sum->value[c], exact);
+    }
+    sum->bias_type = linear->beta == 1 ? linear->bias->type : DT_UNDEFINED;
+    sum->bias_sources++;
+    sum->bias_steps++;
+}
+
+/* The part of the sum that a part of the input becomes; false when it cannot be
+ * said with one operator. */
+static bool part_through(Region *region, const Operator *linear,
+                         const Fact *shape, const Part *from, int place,
+                         Part *out)
+{
+    Coefs alpha = linear->alpha == 1
+                      ? (Coefs){0}
+                      : coefs_uniform(region->arena, linear->alpha);
+    *out = (Part){.linear = linear,
+                  .in = from->out,
+                  .out = alpha,
+                  .steps = from->steps + 1,
+                  .shape = shape};
+    if (from->linear) {
+        out->linear = operator_compose(region, from->linear, from->out, linear);
+        if (!out->linear)
+            return false;
+        place = region->places[from->place].inner;
+        out->in = from->in;
+        region_rely(region, FACT_COMPOSED);
+    }
+    OperatorClass class = operator_class(out->linear, shape);
+    out->place = place_linear(region, &class, place);
+    return true;
+}
+
+static bool operator_find(Region *region, Known *output, Operator *out)
+{
+    Scope *scope = output->scope;
+    if (operator_read(region, scope, output->node, out))
+        return true;
+    return region->composes && output->node->op == OP_AveragePool &&
+           operator_read_pool(scope, output->node, out);
+}
+
+static Sum *sum_of_operator(Region *region, const Known *output,
+                            const Operator *linear, const Sum *input,
+                            const int *places)
+{
+    Sum *sum = sum_new(region, output, input->count);
+    sum->axis = linear->output_axis;
+    sum->width = linear->outputs;
+    sum->value =
+        arena_array(region->arena, (size_t)sum->width, sizeof *sum->value);
+    Coefs shift = coefs_are_zero(input->bias) ? (Coefs){0} : input->bias;
+    if (shift.size) {
+        sum_make_bias(region, sum);
+        sum->bias_steps =
+            input->bias_steps + 2 +
+            (int)(linear->inputs / linear->group * operator_taps(linear));
+        sum->bias_sources = 2; /* it is no stored number */
+    }
+    if (region->is_original || shift.size)
+        operator_apply(region, linear,
+                       operator_input(region, input, linear, places),
+                       sum->value, shift, sum->bias, sum->bias_size);
+    operator_add_bias(region, linear, sum);
+    return sum;
+}
+
+/* A sum of what operators gave, but for its bias, as one place. */
+static Sum *sum_as_place(Region *region, Known *known, const Sum *input)
+{
+    Sum **bare = arena_array(region->arena, 1, sizeof *bare);
+    bare[0] = sum_copy(region, input, known);
+    bare[0]->bias = (Coefs){0};
+    for (int64_t c = 0; bare[0]->value && c < input->width; c++)
+        bare[0]->value[c] =
+            residue_subtract(bare[0]->value[c], coefs_exact(input->bias, c, 0));
+    bare[0]->bias_sources = bare[0]->bias_steps = 0;
+    int place = place_opaque(region, known->scope, NULL, bare, 0);
+    Sum *sum = sum_copy(region, input, known);
+    sum->parts = arena_array(region->arena, 1, sizeof *sum->parts);
+    sum->parts[0].place = place;
+    sum->count = 1;
+    for (int64_t c = 0; sum->value && c < sum->width; c++)
+        sum->value[c] = residue_add(parts_value(region, sum, c),
+                                    coefs_exact(sum->bias, c, 0));
+    return sum;
+}
+
+/* What an operator reads, as places that it can be linear in. */
+static const Sum *operator_reads(Region *region, Known *known)
+{
+    const Sum *input = region_sum(region, known);
+    bool given = false, apart = false;
+    for (int i = 0; input && i < input->count; i++) {
+        const Part *part = &input->parts[i];
+        bool direct = region->places[part->place].kind == PLACE_LINEAR;
+        given |= part->linear != NULL;
+        apart |= part->length > 0 || (part->linear && !direct);
+        region->may_compose |= part->linear && direct;
+    }
+    return apart || (given && !region->composes)
+               ? sum_as_place(region, known, input)
+               : input;
+}
+
+Sum *take_operator(Region *region, Known *output)
+{
+    Operator *linear = arena_alloc(region->arena, sizeof *linear);
+    if (!operator_find(region, output, linear))
+        return NULL;
+    const Sum *input = operator_reads(
+        region, scope_known(output->scope, output->node->inputs[0]));
+    if (!operator_takes(region, input, linear))
+        return NULL;
+    int *places =
+        arena_array(region->arena, (size_t)input->count + 1, sizeof *places);
+    const Fact *shape = absorb_pads(region, input, linear, places);
+    if (!coefs_are_zero(input->bias) && operator_is_padded(linear))
+        return NULL;
+    Part *parts =
+        arena_array(region->arena, (size_t)input->count + 1, sizeof *parts);
+    for (int i = 0; i < input->count; i++) {
+        const Part *part = &input->parts[i];
+        if (!part_through(region, linear, part->linear ? part->shape : shape,
+                          part, places[i], &parts[i]))
+            return NULL;
+    }
+    Sum *sum = sum_of_operator(region, output, linear, input, places);
+    memcpy(sum->parts, parts, (size_t)input->count * sizeof *parts);
+    return sum;
+}

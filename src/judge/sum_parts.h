@@ -1,0 +1,41 @@
+/*
+ * What the parts of region_take share: see sum.c. A take_ function gives the
+ * sum that a node makes of its inputs, or NULL where it is none.
+ */
+#ifndef REPFOLD_JUDGE_SUM_PARTS_H
+#define REPFOLD_JUDGE_SUM_PARTS_H
+
+#include "judge/sum.h"
+
+/* y = (x - center) * scale + shift. */
+typedef struct Affine {
+    Known *input;
+    int axis;
+    int64_t width;
+    Coefs center, scale, shift;
+    DType stored; /* the type of a shift that a file holds as it is */
+    int steps;
+} Affine;
+
+/* sum.c */
+Sum *sum_new(Region *region, const Known *known, int parts);
+Sum *sum_of_place(Region *region, const Known *known, int place);
+void sum_make_bias(Region *region, Sum *sum);
+Residue parts_value(const Region *region, const Sum *sum, int64_t c);
+Sum *sum_copy(Region *region, const Sum *from, const Known *known);
+
+/* sum_affine.c */
+Sum *sum_map(Region *region, const Sum *from, const Known *known,
+             const Affine *map);
+Sum *take_affine(Region *region, const Known *output);
+
+/* sum_operator.c */
+bool pad_read(Scope *scope, const Node *node, int64_t *amounts, int *spatial);
+Sum *take_operator(Region *region, Known *output);
+
+/* sum_move.c */
+Sum *take_move(Region *region, Known *output);
+Sum *take_concat(Region *region, const Known *output);
+Sum *take_norm(Region *region, Known *output);
+
+#endif
