@@ -41,7 +41,7 @@ EXEC := array buffers walk move window kernels kern_map kern_zip kern_move \
     kern_conv kern_matmul kern_attention kern_einsum kern_resize plan step run control npy
 JUDGE := compare sample input same track shared bound segment interface \
     known coefs operator compose border place sum sum_affine sum_operator \
-    sum_move rows merge region certify \
+    sum_move rows assign merge region certify \
     numbers judge
 ZOO := zoo net block attention fastvit weights
 API := repfold certify summary blocks runner bench

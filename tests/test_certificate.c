@@ -290,7 +290,7 @@ static const struct {
     {tamper_dilation, "no operator of the converted model has room"},
     {tamper_group, "no operator of the converted model has room"},
     {tamper_not_a_number, "element 0 of the weight"},
-    {tamper_input, "no operator of the converted model has room"},
+    {tamper_input, "what passes unchanged in the original"},
     {tamper_extra, "node \"nobody\" is in no certificate"},
     {tamper_end, "\"end\": "},
 };

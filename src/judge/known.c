@@ -177,6 +177,8 @@ static bool input_agrees(Known *a, Known *b)
         return a == b;
     if (a->constant && b->constant)
         return constants_agree(a->constant, b->constant);
+    if (a->scope->is_original == b->scope->is_original)
+        return known_root(a) == known_root(b);
     return b->twin && known_root(b->twin) == known_root(a);
 }
 

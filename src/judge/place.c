@@ -71,13 +71,12 @@ int place_join(Region *region, const int *joined, int count, int axis)
     return place_add(region, &place);
 }
 
-/* Two nodes that do the same to their first input: the original's is given
- * first, or both are of one graph. */
+/* Two nodes that do the same to their first input. */
 static bool does_same(const Place *place, Scope *scope, const Node *node)
 {
     if (place->node == node)
         return true;
-    return place->scope != scope && node_same(place->node, node) &&
+    return node_same(place->node, node) &&
            inputs_agree(place->scope, place->node, scope, node, 1);
 }
 

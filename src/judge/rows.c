@@ -344,32 +344,9 @@ static bool benches_judge(Region *region, Merge *merge)
     return !wrong;
 }
 
-double merge_likeness(Region *region, const Merge *merge)
-{
-    Merge part = *merge;
-    size_t outputs = (size_t)merge->whole->outputs;
-    part.summands = &merge->summands[merge->count - 1];
-    part.count = 1;
-    part.width = operator_columns(part.whole) * operator_taps(part.whole);
-    part.y = arena_array(region->arena, outputs, sizeof *part.y);
-    part.x = whole_input(region, merge);
-    Bench bench = benches_one(region, part.width);
-    double products = 0, squares = 0;
-    for (int64_t i = 0; i < operator_rows(part.whole); i++) {
-        row_build(&part, i, &bench);
-        for (int64_t k = 0; k < part.width; k++) {
-            products += bench.real[k] * bench.stored[k];
-            squares += bench.real[k] * bench.real[k];
-        }
-    }
-    arena_release(region->arena, bench.real);
-    return squares > 0 ? products / squares : 0;
-}
-
-bool merge_run(Region *region, Merge *merge)
+static void merge_start(Region *region, Merge *merge)
 {
     const Operator *whole = merge->whole;
-    int64_t rows = operator_rows(whole);
     merge->width = operator_columns(whole) * operator_taps(whole);
     merge->type = whole->weight->array ? DT_DOUBLE : whole->weight->type;
     /* Each summand costs a product of two factors, one more, and a sum; once
@@ -377,6 +354,30 @@ bool merge_run(Region *region, Merge *merge)
     merge->noise = 2 * (merge->steps + 3 * merge->count + 2) * 0x1p-53;
     merge->x = whole_input(region, merge);
     merge->inside = place_bound(region, whole_place(region, merge));
+}
+
+bool merge_fits(Region *region, const Merge *merge, int rows)
+{
+    Merge part = *merge;
+    size_t outputs = (size_t)merge->whole->outputs;
+    part.y = arena_array(region->arena, outputs, sizeof *part.y);
+    merge_start(region, &part);
+    Bench bench = benches_one(region, part.width);
+    int64_t all = operator_rows(part.whole);
+    for (int i = 0; i < rows && i < all; i++) {
+        int64_t row = all < rows ? i : i * (all - 1) / (rows - 1);
+        row_build(&part, row, &bench);
+        compare_row(&part, row, &bench);
+    }
+    arena_release(region->arena, bench.real);
+    return bench.row < 0;
+}
+
+bool merge_run(Region *region, Merge *merge)
+{
+    const Operator *whole = merge->whole;
+    int64_t rows = operator_rows(whole);
+    merge_start(region, merge);
     benches_make(region, merge);
     /* Rows of inputs all add to the same channels. */
     int64_t grain = whole->rows_are_outputs ? 4096 / merge->width + 1 : rows;

@@ -41,9 +41,7 @@ typedef struct Merge {
  * number is not what it should be. */
 bool merge_run(Region *region, Merge *merge);
 
-/* How much of the last summand is in the stored weights: the sum of products
- * of their elements, over that of its squares. It is near 1 where it is part of
- * them, and near 0 where it is not. */
-double merge_likeness(Region *region, const Merge *merge);
+/* Whether so many rows, spread over all, are what they should be. */
+bool merge_fits(Region *region, const Merge *merge, int rows);
 
 #endif

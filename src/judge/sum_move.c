@@ -37,6 +37,7 @@ static bool moves(Scope *scope, const Node *node, bool shifted)
 {
     int64_t amounts[2 * SPACE_MAX];
     int spatial;
+    Operator pool;
     switch (node->op) {
     case OP_Transpose:
     case OP_Reshape:
@@ -49,6 +50,8 @@ static bool moves(Scope *scope, const Node *node, bool shifted)
     case OP_AveragePool:
         return !shifted || !pool_is_padded(node) ||
                !node_int(node, "count_include_pad", 0);
+    case OP_MaxPool: /* over one element */
+        return operator_read_pool(scope, node, &pool);
     case OP_Resize:
         return !node_string_is(node, "coordinate_transformation_mode",
                                "tf_crop_and_resize");
