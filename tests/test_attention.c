@@ -1,4 +1,4 @@
-/* Attention against the formula of ONNX Attention-23, loop by loop. */
+/* Attention against the formula of ONNX Attention-25, loop by loop. */
 #include <math.h>
 
 #include "folding.h"
@@ -127,6 +127,171 @@ START_TEST(scores_can_be_capped)
 }
 END_TEST
 
+/* ---- What is the same, said otherwise ---- */
+
+/* Inputs of one node: queries, keys, values, and what is set of the others. */
+typedef struct Given {
+    Array *in[7];
+    int left, right; /* -1 for no bound */
+    bool causal;
+} Given;
+
+static void run(const Given *given, Array **outputs)
+{
+    ExecOptions options = {.precision = PRECISION_F64};
+    Value *in[7] = {0}, *out[4];
+    Err err = {0};
+    for (int i = 0; i < 7; i++)
+        if (given->in[i])
+            in[i] = graph_fresh_value(bench.graph, "x");
+    for (int i = 0; i < 4; i++)
+        out[i] = graph_fresh_value(bench.graph, "y");
+    Node *node = node_new(bench.graph, OP_Attention, "a", in, 7, out, 4);
+    node_set_int(node, "is_causal", given->causal);
+    node_set_int(node, "left_window_size", given->left);
+    node_set_int(node, "right_window_size", given->right);
+    node_set_int(node, "qk_matmul_output_mode", 3);
+    ck_assert_msg(exec_node(arena, node, &options, given->in, outputs, &err) ==
+                      0,
+                  "%s", err.message);
+}
+
+static Given random_operands(void)
+{
+    const int64_t q[4] = {BATCH, HEADS, ROWS, WIDTH};
+    const int64_t k[4] = {BATCH, SHARED, KEYS, WIDTH};
+    const int64_t v[4] = {BATCH, SHARED, KEYS, OUT};
+    return (Given){.in = {random_array(PRECISION_F64, 4, q),
+                          random_array(PRECISION_F64, 4, k),
+                          random_array(PRECISION_F64, 4, v)},
+                   .left = -1,
+                   .right = -1};
+}
+
+/* Rows [from, to) of every head. */
+static Array *rows_of(const Array *array, int64_t from, int64_t to)
+{
+    int64_t dims[4] = {array->dims[0], array->dims[1], to - from,
+                       array->dims[3]};
+    Array *part = array_new(arena, DT_FLOAT, 4, dims, PRECISION_F64);
+    int64_t piece = dims[2] * dims[3], whole = array->dims[2] * dims[3];
+    for (int64_t head = 0; head < dims[0] * dims[1]; head++)
+        for (int64_t i = 0; i < piece; i++)
+            ((double *)part->data)[head * piece + i] =
+                ((const double *)
+                     array->data)[head * whole + from * dims[3] + i];
+    return part;
+}
+
+static void check_same(const Array *a, const Array *b)
+{
+    ck_assert_int_eq(a->rank, b->rank);
+    ck_assert_mem_eq(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims);
+    ck_assert_mem_eq(a->data, b->data, (size_t)a->count * sizeof(double));
+}
+
+/* True where row and key are to meet. */
+typedef bool Meet(int64_t batch, int64_t row, int64_t key);
+
+static void check_like_mask(const Given *given, Meet *meet)
+{
+    const int64_t dims[4] = {BATCH, 1, ROWS, KEYS};
+    Given masked = {.in = {given->in[0], given->in[1], given->in[2]},
+                    .left = -1,
+                    .right = -1};
+    Array *mask = array_new(arena, DT_BOOL, 4, dims, PRECISION_F64);
+    Array *a[4], *b[4];
+    for (int64_t i = 0; i < mask->count; i++)
+        ((int64_t *)mask->data)[i] =
+            meet(i / (ROWS * KEYS), i / KEYS % ROWS, i % KEYS);
+    masked.in[3] = mask;
+    run(given, a);
+    run(&masked, b);
+    check_same(a[0], b[0]);
+    check_same(a[3], b[3]);
+}
+
+START_TEST(past_keys_and_values_come_first)
+{
+    Given whole = random_operands(), split = whole;
+    Array *a[4], *b[4];
+    for (int i = 1; i <= 2; i++) {
+        split.in[3 + i] = rows_of(whole.in[i], 0, 2);
+        split.in[i] = rows_of(whole.in[i], 2, KEYS);
+    }
+    run(&whole, a);
+    run(&split, b);
+    check_same(a[0], b[0]);
+    check_same(whole.in[1], b[1]);
+    check_same(whole.in[2], b[2]);
+    check_same(a[3], b[3]);
+}
+END_TEST
+
+static bool up_to_two_further(int64_t batch, int64_t row, int64_t key)
+{
+    (void)batch;
+    return key <= row + 2;
+}
+
+START_TEST(a_causal_query_stands_after_the_past)
+{
+    Given whole = random_operands(), split = whole;
+    Array *a[4], *b[4];
+    for (int i = 1; i <= 2; i++) {
+        split.in[3 + i] = rows_of(whole.in[i], 0, 2);
+        split.in[i] = rows_of(whole.in[i], 2, KEYS);
+    }
+    split.causal = true;
+    run(&split, a);
+    whole.right = 2;
+    check_like_mask(&whole, up_to_two_further);
+    run(&whole, b);
+    check_same(a[0], b[0]);
+}
+END_TEST
+
+static bool near(int64_t batch, int64_t row, int64_t key)
+{
+    (void)batch;
+    return key >= row - 1 && key <= row + 2;
+}
+
+START_TEST(a_window_is_a_mask)
+{
+    Given given = random_operands();
+    given.left = 1;
+    given.right = 2;
+    check_like_mask(&given, near);
+}
+END_TEST
+
+static const int64_t valid_keys[BATCH] = {4, 2};
+
+static bool is_valid(int64_t batch, int64_t row, int64_t key)
+{
+    (void)row;
+    return key < valid_keys[batch];
+}
+
+static bool is_valid_past(int64_t batch, int64_t row, int64_t key)
+{
+    return key <= row + valid_keys[batch] - ROWS;
+}
+
+/* The second batch has fewer keys than queries: its first one meets none. */
+START_TEST(padding_is_hidden_and_shifts_the_past)
+{
+    const int64_t dims[1] = {BATCH};
+    Given given = random_operands();
+    given.in[6] = array_new(arena, DT_INT64, 1, dims, PRECISION_F64);
+    memcpy(given.in[6]->data, valid_keys, sizeof valid_keys);
+    check_like_mask(&given, is_valid);
+    given.causal = true;
+    check_like_mask(&given, is_valid_past);
+}
+END_TEST
+
 START_TEST(what_does_not_fit_is_refused)
 {
     const int64_t q[4] = {1, 2, 3, 4}, k[4] = {1, 2, 3, 5};
@@ -154,6 +319,10 @@ Suite *suite_attention(void)
     tcase_add_test(tcase, heads_share_keys_and_a_mask_is_added);
     tcase_add_test(tcase, causal_rows_see_the_past_only);
     tcase_add_test(tcase, scores_can_be_capped);
+    tcase_add_test(tcase, past_keys_and_values_come_first);
+    tcase_add_test(tcase, a_causal_query_stands_after_the_past);
+    tcase_add_test(tcase, a_window_is_a_mask);
+    tcase_add_test(tcase, padding_is_hidden_and_shifts_the_past);
     tcase_add_test(tcase, what_does_not_fit_is_refused);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -1,24 +1,35 @@
 /* Attention for one real type: see kern_attention.c. */
 
-/* Scale is in the product already: softcap, mask, causality, softmax. A row
- * with nothing to attend to gives zeros. */
-static void R(scores_row)(const Attention *a, REAL *x, int64_t row,
-                          int64_t mask)
+static void R(cap)(const Attention *a, REAL *x)
+{
+    REAL cap = (REAL)a->softcap;
+    if (a->softcap > 0)
+        for (int64_t j = 0; j < a->k.length; j++)
+            x[j] = cap * M(tanh)(x[j] / cap);
+}
+
+/* Hides what a query may not attend to; `mask` is where its row begins. */
+static void R(hide)(const Attention *a, REAL *x, int64_t first, int64_t end,
+                    int64_t mask)
+{
+    for (int64_t j = 0; j < a->k.length; j++) {
+        if (j < first || j >= end)
+            x[j] = (REAL)-INFINITY;
+        else if (a->mask_is_bool && !((const int64_t *)a->mask->data)[mask + j])
+            x[j] = (REAL)-INFINITY;
+        else if (a->mask && !a->mask_is_bool)
+            x[j] += ((const REAL *)a->mask->data)[mask + j];
+    }
+}
+
+/* A row with nothing to attend to gives zeros. */
+static void R(softmax)(const Attention *a, REAL *x)
 {
     int64_t count = a->k.length;
     REAL most = -(REAL)INFINITY;
     double sum = 0;
-    for (int64_t j = 0; j < count; j++) {
-        if (a->softcap > 0)
-            x[j] = (REAL)a->softcap * M(tanh)(x[j] / (REAL)a->softcap);
-        if (a->mask && !a->mask_is_bool)
-            x[j] += ((const REAL *)a->mask->data)[mask + j];
-        bool hidden = a->causal && j > row;
-        if (a->mask_is_bool)
-            hidden |= !((const int64_t *)a->mask->data)[mask + j];
-        x[j] = hidden ? (REAL)-INFINITY : x[j];
+    for (int64_t j = 0; j < count; j++)
         most = x[j] > most || x[j] != x[j] ? x[j] : most;
-    }
     if (most == (REAL)-INFINITY)
         most = 0;
     for (int64_t j = 0; j < count; j++) {
@@ -28,6 +39,27 @@ static void R(scores_row)(const Attention *a, REAL *x, int64_t row,
     REAL inverse = sum != 0 ? (REAL)(1 / sum) : 0;
     for (int64_t j = 0; j < count; j++)
         x[j] *= inverse;
+}
+
+/* From the products of one query and all keys to its weights. */
+static void R(weigh)(const Attention *a, REAL *x, int64_t batch, int64_t head,
+                     int64_t row)
+{
+    int64_t first, end;
+    int64_t mask = a->mask ? mask_index(a, batch, head, row) : 0;
+    int64_t shown = ((batch * a->q.heads + head) * a->q.length + row);
+    keys_of(a, batch, row, &first, &end);
+    for (Stage stage = STAGE_PRODUCT; stage <= STAGE_SOFTMAX; stage++) {
+        if (stage == STAGE_CAPPED)
+            R(cap)(a, x);
+        else if (stage == STAGE_MASKED)
+            R(hide)(a, x, first, end, mask);
+        else if (stage == STAGE_SOFTMAX)
+            R(softmax)(a, x);
+        if (a->shown && stage == a->stage)
+            memcpy((REAL *)a->shown->data + shown * a->k.length, x,
+                   (size_t)a->k.length * sizeof *x);
+    }
 }
 
 static const REAL *R(head_at)(const Heads *heads, int64_t batch, int64_t head)
@@ -42,6 +74,7 @@ static void R(attention_piece)(void *context, int worker, int64_t begin,
     const Attention *a = context;
     REAL *scores = a->scores[worker];
     int rows = (int)a->q.length, columns = (int)a->k.length;
+    int across = blas_step(columns);
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t batch = unit / a->q.heads, head = unit % a->q.heads;
         int64_t shared = head / (a->q.heads / a->k.heads);
@@ -49,15 +82,14 @@ static void R(attention_piece)(void *context, int worker, int64_t begin,
                   head * a->y.head_step;
         BLAS(gemm)(CblasRowMajor, CblasNoTrans, CblasTrans, rows, columns,
                    (int)a->q.width, (REAL)a->scale,
-                   R(head_at)(&a->q, batch, head), (int)a->q.row_step,
-                   R(head_at)(&a->k, batch, shared), (int)a->k.row_step, 0,
-                   scores, columns);
+                   R(head_at)(&a->q, batch, head), blas_step(a->q.row_step),
+                   R(head_at)(&a->k, batch, shared), blas_step(a->k.row_step),
+                   0, scores, across);
         for (int64_t row = 0; row < rows; row++)
-            R(scores_row)(a, scores + row * columns, row,
-                          a->mask ? mask_index(a, batch, head, row) : 0);
+            R(weigh)(a, scores + row * columns, batch, head, row);
         BLAS(gemm)(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows,
-                   (int)a->v.width, columns, 1, scores, columns,
-                   R(head_at)(&a->v, batch, shared), (int)a->v.row_step, 0, y,
-                   (int)a->y.row_step);
+                   (int)a->v.width, columns, 1, scores, across,
+                   R(head_at)(&a->v, batch, shared), blas_step(a->v.row_step),
+                   0, y, blas_step(a->y.row_step));
     }
 }

@@ -72,12 +72,38 @@ int infer_gemm(InferCall *call, Err *err)
     return check_addend(call, out, err);
 }
 
-/* Attention-23: (batch, heads, length, width), or with rank 3 (batch, length,
+/* The heads, length and width of keys or values: (batch, heads, length, width)
+ * or (batch, length, heads * width). */
+static int cached(InferCall *call, int slot, int past, int output, Err *err)
+{
+    const Fact *in = infer_in(call, slot), *before = infer_in(call, past);
+    int64_t heads;
+    if (in->rank != 3 && in->rank != 4)
+        return 0;
+    Dim dims[4] = {in->dims[0], in->dims[1], in->dims[2], in->dims[3]};
+    if (in->rank == 3) {
+        TRY(infer_int_attr(call, "kv_num_heads", 1, 1, &heads, err));
+        dims[1] = heads;
+        dims[2] = in->dims[1];
+        dims[3] = infer_dim(call, DIM_DIV, in->dims[2], heads);
+    }
+    if (infer_has(call, past))
+        dims[2] = infer_dim(call, DIM_ADD,
+                            before->rank == 4 ? before->dims[2]
+                                              : dim_size_unknown(call->symbols),
+                            dims[2]);
+    infer_set(infer_out(call, output), in->type, 4, dims);
+    return 0;
+}
+
+/* Attention-25: (batch, heads, length, width), or with rank 3 (batch, length,
  * heads * width), where the output has the length of the queries and the width
- * of the values. The further outputs are a cache. */
+ * of the values. The further outputs are all keys, all values, and the scores.
+ */
 int infer_attention(InferCall *call, Err *err)
 {
     const Fact *q = infer_in(call, 0), *v = infer_in(call, 2);
+    const Fact *keys = infer_out(call, 1);
     Fact *out = infer_out(call, 0);
     infer_copy(out, q);
     if (q->rank < 0 || v->rank != q->rank) {
@@ -95,6 +121,13 @@ int infer_attention(InferCall *call, Err *err)
     }
     Dim width = infer_dim(call, DIM_DIV, v->dims[v->rank - 1], shared);
     out->dims[out->rank - 1] = infer_dim(call, DIM_MUL, width, heads);
+    TRY(cached(call, 1, 4, 1, err));
+    TRY(cached(call, 2, 5, 2, err));
+    if (keys->rank < 0)
+        return 0;
+    Dim scores[4] = {q->dims[0], q->rank == 4 ? q->dims[1] : (Dim)heads,
+                     q->dims[q->rank - 2], keys->dims[2]};
+    infer_set(infer_out(call, 3), q->type, 4, scores);
     return 0;
 }
 
