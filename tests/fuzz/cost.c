@@ -2,16 +2,17 @@
 
 #include "measure.h"
 
-/* The product of dims [first, rank). */
+/* The product of dims [first, rank); NaN where one is not known. */
 static double elements(const Model *model, const Value *value, int first)
 {
-    double product = value && value->fact.rank < 0 ? (double)NAN : 1;
+    double product = 1;
+    if (value && value->fact.rank < 0)
+        return (double)NAN;
     for (int i = first; value && i < value->fact.rank; i++) {
         int64_t size;
-        if (dim_is_known(model->symbols, value->fact.dims[i], &size))
-            product *= (double)size;
-        else
-            product = (double)NAN;
+        if (!dim_is_known(model->symbols, value->fact.dims[i], &size))
+            return (double)NAN;
+        product *= (double)size;
     }
     return product;
 }

@@ -142,7 +142,8 @@ Value *gen_ints(Gen *gen, int count, const int64_t *numbers)
     void *data;
     int64_t dims[1] = {count};
     Tensor *tensor = tensor_alloc(gen->arena, DT_INT64, 1, dims, &data);
-    memcpy(data, numbers, (size_t)count * sizeof *numbers);
+    if (count > 0)
+        memcpy(data, numbers, (size_t)count * sizeof *numbers);
     return graph_add_initializer(gen->graph, "i", tensor);
 }
 
