@@ -52,6 +52,26 @@ START_TEST(a_branch_that_always_runs_takes_its_place)
 }
 END_TEST
 
+static void build_known_if_of_ir_3(Bench *b)
+{
+    b->model->ir_version = 3;
+    build_known_if(b);
+}
+
+START_TEST(initializers_that_are_inputs_are_none_of_a_branch)
+{
+    Arena *arena = arena_new(0);
+    Model *model = build_model(arena, build_known_if_of_ir_3, false);
+    static const rp_fold_options defaults;
+    FoldReport report = {0};
+    Err err = {0};
+    ck_assert_int_eq(model_fold(model, &defaults, &report, &err), 0);
+    ck_assert_uint_eq(count_ops(model, OP_If), 0);
+    ck_assert_uint_eq(count_ops(model, OP_Conv), 1);
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(subgraphs_fold_on_their_own)
 {
     Folded folded = fold_model(build_if, NULL);
@@ -183,6 +203,7 @@ Suite *suite_rule_inline(void)
     Suite *suite = suite_create("rule_inline");
     TCase *tcase = tcase_create("rule_inline");
     tcase_add_test(tcase, a_branch_that_always_runs_takes_its_place);
+    tcase_add_test(tcase, initializers_that_are_inputs_are_none_of_a_branch);
     tcase_add_test(tcase, subgraphs_fold_on_their_own);
     tcase_add_test(tcase, function_bodies_fold_with_constant_nodes);
     tcase_add_test(tcase, a_function_called_once_can_take_its_place);

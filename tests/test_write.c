@@ -380,6 +380,32 @@ START_TEST(a_changed_subgraph_is_written)
 }
 END_TEST
 
+START_TEST(a_new_initializer_of_a_subgraph_is_an_input_up_to_ir_3)
+{
+    for (int64_t version = 3; version < 5; version++) {
+        Proto graph, branch = {.size = 0};
+        proto_node(&branch, "Relu", "x", "r");
+        proto_output(&branch, "r", 1, two);
+        if_graph(&graph, &branch);
+        Model *model = model_of_graph(&graph);
+        Graph *inner = node_attr(model->graph->nodes[0], "else_branch")->graph;
+        Node *old = inner->nodes[0];
+        void *data;
+        Tensor *tensor = tensor_alloc(arena, DT_FLOAT, 1, two, &data);
+        model->ir_version = version;
+        Value *inputs[2] = {old->inputs[0],
+                            graph_add_initializer(inner, "w", tensor)};
+        Node *fresh =
+            node_new(inner, OP_Add, "new", inputs, 2, old->outputs, 1);
+        graph_replace_node(inner, old, &fresh, 1);
+        const Node *node = model_again(model)->graph->nodes[0];
+        const Graph *again = node_attr(node, "else_branch")->graph;
+        ck_assert_uint_eq(again->initializer_count, 1);
+        ck_assert_uint_eq(again->input_count, version < 4);
+    }
+}
+END_TEST
+
 START_TEST(a_changed_function_is_written)
 {
     Proto graph, file;
@@ -451,6 +477,8 @@ Suite *suite_write(void)
     tcase_add_test(tcase, ir_3_lists_initializers_among_the_inputs);
     tcase_add_test(tcase, sparse_initializers_stay_as_they_are);
     tcase_add_test(tcase, a_changed_subgraph_is_written);
+    tcase_add_test(tcase,
+                   a_new_initializer_of_a_subgraph_is_an_input_up_to_ir_3);
     tcase_add_test(tcase, a_changed_function_is_written);
     tcase_add_test(tcase, a_clone_keeps_attributes_we_cannot_set);
     tcase_add_test(tcase, an_attribute_can_take_another_name);

@@ -36,6 +36,15 @@ static bool body_is_portable(const Graph *body, const Node *call)
     return body->output_count == (size_t)call->output_count;
 }
 
+/* Up to IR 3 initializers are listed as inputs. */
+static bool has_inputs(const Graph *body)
+{
+    for (size_t i = 0; i < body->input_count; i++)
+        if (!body->inputs[i]->is_initializer)
+            return true;
+    return false;
+}
+
 /* The branch that always runs, or NULL. */
 static Graph *branch_taken(const Fold *fold, const Node *node)
 {
@@ -194,7 +203,7 @@ int rule_inline(Fold *fold, Err *err)
             continue;
         const Graph *branch =
             node->op == OP_If ? branch_taken(fold, node) : NULL;
-        if (branch && !branch->input_count && body_is_portable(branch, node))
+        if (branch && !has_inputs(branch) && body_is_portable(branch, node))
             inline_body(fold, node, branch, map_new(fold->scratch));
         else if (node->op == OP_OTHER && fold->options->inline_functions)
             inline_function(fold, node);

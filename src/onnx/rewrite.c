@@ -280,11 +280,11 @@ static void put_input(Rewrite *rewrite, Rope *rope, const Value *value)
     map_put(rewrite->kept_inputs, value->name, rewrite);
 }
 
-/* IR 3: "every initializer must also be a graph input". */
+/* IR 3: "every initializer must also be a graph input", in subgraphs, too. */
 static void put_new_inputs(Rewrite *rewrite, Rope *rope)
 {
     const Graph *graph = rewrite->graph;
-    if (graph != graph->model->graph)
+    if (graph_is_function(graph))
         return;
     for (size_t i = 0; i < graph->input_count; i++)
         put_input(rewrite, rope, graph->inputs[i]);
