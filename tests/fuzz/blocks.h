@@ -55,6 +55,8 @@ Value *gen_chain_region(Gen *gen, Value *x);
 Value *gen_forward_region(Gen *gen, Value *x);
 /* Operators that affine maps commute with, between linear and affine. */
 Value *gen_moving_region(Gen *gen, Value *x);
+/* Convolutions whose results are joined. */
+Value *gen_stack_region(Gen *gen, Value *x);
 /* A border with what a pointwise convolution gives for zero. */
 Value *gen_border_region(Gen *gen, Value *x);
 /* Activations and normalizations that runtimes fuse, after a convolution. */
@@ -71,6 +73,8 @@ Value *gen_tokens(Gen *gen, Value *image);
 Value *gen_trap(Gen *gen, Value *x);
 /* A function of another domain with the name of an operator. */
 Value *gen_namesake(Gen *gen, Value *x);
+/* Calls of a local function. */
+Value *gen_function(Gen *gen, Value *x);
 /* A value that a subgraph reads by name. */
 Value *gen_captured(Gen *gen, Value *x);
 /* Gives some value inside the region another reader, or makes it an output. */

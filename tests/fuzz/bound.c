@@ -100,8 +100,10 @@ static void absolute_graph(Graph *graph)
 void bound_twin(Model *model)
 {
     absolute_graph(model->graph);
-    for (size_t i = 0; i < model->function_count; i++)
+    for (size_t i = 0; i < model->function_count; i++) {
         absolute_graph(model->functions[i].body);
+        graph_fill_uses(model->functions[i].body);
+    }
     graph_fill_uses(model->graph);
 }
 
@@ -117,7 +119,8 @@ double bound_roundings(const Model *model)
             if (value && value->tensor)
                 count += (double)value->tensor->count;
         }
-        if (node->op == OP_GlobalAveragePool || node->op == OP_ReduceMean)
+        if (node->op == OP_GlobalAveragePool || node->op == OP_ReduceMean ||
+            node->op == OP_OTHER || node->op == OP_If)
             count += 4096;
     }
     return count;

@@ -82,16 +82,31 @@ static double node_weights(const Model *model, const Node *node)
     }
 }
 
+/* Biases, and what may become one: a bound. */
+static double node_biases(const Model *model, const Node *node)
+{
+    const Value *bias = node_input(node, 2);
+    if (is_affine(node))
+        return channels_at_most(model, node->outputs[0]);
+    return bias && (node->op == OP_Conv || node->op == OP_ConvTranspose)
+               ? elements(model, bias, 0)
+               : 0;
+}
+
 static double node_macs(const Model *model, const Node *node)
 {
     const Value *x = node->inputs[0], *w = node_input(node, 1);
-    double out = elements(model, node->outputs[0], 0);
+    double out = elements(model, node->outputs[0], 0), inner;
     switch (node->op) {
     case OP_Conv:
         return out * elements(model, w, 1);
     case OP_ConvTranspose:
         return elements(model, x, 0) * elements(model, w, 1);
     case OP_Gemm:
+        inner = elements(model, x, 1);
+        if (node_int(node, "transA", 0))
+            inner = elements(model, x, 0) / inner;
+        return out * inner;
     case OP_MatMul:
         return out * elements(model, x, x->fact.rank - 1);
     case OP_AveragePool:
@@ -102,20 +117,29 @@ static double node_macs(const Model *model, const Node *node)
     }
 }
 
-Cost cost_of(const Graph *graph)
+/* Recursion is as deep as the generator nests subgraphs. */
+static void graph_cost(const Graph *graph, Cost *cost)
 {
-    Cost cost = {.nodes = graph->node_count};
+    cost->nodes += graph->node_count;
     for (size_t i = 0; i < graph->node_count; i++) {
         const Node *node = graph->nodes[i];
+        for (int k = 0; k < node->attr_count; k++)
+            if (node->attrs[k].graph)
+                graph_cost(node->attrs[k].graph, cost);
         if (node->op == OP_OTHER || !node_input(node, 0) ||
             is_constant(node->outputs[0]))
             continue;
-        cost.weights += node_weights(graph->model, node);
-        if (node->op == OP_Conv || node->op == OP_ConvTranspose)
-            cost.biases += node_input(node, 2)
-                               ? elements(graph->model, node->inputs[2], 0)
-                               : 0;
-        cost.macs += node_macs(graph->model, node);
+        cost->weights += node_weights(graph->model, node);
+        cost->biases += node_biases(graph->model, node);
+        cost->macs += node_macs(graph->model, node);
     }
+}
+
+Cost cost_of(const Model *model)
+{
+    Cost cost = {0};
+    graph_cost(model->graph, &cost);
+    for (size_t i = 0; i < model->function_count; i++)
+        graph_cost(model->functions[i].body, &cost);
     return cost;
 }

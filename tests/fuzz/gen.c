@@ -130,11 +130,20 @@ static Tensor *tensor_random(Gen *gen, DType type, Numbers kind, int rank,
     return tensor;
 }
 
+Value *gen_stored(Gen *gen, const char *stem, Tensor *tensor)
+{
+    if (!graph_is_function(gen->graph))
+        return graph_add_initializer(gen->graph, stem, tensor);
+    Node *node = gen_node(gen, OP_Constant, NULL, 0);
+    node_set_tensor(node, "value", tensor);
+    return gen_done(gen, node);
+}
+
 Value *gen_tensor(Gen *gen, DType type, Numbers kind, int rank,
                   const int64_t *dims, const double *numbers)
 {
-    return graph_add_initializer(
-        gen->graph, "w", tensor_random(gen, type, kind, rank, dims, numbers));
+    return gen_stored(gen, "w",
+                      tensor_random(gen, type, kind, rank, dims, numbers));
 }
 
 Value *gen_ints(Gen *gen, int count, const int64_t *numbers)
@@ -144,7 +153,7 @@ Value *gen_ints(Gen *gen, int count, const int64_t *numbers)
     Tensor *tensor = tensor_alloc(gen->arena, DT_INT64, 1, dims, &data);
     if (count > 0)
         memcpy(data, numbers, (size_t)count * sizeof *numbers);
-    return graph_add_initializer(gen->graph, "i", tensor);
+    return gen_stored(gen, "i", tensor);
 }
 
 Value *gen_scalar(Gen *gen, double number)

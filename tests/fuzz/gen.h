@@ -8,6 +8,8 @@
 
 #include "graph/graph.h"
 
+enum { FUNCTIONS_MAX = 4 };
+
 typedef struct Gen {
     Arena *arena;
     Model *model;
@@ -18,6 +20,9 @@ typedef struct Gen {
     size_t region; /* nodes there were when the region began */
     size_t upper;  /* nodes that folding could remove at best */
     bool namesake; /* nodes call a local function called BatchNormalization */
+    /* Other local functions, as FunctionProtos. */
+    Span functions[FUNCTIONS_MAX];
+    size_t function_count;
 } Gen;
 
 /* What an element of a constant may be. */
@@ -49,7 +54,10 @@ Value *gen_input(Gen *gen, DType type, int rank, const int64_t *dims);
 
 /* ---- Constants ---- */
 
-/* An initializer, of random numbers where `numbers` is NULL. */
+/* A constant that is stored: an initializer, or in a function, which has none,
+ * what a Constant node gives. */
+Value *gen_stored(Gen *gen, const char *stem, Tensor *tensor);
+/* A stored constant, of random numbers where `numbers` is NULL. */
 Value *gen_tensor(Gen *gen, DType type, Numbers kind, int rank,
                   const int64_t *dims, const double *numbers);
 /* A constant of random numbers, in any of the ways that files have: an

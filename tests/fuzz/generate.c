@@ -34,7 +34,7 @@ static Value *token_input(Gen *gen)
     int64_t dims[3];
     int rank = (int)gen_range(gen, 2, 3);
     for (int i = 0; i < rank; i++)
-        dims[i] = gen_range(gen, 1, 6);
+        dims[i] = i && gen_chance(gen, 25) ? dims[0] : gen_range(gen, 1, 6);
     return gen_input(gen, gen->type, rank, dims);
 }
 
@@ -69,6 +69,7 @@ static Value *image_region(Gen *gen, Value *x)
         gen_chain_region,  gen_chain_region,  gen_forward_region,
         gen_moving_region, gen_moving_region, gen_transposed_region,
         gen_tokens,        gen_border_region, gen_island_region,
+        gen_stack_region,
     };
     for (int i = 2; i < x->fact.rank; i++)
         if (x->fact.dims[i] > 12)
@@ -129,8 +130,11 @@ static void add_functions(Gen *gen)
     bool takes_all = gen_chance(gen, 1);
     for (size_t i = 0; i < gen->graph->node_count; i++)
         takes_all &= gen->graph->nodes[i]->output_count == 1;
-    Function *functions = arena_array(gen->arena, 2, sizeof *functions);
+    Function *functions =
+        arena_array(gen->arena, 2 + FUNCTIONS_MAX, sizeof *functions);
     model->functions = functions;
+    for (size_t i = 0; i < gen->function_count; i++)
+        functions[model->function_count++].source = gen->functions[i];
     if (gen->namesake)
         functions[model->function_count++].source =
             fuzz_namesake(gen->arena, "com.example");
@@ -159,10 +163,13 @@ FuzzModel fuzz_generate(Arena *arena, uint64_t seed, bool integers)
         abort();
     }
     static const rp_fold_options choices[] = {
-        {.enable = NULL},          {.enable = NULL},
-        {.enable = "C12,C16,C19"}, {.enable = "C12,C16,C19", .allow_cost = 1},
-        {.allow_cost = 1},
+        {.enable = NULL},
+        {.enable = NULL},
+        {.enable = "C12,C16,C19"},
+        {.enable = "C12,C16,C19", .allow_cost = 1},
+        {.allow_cost = 1, .inline_functions = 1},
+        {.inline_functions = 1},
     };
-    model.options = choices[gen_pick(&gen, 5)];
+    model.options = choices[gen_pick(&gen, 6)];
     return model;
 }

@@ -16,6 +16,6 @@ typedef struct Cost {
     size_t nodes;
     double weights, biases, macs;
 } Cost;
-Cost cost_of(const Graph *graph);
+Cost cost_of(const Model *model);
 
 #endif

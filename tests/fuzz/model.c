@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "onnx/onnx.h"
+#include "onnx/pack.h"
 
 Model *fuzz_read(Arena *arena, Span file, Err *err)
 {
@@ -93,6 +94,36 @@ int fuzz_pack(Arena *arena, const Model *model, Span *file, Err *err)
                   model->functions[i].source.size);
     *file = (Span){buffer.bytes, buffer.size};
     return 0;
+}
+
+/* The pieces of a rope in a row. */
+static void put_rope(Buffer *buffer, unsigned field, const Rope *rope)
+{
+    Buffer inner = {.sink = {buffer_write}, .arena = buffer->arena};
+    for (const Piece *piece = rope->first; piece; piece = piece->next)
+        buffer_write(&inner.sink, piece->bytes, piece->size, NULL);
+    put_field(buffer, field, inner.bytes, inner.size);
+}
+
+Span fuzz_function(Arena *arena, const Graph *body, const char *domain)
+{
+    enum { NAME = 1, INPUT = 4, OUTPUT = 5, NODE = 7, OPSET = 9, DOMAIN = 10 };
+    uint8_t opset[] = {2 << 3, (uint8_t)body->model->opset};
+    Buffer function = {.sink = {buffer_write}, .arena = arena};
+    Err err = {0};
+    Writer writer = {arena, body->model, &err};
+    put_text(&function, NAME, body->name);
+    for (size_t i = 0; i < body->input_count; i++)
+        put_text(&function, INPUT, body->inputs[i]->name);
+    for (size_t i = 0; i < body->output_count; i++)
+        put_text(&function, OUTPUT, body->outputs[i]->name);
+    for (size_t i = 0; i < body->node_count; i++) {
+        Rope node = pack_node(&writer, body->nodes[i]);
+        put_rope(&function, NODE, &node);
+    }
+    put_field(&function, OPSET, opset, sizeof opset);
+    put_text(&function, DOMAIN, domain);
+    return (Span){function.bytes, function.size};
 }
 
 Span fuzz_namesake(Arena *arena, const char *domain)

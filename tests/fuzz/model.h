@@ -14,6 +14,8 @@ int fuzz_write(Arena *arena, const Model *model, Span *file, Err *err);
 void fuzz_detach(Model *model);
 /* Writes a detached or generated model with the functions it had. */
 int fuzz_pack(Arena *arena, const Model *model, Span *file, Err *err);
+/* The FunctionProto of a graph without initializers. */
+Span fuzz_function(Arena *arena, const Graph *body, const char *domain);
 /* A function of five inputs that gives the negative of its first. */
 Span fuzz_namesake(Arena *arena, const char *domain);
 

@@ -1,5 +1,6 @@
 /* Functions and subgraphs, and readers in the way of a fold. */
 #include "blocks.h"
+#include "model.h"
 
 static Value *same_conv(Gen *gen, Value *x)
 {
@@ -39,6 +40,43 @@ Value *gen_namesake(Gen *gen, Value *x)
     return x;
 }
 
+/* A function with something foldable inside, next to something outside. */
+static Graph *function_body(Gen *gen, const Value *x)
+{
+    Graph *outer = gen->graph, *body = graph_new(gen->model, NULL);
+    body->name = arena_printf(gen->arena, "Block%zu", gen->function_count);
+    gen->graph = body;
+    Value *in = graph_fresh_value(body, "inside");
+    in->fact = x->fact;
+    graph_add_input(body, in);
+    Value *y = gen_affines(gen, in, 1, 2);
+    if (gen_chance(gen, 70))
+        y = gen_affines(gen, same_conv(gen, y), 1, 2);
+    graph_add_output(body, y == in ? gen_unary(gen, OP_Neg, y) : y);
+    gen->graph = outer;
+    return body;
+}
+
+/* Called once it may take its call's place; called twice it stays. */
+Value *gen_function(Gen *gen, Value *x)
+{
+    if (gen->function_count == FUNCTIONS_MAX)
+        return x;
+    const char *domain = "com.example";
+    const Graph *body = function_body(gen, x);
+    gen->functions[gen->function_count++] =
+        fuzz_function(gen->arena, body, domain);
+    add_import(gen, domain);
+    for (int calls = gen_chance(gen, 70) ? 1 : 2; calls > 0; calls--) {
+        Value *in = gen_chance(gen, 80) ? same_conv(gen, x) : x;
+        Node *node = gen_node(gen, OP_OTHER, &in, 1);
+        node->op_type = body->name;
+        node->domain = domain;
+        add_output(gen, gen_unary(gen, OP_Relu, gen_done(gen, node)));
+    }
+    return x;
+}
+
 static void set_graph(Node *node, const char *name, Graph *graph)
 {
     node_set_int(node, name, 0);
@@ -66,13 +104,24 @@ static Graph *branch_body(Gen *gen, Value *captured, bool folds)
     return body;
 }
 
+/* Known or not. */
+static Value *gen_condition(Gen *gen)
+{
+    static const int64_t none[1] = {0};
+    void *data;
+    if (gen_chance(gen, 60))
+        return gen_input(gen, DT_BOOL, 0, none);
+    Tensor *tensor = tensor_alloc(gen->arena, DT_BOOL, 0, none, &data);
+    *(uint8_t *)data = gen_chance(gen, 50);
+    return gen_stored(gen, "condition", tensor);
+}
+
 /* If reads a value inside, which must stay, or a weight. */
 Value *gen_captured(Gen *gen, Value *x)
 {
     Value *inner = same_conv(gen, x), *y = gen_batchnorm(gen, inner);
     Value *weight = inner->producer->inputs[1];
-    static const int64_t none[1] = {0};
-    Value *condition = gen_input(gen, DT_BOOL, 0, none);
+    Value *condition = gen_condition(gen);
     Value *read = gen_chance(gen, 60) ? inner : y;
     Graph *bodies[2] = {
         branch_body(gen, read, true),

@@ -123,7 +123,7 @@ static Value *move_resize(Gen *gen, Value *x)
     Tensor *scales = tensor_alloc(gen->arena, DT_FLOAT, 1, &rank, &data);
     for (int i = 0; i < rank; i++)
         ((float *)data)[i] = two[i];
-    Value *list = graph_add_initializer(gen->graph, "scales", scales);
+    Value *list = gen_stored(gen, "scales", scales);
     Value *inputs[3] = {x, NULL, list};
     if (gen->model->opset < 13)
         inputs[1] =
@@ -215,6 +215,25 @@ Value *gen_moving_region(Gen *gen, Value *x)
                                : gen_any_conv(gen, x, &target);
 }
 
+/* Convolutions of one tensor, side by side. */
+Value *gen_stack_region(Gen *gen, Value *x)
+{
+    Target target = gen_target(gen, x, false);
+    Window window = gen_window(gen, &target, x->fact.rank - 2, 3);
+    Value *parts[3];
+    int count = (int)gen_range(gen, 2, 3);
+    for (int i = 0; i < count; i++) {
+        target.out = gen_range(gen, 1, 3);
+        parts[i] = gen_conv(gen, x, &target, &window);
+        parts[i] = gen_affines(gen, parts[i], 1, 1);
+    }
+    if (gen_chance(gen, 15)) /* one is read elsewhere, too */
+        graph_add_output(gen->graph, gen_unary(gen, OP_Relu, parts[0]));
+    Node *node = gen_node(gen, OP_Concat, parts, count);
+    node_set_int(node, "axis", 1);
+    return gen_affines(gen, gen_done(gen, node), 1, 2);
+}
+
 /* ---- Borders ---- */
 
 /* All positions but the outermost. */
@@ -236,7 +255,7 @@ static Value *inside_mask(Gen *gen, const Value *x)
         }
         ((uint8_t *)data)[at] = inside;
     }
-    return graph_add_initializer(gen->graph, "mask", mask);
+    return gen_stored(gen, "mask", mask);
 }
 
 /* DBB: 1x1 with a bias, around it that bias, then 3x3. Now and then it is
@@ -283,15 +302,20 @@ static Value *gelu(Gen *gen, Value *x)
     return gen_binary(gen, OP_Mul, x, gen_binary(gen, OP_Mul, erf, half));
 }
 
+/* Over the last axis, now and then the last two. */
 static Value *layer_norm(Gen *gen, Value *x)
 {
-    int64_t last = x->fact.dims[x->fact.rank - 1];
-    Value *inputs[3] = {x, gen_constant(gen, NUMBERS_SCALE, 1, &last),
-                        gen_constant(gen, NUMBERS_WEIGHT, 1, &last)};
-    Value *y = gen_done(gen, gen_node(gen, OP_LayerNormalization, inputs, 3));
-    int64_t dims[2] = {last, last};
+    int rank = x->fact.rank, axes = gen_chance(gen, 80) ? 1 : 2;
+    const int64_t *dims = x->fact.dims + rank - axes;
+    Value *inputs[3] = {x, gen_constant(gen, NUMBERS_SCALE, axes, dims),
+                        gen_constant(gen, NUMBERS_WEIGHT, axes, dims)};
+    Node *node = gen_node(gen, OP_LayerNormalization, inputs, 3);
+    if (axes > 1 || gen_chance(gen, 30))
+        node_set_int(node, "axis", gen_chance(gen, 50) ? -axes : rank - axes);
+    Value *y = gen_done(gen, node);
+    int64_t square[2] = {dims[axes - 1], dims[axes - 1]};
     return gen_binary(gen, OP_MatMul, y,
-                      gen_constant(gen, NUMBERS_WEIGHT, 2, dims));
+                      gen_constant(gen, NUMBERS_WEIGHT, 2, square));
 }
 
 Value *gen_island_region(Gen *gen, Value *x)

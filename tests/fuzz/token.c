@@ -127,6 +127,8 @@ Value *gen_token_region(Gen *gen, Value *x)
         x = token_affine(gen, x);
     x = gen_chance(gen, 40) ? token_sum(gen, x)
                             : gen_linear(gen, x, gen_range(gen, 1, 8));
+    if (gen_chance(gen, 15)) /* two in a row */
+        x = gen_linear(gen, x, gen_range(gen, 1, 4));
     for (int left = gen_pick(gen, 3); left > 0; left--)
         x = token_affine(gen, x);
     return x;

@@ -353,6 +353,7 @@ Value *gen_trap(Gen *gen, Value *x)
         other_padding,
         constant_data,
         gen_namesake,
+        gen_function,
         gen_captured,
         ceiling_pool,
     };
