@@ -38,7 +38,7 @@ FOLD := affine kernel site site_linear site_affine site_shape constants islands 
     rule_forward rule_norm rule_stack rule_compose explain pass
 EXEC := array buffers walk move window kernels kern_map kern_zip kern_move \
     kern_gather kern_select kern_make kern_reduce kern_norm kern_pool \
-    kern_conv kern_matmul kern_attention kern_einsum kern_resize plan step run control npy
+    kern_conv kern_matmul kern_attention kern_einsum kern_resize plan step run control scan npy
 JUDGE := compare sample input same track shared bound segment interface \
     known coefs operator compose border place sum sum_affine sum_operator \
     sum_move rows assign merge region certify \
@@ -56,7 +56,7 @@ SUITES := err mem map half tensor shape op graph check infer dump \
     compare input segment judge interface certificate \
     scan read read_node read_tensor read_damage write pack save \
     pool array npy elementary kern_elementwise kern_window kern_linear \
-    kern_move exec \
+    kern_move exec nested \
     repfold cli_usage cli_trouble cli_convert cli_verify cli_report cli_proof
 
 # Random networks and all that must hold of them; `make soak` goes on and on.

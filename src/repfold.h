@@ -327,7 +327,7 @@ RP_API void rp_certificates_free(rp_certificates *certificates);
 /* ---- Running ---- */
 
 typedef struct rp_run_options {
-    int f64;     /* 1: float64, 0: float32 */
+    int f64;     /* 1: float64, 0: float32, unless data_dir has float64 */
     int threads; /* 0 for all processors */
     /* "NAME=FILE.npy" each. */
     const char *const *inputs;

@@ -116,15 +116,29 @@ static int read_named(RunWork *work, Err *err)
     return 0;
 }
 
+/* A tensor of the folder. numpy has no bfloat16, and up to ONNX 1.18 its bits
+ * were written as uint16. */
+static int read_data(RunWork *work, const char *file, DType wanted,
+                     Tensor **out, Err *err)
+{
+    const char *name;
+    TRY(tensor_read_file(work->scratch, file, out, &name, err));
+    if (wanted == DT_BFLOAT16 && (*out)->type == DT_UINT16)
+        (*out)->type = DT_BFLOAT16;
+    return 0;
+}
+
+/* Numbers of float64 may be beyond float32's range. */
 static int read_folder(RunWork *work, Err *err)
 {
     for (int i = 0; i < work->input_count; i++) {
-        const char *name;
+        const Value *input = work->inputs[i];
         const char *file = arena_printf(work->scratch, "%s/input_%d.pb",
                                         work->options->data_dir, i);
-        TRY(tensor_read_file(work->scratch, file, &work->tensors[i], &name,
-                             err));
-        TRY(check_input(work, work->inputs[i], work->tensors[i], file, err));
+        TRY(read_data(work, file, input->fact.type, &work->tensors[i], err));
+        TRY(check_input(work, input, work->tensors[i], file, err));
+        if (work->tensors[i]->type == DT_DOUBLE)
+            work->precision = PRECISION_F64;
     }
     return 0;
 }
@@ -163,9 +177,11 @@ static int write_named(RunWork *work, Err *err)
     return 0;
 }
 
-/* Compares with output_N.pb and keeps the first difference. */
+/* Compares with output_N.pb, in the output's own type, and keeps the first
+ * difference. */
 static int compare_output(RunWork *work, int index, Err *err)
 {
+    const Array *computed = work->outputs[index];
     const rp_run_options *options = work->options;
     Tolerance tolerance = {
         .rtol = options->rtol > 0 ? options->rtol : 1e-3,
@@ -173,12 +189,14 @@ static int compare_output(RunWork *work, int index, Err *err)
     };
     Comparison comparison;
     Tensor *expected;
-    const char *name;
     const char *file = arena_printf(work->scratch, "%s/output_%d.pb",
                                     options->data_dir, index);
-    Operand y = {work->outputs[index], work->precision};
-    Operand wanted = {NULL, PRECISION_F64};
-    TRY(tensor_read_file(work->scratch, file, &expected, &name, err));
+    Operand y = {NULL, PRECISION_F64}, wanted = {NULL, PRECISION_F64};
+    TRY(read_data(work, file, computed->type, &expected, err));
+    TRY(array_from_tensor(
+        work->scratch,
+        array_to_tensor(work->scratch, computed, work->precision),
+        PRECISION_F64, false, (Array **)&y.array, err));
     TRY(array_from_tensor(work->scratch, expected, PRECISION_F64, false,
                           (Array **)&wanted.array, err));
     compare_arrays(y, wanted, &tolerance, &comparison);

@@ -1,4 +1,4 @@
-/* Running graphs: memory, callbacks, nested graphs, what is refused. */
+/* Running graphs: memory, callbacks, what is refused. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -272,161 +272,6 @@ START_TEST(a_probe_that_fails_ends_the_run)
 }
 END_TEST
 
-/* ---- Nested graphs ---- */
-
-/* A branch: its output is x, of the enclosing graph, through `op`. */
-static Graph *branch(Op op)
-{
-    Net inner = net;
-    inner.graph = graph_new(net.model, net.graph);
-    Value *x = graph_find_value(inner.graph, "x");
-    Value *z = graph_value(inner.graph, "z");
-    graph_add_node(inner.graph,
-                   node_new(inner.graph, op, "inner", &x, 1, &z, 1));
-    graph_add_output(inner.graph, z);
-    return inner.graph;
-}
-
-static void set_graph(Node *node, const char *name, Graph *graph)
-{
-    node_set_int(node, name, 0);
-    Attr *attr = &node->attrs[node->attr_count - 1];
-    attr->type = ATTR_GRAPH;
-    attr->graph = graph;
-}
-
-START_TEST(an_if_takes_one_branch_and_what_it_captures)
-{
-    toy_input(&net, "x", DT_FLOAT, 1, (const int64_t[]){2});
-    toy_input(&net, "c", DT_BOOL, 0, NULL);
-    toy_output(&net, "y", DT_FLOAT);
-    Node *node = toy_node(&net, OP_If, "c", "t");
-    set_graph(node, "then_branch", branch(OP_Neg));
-    set_graph(node, "else_branch", branch(OP_Abs));
-    toy_node(&net, OP_Add, "t x", "y");
-    Exec *exec = plan((ExecOptions){0});
-    Array *inputs[] = {f64_array(2, 1),
-                       array_new(arena, DT_BOOL, 0, NULL, PRECISION_F64)};
-    for (int64_t yes = 0; yes <= 1; yes++) {
-        Array *output;
-        *(int64_t *)inputs[1]->data = yes;
-        ck_assert_msg(exec_run(exec, arena, inputs, &output, &err) == 0, "%s",
-                      err.message);
-        ck_assert_double_eq(((double *)output->data)[1], yes ? 0 : 4);
-    }
-}
-END_TEST
-
-/* Three times s = s + x, with x of the enclosing graph; all s are kept. */
-static void loop_of(int64_t trips)
-{
-    toy_input(&net, "x", DT_FLOAT, 1, (const int64_t[]){2});
-    Graph *body = graph_new(net.model, net.graph);
-    Value *in[3], *out[3];
-    static const char *const inputs[] = {"i", "go", "s"};
-    static const char *const outputs[] = {"go_on", "sum", "kept"};
-    for (int i = 0; i < 3; i++) {
-        graph_add_input(body, in[i] = graph_value(body, inputs[i]));
-        graph_add_output(body, out[i] = graph_value(body, outputs[i]));
-    }
-    Value *both[] = {in[2], graph_find_value(body, "x")};
-    graph_add_node(body,
-                   node_new(body, OP_Identity, "a", &in[1], 1, &out[0], 1));
-    graph_add_node(body, node_new(body, OP_Add, "b", both, 2, &out[1], 1));
-    graph_add_node(body,
-                   node_new(body, OP_Identity, "c", &out[1], 1, &out[2], 1));
-    toy_weight(&net, "trips", DT_INT64, 0, NULL, &(double){(double)trips});
-    Value *from[] = {graph_value(net.graph, "trips"), NULL,
-                     graph_value(net.graph, "x")};
-    Value *to[] = {graph_value(net.graph, "y"), graph_value(net.graph, "z")};
-    Node *node = node_new(net.graph, OP_Loop, "loop", from, 3, to, 2);
-    set_graph(node, "body", body);
-    graph_add_node(net.graph, node);
-    graph_add_output(net.graph, to[0]);
-    graph_add_output(net.graph, to[1]);
-}
-
-START_TEST(a_loop_carries_values_and_keeps_scans)
-{
-    loop_of(3);
-    Array *x = f64_array(2, 1), *outputs[2];
-    ck_assert_msg(exec_run(plan((ExecOptions){0}), arena, &x, outputs, &err) ==
-                      0,
-                  "%s", err.message);
-    ck_assert_double_eq(((double *)outputs[0]->data)[1], 8);
-    ck_assert_int_eq(outputs[1]->rank, 2);
-    ck_assert_int_eq(outputs[1]->dims[0], 3);
-    for (int i = 0; i < 6; i++)
-        ck_assert_double_eq(((double *)outputs[1]->data)[i],
-                            (2 + i / 2) * (1 + i % 2));
-}
-END_TEST
-
-START_TEST(a_loop_that_never_ran_has_no_scans)
-{
-    loop_of(0);
-    Array *x = f64_array(2, 1), *outputs[2];
-    ck_assert_int_eq(exec_run(plan((ExecOptions){0}), arena, &x, outputs, &err),
-                     -1);
-    ck_assert_int_eq(err.code, ERR_BAD_INPUT);
-    ck_assert_ptr_nonnull(strstr(err.message, "\"loop\""));
-}
-END_TEST
-
-/* Scale(x) = x * factor, the factor an attribute of the caller. */
-static void define_scale(void)
-{
-    Graph *body = graph_new(net.model, NULL);
-    Value *in = graph_value(body, "in"), *out = graph_value(body, "out");
-    Value *factor = graph_value(body, "factor");
-    Value *both[] = {in, factor};
-    graph_add_input(body, in);
-    graph_add_output(body, out);
-    Node *constant = node_new(body, OP_Constant, "k", NULL, 0, &factor, 1);
-    node_set_float(constant, "value_float", 0);
-    constant->attrs[0].reference = "factor";
-    graph_add_node(body, constant);
-    graph_add_node(body, node_new(body, OP_Mul, "m", both, 2, &out, 1));
-    static Function function;
-    function = (Function){.name = "Scale", .domain = "local", .body = body};
-    net.model->functions = &function;
-    net.model->function_count = 1;
-}
-
-static Node *call_scale(const char *input, const char *output)
-{
-    Node *node = toy_node(&net, OP_OTHER, input, output);
-    node->op_type = "Scale";
-    node->domain = "local";
-    return node;
-}
-
-START_TEST(a_function_takes_its_callers_attributes)
-{
-    define_scale();
-    input_and_output(2);
-    node_set_float(call_scale("x", "a"), "factor", 3);
-    node_set_float(call_scale("a", "y"), "factor", 5);
-    ck_assert_double_eq(run(plan((ExecOptions){0}), f64_array(2, 1))[1], 30);
-}
-END_TEST
-
-START_TEST(a_function_that_calls_itself_is_refused)
-{
-    define_scale();
-    input_and_output(2);
-    call_scale("x", "y");
-    Graph *body = net.model->functions[0].body;
-    body->nodes[1]->op = OP_OTHER;
-    body->nodes[1]->op_type = "Scale";
-    body->nodes[1]->domain = "local";
-    Exec *exec;
-    ExecOptions options = {.precision = PRECISION_F64};
-    ck_assert_int_eq(exec_new(arena, net.graph, &options, &exec, &err), -1);
-    ck_assert_int_eq(err.code, ERR_TOO_DEEP);
-}
-END_TEST
-
 /* ---- Refusals ---- */
 
 static void check_plan_refused(ErrCode code, const char *text)
@@ -557,11 +402,6 @@ Suite *suite_exec(void)
     tcase_add_test(tcase, results_do_not_depend_on_threads);
     tcase_add_test(tcase, the_probe_sees_every_value_before_it_is_overwritten);
     tcase_add_test(tcase, a_probe_that_fails_ends_the_run);
-    tcase_add_test(tcase, an_if_takes_one_branch_and_what_it_captures);
-    tcase_add_test(tcase, a_loop_carries_values_and_keeps_scans);
-    tcase_add_test(tcase, a_loop_that_never_ran_has_no_scans);
-    tcase_add_test(tcase, a_function_takes_its_callers_attributes);
-    tcase_add_test(tcase, a_function_that_calls_itself_is_refused);
     tcase_add_test(tcase, an_unknown_operator_is_refused_by_name);
     tcase_add_test(tcase, a_node_alone_is_refused_by_name_too);
     tcase_add_test(tcase, a_value_that_does_not_exist_is_refused);

@@ -1,10 +1,10 @@
-/* Nodes that hold graphs: If, Loop, and calls of local functions. */
+/* Nodes that hold graphs: If, Loop, and calls of local functions; scan.c has
+ * Scan. */
 #include <string.h>
 
-#include "exec/plan.h"
+#include "exec/nested.h"
 
-/* Takes over what a nested graph computed. */
-static void take_output(StepCall *call, int output, const Array *value)
+void nested_give(StepCall *call, int output, const Array *value)
 {
     Array *out = call->outputs[output];
     if (!out)
@@ -16,8 +16,7 @@ static void take_output(StepCall *call, int output, const Array *value)
     memcpy(out->data, value->data, (size_t)value->count * size);
 }
 
-static int find_nested(const StepCall *call, const char *name, int *out,
-                       Err *err)
+int nested_find(const StepCall *call, const char *name, int *out, Err *err)
 {
     const Step *step = call->step;
     for (int i = 0; i < step->nested_count; i++)
@@ -29,15 +28,15 @@ static int find_nested(const StepCall *call, const char *name, int *out,
                    node_text(call->arena, step->node), name);
 }
 
-static int wrong_count(const StepCall *call, Err *err)
+int nested_misfit(const StepCall *call, Err *err)
 {
     return err_set(err, ERR_INVALID_MODEL,
                    "%s: its inputs or outputs do not fit its graph",
                    node_text(call->arena, call->step->node));
 }
 
-static Array **run_nested(StepCall *call, int which, Arena *arena,
-                          Array *const *inputs, Err *err)
+Array **nested_run(StepCall *call, int which, Arena *arena,
+                   Array *const *inputs, Err *err)
 {
     Exec *exec = call->step->nested[which].exec;
     Array **outputs =
@@ -55,16 +54,16 @@ static int run_if(StepCall *call, Err *err)
         return err_set(err, ERR_BAD_INPUT, "%s: its condition is not one bool",
                        node_text(call->arena, call->step->node));
     bool yes = *(const int64_t *)condition->data != 0;
-    TRY(find_nested(call, yes ? "then_branch" : "else_branch", &which, err));
+    TRY(nested_find(call, yes ? "then_branch" : "else_branch", &which, err));
     const Exec *exec = call->step->nested[which].exec;
     if ((int)exec->output_count != call->step->node->output_count ||
         exec->input_count > 0)
-        return wrong_count(call, err);
-    Array **values = run_nested(call, which, call->arena, NULL, err);
+        return nested_misfit(call, err);
+    Array **values = nested_run(call, which, call->arena, NULL, err);
     if (!values)
         return -1;
     for (int i = 0; i < call->step->node->output_count; i++)
-        take_output(call, i, values[i]);
+        nested_give(call, i, values[i]);
     return 0;
 }
 
@@ -74,17 +73,12 @@ static int run_function(StepCall *call, Err *err)
     const Exec *exec = call->step->nested[0].exec;
     if ((int)exec->input_count < node->input_count ||
         (int)exec->output_count < node->output_count)
-        return wrong_count(call, err);
-    for (size_t i = 0; i < exec->input_count; i++)
-        if ((int)i >= node->input_count || !call->inputs[i])
-            return err_set(err, ERR_UNSUPPORTED_OPERATOR,
-                           "%s: a function is called without its input %zu",
-                           node_text(call->arena, node), i);
-    Array **values = run_nested(call, 0, call->arena, call->inputs, err);
+        return nested_misfit(call, err);
+    Array **values = nested_run(call, 0, call->arena, call->inputs, err);
     if (!values)
         return -1;
     for (int i = 0; i < node->output_count; i++)
-        take_output(call, i, values[i]);
+        nested_give(call, i, values[i]);
     return 0;
 }
 
@@ -149,7 +143,7 @@ static int run_iteration(Loop *loop, bool *goes_on, Err *err)
     inputs[1] = scalar_array(arena, DT_BOOL, 1);
     for (int i = 0; i < loop->carried; i++)
         inputs[2 + i] = loop->values[i];
-    Array **outputs = run_nested(call, loop->body, arena, inputs, err);
+    Array **outputs = nested_run(call, loop->body, arena, inputs, err);
     if (!outputs)
         return -1;
     if (outputs[0]->type != DT_BOOL || outputs[0]->count != 1)
@@ -178,7 +172,7 @@ static int stack_scans(Loop *loop, int which, Err *err)
     const Array *first = loop->scans[0][which];
     int64_t dims[RANK_MAX] = {(int64_t)loop->done};
     if (first->rank == RANK_MAX)
-        return wrong_count(call, err);
+        return nested_misfit(call, err);
     memcpy(dims + 1, first->dims, (size_t)first->rank * sizeof *dims);
     array_set_shape(out, first->type, first->rank + 1, dims);
     size_t size =
@@ -201,24 +195,24 @@ static int run_loop(StepCall *call, Err *err)
     const Node *node = call->step->node;
     Loop loop = {.call = call, .carried = node->input_count - 2};
     int64_t goes_on;
-    TRY(find_nested(call, "body", &loop.body, err));
+    TRY(nested_find(call, "body", &loop.body, err));
     TRY(read_scalar(call, 0, -1, &loop.trips, err));
     TRY(read_scalar(call, 1, 1, &goes_on, err));
     const Exec *body = call->step->nested[loop.body].exec;
     loop.scanned = node->output_count - loop.carried;
     if ((int)body->input_count != node->input_count || loop.scanned < 0 ||
         (int)body->output_count != node->output_count + 1)
-        return wrong_count(call, err);
+        return nested_misfit(call, err);
     loop.values =
         arena_array(call->arena, (size_t)loop.carried + 1, sizeof *loop.values);
     for (int i = 0; i < loop.carried; i++)
         if (!(loop.values[i] = call->inputs[2 + i]))
-            return wrong_count(call, err);
+            return nested_misfit(call, err);
     bool more = goes_on != 0;
     while (more && (loop.trips < 0 || (int64_t)loop.done < loop.trips))
         TRY(run_iteration(&loop, &more, err));
     for (int i = 0; i < loop.carried; i++)
-        take_output(call, i, loop.values[i]);
+        nested_give(call, i, loop.values[i]);
     for (int i = 0; i < loop.scanned; i++)
         TRY(stack_scans(&loop, i, err));
     return 0;
@@ -228,6 +222,12 @@ int step_run_nested(StepCall *call, Err *err)
 {
     if (call->step->calls_function)
         return run_function(call, err);
-    return call->step->node->op == OP_Loop ? run_loop(call, err)
-                                           : run_if(call, err);
+    switch (call->step->node->op) {
+    case OP_Loop:
+        return run_loop(call, err);
+    case OP_Scan:
+        return run_scan(call, err);
+    default:
+        return run_if(call, err);
+    }
 }

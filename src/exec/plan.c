@@ -130,6 +130,37 @@ const Node *plan_resolve(Arena *arena, const Node *node, const Node *caller)
     return copy;
 }
 
+/* True for an input of a function that its call leaves out; graphs in the
+ * function's body see it too. */
+static bool is_absent(const Exec *exec, const char *name)
+{
+    for (; exec; exec = exec->parent) {
+        const Value *value = map_get(exec->graph->values, name);
+        if (value && !value->outer)
+            return exec->absent && map_get(exec->absent, name);
+    }
+    return false;
+}
+
+/* The node without those inputs. */
+static const Node *leave_out(const Exec *exec, const Node *node)
+{
+    Node *copy = NULL;
+    for (int i = 0; i < node->input_count; i++) {
+        if (!node->inputs[i] || !is_absent(exec, node->inputs[i]->name))
+            continue;
+        if (!copy) {
+            size_t size = (size_t)node->input_count * sizeof(Value *);
+            copy = arena_alloc(exec->arena, sizeof *copy);
+            *copy = *node;
+            copy->inputs = arena_alloc(exec->arena, size);
+            memcpy(copy->inputs, node->inputs, size);
+        }
+        copy->inputs[i] = NULL;
+    }
+    return copy ? copy : node;
+}
+
 /* ---- Steps ---- */
 
 static int nest(Exec *exec, Step *step, const char *name, const Graph *graph,
@@ -188,7 +219,7 @@ static int plan_nested(Exec *exec, Step *step, Err *err)
         step->calls_function = true;
         return nest(exec, step, function->name, function->body, true, err);
     }
-    if (node->op != OP_If && node->op != OP_Loop)
+    if (node->op != OP_If && node->op != OP_Loop && node->op != OP_Scan)
         return unsupported(exec, node, err);
     for (int i = 0; i < node->attr_count; i++)
         if (node->attrs[i].graph)
@@ -213,7 +244,8 @@ static int plan_step(Exec *exec, const Node *node, Err *err)
     Arena *arena = exec->arena;
     if (++exec->plan->steps > STEPS_MOST)
         return err_set(err, ERR_BUDGET, "it calls functions without end");
-    Step step = {.node = plan_resolve(arena, node, exec->caller)};
+    node = leave_out(exec, plan_resolve(arena, node, exec->caller));
+    Step step = {.node = node};
     step.kernel = kernel_find(node->op);
     step.inputs = arena_array(arena, (size_t)node->input_count, sizeof(int));
     step.outputs = arena_array(arena, (size_t)node->output_count, sizeof(int));
@@ -240,16 +272,32 @@ static int plan_step(Exec *exec, const Node *node, Err *err)
 
 /* ---- Graphs ---- */
 
+/* A call may leave out the last inputs, or any by an empty name. */
+static void find_absent(Exec *exec)
+{
+    const Graph *graph = exec->graph;
+    const Node *call = exec->parent ? NULL : exec->caller;
+    for (size_t i = 0; call && i < graph->input_count; i++) {
+        if ((int)i < call->input_count && call->inputs[i])
+            continue;
+        if (!exec->absent)
+            exec->absent = map_new(exec->arena);
+        map_put(exec->absent, graph->inputs[i]->name, graph->inputs[i]);
+    }
+}
+
 static int plan_ports(Exec *exec, Err *err)
 {
     const Graph *graph = exec->graph;
+    find_absent(exec);
     exec->inputs = arena_array(exec->arena, graph->input_count, sizeof(int));
     exec->outputs = arena_array(exec->arena, graph->output_count, sizeof(int));
     for (size_t i = 0; i < graph->input_count; i++) {
         if (graph->inputs[i]->is_initializer)
             continue;
-        int slot = plan_slot(exec, graph->inputs[i]->name, err);
-        if (slot < 0)
+        int slot = -1;
+        if (!is_absent(exec, graph->inputs[i]->name) &&
+            (slot = plan_slot(exec, graph->inputs[i]->name, err)) < 0)
             return -1;
         exec->inputs[exec->input_count++] = slot;
     }

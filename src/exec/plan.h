@@ -40,13 +40,14 @@ struct Exec {
     Buffers *buffers;
     struct Exec *parent; /* of an enclosing graph; NULL for a function */
     const Node *caller;  /* of a function: the node that gives attributes */
+    Map *absent;         /* of a function: inputs that it is not given */
     struct Plan *plan;   /* what all nested plans share */
     Map *by_name;        /* to Slot numbers, see plan_slot */
     Slot *slots;
     size_t slot_count, slot_capacity;
     Step *steps;
     size_t step_count;
-    int *inputs, *outputs; /* slots */
+    int *inputs, *outputs; /* slots; -1 for an input that is not given */
     size_t input_count, output_count;
     int *captured; /* slots that hold values of the enclosing graph */
     size_t captured_count, captured_capacity;
@@ -78,8 +79,6 @@ typedef struct StepCall {
     int taken;       /* out: the input whose data output 0 has, or -1 */
 } StepCall;
 int step_run(StepCall *call, Err *err);
-/* control.c: the same for a step with nested graphs. */
-int step_run_nested(StepCall *call, Err *err);
 
 /* Loads elements [first, first + count) of a constant, perturbed where the
  * options say so. */

@@ -242,7 +242,8 @@ int plan_run(Exec *exec, Arena *arena, Array *const *inputs,
     for (size_t i = 0; i < exec->slot_count; i++)
         run.holders[i].left = exec->slots[i].reads;
     for (size_t i = 0; i < exec->input_count; i++)
-        lend(&run, exec->inputs[i], inputs[i]);
+        if (exec->inputs[i] >= 0)
+            lend(&run, exec->inputs[i], inputs[i]);
     for (size_t i = 0; i < exec->captured_count; i++)
         lend(&run, exec->captured[i], captured[i]);
     int result = run_steps(&run, err);

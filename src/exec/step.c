@@ -1,7 +1,7 @@
 /* Running one node: shapes, memory, kernel. */
 #include <string.h>
 
-#include "exec/plan.h"
+#include "exec/nested.h"
 
 /* What inference is told of an array. */
 static void describe(Arena *arena, const Array *array, Precision precision,
