@@ -9,7 +9,8 @@ SOVERSION := 0
 
 # Debian's packages: to build, and to test.
 APT_PACKAGES := gcc libc6-dev make pkg-config protobuf-c-compiler \
-    libprotobuf-c-dev zlib1g-dev libopenblas-dev libjansson-dev check
+    libprotobuf-c-dev zlib1g-dev libopenblas-dev libjansson-dev check \
+    libonnx-testdata
 PC_MODULES := libprotobuf-c zlib openblas jansson
 
 OPTIMIZE ?= -O2
@@ -56,17 +57,19 @@ SUITES := err mem map half tensor shape op graph check infer dump \
     compare input segment judge interface certificate \
     scan read read_node read_tensor read_damage write pack save \
     pool array npy elementary kern_elementwise kern_window kern_linear \
-    kern_move exec nested \
+    kern_move exec nested conformance \
     repfold cli_usage cli_trouble cli_convert cli_verify cli_report cli_proof
 
 # Random networks and all that must hold of them; `make soak` goes on and on.
 FUZZ := gen affine conv regions token trap other generate model bound cost \
     shrink fuzz
 SECONDS ?= 60
+# Which of ONNX's backend tests are in scope.
+CONFORMANCE := cases scope
 # What several suites share.
 SUPPORT := $(FUZZ:%=fuzz/%) \
     cli proto models infer_case fixture folding blocks composing net judging \
-    exec_case oracle/oracle \
+    exec_case $(CONFORMANCE:%=conformance/%) oracle/oracle \
     oracle/window oracle/linear oracle/elementwise oracle/norm oracle/move
 
 LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \
@@ -81,7 +84,7 @@ CONVERTER_OBJECTS := $(CONVERTER_SOURCES:%.c=$(BUILD)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 
 .PHONY: all lib samples demo test check asan layers headertest format soak \
-    bench bench-families install uninstall clean help deps fixtures-full full \
+    bench bench-families conformance install uninstall clean help deps fixtures-full full \
     interop
 
 # `make V=1` shows commands, otherwise only what they make.
@@ -101,6 +104,7 @@ help:
 	@echo 'make bench       time conversion and execution of a generated model'
 	@echo 'make bench-families  beside other converters, on many networks'
 	@echo 'make interop     hold results against onnxruntime (PYTHON=$(PYTHON))'
+	@echo 'make conformance  ONNX backend tests, Debian'"'"'s and the wheel'"'"'s'
 	@echo 'make full        convert and verify what fixtures-full wrote'
 	@echo 'make fixtures-full  full-size real exports into $(BUILD)/exports/'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also uninstall'
@@ -206,6 +210,15 @@ soak: $(BUILD)/soak
 bench: all $(BUILD)/bench_chain
 	@./tests/bench.sh $(BUILD)
 
+$(BUILD)/conformance: $(CONFORMANCE:%=$(BUILD)/tests/conformance/%.o) \
+    $(BUILD)/tests/conformance/main.o $(BUILD)/librepfold.a
+	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
+
+# ONNX's backend tests; pip fetches the newer ones where it can.
+conformance: deps
+	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/repfold $(BUILD)/conformance
+	@./tests/conformance/run.sh $(BUILD)
+
 # These need Python: torch and timm for exports, onnxruntime for interop.
 PYTHON ?= python3
 fixtures-full:
@@ -269,4 +282,4 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(LIB_OBJECTS:.o=.d) $(CONVERTER_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) \
-    $(BUILD)/tests/fuzz/soak.d
+    $(BUILD)/tests/fuzz/soak.d $(BUILD)/tests/conformance/main.d
