@@ -108,6 +108,14 @@ bool coefs_are_uniform(Coefs coefs)
     return true;
 }
 
+bool coefs_are_ones(Coefs coefs)
+{
+    for (int64_t i = 0; i < coefs.size; i++)
+        if (coefs.exact[i] != 1)
+            return false;
+    return true;
+}
+
 bool coefs_are_zero(Coefs coefs)
 {
     for (int64_t i = 0; i < coefs.size; i++)

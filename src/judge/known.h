@@ -31,6 +31,7 @@ typedef struct Known {
     struct Known *twin;       /* of the converted graph: what it equals in the
                                  original; of the original: the first that does */
     struct Known *same;       /* of a call or an If: what it gives, inside */
+    bool shape_read;          /* a node reads its shape alone */
     bool covered;             /* some certificate is about its node */
     /* While one region is looked at, when `stamp` is that of the region: */
     unsigned stamp, stop;

@@ -154,6 +154,35 @@ static void sum_append(Region *region, Sum *sum, const Sum *more)
     sum->bias_steps += more->bias_steps + 1;
 }
 
+/* A sum without its bias. */
+static Sum *sum_bare(Region *region, const Sum *from, const Known *known)
+{
+    Sum *bare = sum_copy(region, from, known);
+    bare->bias = (Coefs){0};
+    bare->bias_sources = bare->bias_steps = 0;
+    for (int64_t c = 0; bare->value && c < bare->width; c++)
+        bare->value[c] =
+            residue_subtract(bare->value[c], coefs_exact(from->bias, c, 0));
+    return bare;
+}
+
+Sum *sum_as_place(Region *region, Known *known, Sum *input)
+{
+    if (!input->as_place) {
+        Sum **bare = arena_array(region->arena, 1, sizeof *bare);
+        bare[0] = sum_bare(region, input, known);
+        input->as_place = 1 + place_opaque(region, known->scope, NULL, bare, 0);
+    }
+    Sum *sum = sum_copy(region, input, known);
+    sum->parts = arena_array(region->arena, 1, sizeof *sum->parts);
+    sum->parts[0].place = input->as_place - 1;
+    sum->count = 1;
+    for (int64_t c = 0; sum->value && c < sum->width; c++)
+        sum->value[c] = residue_add(parts_value(region, sum, c),
+                                    coefs_exact(sum->bias, c, 0));
+    return sum;
+}
+
 /* The shape of what a node gives is that of most of what it adds; the rest is
  * broadcast to it, which numbers along an axis survive when the ranks are the
  * same. */
@@ -165,6 +194,12 @@ static Sum *summand_take(Region *region, Known *output, Known *input)
         facts_agree(in, out))
         return own;
     int64_t length;
+    if (own->width == 1 && own->axis >= 0) {
+        /* One channel for all of them: its numbers are the same everywhere. */
+        own = sum_as_place(region, input, own);
+        own->axis = -1;
+        own->value = NULL;
+    }
     if (in->rank > out->rank ||
         (own->axis >= 0 && (in->rank != out->rank ||
                             !dim_is_known(output->scope->symbols,

@@ -125,6 +125,7 @@ typedef struct Sum {
     int bias_sources, bias_steps;
     DType bias_type; /* of the source, where there is one and it is not
                         scaled */
+    int as_place;    /* 1 + the place that it is without its bias, or 0 */
     Residue *value;  /* by channel; NULL while axis is -1 */
 } Sum;
 
@@ -193,6 +194,7 @@ Coefs coefs_repeat(Arena *arena, Coefs coefs, int64_t times);
 bool coefs_agree(Coefs a, Coefs b, int64_t width);
 /* True for one number, not 0, in all channels. */
 bool coefs_are_uniform(Coefs coefs);
+bool coefs_are_ones(Coefs coefs);
 bool coefs_are_zero(Coefs coefs);
 bool coefs_are_positive(Coefs coefs);
 double coefs_real(Coefs coefs, int64_t channel, double none);

@@ -34,10 +34,85 @@ static void value_map(Sum *sum, const Affine *map)
     }
 }
 
+enum { WAY_MAX = 16 };
+
 static bool is_homogeneous(const Place *place)
 {
     return place->kind == PLACE_OPAQUE && place->node &&
            (place->node->op == OP_Relu || place->node->op == OP_MaxPool);
+}
+
+/* A place that a scale can go into, behind those that it can pass. */
+typedef struct Inside {
+    int way[WAY_MAX]; /* from the outermost to the one before it */
+    int count;
+    const Place *place; /* NULL where there is none */
+    int axis;           /* of the numbers there */
+} Inside;
+
+/* Follows the numbers from the inside out: where they end up must be `axis`. */
+static bool axis_comes_out(const Region *region, const Inside *inside, int axis)
+{
+    int own = inside->place->sums[0]->axis;
+    for (int i = inside->count; i-- > 0 && own >= 0;) {
+        const Place *place = &region->places[inside->way[i]];
+        int64_t repeat = 1;
+        own = place->kind == PLACE_MOVE
+                  ? axis_forward(place->scope, place->node, own, &repeat)
+                  : -1;
+        own = repeat == 1 ? own : -1;
+    }
+    return own >= 0 && own == axis;
+}
+
+static bool inside_find(const Region *region, const Sum *sum, const Part *part,
+                        Inside *out)
+{
+    *out = (Inside){.axis = -1};
+    const Place *place = &region->places[part->place];
+    int at = part->place;
+    while (place->kind == PLACE_MOVE || place->kind == PLACE_WIDE) {
+        if (out->count == WAY_MAX)
+            return false;
+        out->way[out->count++] = at;
+        at = place->inner;
+        place = &region->places[at];
+    }
+    bool is_sum = place->kind == PLACE_OPAQUE && !place->node && out->count;
+    if (!is_sum && !(is_homogeneous(place) && coefs_are_positive(part->out)))
+        return false;
+    out->place = place;
+    if (part->out.size > 1) {
+        out->axis = place->sums[0]->axis;
+        return axis_comes_out(region, out, sum->axis) &&
+               place->sums[0]->width == part->out.size;
+    }
+    return true;
+}
+
+/* The same place with a scale inside. */
+static int place_scaled(Region *region, const Inside *inside, const Part *part)
+{
+    const Place place = *inside->place;
+    Sum **sums = arena_array(region->arena, (size_t)place.count, sizeof *sums);
+    memcpy(sums, place.sums, (size_t)place.count * sizeof *sums);
+    Affine scaling = {.axis = inside->axis,
+                      .width = part->out.size,
+                      .scale = part->out,
+                      .steps = part->steps};
+    Known shape = {.fact = *sums[0]->fact};
+    const Fact *fact = sums[0]->fact;
+    sums[0] = sum_map(region, sums[0], &shape, &scaling);
+    sums[0]->fact = fact;
+    int made =
+        place_opaque(region, place.scope, place.node, sums, place.output);
+    for (int i = inside->count; i-- > 0;) {
+        const Place *way = &region->places[inside->way[i]];
+        made = way->kind == PLACE_WIDE
+                   ? place_wide(region, made)
+                   : place_move(region, way->scope, way->node, made);
+    }
+    return made;
 }
 
 /* s relu(x) = relu(s x) for s > 0, and so for a maximum: the scale goes inside,
@@ -46,26 +121,18 @@ static void scale_inside(Region *region, Sum *sum)
 {
     for (int i = 0; i < sum->count; i++) {
         Part *part = &sum->parts[i];
-        const Place place = region->places[part->place];
-        if (!is_homogeneous(&place) || part->length || !part->out.size ||
-            !coefs_are_positive(part->out))
+        Inside inside;
+        if (part->linear || part->length || !part->out.size)
             continue;
-        Sum *inner = place.sums[0], **sums;
-        Affine scaling = {.axis = part->out.size > 1 ? sum->axis : -1,
-                          .width = sum->width,
-                          .scale = part->out,
-                          .steps = part->steps};
-        if (inner->axis >= 0 && scaling.axis >= 0 && inner->axis != sum->axis)
+        if (coefs_are_ones(part->out)) {
+            part->out = (Coefs){0};
+            continue;
+        }
+        if (!inside_find(region, sum, part, &inside))
             continue;
         region_rely(region, FACT_POSITIVE);
-        sums = arena_array(region->arena, (size_t)place.count, sizeof *sums);
-        memcpy(sums, place.sums, (size_t)place.count * sizeof *sums);
-        Known shape = {.fact = *inner->fact};
-        sums[0] = sum_map(region, inner, &shape, &scaling);
-        sums[0]->fact = inner->fact;
         int old = part->place;
-        part->place =
-            place_opaque(region, place.scope, place.node, sums, place.output);
+        part->place = place_scaled(region, &inside, part);
         for (int64_t c = 0; sum->value && c < sum->width; c++) {
             Residue before =
                 residue_multiply(coefs_exact(part->out, c, 1),

@@ -204,31 +204,10 @@ static Sum *sum_of_operator(Region *region, const Known *output,
     return sum;
 }
 
-/* A sum of what operators gave, but for its bias, as one place. */
-static Sum *sum_as_place(Region *region, Known *known, const Sum *input)
-{
-    Sum **bare = arena_array(region->arena, 1, sizeof *bare);
-    bare[0] = sum_copy(region, input, known);
-    bare[0]->bias = (Coefs){0};
-    for (int64_t c = 0; bare[0]->value && c < input->width; c++)
-        bare[0]->value[c] =
-            residue_subtract(bare[0]->value[c], coefs_exact(input->bias, c, 0));
-    bare[0]->bias_sources = bare[0]->bias_steps = 0;
-    int place = place_opaque(region, known->scope, NULL, bare, 0);
-    Sum *sum = sum_copy(region, input, known);
-    sum->parts = arena_array(region->arena, 1, sizeof *sum->parts);
-    sum->parts[0].place = place;
-    sum->count = 1;
-    for (int64_t c = 0; sum->value && c < sum->width; c++)
-        sum->value[c] = residue_add(parts_value(region, sum, c),
-                                    coefs_exact(sum->bias, c, 0));
-    return sum;
-}
-
 /* What an operator reads, as places that it can be linear in. */
 static const Sum *operator_reads(Region *region, Known *known)
 {
-    const Sum *input = region_sum(region, known);
+    Sum *input = region_sum(region, known);
     bool given = false, apart = false;
     for (int i = 0; input && i < input->count; i++) {
         const Part *part = &input->parts[i];
