@@ -29,7 +29,7 @@ PC_CFLAGS = $(shell pkg-config --cflags $(PC_MODULES) 2>/dev/null)
 LIBS = $(SANITIZE) $(shell pkg-config --libs $(PC_MODULES) 2>/dev/null) \
     -pthread -lm
 
-BASE := err mem map half pool
+BASE := err mem map half pool inflate zip
 GRAPH := tensor poly shape op graph uses attr infer infer_elementwise infer_shape \
     infer_index infer_window infer_linear infer_einsum check dump
 ONNX := wire scan unpack input read read_node read_tensor order rope pack \
@@ -50,7 +50,7 @@ CONVERTER := main opt trouble format progress files common report_text \
     report_json certify proof cmd_convert cmd_verify cmd_lint cmd_inspect \
     cmd_run cmd_bench cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
-SUITES := err mem map half tensor shape op graph check infer dump \
+SUITES := err mem map half zip tensor shape op graph check infer dump \
     affine kernel rule_inline rule_sum rule_forward fuzz rule_border \
     rule_compose refusal \
     fixtures families converge attention zoo weights \
@@ -68,7 +68,7 @@ SECONDS ?= 60
 CONFORMANCE := cases scope
 # What several suites share.
 SUPPORT := $(FUZZ:%=fuzz/%) \
-    cli proto models infer_case fixture folding blocks composing net judging \
+    cli proto models archive infer_case fixture folding blocks composing net judging \
     exec_case $(CONFORMANCE:%=conformance/%) oracle/oracle \
     oracle/window oracle/linear oracle/elementwise oracle/norm oracle/move
 
