@@ -39,7 +39,7 @@ FOLD := affine kernel site site_linear site_affine site_shape constants islands 
     rule_forward rule_norm rule_stack rule_compose explain pass
 EXEC := array buffers walk move window kernels kern_map kern_zip kern_move \
     kern_gather kern_select kern_make kern_reduce kern_norm kern_pool \
-    kern_conv kern_matmul kern_attention kern_einsum kern_resize plan step run control scan npy
+    kern_conv kern_matmul kern_attention kern_einsum kern_resize plan prepare step run control scan npy
 JUDGE := compare sample input same track shared bound segment interface \
     known coefs operator compose border place sum sum_affine sum_operator \
     sum_move rows assign merge region certify \

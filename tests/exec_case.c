@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "exec/plan.h"
 #include "graph/dump.h"
 #include "oracle/oracle.h"
 
@@ -178,18 +179,100 @@ static void compare(const char *line, const Grid *found, const Grid *expected,
                   (long long)i, found->data[i], expected->data[i]);
 }
 
+static void check_same_bits(const char *line, Precision precision,
+                            const Array *a, const Array *b, const char *fault)
+{
+    size_t size = storage_size(array_storage(a->type, precision));
+    ck_assert_msg(memcmp(a->data, b->data, (size_t)a->count * size) == 0,
+                  "%s\n  %s", line, fault);
+}
+
 static void check_threads(Arena *arena, const char *line, Precision precision,
                           const ExecCase *alone)
 {
     ExecCase together;
     exec_case(arena, line, precision, pool_new(arena, 3), &together);
     ck_assert_int_eq(together.result, 0);
-    const Array *a = alone->outputs[0], *b = together.outputs[0];
-    size_t size = array_storage(a->type, precision) == STORAGE_F32
-                      ? sizeof(float)
-                      : sizeof(double);
-    ck_assert_msg(memcmp(a->data, b->data, (size_t)a->count * size) == 0,
-                  "%s\n  depends on the number of threads", line);
+    check_same_bits(line, precision, alone->outputs[0], together.outputs[0],
+                    "depends on the number of threads");
+}
+
+/* ---- What a plan adds to a kernel ---- */
+
+typedef struct Weighing {
+    const Array *array;
+    Precision precision;
+} Weighing;
+
+/* Depends on the place, and shows whether it ran once for each element. */
+static void weigh(void *context, int worker, int64_t first, int64_t count)
+{
+    const Weighing *weighing = context;
+    (void)worker;
+    for (int64_t i = first; i < first + count; i++) {
+        double x;
+        array_to_f64(weighing->array, weighing->precision, i, 1, &x);
+        array_put(weighing->array, weighing->precision, i,
+                  2 * x + (double)(i % 7));
+    }
+}
+
+/* Prepares all inputs but the first one; what was replaced loses its data. */
+static void prepare_case(Arena *arena, const ExecCase *run,
+                         const ExecOptions *options, Step *step, Array **inputs)
+{
+    const Node *node = run->line.node;
+    Err err = {0};
+    memcpy(inputs, run->inputs, sizeof run->inputs);
+    if (!step->kernel->prepare)
+        return;
+    inputs[0] = NULL;
+    KernelCall call = {.node = node,
+                       .opset = run->line.opset,
+                       .precision = options->precision,
+                       .input_count = node->input_count,
+                       .inputs = inputs,
+                       .pool = options->pool,
+                       .arena = arena};
+    ck_assert_int_eq(step->kernel->prepare(&call, &step->prepared, &err), 0);
+    inputs[0] = run->inputs[0];
+    for (int i = 0; step->prepared && i < node->input_count; i++)
+        if (step->prepared->replaced >> i & 1) {
+            inputs[i] = arena_alloc(arena, sizeof *inputs[i]);
+            *inputs[i] = *run->inputs[i];
+            inputs[i]->data = NULL;
+        }
+}
+
+/* The kernel with prepared constants and with an epilogue gives what it gives
+ * without, weighed. */
+static void check_planned(Arena *arena, const char *line, Precision precision,
+                          const ExecCase *alone)
+{
+    Step step = {.node = alone->line.node};
+    step.kernel = kernel_find(step.node->op);
+    if (!(step.kernel->flags & KERNEL_EPILOGUE))
+        return;
+    ExecOptions options = {.precision = precision, .pool = pool_new(arena, 2)};
+    Array *inputs[CASE_INPUTS], output = {0}, *outputs[] = {&output};
+    bool spare[CASE_INPUTS] = {false};
+    Err err = {0};
+    prepare_case(arena, alone, &options, &step, inputs);
+    Weighing within = {&output, precision};
+    Weighing after = {alone->outputs[0], precision};
+    Epilogue epilogue = {weigh, &within};
+    StepCall call = {.step = &step,
+                     .options = &options,
+                     .arena = arena,
+                     .buffers = buffers_new(arena),
+                     .inputs = inputs,
+                     .spare = spare,
+                     .epilogue = &epilogue,
+                     .outputs = outputs};
+    ck_assert_int_eq(step_run(&call, &err), 0);
+    weigh(&after, 0, 0, alone->outputs[0]->count);
+    check_same_bits(line, precision, &output, alone->outputs[0],
+                    "differs when it is planned");
 }
 
 void check_oracle(const char *line)
@@ -207,6 +290,7 @@ void check_oracle(const char *line)
         ask_oracle(arena, &run, precision, &expected);
         compare(line, found, &expected, precision);
         check_threads(arena, line, precision, &run);
+        check_planned(arena, line, precision, &run);
         arena_free(arena);
     }
 }

@@ -28,7 +28,7 @@ typedef struct ExecRow {
 void check_exec_row(const ExecRow *row);
 
 /* The first output must be what the oracle says, in both precisions, and not
- * depend on the number of threads. */
+ * depend on the number of threads, nor on what a plan has prepared. */
 void check_oracle(const char *line);
 
 #endif

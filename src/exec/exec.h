@@ -41,6 +41,9 @@ typedef struct ExecOptions {
     Precision precision;
     bool exact; /* weights of folded nodes unrounded: the algebra */
     Pool *pool; /* NULL for one thread */
+    /* The plan runs often: constants are packed for it once, in memory of its
+     * own beside the model's. */
+    bool runs_often;
     /* Not 0: a seed. Every stored parameter is multiplied by 1 + r, r uniform
      * in [-u, u], u the roundoff of its type: what storing it once more may
      * do. Scalars (rank 0) are literals of the program, not parameters, and

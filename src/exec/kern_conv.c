@@ -36,6 +36,7 @@ typedef struct Conv {
     int64_t channel_size, channel_count; /* of output channels */
     char *scratch;
     size_t scratch_size; /* of one worker */
+    const Epilogue *epilogue;
     bool is_f32;
 } Conv;
 
@@ -123,6 +124,12 @@ static void dense_piece(void *context, int worker, int64_t begin, int64_t end)
             conv_tile_f32(conv, &tile, scratch_of(conv, worker));
         else
             conv_tile_f64(conv, &tile, scratch_of(conv, worker));
+        int64_t channel =
+            (tile.image * conv->groups + tile.group) * conv->group_out +
+            tile.channel;
+        for (int64_t m = channel; m < channel + tile.channels; m++)
+            epilogue_run(conv->epilogue, worker,
+                         m * conv->window.out_size + tile.first, tile.count);
     }
 }
 
@@ -176,6 +183,12 @@ static void depthwise_piece(void *context, int worker, int64_t begin,
         else
             depthwise_band_f64(d->conv, d, unit / d->bands, first, count,
                                spread);
+        int64_t channels = d->conv->group_out;
+        int64_t channel = unit / d->bands * channels;
+        for (int64_t m = channel; m < channel + channels; m++)
+            epilogue_run(d->conv->epilogue, worker,
+                         m * d->window->out_size + first * d->window->out[2],
+                         count * d->window->out[2]);
     }
 }
 
@@ -245,6 +258,7 @@ static int conv_make(KernelCall *call, bool transposed, Conv *conv, Err *err)
                    .out = out->data,
                    .images = in->dims[0],
                    .groups = node_int(call->node, "group", 1),
+                   .epilogue = call->epilogue,
                    .is_f32 = call->precision == PRECISION_F32};
     int64_t channels = in->dims[1], outputs = out->dims[1];
     if (conv->groups < 1 || channels % conv->groups || outputs % conv->groups)

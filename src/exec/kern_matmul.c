@@ -19,6 +19,7 @@ typedef struct Product {
     int64_t row_size, row_count, column_size, column_count; /* of blocks */
     Storage storage;
     DType type;
+    const Epilogue *epilogue;
 } Product;
 
 /* A part of one product: where it begins in elements, and its size. */
@@ -67,6 +68,7 @@ static void run_block(const Product *p, const Block *block)
 
 typedef struct BatchUnit {
     const Product *product;
+    int worker;
     int64_t block; /* which block of the matrix */
 } BatchUnit;
 
@@ -89,15 +91,17 @@ static void batch_row(void *context, int64_t position, const int64_t *offsets,
               column * (p->b_transposed ? p->b_step : 1);
     block.c = (position * p->rows + row) * p->columns + column;
     run_block(p, &block);
+    for (int64_t i = 0; i < block.rows; i++)
+        epilogue_run(p->epilogue, unit->worker, block.c + i * p->columns,
+                     block.columns);
 }
 
 static void product_piece(void *context, int worker, int64_t begin, int64_t end)
 {
     const Product *p = context;
     int64_t blocks = p->row_count * p->column_count;
-    (void)worker;
     for (int64_t i = begin; i < end; i++) {
-        BatchUnit unit = {.product = p, .block = i % blocks};
+        BatchUnit unit = {.product = p, .worker = worker, .block = i % blocks};
         walk_run(&p->batch, i / blocks, i / blocks + 1, batch_row, &unit);
     }
 }
@@ -133,6 +137,7 @@ static int run_product(KernelCall *call, Product *p, Err *err)
         return err_set(err, ERR_BAD_SHAPE, "it is too large to compute");
     if (p->rows == 0 || p->columns == 0)
         return 0;
+    p->epilogue = call->epilogue;
     int64_t batch = dims_product(p->batch.dims, 0, p->batch.rank);
     choose_blocks(p, batch);
     pool_run(call->pool, batch * p->row_count * p->column_count, 1,

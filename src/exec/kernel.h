@@ -9,6 +9,33 @@
 #include "exec/array.h"
 #include "exec/buffers.h"
 
+/*
+ * What a kernel makes of its constant inputs for all runs of a plan, in the
+ * plan's precision: weights in the order in which its inner loop reads them.
+ * It is the first member of the kernel's own struct.
+ */
+typedef struct Prepared {
+    unsigned replaced; /* bit i: it stands for the elements of input i, whose
+                          array comes with its shape but without data */
+} Prepared;
+
+/*
+ * Elementwise work on output 0 of another kernel, done where the values have
+ * just been computed and are in the cache: a residual that is added, an
+ * activation, a whole chain.  A kernel with KERNEL_EPILOGUE calls `run` once
+ * for every element of output 0, in pieces [first, first + count) that are
+ * final, contiguous and small enough for the cache, from any worker.  A piece
+ * may end anywhere.  What `run` does to an element must not depend on the
+ * pieces; then the result has the same bits as if it ran after the kernel.
+ * It must not read elements of the output outside of its piece, and nothing
+ * it reads may lie in the output's memory, which the kernel uses for sums that
+ * are not complete.
+ */
+typedef struct Epilogue {
+    void (*run)(void *context, int worker, int64_t first, int64_t count);
+    void *context;
+} Epilogue;
+
 typedef struct KernelCall {
     const Node *node;
     int64_t opset;
@@ -17,18 +44,25 @@ typedef struct KernelCall {
     Array *const *inputs; /* NULL where absent */
     Array **outputs;      /* NULL where nobody reads it */
     Pool *pool;
-    Arena *arena;     /* for what the kernel needs while it runs */
-    Buffers *buffers; /* where outputs come from */
+    Arena *arena;             /* for what the kernel needs while it runs */
+    Buffers *buffers;         /* where outputs come from */
+    const Prepared *prepared; /* NULL where there is none */
+    const Epilogue *epilogue; /* NULL for none; see KERNEL_EPILOGUE */
 } KernelCall;
 
 typedef int KernelRun(KernelCall *call, Err *err);
+/* Called when a plan is made that runs often. `call` has the constant inputs,
+ * NULL for all others, no outputs, and the plan's arena; a kernel that gains
+ * nothing leaves *out alone. Without it the kernel must run too. */
+typedef int KernelPrepare(const KernelCall *call, Prepared **out, Err *err);
 
 enum {
     KERNEL_VIEW = 1,    /* output 0 holds the elements of input 0 as they are:
                            there is nothing to run */
     KERNEL_INPLACE = 2, /* element i of output 0 depends on element i alone of
                            each input of its shape, so it may overwrite one */
-    KERNEL_SIZES = 4    /* the shapes depend on data: it makes its outputs */
+    KERNEL_SIZES = 4,   /* the shapes depend on data: it makes its outputs */
+    KERNEL_EPILOGUE = 8 /* runs call->epilogue on its output */
 };
 
 typedef struct Kernel {
@@ -39,6 +73,7 @@ typedef struct Kernel {
      * T, R and N inputs must agree in type; in lower case they need not. */
     const char *types;
     unsigned flags;
+    KernelPrepare *prepare; /* NULL for most */
 } Kernel;
 
 /* The kernel of an operator, or NULL. */
@@ -53,6 +88,13 @@ int kernel_check(const KernelCall *call, const Kernel *kernel, Err *err);
 int kernel_make_output(KernelCall *call, int slot, DType type, int rank,
                        const int64_t *dims, Err *err);
 Storage kernel_storage(const KernelCall *call, const Array *array);
+
+static inline void epilogue_run(const Epilogue *epilogue, int worker,
+                                int64_t first, int64_t count)
+{
+    if (epilogue)
+        epilogue->run(epilogue->context, worker, first, count);
+}
 
 /* Elements of a small tensor, whatever its storage. */
 double kernel_real(const KernelCall *call, const Array *array, int64_t index);

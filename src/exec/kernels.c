@@ -5,6 +5,7 @@
 #define VIEW KERNEL_VIEW
 #define INPLACE KERNEL_INPLACE
 #define SIZES KERNEL_SIZES
+#define EPILOGUE KERNEL_EPILOGUE
 
 static const Kernel kernels[OP_COUNT] = {
     [OP_Abs] = {kernel_map, "N", INPLACE},
@@ -23,7 +24,7 @@ static const Kernel kernels[OP_COUNT] = {
     [OP_Concat] = {kernel_concat, "T", 0},
     [OP_Constant] = {kernel_constant, "", SIZES},
     [OP_ConstantOfShape] = {kernel_constant_of_shape, "I", 0},
-    [OP_Conv] = {kernel_conv, "RRR", 0},
+    [OP_Conv] = {kernel_conv, "RRR", EPILOGUE},
     [OP_ConvTranspose] = {kernel_conv_transpose, "RRR", 0},
     [OP_Cos] = {kernel_map, "R", INPLACE},
     [OP_CumSum] = {kernel_cum_sum, "NI", 0},
@@ -43,7 +44,7 @@ static const Kernel kernels[OP_COUNT] = {
     [OP_GatherElements] = {kernel_gather_elements, "TI", 0},
     [OP_GatherND] = {kernel_gather_nd, "TI", 0},
     [OP_Gelu] = {kernel_gelu, "R", INPLACE},
-    [OP_Gemm] = {kernel_gemm, "NNN", 0},
+    [OP_Gemm] = {kernel_gemm, "NNN", EPILOGUE},
     [OP_GlobalAveragePool] = {kernel_global_pool, "R", 0},
     [OP_GlobalMaxPool] = {kernel_global_pool, "R", 0},
     [OP_Greater] = {kernel_zip, "NN", INPLACE},
@@ -63,7 +64,7 @@ static const Kernel kernels[OP_COUNT] = {
     [OP_Log] = {kernel_map, "R", INPLACE},
     [OP_LogSoftmax] = {kernel_lines, "R", 0},
     [OP_LpNormalization] = {kernel_lines, "R", 0},
-    [OP_MatMul] = {kernel_matmul, "NN", 0},
+    [OP_MatMul] = {kernel_matmul, "NN", EPILOGUE},
     [OP_Max] = {kernel_zip_all, "N", 0},
     [OP_MaxPool] = {kernel_max_pool, "N", 0},
     [OP_Mean] = {kernel_zip_all, "R", 0},

@@ -327,7 +327,7 @@ static int load_constant(Exec *exec, Slot *slot, Err *err)
     if (slot->noise && tensor->count <= SMALL) {
         slot->constant = array_new(exec->arena, tensor->type, tensor->rank,
                                    tensor->dims, precision);
-        slot_load(slot, &exec->options, slot->constant, 0, tensor->count);
+        slot_load(slot, &exec->options, slot->constant);
         return 0;
     }
     /* A perturbed one must not be mapped: it would change the file's. */
@@ -365,7 +365,8 @@ static int plan_graph(Exec *exec, Err *err)
     for (size_t i = 0; i < graph->node_count; i++)
         if (!graph->nodes[i]->removed)
             TRY(plan_step(exec, graph->nodes[i], err));
-    return load_constants(exec, err);
+    TRY(load_constants(exec, err));
+    return exec->options.runs_often ? plan_prepare(exec, err) : 0;
 }
 
 static void limit_blas(void)

@@ -31,6 +31,7 @@ typedef struct Step {
     Nested *nested;
     int nested_count;
     bool calls_function;
+    Prepared *prepared; /* NULL where the kernel has nothing prepared */
 } Step;
 
 struct Exec {
@@ -75,14 +76,18 @@ typedef struct StepCall {
     Array *const *inputs;
     Array *const *const *captured; /* for each nested graph */
     const bool *spare;             /* inputs whose memory an output may take */
+    const Epilogue *epilogue;      /* only for a kernel that runs it */
     Array **outputs; /* in: NULL where not wanted; out: what it computed */
     int taken;       /* out: the input whose data output 0 has, or -1 */
 } StepCall;
 int step_run(StepCall *call, Err *err);
 
-/* Loads elements [first, first + count) of a constant, perturbed where the
- * options say so. */
-void slot_load(const Slot *slot, const ExecOptions *options, const Array *array,
-               int64_t first, int64_t count);
+/* Loads a constant into the array's memory, perturbed where the options say
+ * so. */
+void slot_load(const Slot *slot, const ExecOptions *options,
+               const Array *array);
+
+/* Lets kernels prepare their constant inputs. */
+int plan_prepare(Exec *exec, Err *err);
 
 #endif

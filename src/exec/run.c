@@ -49,20 +49,22 @@ typedef struct Load {
     const Array *array;
 } Load;
 
-void slot_load(const Slot *slot, const ExecOptions *options, const Array *array,
-               int64_t first, int64_t count)
-{
-    array_load(array, slot->tensor, options->precision, options->exact, first,
-               count);
-    if (slot->noise)
-        array_perturb(array, options->precision, slot->noise, first, count);
-}
-
 static void load_piece(void *context, int worker, int64_t begin, int64_t end)
 {
     const Load *load = context;
+    const Slot *slot = load->slot;
+    Precision precision = load->options->precision;
     (void)worker;
-    slot_load(load->slot, load->options, load->array, begin, end - begin);
+    array_load(load->array, slot->tensor, precision, load->options->exact,
+               begin, end - begin);
+    if (slot->noise)
+        array_perturb(load->array, precision, slot->noise, begin, end - begin);
+}
+
+void slot_load(const Slot *slot, const ExecOptions *options, const Array *array)
+{
+    Load load = {slot, options, array};
+    pool_run(options->pool, array->count, GRAIN, load_piece, &load);
 }
 
 /* The value of a slot; a constant is loaded the first time. */
@@ -88,8 +90,7 @@ static int hold(Run *run, int slot, Array **out, Err *err)
         run->exec->buffers, (size_t)tensor->count,
         storage_size(array_storage(tensor->type, options->precision)));
     holder->present = holder->owned = true;
-    Load load = {known, options, &holder->array};
-    pool_run(options->pool, tensor->count, GRAIN, load_piece, &load);
+    slot_load(known, options, &holder->array);
     return 0;
 }
 
@@ -111,6 +112,15 @@ static bool is_spare(const Run *run, const Step *step, int slot)
            buffers_alone(holder->array.data);
 }
 
+/* The shape of an input whose elements the kernel has prepared. */
+static Array *shape_of_prepared(const Run *run, int slot, Arena *arena)
+{
+    const Tensor *tensor = run->exec->slots[slot].tensor;
+    Array *array = arena_alloc(arena, sizeof *array);
+    array_set_shape(array, tensor->type, tensor->rank, tensor->dims);
+    return array;
+}
+
 static int gather_inputs(Run *run, const Step *step, StepCall *call, Err *err)
 {
     size_t count = (size_t)step->node->input_count;
@@ -119,6 +129,10 @@ static int gather_inputs(Run *run, const Step *step, StepCall *call, Err *err)
     for (size_t i = 0; i < count; i++) {
         if (step->inputs[i] < 0)
             continue;
+        if (step->prepared && step->prepared->replaced >> i & 1) {
+            inputs[i] = shape_of_prepared(run, step->inputs[i], call->arena);
+            continue;
+        }
         TRY(hold(run, step->inputs[i], &inputs[i], err));
         spare[i] = step->kernel && is_spare(run, step, step->inputs[i]);
     }

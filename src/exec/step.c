@@ -10,7 +10,7 @@ static void describe(Arena *arena, const Array *array, Precision precision,
     *fact = (Fact){.type = array->type, .rank = array->rank, .int_count = -1};
     for (int i = 0; i < array->rank; i++)
         fact->dims[i] = array->dims[i];
-    if (array->rank > 1)
+    if (array->rank > 1 || !array->data)
         return;
     /* A shape, a list of axes, sizes or scales. */
     Tensor *view = arena_alloc(arena, sizeof *view);
@@ -141,7 +141,9 @@ int step_run(StepCall *call, Err *err)
                          .outputs = call->outputs,
                          .pool = call->options->pool,
                          .arena = call->arena,
-                         .buffers = call->buffers};
+                         .buffers = call->buffers,
+                         .prepared = step->prepared,
+                         .epilogue = call->epilogue};
     bool anything = true;
     if (kernel_check(&kernel, step->kernel, err) < 0)
         return err_prefix(err, "%s", node_text(call->arena, node));

@@ -1,0 +1,54 @@
+/* What kernels make of constants when a plan is made. */
+#include "exec/plan.h"
+
+/* The constant of a slot, loaded for now where the plan does not hold it; NULL
+ * for a value. */
+static Array *load_for_now(Exec *exec, int index, Arena *arena)
+{
+    const Slot *slot = index < 0 ? NULL : &exec->slots[index];
+    if (!slot || slot->constant || !slot->tensor)
+        return slot ? slot->constant : NULL;
+    const Tensor *tensor = slot->tensor;
+    Precision precision = exec->options.precision;
+    Array *array = arena_alloc(arena, sizeof *array);
+    array_set_shape(array, tensor->type, tensor->rank, tensor->dims);
+    array->data =
+        arena_block(arena, (size_t)array->count,
+                    storage_size(array_storage(array->type, precision)));
+    slot_load(slot, &exec->options, array);
+    return array;
+}
+
+static int prepare_step(Exec *exec, Step *step, Arena *temporary, Err *err)
+{
+    const Node *node = step->node;
+    Array **inputs =
+        arena_array(temporary, (size_t)node->input_count, sizeof *inputs);
+    for (int i = 0; i < node->input_count; i++)
+        inputs[i] = load_for_now(exec, step->inputs[i], temporary);
+    KernelCall call = {.node = node,
+                       .opset = node->graph->model->opset,
+                       .precision = exec->options.precision,
+                       .input_count = node->input_count,
+                       .inputs = inputs,
+                       .pool = exec->options.pool,
+                       .arena = exec->arena,
+                       .buffers = exec->buffers};
+    if (step->kernel->prepare(&call, &step->prepared, err) < 0)
+        return err_prefix(err, "%s", node_text(temporary, node));
+    return 0;
+}
+
+int plan_prepare(Exec *exec, Err *err)
+{
+    for (size_t i = 0; i < exec->step_count; i++) {
+        Step *step = &exec->steps[i];
+        if (!step->kernel || !step->kernel->prepare)
+            continue;
+        Arena *temporary = arena_child(exec->arena);
+        int result = prepare_step(exec, step, temporary, err);
+        arena_free(temporary);
+        TRY(result);
+    }
+    return 0;
+}
