@@ -43,7 +43,7 @@ EXEC := array buffers walk move window kernels kern_map kern_zip kern_move \
 JUDGE := compare sample input same track shared bound segment interface \
     known coefs operator compose border place sum sum_affine sum_operator \
     sum_move rows assign merge region certify \
-    numbers judge
+    traits trial noise numbers judge
 ZOO := zoo net block attention fastvit weights
 API := repfold certify summary blocks runner bench
 CONVERTER := main opt trouble format progress files common report_text \

@@ -83,7 +83,7 @@ static const Option table[] = {
     {"certificate", 0, TEXT, AT(certificate), VERB_VERIFY, 0, "R.json",
      "the report of the conversion: derive its certificates again"},
     {"samples", 0, NUMBER, AT(samples), JUDGES, 10000, "N",
-     "random inputs to verify on (4)"},
+     "random inputs to verify on (4; 1 mixed one for a large network)"},
     {"seed", 0, NUMBER, AT(seed), JUDGES | VERB_SAMPLE, INT64_MAX, "N",
      "what the random numbers start from (1)"},
     {"precision", 0, CHOICE, AT(precision), JUDGES, 0, "f64|both",

@@ -198,8 +198,8 @@ RP_API const rp_refusal *rp_refusals(const rp_model *model, size_t *count);
 
 /* ---- Verifying ---- */
 
-/* Three numbers for each output, as maximum over samples of |difference|
- * divided by the maximum of |y|; see the manual, VERDICT. */
+/* Three numbers for each output, as |difference| divided by the maximum of
+ * |y|, in the sample that speaks most against it; see the manual, VERDICT. */
 typedef struct rp_output_verdict {
     const char *name;
     int equivalent;
@@ -220,12 +220,12 @@ typedef struct rp_segment_verdict {
 } rp_segment_verdict;
 
 typedef struct rp_verify_options {
-    int samples;         /* random inputs; 0 for 4 */
+    int samples;         /* random inputs; 0 for 4, or 1 for large networks */
     uint64_t seed;       /* 0 for 1 */
     int threads;         /* 0 for all processors */
     int skip_f32;        /* leave execution out: quicker */
     int skip_segments;
-    int noise_runs;      /* 0 for 4 */
+    int noise_runs;      /* at most, for one sample; 0 for 4 */
     /* "NAME:1,3,256,256" each: the size of a symbolic input. */
     const char *const *input_shapes;
     size_t input_shape_count;

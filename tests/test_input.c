@@ -114,6 +114,42 @@ START_TEST(kinds_are_what_they_are_called)
 }
 END_TEST
 
+/* Tiles of 32 x 16: see sample.c. */
+START_TEST(mixed_image_has_the_kinds_side_by_side)
+{
+    int64_t dims[4] = {1, 3, 64, 66};
+    InputPlan plan =
+        plan_for(pass_on(DT_FLOAT, 4, dims), (rp_verify_options){0});
+    ck_assert_str_eq(input_sample_text(arena, &plan, 0), "sample 0 (mixed)");
+    double *values = values_of(only_input(&plan, 0));
+    int hot = 0, zeros = 0;
+    double tiny = 0, normal = 0;
+    for (int64_t y = 0; y < 64; y++)
+        for (int64_t x = 0; x < 66; x++) {
+            double value = values[y * 66 + x];
+            if (y < 32 && x < 16)
+                hot += value != 0;
+            else if (y < 32 && (x < 32 || x >= 48))
+                normal = fmax(normal, fabs(value));
+            else if (y < 32)
+                ck_assert(fabs(fabs(value) - 1) <= 0.125);
+            else if (x < 16)
+                ck_assert(value >= 0 && value < 1);
+            else if (x < 32)
+                ck_assert(value == 1);
+            else if (x < 48)
+                tiny = fmax(tiny, fabs(value));
+            else
+                zeros += value == 0;
+        }
+    /* Of nine marks in three channels, as the 18 columns of the last tile. */
+    ck_assert_int_eq(hot, 3);
+    ck_assert(normal > 2 && normal < 6);
+    ck_assert(tiny > 1e-6 && tiny < 6e-6);
+    ck_assert(zeros > 32 * 18 / 2 && zeros < 32 * 18);
+}
+END_TEST
+
 START_TEST(one_hot_marks_corners_borders_and_the_centre)
 {
     InputPlan plan =
@@ -378,6 +414,7 @@ Suite *suite_input(void)
     tcase_add_test(tc, defaults_are_four_samples_of_seed_one);
     tcase_add_test(tc, same_seed_gives_the_same_input);
     tcase_add_test(tc, kinds_are_what_they_are_called);
+    tcase_add_test(tc, mixed_image_has_the_kinds_side_by_side);
     tcase_add_test(tc, one_hot_marks_corners_borders_and_the_centre);
     tcase_add_test(tc, alternating_changes_sign_along_every_axis);
     tcase_add_test(tc, symbolic_sizes_vary_over_samples);

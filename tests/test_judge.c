@@ -240,6 +240,82 @@ START_TEST(ill_conditioned_model_is_measured_by_its_own_floor)
 }
 END_TEST
 
+START_TEST(planted_fault_is_caught_on_one_sample)
+{
+    Shape wrong = {.fault = faults[_i].fault};
+    rp_verdict_info info =
+        judge_pair(arena, toy_trained(arena, PLAIN), toy_folded(arena, wrong),
+                   false, (rp_verify_options){.samples = 1});
+    check_verdict(&info, "different");
+    ck_assert_int_eq(info.samples, 1);
+    ck_assert_uint_eq(info.fault_count, 1);
+    ck_assert_str_eq(info.faults[0].output, faults[_i].place);
+}
+END_TEST
+
+/* y = x w + sin(1e9 max(x - 50, 0)): chaos, but only for large inputs. */
+static const Model *calm_or_chaotic(double error)
+{
+    int64_t dims[2] = {1, 64};
+    double w[64], huge[64], fifty = 50;
+    for (int i = 0; i < 64; i++) {
+        w[i] = (0.7 + 0.01 * i) * (1 + error);
+        huge[i] = 1e9;
+    }
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 2, dims);
+    toy_weight(&net, "w", DT_FLOAT, 2, dims, w);
+    toy_weight(&net, "huge", DT_FLOAT, 2, dims, huge);
+    toy_weight(&net, "fifty", DT_FLOAT, 0, dims, &fifty);
+    toy_node(&net, OP_Mul, "x w", "xw");
+    toy_node(&net, OP_Sub, "x fifty", "less");
+    toy_node(&net, OP_Relu, "less", "beyond");
+    toy_node(&net, OP_Mul, "beyond huge", "angle");
+    toy_node(&net, OP_Sin, "angle", "chaos");
+    toy_node(&net, OP_Add, "xw chaos", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
+}
+
+START_TEST(chaos_in_one_sample_hides_nothing_in_another)
+{
+    rp_verify_options options = {.skip_segments = 1};
+    for (int k = 0; k < 2; k++) {
+        rp_verdict_info info =
+            judge_pair(arena, calm_or_chaotic(0),
+                       calm_or_chaotic(k ? 1e-4 : 3e-8), false, options);
+        check_verdict(&info, k ? "different" : "equivalent");
+        ck_assert(info.outputs[0].weights < 2e-4);
+    }
+}
+END_TEST
+
+/* Of y = x w the floor is the largest |x w r| over the largest |x w|, and with
+ * x alike in all elements nearly u, in float32 as in double. */
+START_TEST(floor_is_what_its_definition_says)
+{
+    int64_t dims[2] = {1, 1000};
+    double w[1000];
+    for (int i = 0; i < 1000; i++)
+        w[i] = 0.75 + 1e-4 * i;
+    for (int samples = 1; samples <= 2; samples++) {
+        Net net = toy_new(arena);
+        toy_input(&net, "x", DT_FLOAT, 2, dims);
+        toy_weight(&net, "w", DT_FLOAT, 2, dims, w);
+        toy_node(&net, OP_Erf, "x", "bounded");
+        toy_node(&net, OP_Mul, "bounded w", "y");
+        toy_output(&net, "y", DT_FLOAT);
+        const Model *model = toy_finish(&net);
+        rp_verdict_info info =
+            judge_pair(arena, model, model, false,
+                       (rp_verify_options){.samples = samples});
+        double floor = info.outputs[0].noise_floor;
+        ck_assert_msg(floor > 0.8 * 0x1p-24 && floor <= 0x1.01p-24, "%g of u",
+                      floor * 0x1p24);
+    }
+}
+END_TEST
+
 /* ---- Originals that cannot be judged ---- */
 
 /* The square root of the input: NaN for half of a normal sample. */
@@ -260,7 +336,7 @@ START_TEST(original_with_nan_is_inconclusive)
         judge_pair(arena, model, model, false, (rp_verify_options){0});
     check_verdict(&info, "inconclusive");
     check_words(&info, "output \"y\" of the original is not finite on "
-                       "sample 0 (normal)");
+                       "sample 0 (mixed)");
 }
 END_TEST
 
@@ -411,6 +487,9 @@ static TCase *different_case(void)
     tcase_add_loop_test(tc, planted_fault_is_caught_by_name, 0, count);
     tcase_add_loop_test(tc, planted_fault_is_caught_in_a_fold_of_ours, 0,
                         count);
+    tcase_add_loop_test(tc, planted_fault_is_caught_on_one_sample, 0, count);
+    tcase_add_test(tc, chaos_in_one_sample_hides_nothing_in_another);
+    tcase_add_test(tc, floor_is_what_its_definition_says);
     tcase_add_test(tc, fault_below_the_noise_floor_is_caught_by_its_segment);
     tcase_add_test(tc, ill_conditioned_model_is_measured_by_its_own_floor);
     tcase_add_test(tc, original_with_nan_is_inconclusive);

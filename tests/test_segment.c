@@ -72,7 +72,8 @@ static SegmentResult compare(const Model *a, const Model *b, double rounding)
     for (size_t i = 0, k = 0; i < a->graph->input_count; i++)
         if (!a->graph->inputs[i]->is_initializer)
             inputs[k++] = random_like(a->graph->inputs[i]);
-    SharedSet *set = last_shared = shared_new(arena, a->graph, b->graph);
+    SharedSet *set = last_shared =
+        shared_new(arena, a->graph, b->graph, PRECISION_F64);
     run_whole(set, a, false, inputs);
     run_whole(set, b, true, inputs);
     shared_settle(set);

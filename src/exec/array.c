@@ -89,13 +89,12 @@ void array_load(const Array *array, const Tensor *tensor, Precision precision,
     }
 }
 
-void array_perturb(const Array *array, Precision precision, uint64_t seed,
+void array_perturb(const Array *array, Precision precision, Noise noise,
                    int64_t first, int64_t count)
 {
-    double roundoff = dtype_roundoff(array->type);
     for (int64_t i = first; i < first + count; i++) {
-        double unit = random_unit(seed, (uint64_t)i);
-        double factor = 1 + roundoff * (2 * unit - 1);
+        double unit = random_unit(noise.seed, (uint64_t)i);
+        double factor = 1 + noise.size * (2 * unit - 1);
         if (precision == PRECISION_F64)
             ((double *)array->data)[i] *= factor;
         else

@@ -14,9 +14,14 @@ bool array_can_map(const Tensor *tensor, Precision precision);
 /* Fills elements [first, first + count) from a readable tensor. */
 void array_load(const Array *array, const Tensor *tensor, Precision precision,
                 bool exact, int64_t first, int64_t count);
-/* Multiplies elements [first, first + count) by 1 + r, r uniform in [-u, u],
- * u the roundoff of the array's type. */
-void array_perturb(const Array *array, Precision precision, uint64_t seed,
+typedef struct Noise {
+    uint64_t seed;
+    double size;
+} Noise;
+
+/* Multiplies elements [first, first + count) by 1 + r, r uniform in [-size,
+ * size]. */
+void array_perturb(const Array *array, Precision precision, Noise noise,
                    int64_t first, int64_t count);
 
 /* A copy, data and all. */

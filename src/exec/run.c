@@ -57,8 +57,11 @@ static void load_piece(void *context, int worker, int64_t begin, int64_t end)
     (void)worker;
     array_load(load->array, slot->tensor, precision, load->options->exact,
                begin, end - begin);
+    double scale = load->options->perturb_scale;
+    Noise noise = {slot->noise,
+                   dtype_roundoff(load->array->type) * (scale > 0 ? scale : 1)};
     if (slot->noise)
-        array_perturb(load->array, precision, slot->noise, begin, end - begin);
+        array_perturb(load->array, precision, noise, begin, end - begin);
 }
 
 void slot_load(const Slot *slot, const ExecOptions *options, const Array *array)

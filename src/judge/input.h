@@ -5,7 +5,8 @@
  * is of that kind, integers are 0 or 1 (valid as mask, index, token or flag),
  * uint8 of rank 3 and more (an image) 0 to 255:
  *
- *     0 normal        standard normal
+ *     0 mixed         standard normal; an image has the kinds 1, 2 and 4 to 7
+ *                     in tiles beside it
  *     1 one-hot       a 1 at each corner, the middle of each border and the
  *                     centre, each in a channel of its own, else 0
  *     2 alternating   +1 and -1 in turns, jittered by 1/8

@@ -1,3 +1,32 @@
+/*
+ * How a verification spends its time. What it promises: for every output the
+ * three numbers and the noise floor, and that each changed piece of b is
+ * within a rigorous bound, on several kinds of inputs. A run of a network
+ * costs more than anything else that is done with it, so a number is read off
+ * runs that are made anyway, in this order (S samples, K noise runs):
+ *
+ *     survey    both models in float32 on the first sample. Gives the
+ *               `execution` numbers; the cut points, since which values have
+ *               the same meaning shows in seven digits; and how much there is
+ *               to compute, and so S where the user does not say.
+ *     original  in double on every sample. What it computes on the first is
+ *               handed on as it comes: b's changed nodes run on it, piece by
+ *               piece, and are compared at every cut (segment.h) under the
+ *               bound of what b itself rounds. Nodes that are the same, on
+ *               the same values, do not run again.
+ *     stored    b in double on every sample: `weights`.
+ *     algebra   b with unrounded weights, where they are known: `algebra`.
+ *     noise     the original with its parameters perturbed (noise.h): up to
+ *               K runs for a sample, until the verdict cannot change.
+ *     suspects  where a segment was beyond b's bound, or an output differs:
+ *               the original once more, with the bounds of both models, on
+ *               the sample that shows it best. Only then a fault is named.
+ *
+ * For a large network S is 1, and noise takes one run in float32 when all is
+ * well: three runs in double in all, three in float32, and the changed part of
+ * b once more. A small one takes four samples. A sample is judged by itself:
+ * what rounding does to one input says nothing of another.
+ */
 #include "judge/judge.h"
 
 #include <math.h>
@@ -5,7 +34,6 @@
 
 #include "judge/interface.h"
 #include "judge/numbers.h"
-#include "judge/segment.h"
 
 /* Equivalent is a difference up to twice the noise floor. */
 static const double FLOOR_FACTOR = 2;
@@ -15,68 +43,25 @@ static const double FLOOR_MAX = 0.5;
 /* What a correct fold costs in double at most, where parameters condition
  * nothing; see noise_f64. */
 static const double F64_NOISE = 1e-12;
+
 typedef struct Judge {
     Arena *arena; /* of the verdict */
     Numbers numbers;
-    SegmentResult segments;
-    double roundoff; /* of the coarsest parameter of either model */
-    double longest;  /* sum of products in either model */
+    const SegmentResult *segments; /* the last word on them */
+    int sample;                    /* in which b differs most */
     rp_verdict_info *out;
 } Judge;
-
-/* ---- What the models are made of ---- */
-
-static void take_parameter(Judge *judge, const Tensor *tensor)
-{
-    if (tensor && tensor->rank > 0 && dtype_is_real(tensor->type))
-        judge->roundoff = fmax(judge->roundoff, dtype_roundoff(tensor->type));
-}
-
-/* The length of the sums that a linear node makes with a constant weight. */
-static double sum_length(const Node *node)
-{
-    const Value *value = node_input(node, 1);
-    const Tensor *weight = value ? value->tensor : NULL;
-    int axis;
-    if (!weight || weight->rank < 2)
-        return 1;
-    if (node->op == OP_Conv)
-        axis = 0;
-    else if (node->op == OP_ConvTranspose)
-        axis = 1;
-    else if (node->op == OP_MatMul)
-        axis = weight->rank - 1;
-    else if (node->op == OP_Gemm)
-        axis = node_int(node, "transB", 0) ? 0 : 1;
-    else
-        return 1;
-    return (double)weight->count / (double)weight->dims[axis];
-}
-
-static void take_model(Judge *judge, const Model *model)
-{
-    const Graph *graph = model->graph;
-    for (size_t i = 0; i < graph->initializer_count; i++)
-        take_parameter(judge, graph->initializers[i]->tensor);
-    for (size_t i = 0; i < graph->node_count; i++) {
-        const Node *node = graph->nodes[i];
-        const Attr *value =
-            node->op == OP_Constant ? node_attr(node, "value") : NULL;
-        if (value && value->type == ATTR_TENSOR)
-            take_parameter(judge, value->tensor);
-        judge->longest = fmax(judge->longest, sum_length(node));
-    }
-}
 
 /* What running in double may cost, relative to max |y|. The noise floor is the
  * answer to relative changes of `roundoff` in every parameter. A sum of K
  * products in double is as exact as one of products whose weights are off by
  * (K + 3) 2^-53, so by proportion that is its share. A badly conditioned
  * network is allowed more by this, any other F64_NOISE. */
-static double noise_f64(const Judge *judge, const rp_output_verdict *output)
+static double noise_f64(const Judge *judge, double floor)
 {
-    double share = (judge->longest + 3) * 0x1p-53 / judge->roundoff;
-    return fmax(F64_NOISE, FLOOR_FACTOR * output->noise_floor * share);
+    const Traits *traits = &judge->numbers.traits;
+    double share = (traits->longest + 3) * 0x1p-53 / traits->roundoff;
+    return fmax(F64_NOISE, FLOOR_FACTOR * floor * share);
 }
 
 /* ---- The verdict ---- */
@@ -94,22 +79,85 @@ static bool output_is_real(const Judge *judge, size_t output)
     return dtype_is_real(judge->numbers.truth[0][output]->type);
 }
 
-static void judge_integers(Judge *judge, rp_output_verdict *output)
+/* What one sample says of an output. */
+typedef struct Finding {
+    double floor, noise; /* what the difference may be, and double costs */
+    double ratio;
+    bool exact; /* as far as the unrounded weights are known */
+} Finding;
+
+static Finding find(const Judge *judge, int sample, size_t output)
 {
-    output->equivalent = output->weights == 0;
-    output->ratio = output->equivalent ? 0 : HUGE_VAL;
-    if (!output->equivalent)
-        set_verdict(judge, "different",
-                    arena_printf(judge->arena,
-                                 "integers of output \"%s\" differ; where they "
-                                 "are an arg max, two candidates may be nearly "
-                                 "equal",
-                                 output->name));
+    const Numbers *numbers = &judge->numbers;
+    double floor = *numbers_at(numbers, numbers->noise_floor, sample, output);
+    double algebra = *numbers_at(numbers, numbers->algebra, sample, output);
+    double weights = *numbers_at(numbers, numbers->weights, sample, output);
+    Finding finding = {.noise = noise_f64(judge, floor)};
+    finding.floor = fmax(floor, finding.noise / FLOOR_FACTOR);
+    finding.ratio = weights / finding.floor;
+    finding.exact = isnan(algebra) || algebra <= finding.noise;
+    return finding;
 }
 
-static void judge_reals(Judge *judge, rp_output_verdict *output)
+/* The sample that speaks most against the output, of those in which rounding
+ * its parameters leaves anything of the original's; -1 when there is none. */
+static int worst_sample(const Judge *judge, size_t output)
 {
-    if (!(output->noise_floor <= FLOOR_MAX)) {
+    const Numbers *numbers = &judge->numbers;
+    int worst = -1;
+    Finding most = {0};
+    for (int s = 0; s < numbers->samples; s++) {
+        if (!(*numbers_at(numbers, numbers->noise_floor, s, output) <=
+              FLOOR_MAX))
+            continue;
+        Finding finding = find(judge, s, output);
+        bool is_worse = finding.exact == most.exact ? finding.ratio > most.ratio
+                                                    : most.exact;
+        if (worst < 0 || is_worse) {
+            worst = s;
+            most = finding;
+        }
+    }
+    return worst;
+}
+
+static void judge_sample(Judge *judge, rp_output_verdict *output,
+                         const Finding *finding)
+{
+    bool same = finding->ratio <= FLOOR_FACTOR;
+    output->ratio = finding->ratio;
+    output->equivalent = same && finding->exact;
+    if (!same)
+        set_verdict(judge, "different",
+                    arena_printf(judge->arena,
+                                 "output \"%s\" differs by %.3g of max |y|, "
+                                 "%.3g times the noise floor %.3g",
+                                 output->name, output->weights, output->ratio,
+                                 finding->floor));
+    if (!finding->exact)
+        set_verdict(judge, "different",
+                    arena_printf(judge->arena,
+                                 "output \"%s\" differs by %.3g of max |y| "
+                                 "with unrounded weights, where double allows "
+                                 "%.3g",
+                                 output->name, output->algebra,
+                                 finding->noise));
+}
+
+static void take_numbers(const Numbers *numbers, int sample, size_t output,
+                         rp_output_verdict *to)
+{
+    to->algebra = *numbers_at(numbers, numbers->algebra, sample, output);
+    to->weights = *numbers_at(numbers, numbers->weights, sample, output);
+    to->noise_floor =
+        *numbers_at(numbers, numbers->noise_floor, sample, output);
+}
+
+static void judge_reals(Judge *judge, rp_output_verdict *output, size_t index)
+{
+    int sample = worst_sample(judge, index);
+    take_numbers(&judge->numbers, sample < 0 ? 0 : sample, index, output);
+    if (sample < 0) {
         set_verdict(judge, "inconclusive",
                     arena_printf(judge->arena,
                                  "rounding its own parameters changes output "
@@ -117,32 +165,41 @@ static void judge_reals(Judge *judge, rp_output_verdict *output)
                                  output->name, output->noise_floor));
         return;
     }
-    double noise = noise_f64(judge, output);
-    double floor = fmax(output->noise_floor, noise / FLOOR_FACTOR);
-    output->ratio = output->weights / floor;
-    bool same = output->ratio <= FLOOR_FACTOR;
-    bool exact = isnan(output->algebra) || output->algebra <= noise;
-    output->equivalent = same && exact;
-    if (!same)
-        set_verdict(judge, "different",
-                    arena_printf(judge->arena,
-                                 "output \"%s\" differs by %.3g of max |y|, "
-                                 "%.3g times the noise floor %.3g",
-                                 output->name, output->weights, output->ratio,
-                                 floor));
-    if (!exact)
-        set_verdict(judge, "different",
-                    arena_printf(judge->arena,
-                                 "output \"%s\" differs by %.3g of max |y| "
-                                 "with unrounded weights, where double allows "
-                                 "%.3g",
-                                 output->name, output->algebra, noise));
+    Finding finding = find(judge, sample, index);
+    judge_sample(judge, output, &finding);
+    if (!output->equivalent)
+        judge->sample = sample;
+}
+
+/* Integers are the same or not. */
+static void judge_integers(Judge *judge, rp_output_verdict *output,
+                           size_t index)
+{
+    const Numbers *numbers = &judge->numbers;
+    int worst = 0;
+    for (int s = 1; s < numbers->samples; s++)
+        if (*numbers_at(numbers, numbers->weights, s, index) >
+            *numbers_at(numbers, numbers->weights, worst, index))
+            worst = s;
+    take_numbers(numbers, worst, index, output);
+    output->equivalent = output->weights == 0;
+    output->ratio = output->equivalent ? 0 : HUGE_VAL;
+    if (output->equivalent)
+        return;
+    judge->sample = worst;
+    set_verdict(judge, "different",
+                arena_printf(judge->arena,
+                             "integers of output \"%s\" differ; where they "
+                             "are an arg max, two candidates may be nearly "
+                             "equal",
+                             output->name));
 }
 
 /* Names are copied: the verdict outlives the models. */
 static void judge_outputs(Judge *judge)
 {
     const Numbers *numbers = &judge->numbers;
+    bool skip = numbers->options->skip_f32;
     rp_output_verdict *outputs =
         arena_array(judge->arena, numbers->output_count + 1, sizeof *outputs);
     for (size_t i = 0; i < numbers->output_count; i++) {
@@ -150,16 +207,13 @@ static void judge_outputs(Judge *judge)
         outputs[i] = (rp_output_verdict){
             .name = arena_strdup(judge->arena, name),
             .max_abs = numbers->max_abs[i],
-            .algebra = numbers->algebra[i],
-            .weights = numbers->weights[i],
-            .execution_a = numbers->execution_a[i],
-            .execution_b = numbers->execution_b[i],
-            .noise_floor = numbers->noise_floor[i],
+            .execution_a = skip ? (double)NAN : numbers->execution_a[i],
+            .execution_b = skip ? (double)NAN : numbers->execution_b[i],
         };
         if (output_is_real(judge, i))
-            judge_reals(judge, &outputs[i]);
+            judge_reals(judge, &outputs[i], i);
         else
-            judge_integers(judge, &outputs[i]);
+            judge_integers(judge, &outputs[i], i);
     }
     judge->out->outputs = outputs;
     judge->out->output_count = numbers->output_count;
@@ -168,7 +222,7 @@ static void judge_outputs(Judge *judge)
 /* The first faulty segment is where to look, whatever else is wrong. */
 static void judge_segments(Judge *judge)
 {
-    const SegmentResult *segments = &judge->segments;
+    const SegmentResult *segments = judge->segments;
     rp_verdict_info *out = judge->out;
     if (segments->fault_count == 0)
         return;
@@ -194,39 +248,30 @@ static int segment_progress(void *context, double done)
     return numbers_progress(&judge->numbers, done * left, &ignored);
 }
 
-/* The first sample, or the one that shows a difference best. */
-static int segment_sample(const Judge *judge)
+/* True where b's segments have to be looked at under the bounds of both. */
+static bool is_suspect(const Judge *judge)
 {
     const Numbers *numbers = &judge->numbers;
-    for (size_t i = 0; i < numbers->output_count; i++)
-        if (numbers->broken || !judge->out->outputs[i].equivalent)
-            return numbers->worst[i];
-    return 0;
+    if (!numbers->cuts_known || numbers->options->skip_segments)
+        return false;
+    bool differs = numbers->broken != NULL;
+    for (size_t i = 0; i < judge->out->output_count; i++)
+        differs |= !judge->out->outputs[i].equivalent;
+    return differs || numbers->segments.fault_count > 0;
 }
 
-static int run_segments(Judge *judge, Err *err)
+static int judge_suspects(Judge *judge, SegmentResult *result, Err *err)
 {
     Numbers *numbers = &judge->numbers;
-    Array **inputs_a, **inputs_b;
-    int sample = segment_sample(judge);
-    TRY(numbers_inputs(numbers, numbers->arena, sample, false, PRECISION_F64,
-                       &inputs_a, err));
-    TRY(numbers_inputs(numbers, numbers->arena, sample, true, PRECISION_F64,
-                       &inputs_b, err));
-    shared_settle(numbers->shared);
-    SegmentJob job = {
-        .shared = numbers->shared,
-        .inputs_a = inputs_a,
-        .inputs_b = inputs_b,
-        /* A fold of ours starts from the stored parameters and rounds once;
-         * another may round at every node. */
-        .rounding_a = numbers->folded ? 0 : judge->roundoff,
-        .rounding_b = judge->roundoff,
-        .pool = numbers->pool,
-        .progress = segment_progress,
-        .progress_context = judge,
-    };
-    return segments_compare(numbers->arena, &job, &judge->segments, err);
+    SegmentJob job;
+    if (!is_suspect(judge))
+        return 0;
+    TRY(numbers_segment_job(numbers, judge->sample, &job, err));
+    job.progress = segment_progress;
+    job.progress_context = judge;
+    TRY(segments_compare(numbers->arena, &job, result, err));
+    judge->segments = result;
+    return 0;
 }
 
 /* ---- The report ---- */
@@ -244,7 +289,7 @@ static rp_segment_verdict segment_copy(Arena *arena,
 /* Names are copied: the verdict outlives the models. */
 static void report_segments(Judge *judge)
 {
-    const SegmentResult *from = &judge->segments;
+    const SegmentResult *from = judge->segments;
     rp_verdict_info *out = judge->out;
     rp_segment_verdict *faults =
         arena_array(judge->arena, from->fault_count + 1, sizeof *faults);
@@ -264,12 +309,12 @@ static void report_segments(Judge *judge)
 static int judge_work(Judge *judge, Err *err)
 {
     Numbers *numbers = &judge->numbers;
+    SegmentResult suspects;
     TRY(numbers_init(numbers, err));
+    TRY(numbers_run(numbers, err));
     judge->out->seed = numbers->plan.seed;
     judge->out->samples = numbers->samples;
-    take_model(judge, numbers->a);
-    take_model(judge, numbers->b);
-    TRY(numbers_run(numbers, err));
+    judge->segments = &numbers->segments;
     if (numbers->not_finite || numbers->elements == 0) {
         set_verdict(judge, "inconclusive",
                     numbers->not_finite
@@ -278,17 +323,17 @@ static int judge_work(Judge *judge, Err *err)
         return 0;
     }
     if (numbers->broken) {
+        judge->sample = numbers->broken_sample;
         set_verdict(judge, "different",
                     arena_strdup(judge->arena, numbers->broken));
     } else {
         judge_outputs(judge);
     }
-    if (!numbers->options->skip_segments && numbers->first_b)
-        TRY(run_segments(judge, err));
+    TRY(judge_suspects(judge, &suspects, err));
     judge_segments(judge);
     report_segments(judge);
     set_verdict(judge, "equivalent", NULL);
-    return 0;
+    return numbers_progress(numbers, numbers->runs - numbers->runs_done, err);
 }
 
 int judge_models(Arena *arena, const Model *a, const Model *b, bool folded,
@@ -309,7 +354,6 @@ int judge_models(Arena *arena, const Model *a, const Model *b, bool folded,
                     .b = b,
                     .options = options,
                     .folded = folded},
-        .roundoff = 0x1p-53,
         .out = out,
     };
     TRY(judge_work(&judge, err));

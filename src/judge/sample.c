@@ -6,7 +6,7 @@
 
 /* ORDER SampleKind */
 static const char *const names[SAMPLE_KINDS] = {
-    "normal",   "one-hot", "alternating", "large",
+    "mixed",    "one-hot", "alternating", "large",
     "constant", "tiny",    "uniform",     "sparse",
 };
 
@@ -14,6 +14,9 @@ const char *sample_name(SampleKind kind)
 {
     return names[kind];
 }
+
+/* How a mixed image is cut, and the least size of a piece. */
+enum { TILE_ROWS = 2, TILE_COLUMNS = 4, TILE_LEAST = 8 };
 
 /* Where an element is. */
 typedef struct Place {
@@ -82,12 +85,52 @@ static double real_value(SampleKind kind, const Place *place, uint64_t seed,
     }
 }
 
+/* The kinds that a mixed sample has side by side. No large one: it would drown
+ * the others wherever a network takes all of an image together. */
+static const SampleKind tiles[TILE_ROWS][TILE_COLUMNS] = {
+    {SAMPLE_ONE_HOT, SAMPLE_MIXED, SAMPLE_ALTERNATING, SAMPLE_MIXED},
+    {SAMPLE_UNIFORM, SAMPLE_CONSTANT, SAMPLE_TINY, SAMPLE_SPARSE},
+};
+
+/* Moves a place in an image into its tile, whose kind is returned; the last
+ * tile of a row or column has what is left over. */
+static SampleKind enter_tile(Place *place, int64_t *dims)
+{
+    static const int counts[2] = {TILE_ROWS, TILE_COLUMNS};
+    int64_t tile[2];
+    for (int k = 0; k < 2; k++) {
+        int axis = place->rank - 2 + k;
+        int64_t size = place->dims[axis] / counts[k];
+        tile[k] = place->at[axis] / size;
+        if (tile[k] >= counts[k])
+            tile[k] = counts[k] - 1;
+        place->at[axis] -= tile[k] * size;
+        dims[axis] =
+            tile[k] < counts[k] - 1 ? size : place->dims[axis] - tile[k] * size;
+    }
+    place->dims = dims;
+    return tiles[tile[0]][tile[1]];
+}
+
+/* Where tiles would be smaller than TILE_LEAST all of it is normal. */
+static bool has_tiles(const Place *place)
+{
+    return place->rank >= 3 &&
+           place->dims[place->rank - 2] >= TILE_ROWS * TILE_LEAST &&
+           place->dims[place->rank - 1] >= TILE_COLUMNS * TILE_LEAST;
+}
+
 static void fill_real(SampleKind kind, DType type, Place *place, int64_t count,
                       uint64_t seed, char *data)
 {
     size_t size = dtype_size(type);
+    bool tiled = kind == SAMPLE_MIXED && has_tiles(place);
     for (int64_t i = 0; i < count; i++) {
-        double value = real_value(kind, place, seed, (uint64_t)i);
+        Place inside = *place;
+        int64_t dims[RANK_MAX];
+        memcpy(dims, place->dims, (size_t)place->rank * sizeof *dims);
+        SampleKind here = tiled ? enter_tile(&inside, dims) : kind;
+        double value = real_value(here, &inside, seed, (uint64_t)i);
         tensor_store_f64(type, &value, 1, data + (size_t)i * size);
         place_next(place);
     }

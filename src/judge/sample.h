@@ -6,7 +6,7 @@
 
 /* ORDER SampleKind: the names in sample.c, the table in input.h. */
 typedef enum SampleKind {
-    SAMPLE_NORMAL,
+    SAMPLE_MIXED,
     SAMPLE_ONE_HOT,
     SAMPLE_ALTERNATING,
     SAMPLE_LARGE,

@@ -6,9 +6,9 @@
 #include "judge/bound.h"
 #include "judge/compare.h"
 
-typedef struct Run {
+struct Segments {
     Arena *arena;
-    const SegmentJob *job;
+    SegmentJob job;
     SharedSet *shared;
     ExecOptions options; /* for single nodes */
     Step *current;       /* the node of a whose outputs come in */
@@ -17,7 +17,9 @@ typedef struct Run {
     size_t next_b;       /* the step of b that comes next */
     rp_segment_verdict worst;
     SegmentResult *result;
-} Run;
+};
+
+typedef struct Segments Run;
 
 /* ---- What has to be computed ---- */
 
@@ -284,7 +286,7 @@ static int run_step(Run *run, Step *step, Arena *scratch, Array **outputs,
         values[i] = inputs[i].value;
     TRY(exec_node(step_arena(run, step), node, &run->options, values, outputs,
                   err));
-    return bound_step(run, step, run->job->rounding_b, inputs, outputs, err);
+    return bound_step(run, step, run->job.rounding_b, inputs, outputs, err);
 }
 
 static int step_b(Run *run, Step *step, Err *err)
@@ -338,7 +340,7 @@ static int bound_a(Run *run, Step *step, Err *err)
     if (can_run(step->node) &&
         gather(run, step, scratch, operands, &status, err))
         status =
-            bound_step(run, step, run->job->rounding_a, operands, values, err);
+            bound_step(run, step, run->job.rounding_a, operands, values, err);
     else
         set_missing(step);
     release_inputs(step);
@@ -364,7 +366,7 @@ static int finish_current(Run *run, Err *err)
 
 static int report_progress(Run *run, Err *err)
 {
-    const SegmentJob *job = run->job;
+    const SegmentJob *job = &run->job;
     double done = (double)run->steps_a++ / (double)run->shared->a->step_count;
     if (run->is_second)
         done = 1;
@@ -373,10 +375,10 @@ static int report_progress(Run *run, Err *err)
     return err_set(err, ERR_USAGE, "cancelled");
 }
 
-static int see_a(void *context, const Node *node, int output,
+int segments_see(void *segments, const Node *node, int output,
                  const Array *array, Err *err)
 {
-    Run *run = context;
+    Run *run = segments;
     const Value *value = node_output(node, output);
     Cell *cell = value ? track_cell(run->shared->a, value->name) : NULL;
     /* A subgraph's value may bear the name of one outside. */
@@ -405,8 +407,35 @@ static void set_inputs(Track *track, Array *const *inputs)
             track_cell(track, graph->inputs[i]->name)->array = inputs[next++];
 }
 
+/* `both` for the bounds of a as well. */
+static Run *run_new(Arena *arena, const SegmentJob *job, bool both,
+                    SegmentResult *out)
+{
+    *out = (SegmentResult){0};
+    Run *run = arena_alloc(arena, sizeof *run);
+    *run = (Run){.arena = arena,
+                 .job = *job,
+                 .shared = job->shared,
+                 .options = {.precision = PRECISION_F64, .pool = job->pool},
+                 .result = out};
+    shared_reset(job->shared);
+    if (!mark_compared(job->shared, out))
+        return NULL;
+    mark_needed(job->shared->b);
+    if (both)
+        mark_needed(job->shared->a);
+    set_inputs(job->shared->a, job->inputs_a);
+    set_inputs(job->shared->b, job->inputs_b);
+    return run;
+}
+
+Segments *segments_open(Arena *arena, const SegmentJob *job, SegmentResult *out)
+{
+    return run_new(arena, job, false, out);
+}
+
 /* What a never reported is missing, and b must not wait for it. */
-static int finish_all(Run *run, Err *err)
+int segments_close(Segments *run, Err *err)
 {
     TRY(finish_current(run, err));
     for (size_t i = 0; i < run->shared->count; i++) {
@@ -420,7 +449,7 @@ static int finish_all(Run *run, Err *err)
 static int run_a(Run *run, Err *err)
 {
     ExecOptions options = run->options;
-    options.probe = see_a;
+    options.probe = segments_see;
     options.probe_context = run;
     Exec *exec;
     Arena *arena = arena_child(run->arena);
@@ -428,30 +457,19 @@ static int run_a(Run *run, Err *err)
     Array **outputs =
         arena_array(arena, graph->output_count + 1, sizeof *outputs);
     TRY(exec_new(arena, graph, &options, &exec, err));
-    TRY(exec_run(exec, arena, run->job->inputs_a, outputs, err));
+    TRY(exec_run(exec, arena, run->job.inputs_a, outputs, err));
     arena_free(arena);
-    return 0;
+    return segments_close(run, err);
 }
 
 static int compare_once(Arena *arena, const SegmentJob *job, bool is_second,
                         SegmentResult *out, Err *err)
 {
-    *out = (SegmentResult){0};
-    Run *run = arena_alloc(arena, sizeof *run);
-    *run = (Run){.arena = arena,
-                 .job = job,
-                 .shared = job->shared,
-                 .is_second = is_second,
-                 .options = {.precision = PRECISION_F64, .pool = job->pool},
-                 .result = out};
-    if (!mark_compared(job->shared, out))
+    Run *run = run_new(arena, job, true, out);
+    if (!run)
         return 0;
-    mark_needed(job->shared->b);
-    mark_needed(job->shared->a);
-    set_inputs(job->shared->a, job->inputs_a);
-    set_inputs(job->shared->b, job->inputs_b);
-    TRY(run_a(run, err));
-    return finish_all(run, err);
+    run->is_second = is_second;
+    return run_a(run, err);
 }
 
 static bool wide_is_faulty(const SharedSet *shared)
@@ -471,7 +489,6 @@ int segments_compare(Arena *arena, const SegmentJob *job, SegmentResult *out,
     if (out->fault_count == 0 || !shared_cut_within(job->shared))
         return 0;
     SegmentResult again;
-    shared_reset(job->shared);
     TRY(compare_once(arena, job, true, &again, err));
     if (again.fault_count > 0 && !wide_is_faulty(job->shared))
         *out = again;

@@ -3,11 +3,14 @@
  * fed what a computed, and what it makes of that is compared with what a made.
  *
  * Everything is in double, on one sample. Along with each value goes the bound
- * of bound.h, in both graphs; an element may differ by the sum of the two.
- * Pieces whose nodes are the same bit for bit need not run.
+ * of bound.h; an element may differ by the sum of both graphs' bounds. Pieces
+ * whose nodes are the same bit for bit need not run.
  *
  * While a runs, what b needs of it is copied and b follows as soon as it can,
- * so that only what lies between the two is ever held.
+ * so that only what lies between the two is ever held. The run may be anyone's
+ * (segments_open): then the bounds of b alone are used, which need nothing but
+ * what b's pieces read. What is within them is within both; what is not may
+ * still be, and is looked at again by segments_compare.
  */
 #ifndef REPFOLD_JUDGE_SEGMENT_H
 #define REPFOLD_JUDGE_SEGMENT_H
@@ -36,6 +39,19 @@ typedef struct SegmentResult {
     size_t fault_count, fault_capacity;
 } SegmentResult;
 
+typedef struct Segments Segments;
+
+/* Starts to compare b's pieces with what a run of a in double will be seen to
+ * make. NULL where there is nothing to compare. `out` is filled as it goes. */
+Segments *segments_open(Arena *arena, const SegmentJob *job,
+                        SegmentResult *out);
+/* The probe of that run; its context is what segments_open gave. */
+int segments_see(void *segments, const Node *node, int output,
+                 const Array *array, Err *err);
+/* After the run. */
+int segments_close(Segments *segments, Err *err);
+
+/* Runs a itself, with the bounds of both. A fault is one in this. */
 int segments_compare(Arena *arena, const SegmentJob *job, SegmentResult *out,
                      Err *err);
 

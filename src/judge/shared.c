@@ -9,9 +9,11 @@
 enum { SKETCH_MOST = 1024, SKETCH_LEAST = 16, SKETCH_ALL = 1 << 21 };
 static const double FAR_APART = 0.1, RECOVERED = 1.0 / 64;
 
-SharedSet *shared_new(Arena *arena, const Graph *a, const Graph *b)
+SharedSet *shared_new(Arena *arena, const Graph *a, const Graph *b,
+                      Precision precision)
 {
     SharedSet *set = arena_alloc(arena, sizeof *set);
+    set->precision = precision;
     set->a = track_new(arena, a);
     set->b = track_new(arena, b);
     size_t capacity = 0;
@@ -46,10 +48,10 @@ static int64_t sketch_stride(const SharedSet *set, int64_t count)
     return count <= set->sketch ? 1 : count / set->sketch | 1;
 }
 
-static double element(const Array *array, int64_t index)
+static double element(const SharedSet *set, const Array *array, int64_t index)
 {
     double value;
-    array_to_f64(array, PRECISION_F64, index, 1, &value);
+    array_to_f64(array, set->precision, index, 1, &value);
     return value;
 }
 
@@ -66,7 +68,7 @@ void shared_see_a(Arena *arena, SharedSet *set, const Value *value,
     size_t length = (size_t)((array->count + stride - 1) / stride);
     shared->sketch = arena_array(arena, length + 1, sizeof *shared->sketch);
     for (size_t i = 0; i < length; i++)
-        shared->sketch[i] = element(array, (int64_t)i * stride);
+        shared->sketch[i] = element(set, array, (int64_t)i * stride);
 }
 
 static double distance(const SharedSet *set, const Shared *shared,
@@ -75,7 +77,7 @@ static double distance(const SharedSet *set, const Shared *shared,
     double apart = 0, size = 0;
     int64_t stride = sketch_stride(set, array->count);
     for (int64_t i = 0, at = 0; at < array->count; i++, at += stride) {
-        double a = shared->sketch[i], b = element(array, at);
+        double a = shared->sketch[i], b = element(set, array, at);
         if (a == b || (isnan(a) && isnan(b)))
             a = b = isfinite(a) ? a : 0;
         apart += (a - b) * (a - b);

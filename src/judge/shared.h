@@ -34,11 +34,13 @@ typedef struct SharedSet {
     Track *a, *b;
     Shared *items; /* in b's order */
     size_t count;
+    Precision precision;  /* of the runs that sketches are taken from */
     int64_t sketch;       /* elements in each at most */
     size_t other_meaning; /* that are no cut points */
 } SharedSet;
 
-SharedSet *shared_new(Arena *arena, const Graph *a, const Graph *b);
+SharedSet *shared_new(Arena *arena, const Graph *a, const Graph *b,
+                      Precision precision);
 /* What the runs of both models saw, the original's first. */
 void shared_see_a(Arena *arena, SharedSet *set, const Value *value,
                   const Array *array);

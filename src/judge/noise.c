@@ -1,0 +1,142 @@
+#include "judge/noise.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "judge/trial.h"
+
+/* The relative noise in float32. */
+static const double QUICK_NOISE = 0x1p-14;
+/* Up to this part of max |y| a change is linear in the noise, and what float32
+ * rounds may be this part of the change. */
+static const double LINEAR_MOST = 1.0 / 16, ROUNDING_MOST = 1.0 / 16;
+/* A difference of so many floors is no matter of chance. */
+static const double DECIDED = 8;
+
+/* At least one for each sample. */
+static int noise_passes(const Numbers *numbers)
+{
+    return numbers->noise_runs > numbers->samples ? numbers->noise_runs
+                                                  : numbers->samples;
+}
+
+int noise_runs_most(const Numbers *numbers)
+{
+    return noise_passes(numbers) + numbers->noise_runs;
+}
+
+static bool is_real(const Numbers *numbers, size_t output)
+{
+    return dtype_is_real(numbers->truth[0][output]->type);
+}
+
+/* True when no further run could change the verdict on a sample. */
+static bool is_settled(const Numbers *numbers, int sample)
+{
+    for (size_t i = 0; i < numbers->output_count; i++)
+        if (is_real(numbers, i) &&
+            *numbers_at(numbers, numbers->weights, sample, i) >
+                *numbers_at(numbers, numbers->noise_floor, sample, i))
+            return false;
+    return true;
+}
+
+static bool all_settled(const Numbers *numbers)
+{
+    for (int i = 0; i < numbers->samples; i++)
+        if (!is_settled(numbers, i))
+            return false;
+    return true;
+}
+
+/* The sample in which b is so near to the noise floor that a few more runs may
+ * decide; -1 when there is none. */
+static int undecided(const Numbers *numbers)
+{
+    for (int s = 0; s < numbers->samples; s++)
+        for (size_t i = 0; i < numbers->output_count; i++) {
+            double weights = *numbers_at(numbers, numbers->weights, s, i);
+            double floor = *numbers_at(numbers, numbers->noise_floor, s, i);
+            if (is_real(numbers, i) && weights > floor &&
+                weights < DECIDED * floor)
+                return s;
+        }
+    return -1;
+}
+
+static int run_perturbed(Numbers *numbers, int number, int sample,
+                         ExecOptions options, Err *err)
+{
+    Trial trial;
+    uint64_t seed = random_stream(numbers->plan.seed, ~(uint64_t)number);
+    options.perturb = seed ? seed : 1;
+    TRY(trial_open(numbers, false, &options, &trial, err));
+    if (trial_once(&trial, sample, numbers->noise_floor, err) < 0)
+        return err_prefix(err, "the first model, with perturbed parameters");
+    trial_close(&trial);
+    return 0;
+}
+
+static void forget(Numbers *numbers)
+{
+    size_t count = (size_t)numbers->samples * numbers->output_count;
+    memset(numbers->noise_floor, 0, count * sizeof *numbers->noise_floor);
+}
+
+/* Turns changes of the first sample into what they would be at the true size
+ * of the noise. False where that does not follow. */
+static bool scale_down(Numbers *numbers, double scale)
+{
+    for (size_t i = 0; i < numbers->output_count; i++) {
+        double *floor = numbers_at(numbers, numbers->noise_floor, 0, i);
+        if (is_real(numbers, i) &&
+            !(*floor <= LINEAR_MOST &&
+              numbers->execution_a[i] <= ROUNDING_MOST * *floor))
+            return false;
+        *floor /= scale;
+    }
+    return true;
+}
+
+/* One run after the other in float32, until they settle it. Each starts from
+ * nothing, since the floor is scaled; the largest counts. */
+static int run_quick(Numbers *numbers, bool *settled, Err *err)
+{
+    double scale = fmax(1, QUICK_NOISE / numbers->traits.roundoff);
+    ExecOptions options = {.precision = PRECISION_F32, .perturb_scale = scale};
+    size_t count = numbers->output_count;
+    double *most = arena_array(numbers->arena, count + 1, sizeof *most);
+    *settled = false;
+    for (int k = 0; k < numbers->noise_runs && !*settled; k++) {
+        forget(numbers);
+        TRY(run_perturbed(numbers, k, 0, options, err));
+        if (!scale_down(numbers, scale))
+            break;
+        for (size_t i = 0; i < count; i++) {
+            most[i] = fmax(most[i], numbers->noise_floor[i]);
+            numbers->noise_floor[i] = most[i];
+        }
+        *settled = is_settled(numbers, 0);
+    }
+    if (!*settled)
+        forget(numbers);
+    return 0;
+}
+
+int noise_run(Numbers *numbers, Err *err)
+{
+    ExecOptions options = {.precision = PRECISION_F64};
+    int passes = noise_passes(numbers);
+    bool settled = false;
+    if (numbers->samples == 1)
+        TRY(run_quick(numbers, &settled, err));
+    for (int k = 0; k < passes && !settled; k++) {
+        TRY(run_perturbed(numbers, k, k % numbers->samples, options, err));
+        settled = k + 1 >= numbers->samples && all_settled(numbers);
+    }
+    int sample = settled ? -1 : undecided(numbers);
+    for (int k = 0; sample >= 0 && k < numbers->noise_runs; k++)
+        TRY(run_perturbed(numbers, passes + k, sample, options, err));
+    return 0;
+}

@@ -1,0 +1,27 @@
+/*
+ * The noise floor: what storing the original's parameters once costs.
+ *
+ * By definition it is the largest change of an output, relative to max |y|,
+ * over K runs in double of the original, every stored parameter multiplied by
+ * 1 + r, r uniform in [-u, u], u the roundoff of its type; at least one run on
+ * each sample. A further run can only raise it, so there are no further ones
+ * once every difference of b is below the floor.
+ *
+ * On one sample alone, which is what a large network gets, float32 will do: r
+ * is drawn from [-s u, s u] with s u = 2^-14, a thousand times what float32
+ * rounds, and the change divided by s. That is taken for the floor only where
+ * the change is small (the output still follows the parameters linearly) and
+ * large beside what float32 does to the same model without noise, and only to
+ * find b equivalent: what it would call different is decided in double.
+ */
+#ifndef REPFOLD_JUDGE_NOISE_H
+#define REPFOLD_JUDGE_NOISE_H
+
+#include "judge/numbers.h"
+
+/* The runs that there will be at most. */
+int noise_runs_most(const Numbers *numbers);
+/* Fills noise_floor; all other numbers are known. */
+int noise_run(Numbers *numbers, Err *err);
+
+#endif
