@@ -29,7 +29,7 @@ PC_CFLAGS = $(shell pkg-config --cflags $(PC_MODULES) 2>/dev/null)
 LIBS = $(SANITIZE) $(shell pkg-config --libs $(PC_MODULES) 2>/dev/null) \
     -pthread -lm
 
-BASE := err mem map half pool inflate zip
+BASE := err mem map half pool inflate zip sha256
 GRAPH := tensor poly shape op graph uses attr infer infer_elementwise infer_shape \
     infer_index infer_window infer_linear infer_einsum check dump
 ONNX := wire scan unpack input read read_node read_tensor order rope pack \
@@ -45,16 +45,16 @@ JUDGE := compare sample input same track shared bound segment interface \
     sum_move rows assign merge region certify \
     traits trial noise numbers judge
 ZOO := zoo net block attention fastvit weights
-API := repfold certify summary blocks runner bench
+API := repfold certify summary blocks runner bench nodes digest diff diff_weights
 CONVERTER := main opt trouble format progress files common report_text \
     report_json certify proof cmd_convert cmd_verify cmd_lint cmd_inspect \
     cmd_run cmd_bench cmd_sample
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
-SUITES := err mem map half zip tensor shape op graph check infer dump \
+SUITES := err mem map half zip tensor shape op graph check infer dump sha256 \
     affine kernel rule_inline rule_sum rule_forward fuzz rule_border \
     rule_compose refusal \
     fixtures families converge attention zoo weights \
-    compare input segment judge interface certificate \
+    compare input segment judge interface certificate diff \
     scan read read_node read_tensor read_damage write pack save \
     pool array npy elementary kern_elementwise kern_window kern_linear \
     kern_move exec nested conformance \

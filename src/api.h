@@ -43,6 +43,14 @@ double api_seconds(void);
 void blocks_find(Arena *arena, Graph *graph, const rp_block_info **blocks,
                  size_t *count);
 
+/* The stages of a graph, in order of appearance, and for each node the index of
+ * its stage, -1 before the first. Requires facts. */
+size_t stages_find(Arena *arena, const Graph *graph,
+                   const rp_stage_info **stages, int *of_node);
+
+/* "Conv", "com.microsoft.Gelu" */
+const char *op_qualified(Arena *arena, const Node *node);
+
 /* Multiply-accumulates of one node; clears *exact where a size that is not
  * known was taken as 1. Requires facts. */
 double node_macs(const Symbols *symbols, const Node *node, bool *exact);

@@ -88,6 +88,13 @@ RP_API int rp_save(rp_model *model, const char *path,
 RP_API int rp_save_memory(rp_model *model, const void **bytes, size_t *size,
                           rp_error *error);
 
+enum { RP_DIGEST_SIZE = 65 };
+
+/* The SHA-256 of the bytes that rp_save would write now, in hexadecimal: of a
+ * model in which nothing was folded, that of its file. */
+RP_API int rp_digest(rp_model *model, char digest[RP_DIGEST_SIZE],
+                     rp_error *error);
+
 /* ---- What a model is ---- */
 
 typedef struct rp_tensor_info {
@@ -141,6 +148,21 @@ RP_API int rp_summarize(rp_model *model, const rp_summary **summary,
                         rp_error *error);
 /* How many nodes of that operator the summary counts. */
 RP_API size_t rp_summary_op(const rp_summary *summary, const char *op);
+
+/* One node of the main graph. */
+typedef struct rp_node_info {
+    const char *name;   /* that of its first output where it has none; or "" */
+    const char *op;     /* "Conv", "com.microsoft.Gelu" */
+    const char *output; /* the first one's name, or "" */
+    const char *detail; /* of its size, for a reader: "3x3 48 > 96", or "" */
+    int stage;          /* index of the summary's stage; -1: before all */
+    const size_t *sources; /* the nodes whose values it reads, each once */
+    size_t source_count;
+} rp_node_info;
+
+/* The nodes in graph order; they belong to the model. */
+RP_API int rp_nodes(rp_model *model, const rp_node_info **nodes, size_t *count,
+                    rp_error *error);
 
 /* The graph as text or for Graphviz; belongs to the model. */
 RP_API int rp_dump(rp_model *model, int dot, const char **text,
@@ -323,6 +345,60 @@ RP_API rp_certificates *rp_certify(rp_model *a, rp_model *b,
 RP_API const rp_certificates_info *rp_certificates_get(
     const rp_certificates *certificates);
 RP_API void rp_certificates_free(rp_certificates *certificates);
+
+/* ---- Differences ----
+ *
+ * Which node, initializer and value of one model is which of another: by name,
+ * and where names differ by place in the graph. No weight is trusted to be the
+ * same because its name is. */
+
+typedef enum rp_change {
+    RP_SAME,    /* the same, under the same name */
+    RP_RENAMED, /* the same, under another name */
+    RP_CHANGED, /* another operator, attribute, input, element or shape */
+    RP_MERGED,  /* a's is part of what b computes at once */
+    RP_GONE,    /* only in a */
+    RP_NEW      /* only in b */
+} rp_change;
+
+/* "same", "renamed", ... */
+RP_API const char *rp_change_name(rp_change change);
+
+/* Indices into rp_nodes of both. Each node of a comes once, in graph order,
+ * and more often where it was merged into several; then the new ones of b. */
+typedef struct rp_node_match {
+    rp_change change;
+    size_t a, b; /* SIZE_MAX where there is none */
+} rp_node_match;
+
+/* Of an initializer, or of a value that a node computes: what b has for it.
+ * Of an initializer that was merged, b is a weight that it went into. */
+typedef struct rp_name_match {
+    rp_change change;
+    const char *a, *b; /* names, or NULL */
+    double difference; /* of an initializer: largest, NaN: not comparable */
+} rp_name_match;
+
+typedef struct rp_diff_info {
+    int same; /* everything is RP_SAME, and interfaces agree */
+    const rp_node_match *nodes;
+    size_t node_count;
+    const rp_name_match *initializers;
+    size_t initializer_count;
+    const rp_name_match *values;
+    size_t value_count;
+    /* What differs of inputs, outputs, opsets and functions, in words. */
+    const char *const *notes;
+    size_t note_count;
+} rp_diff_info;
+
+typedef struct rp_diff rp_diff;
+
+/* The result belongs to the caller, and names to the models, which must stay
+ * open. NULL on trouble. */
+RP_API rp_diff *rp_diff_make(rp_model *a, rp_model *b, rp_error *error);
+RP_API const rp_diff_info *rp_diff_get(const rp_diff *diff);
+RP_API void rp_diff_free(rp_diff *diff);
 
 /* ---- Running ---- */
 

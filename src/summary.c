@@ -75,7 +75,7 @@ typedef struct Census {
     size_t nodes;
 } Census;
 
-static const char *qualified_name(Arena *arena, const Node *node)
+const char *op_qualified(Arena *arena, const Node *node)
 {
     if (node->domain[0] == '\0' || strcmp(node->domain, "ai.onnx") == 0)
         return node->op_type;
@@ -84,7 +84,7 @@ static const char *qualified_name(Arena *arena, const Node *node)
 
 static void census_add(Census *census, const Node *node)
 {
-    const char *name = qualified_name(census->arena, node);
+    const char *name = op_qualified(census->arena, node);
     rp_op_count *entry = map_get(census->seen, name);
     if (!entry) {
         entry = arena_alloc(census->arena, sizeof *entry);
@@ -199,27 +199,31 @@ static void summarize_weights(const Graph *graph, rp_summary *summary)
 
 /* ---- Stages ---- */
 
+typedef struct Stage {
+    rp_stage_info info;
+    int place; /* in the list */
+} Stage;
+
 typedef struct StageList {
     Arena *arena;
     const Symbols *symbols;
     Map *by_size;
     Map *counted; /* initializers that already belong to a stage */
-    rp_stage_info **stages;
+    Stage **stages;
     size_t count, capacity;
-    rp_stage_info *current;
+    Stage *current;
 } StageList;
 
-static rp_stage_info *stage_of_size(StageList *list, const char *size)
+static Stage *stage_of_size(StageList *list, const char *size)
 {
-    rp_stage_info *stage = map_get(list->by_size, size);
+    Stage *stage = map_get(list->by_size, size);
     if (stage)
         return stage;
     stage = arena_alloc(list->arena, sizeof *stage);
-    stage->size = size;
-    stage->channels = "";
+    *stage = (Stage){{.size = size, .channels = ""}, (int)list->count};
     map_put(list->by_size, size, stage);
     list->stages = arena_grow(list->arena, list->stages, &list->capacity,
-                              list->count + 1, sizeof(rp_stage_info *));
+                              list->count + 1, sizeof(Stage *));
     list->stages[list->count++] = stage;
     return stage;
 }
@@ -262,20 +266,21 @@ static void stage_add(StageList *list, const Node *node)
     const char *size = spatial_size(list, node);
     if (size) {
         list->current = stage_of_size(list, size);
-        list->current->convs++;
-        list->current->channels = dim_text(list->arena, list->symbols,
-                                           node_output(node, 0)->fact.dims[1]);
+        list->current->info.convs++;
+        list->current->info.channels = dim_text(
+            list->arena, list->symbols, node_output(node, 0)->fact.dims[1]);
     }
     if (!list->current)
         return;
     bool exact = true;
-    list->current->nodes++;
-    list->current->parameters += own_parameters(list, node);
-    list->current->macs += node_macs(list->symbols, node, &exact);
+    rp_stage_info *info = &list->current->info;
+    info->nodes++;
+    info->parameters += own_parameters(list, node);
+    info->macs += node_macs(list->symbols, node, &exact);
 }
 
-static void summarize_stages(Arena *arena, const Graph *graph,
-                             rp_summary *summary)
+size_t stages_find(Arena *arena, const Graph *graph,
+                   const rp_stage_info **stages, int *of_node)
 {
     StageList list = {
         .arena = arena,
@@ -283,13 +288,22 @@ static void summarize_stages(Arena *arena, const Graph *graph,
         .by_size = map_new(arena),
         .counted = map_new(arena),
     };
-    for (size_t i = 0; i < graph->node_count; i++)
+    for (size_t i = 0; i < graph->node_count; i++) {
         stage_add(&list, graph->nodes[i]);
-    rp_stage_info *stages = arena_array(arena, list.count, sizeof *stages);
+        of_node[i] = list.current ? list.current->place : -1;
+    }
+    rp_stage_info *found = arena_array(arena, list.count, sizeof *found);
     for (size_t i = 0; i < list.count; i++)
-        stages[i] = *list.stages[i];
-    summary->stages = stages;
-    summary->stage_count = list.count;
+        found[i] = list.stages[i]->info;
+    *stages = found;
+    return list.count;
+}
+
+static void summarize_stages(Arena *arena, const Graph *graph,
+                             rp_summary *summary)
+{
+    int *of_node = arena_array(arena, graph->node_count, sizeof *of_node);
+    summary->stage_count = stages_find(arena, graph, &summary->stages, of_node);
 }
 
 /* ---- All of it ---- */

@@ -1,0 +1,35 @@
+/* What the two files that compare models share. */
+#ifndef REPFOLD_DIFF_H
+#define REPFOLD_DIFF_H
+
+#include "api.h"
+
+/* One of the two models. */
+typedef struct Side {
+    Graph *graph;
+    size_t *partner; /* of each node, in the other; NO_NODE where it has none */
+    Map *producers;  /* nodes by the names of their first outputs */
+} Side;
+
+#define NO_NODE SIZE_MAX
+
+typedef struct Differ {
+    Arena *arena;
+    const Model *model_a, *model_b;
+    Side a, b;
+    Map *counterparts; /* values of b by the names of a's */
+    rp_node_match *matches;
+    size_t match_count, match_capacity;
+    rp_name_match *initializers;
+    size_t initializer_count, initializer_capacity;
+} Differ;
+
+/* What makes a node what it is, but for the values it reads. */
+const char *node_attributes(Arena *arena, const Node *node);
+/* The tensor's type, shape and elements. */
+const char *tensor_digest(Arena *arena, const Tensor *tensor);
+
+/* Which initializer is which; the nodes are matched. */
+void diff_initializers(Differ *differ);
+
+#endif

@@ -1,0 +1,233 @@
+/* rp_diff_make: what became of each node and each name. */
+#include <math.h>
+#include <string.h>
+
+#include "models.h"
+#include "net.h"
+#include "repfold.h"
+#include "suites.h"
+
+static rp_error error;
+static rp_model *a, *b;
+static const rp_node_info *nodes_a, *nodes_b;
+static rp_diff *made;
+
+static rp_model *opened(const Model *model)
+{
+    Span bytes = model_bytes(model);
+    rp_model *copy =
+        rp_open_memory(bytes.bytes, bytes.size, "test.onnx", NULL, &error);
+    ck_assert_msg(copy, "%s", error.message);
+    return copy;
+}
+
+static const rp_diff_info *diff_of(const Model *x, const Model *y)
+{
+    size_t count;
+    a = opened(x);
+    b = opened(y);
+    made = rp_diff_make(a, b, &error);
+    ck_assert_msg(made, "%s", error.message);
+    ck_assert_int_eq(rp_nodes(a, &nodes_a, &count, &error), 0);
+    ck_assert_int_eq(rp_nodes(b, &nodes_b, &count, &error), 0);
+    return rp_diff_get(made);
+}
+
+static void teardown(void)
+{
+    rp_diff_free(made);
+    rp_close(a);
+    rp_close(b);
+    made = NULL;
+    a = b = NULL;
+    models_teardown();
+}
+
+static size_t count_nodes(const rp_diff_info *diff, rp_change change)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < diff->node_count; i++)
+        count += diff->nodes[i].change == change;
+    return count;
+}
+
+static size_t count_weights(const rp_diff_info *diff, rp_change change)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < diff->initializer_count; i++)
+        count += diff->initializers[i].change == change;
+    return count;
+}
+
+static const rp_name_match *name_of(const rp_name_match *matches, size_t count,
+                                    const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (matches[i].a && strcmp(matches[i].a, name) == 0)
+            return &matches[i];
+    ck_abort_msg("no %s", name);
+}
+
+START_TEST(test_same)
+{
+    Shape shape = {0};
+    const rp_diff_info *diff =
+        diff_of(toy_trained(arena, shape), toy_trained(arena, shape));
+    ck_assert(diff->same);
+    ck_assert_uint_eq(count_nodes(diff, RP_SAME), diff->node_count);
+    ck_assert_uint_gt(diff->node_count, 10);
+    ck_assert_uint_eq(count_weights(diff, RP_SAME), diff->initializer_count);
+    ck_assert_uint_eq(diff->note_count, 0);
+}
+END_TEST
+
+/* The node of b that a's node of that output was merged into. */
+static const char *merged_into(const rp_diff_info *diff, const char *output)
+{
+    for (size_t i = 0; i < diff->node_count; i++)
+        if (diff->nodes[i].change == RP_MERGED &&
+            strcmp(nodes_a[diff->nodes[i].a].output, output) == 0)
+            return nodes_b[diff->nodes[i].b].output;
+    return "";
+}
+
+START_TEST(test_merged)
+{
+    Shape shape = {0};
+    Model *trained = toy_trained(arena, shape);
+    const rp_diff_info *diff = diff_of(trained, toy_folded(arena, shape));
+    size_t gone = 0;
+    ck_assert(!diff->same);
+    ck_assert_str_eq(merged_into(diff, "stem"), "stem");
+    ck_assert_str_eq(merged_into(diff, "block"), "block");
+    ck_assert_str_eq(merged_into(diff, "scaled"), "scaled");
+    ck_assert_str_eq(merged_into(diff, "act"), "");
+    for (size_t i = 0; i < diff->node_count; i++) {
+        const rp_node_match *match = &diff->nodes[i];
+        const char *op = match->a == SIZE_MAX ? "" : nodes_a[match->a].op;
+        if (strcmp(op, "BatchNormalization") == 0)
+            ck_assert_int_eq(match->change, RP_MERGED);
+        gone += match->change == RP_GONE || match->change == RP_NEW;
+    }
+    ck_assert_uint_eq(gone, 0);
+    /* Values that both have keep their names, those inside are gone. */
+    ck_assert_str_eq(name_of(diff->values, diff->value_count, "block")->b,
+                     "block");
+    ck_assert_uint_gt(count_weights(diff, RP_MERGED), 8);
+}
+END_TEST
+
+START_TEST(test_weight)
+{
+    Shape shape = {0}, other = {.fault = FAULT_BIAS};
+    const rp_diff_info *diff =
+        diff_of(toy_folded(arena, shape), toy_folded(arena, other));
+    ck_assert(!diff->same);
+    ck_assert_uint_eq(count_nodes(diff, RP_SAME), diff->node_count);
+    ck_assert_uint_eq(count_weights(diff, RP_CHANGED), 1);
+    for (size_t i = 0; i < diff->initializer_count; i++)
+        if (diff->initializers[i].change == RP_CHANGED)
+            ck_assert_double_eq_tol(diff->initializers[i].difference, 1e-3,
+                                    1e-6);
+}
+END_TEST
+
+START_TEST(test_attribute)
+{
+    Shape shape = {0}, other = {.fault = FAULT_PAD};
+    const rp_diff_info *diff =
+        diff_of(toy_folded(arena, shape), toy_folded(arena, other));
+    ck_assert(!diff->same);
+    ck_assert_uint_eq(count_nodes(diff, RP_CHANGED), 1);
+    ck_assert_uint_eq(count_weights(diff, RP_SAME), diff->initializer_count);
+}
+END_TEST
+
+/* Gives everything but inputs and outputs another name. */
+static Model *renamed(Model *model)
+{
+    Graph *graph = model->graph;
+    for (size_t i = 0; i < graph->scope_count; i++) {
+        Value *value = graph->scope[i];
+        if (!value->is_input && !value->is_output)
+            value->name = arena_printf(arena, "other%zu", i);
+    }
+    for (size_t i = 0; i < graph->node_count; i++)
+        graph->nodes[i]->name = arena_printf(arena, "node%zu", i);
+    return model;
+}
+
+START_TEST(test_renamed)
+{
+    Shape shape = {0};
+    const rp_diff_info *diff =
+        diff_of(toy_trained(arena, shape), renamed(toy_trained(arena, shape)));
+    ck_assert(!diff->same);
+    ck_assert_uint_eq(count_nodes(diff, RP_RENAMED), diff->node_count);
+    ck_assert_uint_eq(count_weights(diff, RP_RENAMED), diff->initializer_count);
+    const rp_name_match *match =
+        name_of(diff->values, diff->value_count, "block");
+    ck_assert_int_eq(match->change, RP_RENAMED);
+    ck_assert_int_eq(strncmp(match->b, "other", 5), 0);
+}
+END_TEST
+
+/* Merging is found without a single name, too. */
+START_TEST(test_merged_and_renamed)
+{
+    Shape shape = {0};
+    const rp_diff_info *diff =
+        diff_of(toy_trained(arena, shape), renamed(toy_folded(arena, shape)));
+    ck_assert_str_ne(merged_into(diff, "block"), "");
+    ck_assert_str_eq(merged_into(diff, "act"), "");
+    for (size_t i = 0; i < diff->node_count; i++)
+        if (diff->nodes[i].change == RP_MERGED)
+            ck_assert_str_eq(nodes_b[diff->nodes[i].b].op, "Conv");
+}
+END_TEST
+
+START_TEST(test_interface)
+{
+    Shape shape = {0}, other = {.symbolic = true};
+    const rp_diff_info *diff =
+        diff_of(toy_folded(arena, shape), toy_folded(arena, other));
+    ck_assert(!diff->same);
+    ck_assert_uint_ge(diff->note_count, 1);
+    ck_assert_ptr_nonnull(strstr(diff->notes[0], "input"));
+}
+END_TEST
+
+START_TEST(test_nodes)
+{
+    Shape shape = {0};
+    size_t count, reads = 0;
+    a = opened(toy_trained(arena, shape));
+    ck_assert_int_eq(rp_nodes(a, &nodes_a, &count, &error), 0);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < nodes_a[i].source_count; k++) {
+            ck_assert_uint_lt(nodes_a[i].sources[k], i);
+            reads++;
+        }
+    ck_assert_uint_ge(reads, count - 1);
+    ck_assert_str_eq(nodes_a[0].op, "Conv");
+    ck_assert_ptr_nonnull(strstr(nodes_a[0].detail, "3x3"));
+    ck_assert_int_eq(nodes_a[0].stage, 0);
+}
+END_TEST
+
+Suite *suite_diff(void)
+{
+    Suite *suite = suite_create("diff");
+    TCase *tc = tcase_create("diff");
+    tcase_add_checked_fixture(tc, models_setup, teardown);
+    tcase_add_test(tc, test_same);
+    tcase_add_test(tc, test_merged);
+    tcase_add_test(tc, test_weight);
+    tcase_add_test(tc, test_attribute);
+    tcase_add_test(tc, test_renamed);
+    tcase_add_test(tc, test_merged_and_renamed);
+    tcase_add_test(tc, test_interface);
+    tcase_add_test(tc, test_nodes);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
