@@ -47,8 +47,9 @@ JUDGE := compare sample input same track shared bound segment interface \
 ZOO := zoo net block attention fastvit weights
 API := repfold certify summary blocks runner bench nodes digest diff diff_weights
 CONVERTER := main opt trouble format progress files common report_text \
-    report_json certify proof cmd_convert cmd_verify cmd_lint cmd_inspect \
-    cmd_run cmd_bench cmd_sample
+    json report_json report_json_diff report_junit report_sarif \
+    report_github reports certify proof cmd_convert cmd_verify cmd_lint \
+    cmd_inspect cmd_run cmd_bench cmd_sample cmd_diff
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
 SUITES := err mem map half zip tensor shape op graph check infer dump sha256 \
     affine kernel rule_inline rule_sum rule_forward fuzz rule_border \
@@ -58,7 +59,7 @@ SUITES := err mem map half zip tensor shape op graph check infer dump sha256 \
     scan read read_node read_tensor read_damage write pack save \
     pool array npy elementary kern_elementwise kern_window kern_linear \
     kern_move exec nested conformance \
-    repfold cli_usage cli_trouble cli_convert cli_verify cli_report cli_proof
+    repfold cli_usage cli_trouble cli_convert cli_verify cli_report cli_proof cli_machine
 
 # Random networks and all that must hold of them; `make soak` goes on and on.
 FUZZ := gen affine conv regions token trap other generate model bound cost \
@@ -68,7 +69,7 @@ SECONDS ?= 60
 CONFORMANCE := cases scope
 # What several suites share.
 SUPPORT := $(FUZZ:%=fuzz/%) \
-    cli proto models archive infer_case fixture folding blocks composing net judging \
+    cli proto models archive infer_case fixture folding blocks composing net judging schema \
     exec_case $(CONFORMANCE:%=conformance/%) oracle/oracle \
     oracle/window oracle/linear oracle/elementwise oracle/norm oracle/move
 

@@ -25,13 +25,15 @@ static int run(const Options *options)
         .input_shape_count = options->shapes.count,
     };
     rp_model *model = open_model(options, options->files.items[0], &error);
+    char digest[RP_DIGEST_SIZE] = "";
     int status;
-    if (!model || rp_bench(model, &how, &info, &error) < 0) {
+    if (!model || report_digest(options, model, digest, &error) < 0 ||
+        rp_bench(model, &how, &info, &error) < 0) {
         status = trouble(options, &error);
     } else {
         if (!options->quiet)
             print_bench(report_stream(options), info);
-        status = json_bench(options, info);
+        status = json_bench(options, digest, info);
     }
     rp_close(model);
     return status;

@@ -25,7 +25,7 @@ static int job_trouble(Job *job)
 /* Counts what there is, unless nobody will be told. */
 static int summarize(Job *job, const rp_summary **summary)
 {
-    if (job->options->quiet && !job->options->json)
+    if (job->options->quiet && !reports_wanted(job->options))
         return 0;
     return rp_summarize(job->model, summary, &job->error);
 }
@@ -99,6 +99,9 @@ static int save(Job *job)
     if (rp_save(job->model, job->output, &options, &job->error) < 0)
         return job_trouble(job);
     job->report.output = job->output;
+    if (report_digest(job->options, job->model, job->report.output_digest,
+                      &job->error) < 0)
+        return job_trouble(job);
     return 0;
 }
 
@@ -109,7 +112,7 @@ static int tell(Job *job)
         text_convert(job->options, report_stream(job->options), &job->report);
     /* What was undone is a fault of ours that somebody should look at. */
     job->report.ok = job->report.ok && job->certified.undone_count == 0;
-    int status = json_report(job->options, &job->report);
+    int status = reports_write(job->options, &job->report);
     return status ? status : job->report.ok ? YES : NO;
 }
 
@@ -137,6 +140,9 @@ static int convert(Job *job)
         return dump(job);
     job->report.command = "convert";
     job->report.input = job->input;
+    if (report_digest(job->options, job->model, job->report.input_digest,
+                      &job->error) < 0)
+        return job_trouble(job);
     int status = fold(job);
     if (status == 0)
         status = verify(job);

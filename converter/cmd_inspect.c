@@ -2,26 +2,22 @@
 
 #include "converter.h"
 
-static int tell(const Options *options, const rp_summary *summary)
+static int tell(const Options *options, const Report *report)
 {
-    Report report = {
-        .command = "inspect",
-        .input = options->files.items[0],
-        .before = summary,
-        .ok = true,
-    };
     if (!options->quiet)
-        text_inspect(report_stream(options), summary);
-    return json_report(options, &report);
+        text_inspect(report_stream(options), report->before);
+    return reports_write(options, report);
 }
 
 static int run(const Options *options)
 {
     rp_error error = {0};
-    const rp_summary *summary;
-    rp_model *model = open_model(options, options->files.items[0], &error);
-    int failed = !model || rp_summarize(model, &summary, &error) < 0;
-    int status = failed ? trouble(options, &error) : tell(options, summary);
+    Report report = {
+        .command = "inspect", .input = options->files.items[0], .ok = true};
+    rp_model *model = open_model(options, report.input, &error);
+    int failed = !model || rp_summarize(model, &report.before, &error) < 0 ||
+                 report_digest(options, model, report.input_digest, &error) < 0;
+    int status = failed ? trouble(options, &error) : tell(options, &report);
     rp_close(model);
     return status;
 }

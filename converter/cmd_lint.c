@@ -2,20 +2,15 @@
 
 #include "converter.h"
 
-static int tell(const Options *options, rp_model *model)
+static int tell(const Options *options, Report *report)
 {
     size_t left;
-    rp_folds(model, &left);
-    Report report = {
-        .command = "lint",
-        .input = options->files.items[0],
-        .folded = model,
-        .ok = left == 0,
-    };
+    rp_folds(report->folded, &left);
+    report->ok = left == 0;
     if (!options->quiet)
-        text_lint(options, report_stream(options), &report);
-    int status = json_report(options, &report);
-    return status ? status : report.ok ? YES : NO;
+        text_lint(options, report_stream(options), report);
+    int status = reports_write(options, report);
+    return status ? status : report->ok ? YES : NO;
 }
 
 static int run(const Options *options)
@@ -25,9 +20,14 @@ static int run(const Options *options)
     progress_start(&progress, options);
     rp_fold_options fold = fold_options(options, &progress);
     rp_model *model = open_model(options, options->files.items[0], &error);
-    int failed = !model || rp_fold(model, &fold, &error) < 0;
+    Report report = {
+        .command = "lint", .input = options->files.items[0], .folded = model};
+    int failed =
+        !model ||
+        report_digest(options, model, report.input_digest, &error) < 0 ||
+        rp_fold(model, &fold, &error) < 0;
     progress_end(&progress);
-    int status = failed ? trouble(options, &error) : tell(options, model);
+    int status = failed ? trouble(options, &error) : tell(options, &report);
     rp_close(model);
     return status;
 }

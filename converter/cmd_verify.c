@@ -2,8 +2,10 @@
 
 #include "converter.h"
 
-static int tell(const Options *options, const rp_verdict_info *info)
+static int tell(const Options *options, rp_model *a, rp_model *b,
+                const rp_verdict_info *info)
 {
+    rp_error error = {0};
     Report report = {
         .command = "verify",
         .input = options->files.items[0],
@@ -11,9 +13,12 @@ static int tell(const Options *options, const rp_verdict_info *info)
         .verdict = info,
         .ok = strcmp(info->verdict, "equivalent") == 0,
     };
+    if (report_digest(options, a, report.input_digest, &error) < 0 ||
+        report_digest(options, b, report.other_digest, &error) < 0)
+        return trouble(options, &error);
     if (!options->quiet)
         text_verify(report_stream(options), &report);
-    int status = json_report(options, &report);
+    int status = reports_write(options, &report);
     return status ? status : report.ok ? YES : NO;
 }
 
@@ -46,7 +51,7 @@ static int compare(const Options *options, rp_model *a, rp_model *b)
     rp_verify_options judge = verify_options(options, &progress);
     rp_verdict *verdict = rp_verify(a, b, &judge, &error);
     progress_end(&progress);
-    int status = verdict ? tell(options, rp_verdict_get(verdict))
+    int status = verdict ? tell(options, a, b, rp_verdict_get(verdict))
                          : trouble(options, &error);
     rp_verdict_free(verdict);
     return status == YES ? proved : status;

@@ -10,7 +10,8 @@ static bool is_stdout(const char *path)
 
 FILE *report_stream(const Options *options)
 {
-    bool taken = is_stdout(options->output) || is_stdout(options->json);
+    bool taken = is_stdout(options->output) || is_stdout(options->json) ||
+                 is_stdout(options->junit) || is_stdout(options->sarif);
     return taken ? stderr : stdout;
 }
 

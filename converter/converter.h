@@ -21,11 +21,11 @@ typedef struct List {
 /* Everything the command line can say; opt.c fills it by its table. */
 typedef struct Options {
     List files;
-    const char *output, *json;
+    const char *output, *json, *junit, *sarif;
     const char *only, *skip, *enable, *dump_after;
     const char *data_dir, *dtype, *precision, *certificate;
     List inputs, outputs, shapes;
-    bool help, verbose, quiet;
+    bool help, verbose, quiet, github;
     bool in_place, no_verify, require_change, allow_cost, inline_functions;
     bool assume_inference, freeze_initializers;
     bool dense, dynamic;
@@ -52,11 +52,12 @@ enum {
     VERB_INSPECT = 8,
     VERB_RUN = 16,
     VERB_BENCH = 32,
-    VERB_SAMPLE = 64
+    VERB_SAMPLE = 64,
+    VERB_DIFF = 128
 };
 
 extern const Verb verb_convert, verb_verify, verb_lint, verb_inspect, verb_run,
-    verb_bench, verb_sample;
+    verb_bench, verb_sample, verb_diff;
 
 /* ---- trouble.c: errors ---- */
 
@@ -75,6 +76,8 @@ int bytes_save(const char *path, const char *bytes, size_t size);
 /* Refuses a folder, and a path in a folder that does not exist, before hours
  * of work are spent on it. */
 int output_check(const Options *options, const char *path);
+/* The same for every report that is asked for. */
+int reports_check(const Options *options);
 /* Refuses to write one file twice, or a report over an input. Until it has
  * passed, no file is written, not even for an error. */
 int outputs_differ(const Options *options);
@@ -88,6 +91,11 @@ const char *format_bytes(uint64_t bytes); /* 16.3 MB */
 const char *format_number(double value);  /* 2.1e-15, "-" for NaN */
 /* Prints a name from a file so that it cannot drive the terminal. */
 void print_escaped(FILE *stream, const char *text);
+/* The same as text or a quoted attribute of HTML and XML. */
+void print_markup(FILE *stream, const char *text);
+/* The bytes of the character at `text`, which is not empty, and whether it can
+ * be shown as it is. */
+size_t name_step(const char *text, bool *plain);
 /* Colour on, where standard output is a terminal that wants it. */
 const char *color(const char *code);
 
@@ -160,9 +168,37 @@ typedef struct Report {
     const rp_summary *before, *after;
     rp_model *folded; /* its folds and refusals */
     const rp_verdict_info *verdict;
-    const char *other; /* the second file of verify */
-    bool ok;           /* the answer the exit status gives */
+    const char *other; /* the second file of verify and diff */
+    const rp_diff_info *diff;
+    const rp_node_info *nodes_a, *nodes_b; /* that it speaks of */
+    /* SHA-256, "" where unknown. */
+    char input_digest[RP_DIGEST_SIZE], other_digest[RP_DIGEST_SIZE];
+    char output_digest[RP_DIGEST_SIZE];
+    bool ok; /* the answer the exit status gives */
 } Report;
+
+/* ---- reports.c ---- */
+
+/* Whether something besides the report for people is asked for. */
+bool reports_wanted(const Options *options);
+/* Takes the digest of the model where reports are wanted. */
+int report_digest(const Options *options, rp_model *model,
+                  char digest[RP_DIGEST_SIZE], rp_error *error);
+/* Writes what is asked for. 0, or TROUBLE and its line. */
+int reports_write(const Options *options, const Report *report);
+/* Saves what was written to a stream of open_memstream, and closes it. */
+int report_save(const Options *options, const char *path, FILE *stream,
+                char **bytes, size_t *size);
+/* The certificate of that value, or NULL. */
+const rp_certificate *report_certificate(const Report *report,
+                                         const char *output);
+
+/* ---- report_junit.c, report_sarif.c, report_github.c ---- */
+
+int junit_report(const Options *options, const Report *report);
+int sarif_report(const Options *options, const Report *report);
+void github_report(FILE *stream, const Report *report);
+void github_trouble(FILE *stream, const rp_error *error);
 
 void text_convert(const Options *options, FILE *stream, const Report *report);
 void text_verify(FILE *stream, const Report *report);
@@ -173,7 +209,10 @@ void text_inspect(FILE *stream, const rp_summary *summary);
 
 int json_report(const Options *options, const Report *report);
 int json_run(const Options *options, const rp_run_result *result);
-int json_bench(const Options *options, const rp_bench_info *info);
+int json_bench(const Options *options, const char *digest,
+               const rp_bench_info *info);
+/* ---- json.c ---- */
+
 /* The error object; the fault of writing it is not reported. */
 void json_error(const char *path, const rp_error *error);
 

@@ -59,6 +59,29 @@ static bool same_file(const char *a, const char *b)
     return !exists_a && !exists_b && strcmp(a, b) == 0;
 }
 
+enum { REPORT_MAX = 3 };
+
+static size_t reports_list(const Options *options, const char **paths)
+{
+    const char *all[REPORT_MAX] = {options->json, options->junit,
+                                   options->sarif};
+    size_t count = 0;
+    for (size_t i = 0; i < REPORT_MAX; i++)
+        if (all[i])
+            paths[count++] = all[i];
+    return count;
+}
+
+int reports_check(const Options *options)
+{
+    const char *paths[REPORT_MAX];
+    size_t count = reports_list(options, paths);
+    int status = 0;
+    for (size_t i = 0; i < count && status == 0; i++)
+        status = output_check(options, paths[i]);
+    return status;
+}
+
 /* FILE of NAME=FILE. */
 static const char *file_part(const char *pair)
 {
@@ -77,8 +100,10 @@ static void list_paths(const Options *options, Paths *paths)
         paths->reads[paths->read_count++] = options->files.items[i];
     for (size_t i = 0; i < options->inputs.count; i++)
         paths->reads[paths->read_count++] = file_part(options->inputs.items[i]);
-    if (options->json)
-        paths->writes[paths->write_count++] = options->json;
+    const char *reports[REPORT_MAX];
+    size_t count = reports_list(options, reports);
+    for (size_t i = 0; i < count; i++)
+        paths->writes[paths->write_count++] = reports[i];
     for (size_t i = 0; i < options->outputs.count; i++)
         paths->writes[paths->write_count++] =
             file_part(options->outputs.items[i]);
@@ -117,7 +142,7 @@ static int find_clash(const Options *options, const Paths *paths)
 int outputs_differ(const Options *options)
 {
     size_t count = options->files.count + options->inputs.count +
-                   options->outputs.count + 2;
+                   options->outputs.count + REPORT_MAX + 1;
     Paths paths = {.reads = calloc(count, sizeof(char *)),
                    .writes = calloc(count, sizeof(char *))};
     int status;

@@ -87,30 +87,58 @@ static int utf8_length(const unsigned char *s, uint32_t *code)
     return overlong || invalid ? 0 : length;
 }
 
-/* Control characters, and those that turn the direction of what follows. */
+/* Control characters, those that turn the direction of what follows, and those
+ * that XML has not. */
 static bool is_unsafe(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) ||
            (code >= 0x200e && code <= 0x200f) ||
            (code >= 0x2028 && code <= 0x202e) ||
-           (code >= 0x2066 && code <= 0x2069) || code == 0xfeff;
+           (code >= 0x2066 && code <= 0x2069) || code == 0xfeff ||
+           code == 0xfffe || code == 0xffff;
+}
+
+size_t name_step(const char *text, bool *plain)
+{
+    uint32_t code;
+    int length = utf8_length((const unsigned char *)text, &code);
+    *plain = length > 0 && !is_unsafe(code);
+    return length > 0 ? (size_t)length : 1;
+}
+
+static void print_hex(FILE *stream, const char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        fprintf(stream, "\\x%02x", (unsigned char)bytes[i]);
 }
 
 void print_escaped(FILE *stream, const char *text)
 {
-    const unsigned char *s = (const unsigned char *)text;
-    while (*s) {
-        uint32_t code;
-        int length = utf8_length(s, &code);
-        if (length > 0 && !is_unsafe(code)) {
-            fwrite(s, 1, (size_t)length, stream);
-        } else {
-            if (length == 0)
-                length = 1;
-            for (int i = 0; i < length; i++)
-                fprintf(stream, "\\x%02x", s[i]);
-        }
-        s += length;
+    bool plain;
+    for (size_t step; *text; text += step) {
+        step = name_step(text, &plain);
+        if (plain)
+            fwrite(text, 1, step, stream);
+        else
+            print_hex(stream, text, step);
+    }
+}
+
+void print_markup(FILE *stream, const char *text)
+{
+    static const char special[] = "<>&\"'";
+    static const char *const entities[] = {"&lt;", "&gt;", "&amp;", "&quot;",
+                                           "&#39;"};
+    bool plain;
+    for (size_t step; *text; text += step) {
+        const char *found = strchr(special, *text);
+        step = name_step(text, &plain);
+        if (found)
+            fputs(entities[found - special], stream);
+        else if (plain)
+            fwrite(text, 1, step, stream);
+        else
+            print_hex(stream, text, step);
     }
 }
 

@@ -8,7 +8,7 @@
 
 static const Verb *const verbs[] = {
     &verb_convert, &verb_verify, &verb_lint,   &verb_inspect,
-    &verb_run,     &verb_bench,  &verb_sample,
+    &verb_run,     &verb_bench,  &verb_sample, &verb_diff,
 };
 
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
@@ -84,8 +84,8 @@ static int run_verb(const Verb *verb, int argc, char **argv)
         status = YES;
     } else {
         status = outputs_differ(&options);
-        if (status == 0 && options.json)
-            status = output_check(&options, options.json);
+        if (status == 0)
+            status = reports_check(&options);
         if (status == 0)
             status = verb->run(&options);
     }

@@ -33,7 +33,8 @@ enum {
     FOLDS = VERB_CONVERT | VERB_LINT,
     JUDGES = VERB_CONVERT | VERB_VERIFY,
     EXECUTES = JUDGES | VERB_RUN | VERB_BENCH,
-    READS = EXECUTES | VERB_LINT | VERB_INSPECT,
+    READS = EXECUTES | VERB_LINT | VERB_INSPECT | VERB_DIFF,
+    CHECKS = JUDGES | VERB_LINT,
     ALL = READS | VERB_SAMPLE,
     INT_LIMIT = 2147483647
 };
@@ -112,8 +113,16 @@ static const Option table[] = {
      "stop when more memory is needed: 512M, 4G"},
     {"json", 0, TEXT, AT(json), ALL & ~(unsigned)VERB_SAMPLE, 0, "FILE",
      "write the report as JSON as well; - is standard output"},
+    {"junit", 0, TEXT, AT(junit), CHECKS, 0, "FILE",
+     "write a JUnit report as well: a test case a fold and an output"},
+    {"sarif", 0, TEXT, AT(sarif), VERB_LINT, 0, "FILE",
+     "write the findings as SARIF 2.1.0 as well"},
+    {"github", 0, FLAG, AT(github), CHECKS | VERB_DIFF, 0, NULL,
+     "print annotations for GitHub Actions as well"},
     {"verbose", 'v', FLAG, AT(verbose), FOLDS, 0, NULL,
      "list each fold, and each refusal with its reason"},
+    {"verbose", 'v', FLAG, AT(verbose), VERB_DIFF, 0, NULL,
+     "name each node and initializer that is not the same"},
     {"quiet", 'q', FLAG, AT(quiet), ALL, 0, NULL, "print errors only"},
     {"help", 'h', FLAG, AT(help), ALL, 0, NULL, "print this text"},
 };

@@ -1,55 +1,8 @@
 /* Reports for machines; report.schema.json says what they hold. */
-#include <errno.h>
-#include <jansson.h>
-#include <math.h>
+#include "json.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "converter.h"
-
-/* ---- Building ----
- *
- * Jansson answers -1 when it is out of memory, and accepts NULL values as
- * such failures; one flag gathers them all.
- */
-
-static bool failed;
-
-static void put(json_t *object, const char *key, json_t *value)
-{
-    failed |= json_object_set_new(object, key, value) < 0;
-}
-
-static void append(json_t *array, json_t *value)
-{
-    failed |= json_array_append_new(array, value) < 0;
-}
-
-/* A name from a file need not be UTF-8; JSON must be. */
-static json_t *text(const char *string)
-{
-    json_t *value = json_string(string ? string : "");
-    if (value)
-        return value;
-    char *safe = strdup(string);
-    for (char *c = safe; c && *c; c++)
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-    value = safe ? json_string(safe) : NULL;
-    free(safe);
-    return value;
-}
-
-/* JSON has neither NaN nor infinity: null is "not known or not finite". */
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
-static json_t *count(uint64_t value)
-{
-    return json_integer((json_int_t)value);
-}
 
 /* ---- Parts ---- */
 
@@ -58,13 +11,13 @@ static json_t *tensors_json(const rp_tensor_info *tensors, size_t size)
     json_t *array = json_array();
     for (size_t i = 0; i < size; i++) {
         json_t *object = json_object();
-        put(object, "name", text(tensors[i].name));
-        put(object, "type", text(tensors[i].type));
+        json_put(object, "name", json_text(tensors[i].name));
+        json_put(object, "type", json_text(tensors[i].type));
         json_t *dims = tensors[i].rank < 0 ? json_null() : json_array();
         for (int k = 0; k < tensors[i].rank; k++)
-            append(dims, text(tensors[i].dims[k]));
-        put(object, "shape", dims);
-        append(array, object);
+            json_append(dims, json_text(tensors[i].dims[k]));
+        json_put(object, "shape", dims);
+        json_append(array, object);
     }
     return array;
 }
@@ -75,13 +28,13 @@ static json_t *stages_json(const rp_summary *summary)
     for (size_t i = 0; i < summary->stage_count; i++) {
         const rp_stage_info *stage = &summary->stages[i];
         json_t *object = json_object();
-        put(object, "size", text(stage->size));
-        put(object, "channels", text(stage->channels));
-        put(object, "nodes", count(stage->nodes));
-        put(object, "convs", count(stage->convs));
-        put(object, "parameters", count(stage->parameters));
-        put(object, "macs", number(stage->macs));
-        append(array, object);
+        json_put(object, "size", json_text(stage->size));
+        json_put(object, "channels", json_text(stage->channels));
+        json_put(object, "nodes", json_count(stage->nodes));
+        json_put(object, "convs", json_count(stage->convs));
+        json_put(object, "parameters", json_count(stage->parameters));
+        json_put(object, "macs", json_finite(stage->macs));
+        json_append(array, object);
     }
     return array;
 }
@@ -91,10 +44,10 @@ static json_t *blocks_json(const rp_summary *summary)
     json_t *array = json_array();
     for (size_t i = 0; i < summary->block_count; i++) {
         json_t *object = json_object();
-        put(object, "kind", text(summary->blocks[i].kind));
-        put(object, "where", text(summary->blocks[i].where));
-        put(object, "nodes", count(summary->blocks[i].nodes));
-        append(array, object);
+        json_put(object, "kind", json_text(summary->blocks[i].kind));
+        json_put(object, "where", json_text(summary->blocks[i].where));
+        json_put(object, "nodes", json_count(summary->blocks[i].nodes));
+        json_append(array, object);
     }
     return array;
 }
@@ -103,25 +56,27 @@ static json_t *summary_json(const rp_summary *summary)
 {
     json_t *object = json_object(), *ops = json_object();
     for (size_t i = 0; i < summary->op_count; i++) {
-        json_t *name = text(summary->ops[i].op);
-        put(ops, json_string_value(name), count(summary->ops[i].count));
+        json_t *name = json_text(summary->ops[i].op);
+        json_put(ops, json_string_value(name),
+                 json_count(summary->ops[i].count));
         json_decref(name);
     }
-    put(object, "producer", text(summary->producer));
-    put(object, "ir_version", json_integer(summary->ir_version));
-    put(object, "opset", json_integer(summary->opset));
-    put(object, "nodes", count(summary->nodes));
-    put(object, "parameters", count(summary->parameters));
-    put(object, "weight_bytes", count(summary->weight_bytes));
-    put(object, "file_bytes", count(summary->file_bytes));
-    put(object, "macs", number(summary->macs));
-    put(object, "macs_are_exact", json_boolean(summary->macs_are_exact));
-    put(object, "operators", ops);
-    put(object, "inputs", tensors_json(summary->inputs, summary->input_count));
-    put(object, "outputs",
-        tensors_json(summary->outputs, summary->output_count));
-    put(object, "stages", stages_json(summary));
-    put(object, "blocks", blocks_json(summary));
+    json_put(object, "producer", json_text(summary->producer));
+    json_put(object, "ir_version", json_integer(summary->ir_version));
+    json_put(object, "opset", json_integer(summary->opset));
+    json_put(object, "nodes", json_count(summary->nodes));
+    json_put(object, "parameters", json_count(summary->parameters));
+    json_put(object, "weight_bytes", json_count(summary->weight_bytes));
+    json_put(object, "file_bytes", json_count(summary->file_bytes));
+    json_put(object, "macs", json_finite(summary->macs));
+    json_put(object, "macs_are_exact", json_boolean(summary->macs_are_exact));
+    json_put(object, "operators", ops);
+    json_put(object, "inputs",
+             tensors_json(summary->inputs, summary->input_count));
+    json_put(object, "outputs",
+             tensors_json(summary->outputs, summary->output_count));
+    json_put(object, "stages", stages_json(summary));
+    json_put(object, "blocks", blocks_json(summary));
     return object;
 }
 
@@ -133,18 +88,20 @@ static json_t *folds_json(const rp_model *model)
     for (size_t i = 0; i < size; i++) {
         json_t *object = json_object(), *consumed = json_array();
         for (size_t k = 0; k < folds[i].consumed_count; k++)
-            append(consumed, text(folds[i].consumed[k]));
-        put(object, "number", json_integer(folds[i].number));
-        put(object, "rules", text(folds[i].rules));
-        put(object, "node", text(folds[i].node));
-        put(object, "output", text(folds[i].output));
-        put(object, "consumed", consumed);
-        put(object, "macs_before", number(folds[i].macs_before));
-        put(object, "macs_after", number(folds[i].macs_after));
-        put(object, "parameters_before", count(folds[i].parameters_before));
-        put(object, "parameters_after", count(folds[i].parameters_after));
-        put(object, "subnormals", count(folds[i].subnormals));
-        append(array, object);
+            json_append(consumed, json_text(folds[i].consumed[k]));
+        json_put(object, "number", json_integer(folds[i].number));
+        json_put(object, "rules", json_text(folds[i].rules));
+        json_put(object, "node", json_text(folds[i].node));
+        json_put(object, "output", json_text(folds[i].output));
+        json_put(object, "consumed", consumed);
+        json_put(object, "macs_before", json_finite(folds[i].macs_before));
+        json_put(object, "macs_after", json_finite(folds[i].macs_after));
+        json_put(object, "parameters_before",
+                 json_count(folds[i].parameters_before));
+        json_put(object, "parameters_after",
+                 json_count(folds[i].parameters_after));
+        json_put(object, "subnormals", json_count(folds[i].subnormals));
+        json_append(array, object);
     }
     return array;
 }
@@ -156,12 +113,12 @@ static json_t *refusals_json(const rp_model *model)
     json_t *array = json_array();
     for (size_t i = 0; i < size; i++) {
         json_t *object = json_object();
-        put(object, "reason", text(refusals[i].reason));
-        put(object, "node", text(refusals[i].node));
-        put(object, "op", text(refusals[i].op));
-        put(object, "fact", text(refusals[i].fact));
-        put(object, "advice", text(refusals[i].advice));
-        append(array, object);
+        json_put(object, "reason", json_text(refusals[i].reason));
+        json_put(object, "node", json_text(refusals[i].node));
+        json_put(object, "op", json_text(refusals[i].op));
+        json_put(object, "fact", json_text(refusals[i].fact));
+        json_put(object, "advice", json_text(refusals[i].advice));
+        json_append(array, object);
     }
     return array;
 }
@@ -172,7 +129,7 @@ static json_t *texts_json(const char *const *texts, size_t size)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < size; i++)
-        append(array, text(texts[i]));
+        json_append(array, json_text(texts[i]));
     return array;
 }
 
@@ -180,24 +137,24 @@ static json_t *certificate_json(const rp_certificate *certificate)
 {
     json_t *object = json_object(), *bounds = json_array();
     for (size_t i = 0; i < certificate->channels; i++)
-        append(bounds, number(certificate->bounds[i]));
-    put(object, "output", text(certificate->output));
-    put(object, "node", text(certificate->node));
-    put(object, "holds", json_boolean(certificate->holds));
-    put(object, "why", text(certificate->why));
-    put(object, "consumed",
-        texts_json(certificate->consumed, certificate->consumed_count));
-    put(object, "produced",
-        texts_json(certificate->produced, certificate->produced_count));
-    put(object, "preconditions",
-        texts_json(certificate->preconditions,
-                   certificate->precondition_count));
-    put(object, "weights", count(certificate->weights));
-    put(object, "residue", count(certificate->residue));
-    put(object, "square_roots", json_integer(certificate->square_roots));
-    put(object, "rounding", number(certificate->rounding));
-    put(object, "bound", number(certificate->bound));
-    put(object, "bounds", bounds);
+        json_append(bounds, json_finite(certificate->bounds[i]));
+    json_put(object, "output", json_text(certificate->output));
+    json_put(object, "node", json_text(certificate->node));
+    json_put(object, "holds", json_boolean(certificate->holds));
+    json_put(object, "why", json_text(certificate->why));
+    json_put(object, "consumed",
+             texts_json(certificate->consumed, certificate->consumed_count));
+    json_put(object, "produced",
+             texts_json(certificate->produced, certificate->produced_count));
+    json_put(object, "preconditions",
+             texts_json(certificate->preconditions,
+                        certificate->precondition_count));
+    json_put(object, "weights", json_count(certificate->weights));
+    json_put(object, "residue", json_count(certificate->residue));
+    json_put(object, "square_roots", json_integer(certificate->square_roots));
+    json_put(object, "rounding", json_finite(certificate->rounding));
+    json_put(object, "bound", json_finite(certificate->bound));
+    json_put(object, "bounds", bounds);
     return object;
 }
 
@@ -207,20 +164,20 @@ static json_t *certificates_json(const Certified *certified)
     json_t *object = json_object(), *list = json_array();
     json_t *undone = json_array();
     for (size_t i = 0; i < info->count; i++)
-        append(list, certificate_json(&info->certificates[i]));
+        json_append(list, certificate_json(&info->certificates[i]));
     for (size_t i = 0; i < certified->undone_count; i++) {
         json_t *fold = json_object();
-        put(fold, "number", json_integer(certified->undone[i].number));
-        put(fold, "output", text(certified->undone[i].output));
-        put(fold, "why", text(certified->undone[i].why));
-        append(undone, fold);
+        json_put(fold, "number", json_integer(certified->undone[i].number));
+        json_put(fold, "output", json_text(certified->undone[i].output));
+        json_put(fold, "why", json_text(certified->undone[i].why));
+        json_append(undone, fold);
     }
-    put(object, "hold", json_boolean(info->hold));
-    put(object, "seed", count(info->seed));
-    put(object, "nodes_same", count(info->nodes_same));
-    put(object, "nodes_certified", count(info->nodes_certified));
-    put(object, "list", list);
-    put(object, "undone", undone);
+    json_put(object, "hold", json_boolean(info->hold));
+    json_put(object, "seed", json_count(info->seed));
+    json_put(object, "nodes_same", json_count(info->nodes_same));
+    json_put(object, "nodes_certified", json_count(info->nodes_certified));
+    json_put(object, "list", list);
+    json_put(object, "undone", undone);
     return object;
 }
 
@@ -229,15 +186,15 @@ static json_t *certificates_json(const Certified *certified)
 static json_t *output_json(const rp_output_verdict *output)
 {
     json_t *object = json_object();
-    put(object, "name", text(output->name));
-    put(object, "equivalent", json_boolean(output->equivalent));
-    put(object, "max_abs", number(output->max_abs));
-    put(object, "algebra", number(output->algebra));
-    put(object, "weights", number(output->weights));
-    put(object, "execution_a", number(output->execution_a));
-    put(object, "execution_b", number(output->execution_b));
-    put(object, "noise_floor", number(output->noise_floor));
-    put(object, "ratio", number(output->ratio));
+    json_put(object, "name", json_text(output->name));
+    json_put(object, "equivalent", json_boolean(output->equivalent));
+    json_put(object, "max_abs", json_finite(output->max_abs));
+    json_put(object, "algebra", json_finite(output->algebra));
+    json_put(object, "weights", json_finite(output->weights));
+    json_put(object, "execution_a", json_finite(output->execution_a));
+    json_put(object, "execution_b", json_finite(output->execution_b));
+    json_put(object, "noise_floor", json_finite(output->noise_floor));
+    json_put(object, "ratio", json_finite(output->ratio));
     return object;
 }
 
@@ -246,12 +203,12 @@ static json_t *segment_json(const rp_segment_verdict *segment)
     if (!segment)
         return json_null();
     json_t *object = json_object();
-    put(object, "output", text(segment->output));
-    put(object, "node_a", text(segment->node_a));
-    put(object, "node_b", text(segment->node_b));
-    put(object, "difference", number(segment->difference));
-    put(object, "bound", number(segment->bound));
-    put(object, "ratio", number(segment->ratio));
+    json_put(object, "output", json_text(segment->output));
+    json_put(object, "node_a", json_text(segment->node_a));
+    json_put(object, "node_b", json_text(segment->node_b));
+    json_put(object, "difference", json_finite(segment->difference));
+    json_put(object, "bound", json_finite(segment->bound));
+    json_put(object, "ratio", json_finite(segment->ratio));
     return object;
 }
 
@@ -261,20 +218,20 @@ static void put_verdict(json_t *object, const rp_verdict_info *info)
     json_t *outputs = json_array(), *segments = json_object();
     json_t *faults = json_array();
     for (size_t i = 0; i < info->output_count; i++)
-        append(outputs, output_json(&info->outputs[i]));
+        json_append(outputs, output_json(&info->outputs[i]));
     for (size_t i = 0; i < info->fault_count; i++)
-        append(faults, segment_json(&info->faults[i]));
-    put(segments, "compared", count(info->segments));
-    put(segments, "same", count(info->segments_same));
-    put(segments, "left_out", count(info->segments_left_out));
-    put(segments, "worst", segment_json(info->worst));
-    put(segments, "faults", faults);
-    put(object, "verdict", text(info->verdict));
-    put(object, "why", text(info->why));
-    put(object, "seed", count(info->seed));
-    put(object, "samples", json_integer(info->samples));
-    put(object, "outputs", outputs);
-    put(object, "segments", segments);
+        json_append(faults, segment_json(&info->faults[i]));
+    json_put(segments, "compared", json_count(info->segments));
+    json_put(segments, "same", json_count(info->segments_same));
+    json_put(segments, "left_out", json_count(info->segments_left_out));
+    json_put(segments, "worst", segment_json(info->worst));
+    json_put(segments, "faults", faults);
+    json_put(object, "verdict", json_text(info->verdict));
+    json_put(object, "why", json_text(info->why));
+    json_put(object, "seed", json_count(info->seed));
+    json_put(object, "samples", json_integer(info->samples));
+    json_put(object, "outputs", outputs);
+    json_put(object, "segments", segments);
 }
 
 static json_t *verification_json(const rp_verdict_info *info)
@@ -288,113 +245,80 @@ static json_t *verification_json(const rp_verdict_info *info)
 
 /* ---- Whole reports ---- */
 
-static json_t *begin(const char *command)
+/* A file's name, null where there is none, and its digest. */
+static void put_file(json_t *root, const char *key, const char *path,
+                     const char *digest)
 {
-    json_t *root = json_object();
-    failed = !root;
-    put(root, "repfold", text(rp_version()));
-    put(root, "command", text(command));
-    return root;
-}
-
-static int finish(const Options *options, json_t *root)
-{
-    size_t flags = JSON_INDENT(2) | JSON_REAL_PRECISION(17);
-    char *bytes = failed ? NULL : json_dumps(root, flags);
-    json_decref(root);
-    if (!bytes)
-        return trouble_say(options, "memory", options->json,
-                           "the report: out of memory");
-    size_t size = strlen(bytes);
-    bytes[size] = '\n'; /* in place of the NUL: the size is known */
-    int status = bytes_save(options->json, bytes, size + 1);
-    free(bytes);
-    if (status < 0)
-        return trouble_say(options, "io", options->json, "the report: %s",
-                           strerror(errno));
-    return 0;
+    char digest_key[32];
+    snprintf(digest_key, sizeof digest_key, "%s_sha256", key);
+    json_put(root, key, path ? json_text(path) : json_null());
+    if (digest[0])
+        json_put(root, digest_key, json_text(digest));
 }
 
 int json_report(const Options *options, const Report *report)
 {
-    if (!options->json)
-        return 0;
-    json_t *root = begin(report->command);
-    put(root, "ok", json_boolean(report->ok));
-    put(root, "input", text(report->input));
+    json_t *root = json_begin(report->command);
+    json_put(root, "ok", json_boolean(report->ok));
+    put_file(root, "input", report->input, report->input_digest);
     if (report->other)
-        put(root, "other", text(report->other));
+        put_file(root, "other", report->other, report->other_digest);
     if (strcmp(report->command, "convert") == 0)
-        put(root, "output",
-            report->output ? text(report->output) : json_null());
+        put_file(root, "output", report->output, report->output_digest);
     if (report->before)
-        put(root, report->after ? "before" : "model",
-            summary_json(report->before));
+        json_put(root, report->after ? "before" : "model",
+                 summary_json(report->before));
     if (report->after)
-        put(root, "after", summary_json(report->after));
+        json_put(root, "after", summary_json(report->after));
     if (report->folded) {
-        put(root, "folds", folds_json(report->folded));
-        put(root, "refusals", refusals_json(report->folded));
+        json_put(root, "folds", folds_json(report->folded));
+        json_put(root, "refusals", refusals_json(report->folded));
     }
     if (report->certified)
-        put(root, "certificates", certificates_json(report->certified));
-    if (report->other)
+        json_put(root, "certificates", certificates_json(report->certified));
+    if (report->diff)
+        json_put_diff(root, report);
+    else if (report->other)
         put_verdict(root, report->verdict);
     else if (report->after)
-        put(root, "verification", verification_json(report->verdict));
-    return finish(options, root);
+        json_put(root, "verification", verification_json(report->verdict));
+    return json_finish(options, options->json, root);
 }
 
 int json_run(const Options *options, const rp_run_result *result)
 {
     if (!options->json)
         return 0;
-    json_t *root = begin("run");
-    put(root, "ok", json_boolean(!options->data_dir || result->matched));
-    put(root, "input", text(options->files.items[0]));
-    put(root, "seconds", number(result->seconds));
+    json_t *root = json_begin("run");
+    json_put(root, "ok", json_boolean(!options->data_dir || result->matched));
+    json_put(root, "input", json_text(options->files.items[0]));
+    json_put(root, "seconds", json_finite(result->seconds));
     if (options->data_dir) {
-        put(root, "matched", json_boolean(result->matched));
-        put(root, "mismatch", text(result->mismatch));
+        json_put(root, "matched", json_boolean(result->matched));
+        json_put(root, "mismatch", json_text(result->mismatch));
     }
-    return finish(options, root);
+    return json_finish(options, options->json, root);
 }
 
-int json_bench(const Options *options, const rp_bench_info *info)
+int json_bench(const Options *options, const char *digest,
+               const rp_bench_info *info)
 {
     if (!options->json)
         return 0;
-    json_t *root = begin("bench"), *operators = json_array();
+    json_t *root = json_begin("bench"), *operators = json_array();
     for (size_t i = 0; i < info->operator_count; i++) {
         json_t *object = json_object();
-        put(object, "op", text(info->operators[i].op));
-        put(object, "count", count(info->operators[i].count));
-        put(object, "median_ms", number(info->operators[i].median_ms));
-        append(operators, object);
+        json_put(object, "op", json_text(info->operators[i].op));
+        json_put(object, "count", json_count(info->operators[i].count));
+        json_put(object, "median_ms",
+                 json_finite(info->operators[i].median_ms));
+        json_append(operators, object);
     }
-    put(root, "ok", json_true());
-    put(root, "input", text(options->files.items[0]));
-    put(root, "median_ms", number(info->median_ms));
-    put(root, "min_ms", number(info->min_ms));
-    put(root, "macs_per_s", number(info->macs_per_s));
-    put(root, "operators", operators);
-    return finish(options, root);
-}
-
-void json_error(const char *path, const rp_error *error)
-{
-    json_t *root = json_object(), *object = json_object();
-    failed = false;
-    put(object, "code", text(error->code));
-    put(object, "where", text(error->where));
-    put(object, "message", text(error->message));
-    put(root, "error", object);
-    char *bytes = failed ? NULL : json_dumps(root, JSON_INDENT(2));
-    json_decref(root);
-    if (!bytes)
-        return;
-    size_t size = strlen(bytes);
-    bytes[size] = '\n';
-    bytes_save(path, bytes, size + 1);
-    free(bytes);
+    json_put(root, "ok", json_true());
+    put_file(root, "input", options->files.items[0], digest);
+    json_put(root, "median_ms", json_finite(info->median_ms));
+    json_put(root, "min_ms", json_finite(info->min_ms));
+    json_put(root, "macs_per_s", json_finite(info->macs_per_s));
+    json_put(root, "operators", operators);
+    return json_finish(options, options->json, root);
 }

@@ -15,6 +15,8 @@ int trouble(const Options *options, const rp_error *error)
     fprintf(stderr, " [%s]\n", error->code ? error->code : "internal");
     if (options->json)
         json_error(options->json, error);
+    if (options->github)
+        github_trouble(report_stream(options), error);
     return TROUBLE;
 }
 

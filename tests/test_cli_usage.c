@@ -6,8 +6,8 @@
 #include "cli.h"
 #include "suites.h"
 
-static const char *const verbs[] = {"convert", "verify", "lint",  "inspect",
-                                    "run",     "bench",  "sample"};
+static const char *const verbs[] = {"convert", "verify", "lint",   "inspect",
+                                    "run",     "bench",  "sample", "diff"};
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 
 START_TEST(test_overview_names_every_command)

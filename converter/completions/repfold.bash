@@ -6,12 +6,14 @@ _repfold_options() {
     local reads='--freeze-initializers --assume-inference --max-memory --json'
     local folds='--only --skip --enable --allow-cost --inline-functions'
     folds+=' --stop-after --verbose'
+    local checks='--junit --github'
     local judges='--input --input-shape --samples --seed --precision'
     case $1 in
-    convert) echo "$common $reads $folds $judges --threads --output --in-place
+    convert) echo "$common $reads $folds $judges $checks --threads --output --in-place
         --no-verify --require-change --dump-after" ;;
-    verify) echo "$common $reads $judges --threads --certificate" ;;
-    lint) echo "$common $reads $folds --threads" ;;
+    verify) echo "$common $reads $judges $checks --threads --certificate" ;;
+    lint) echo "$common $reads $folds $checks --threads --sarif" ;;
+    diff) echo "$common $reads --github --verbose" ;;
     inspect) echo "$common $reads" ;;
     run) echo "$common $reads --threads --input --output --data --rtol --atol
         --precision" ;;
@@ -26,7 +28,8 @@ _repfold() {
     local previous=${COMP_WORDS[COMP_CWORD - 1]}
     compopt -o default 2>/dev/null
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='convert verify lint inspect run bench sample --help --version'
+        words='convert verify lint diff inspect run bench sample
+            --help --version'
     elif [ "$previous" = --precision ]; then
         words='f32 f64 both'
     elif [ "$previous" = --dtype ]; then

@@ -1,5 +1,5 @@
 # fish completion for repfold
-set -l verbs convert verify lint inspect run bench sample
+set -l verbs convert verify lint diff inspect run bench sample
 
 complete -c repfold -n "not __fish_seen_subcommand_from $verbs" -f \
     -a "$verbs"
@@ -13,13 +13,19 @@ end
 __repfold_option "$verbs" -s q -l quiet -d 'Print errors only'
 __repfold_option "$verbs" -s h -l help -d 'Explain the command'
 
-set -l reads convert verify lint inspect run bench
+set -l reads convert verify lint diff inspect run bench
 __repfold_option "$reads" -l freeze-initializers \
     -d 'Initializers that are also inputs are constant'
 __repfold_option "$reads" -l assume-inference \
     -d 'Take training_mode=1 for inference'
 __repfold_option "$reads" -x -l max-memory -d 'Stop when more is needed'
 __repfold_option "$reads" -r -l json -d 'Write the report as JSON'
+
+set -l checks convert verify lint
+__repfold_option "$checks" -r -l junit -d 'Write a JUnit report'
+__repfold_option "$checks diff" -l github -d 'Print GitHub annotations'
+__repfold_option lint -r -l sarif -d 'Write the findings as SARIF'
+__repfold_option diff -s v -l verbose -d 'Name each difference'
 
 set -l folds convert lint
 __repfold_option "$folds" -x -l only -d 'Fold by these rules alone'

@@ -1,0 +1,192 @@
+#include <math.h>
+#include <string.h>
+
+#include "converter.h"
+
+/* ---- The report for people ---- */
+
+static void print_change(FILE *stream, rp_change change, const char *a,
+                         const char *b)
+{
+    fprintf(stream, "  %-8s ", rp_change_name(change));
+    print_escaped(stream, a ? a : b);
+    if (a && b && strcmp(a, b) != 0) {
+        fputs(" -> ", stream);
+        print_escaped(stream, b);
+    }
+}
+
+static void print_node(FILE *stream, const Report *report,
+                       const rp_node_match *match)
+{
+    const rp_node_info *a =
+        match->a == SIZE_MAX ? NULL : &report->nodes_a[match->a];
+    const rp_node_info *b =
+        match->b == SIZE_MAX ? NULL : &report->nodes_b[match->b];
+    print_change(stream, match->change, a ? a->name : NULL, b ? b->name : NULL);
+    fputs("  ", stream);
+    print_escaped(stream, a ? a->op : b->op);
+    if (a && b && strcmp(a->op, b->op) != 0) {
+        fputs(" -> ", stream);
+        print_escaped(stream, b->op);
+    }
+    fputc('\n', stream);
+}
+
+static void print_nodes(FILE *stream, const Report *report, bool each)
+{
+    const rp_diff_info *diff = report->diff;
+    size_t counts[RP_NEW + 1] = {0};
+    for (size_t i = 0; i < diff->node_count; i++)
+        counts[diff->nodes[i].change]++;
+    fputs("nodes       ", stream);
+    for (rp_change change = RP_SAME; change <= RP_NEW; change++)
+        if (counts[change] > 0)
+            fprintf(stream, " %s %zu", rp_change_name(change), counts[change]);
+    fputc('\n', stream);
+    for (size_t i = 0; each && i < diff->node_count; i++)
+        if (diff->nodes[i].change != RP_SAME)
+            print_node(stream, report, &diff->nodes[i]);
+}
+
+static void print_initializers(FILE *stream, const rp_diff_info *diff,
+                               bool each)
+{
+    size_t counts[RP_NEW + 1] = {0};
+    for (size_t i = 0; i < diff->initializer_count; i++)
+        counts[diff->initializers[i].change]++;
+    fputs("initializers", stream);
+    for (rp_change change = RP_SAME; change <= RP_NEW; change++)
+        if (counts[change] > 0)
+            fprintf(stream, " %s %zu", rp_change_name(change), counts[change]);
+    fputc('\n', stream);
+    for (size_t i = 0; each && i < diff->initializer_count; i++) {
+        const rp_name_match *match = &diff->initializers[i];
+        if (match->change == RP_SAME)
+            continue;
+        print_change(stream, match->change, match->a, match->b);
+        if (match->change == RP_CHANGED)
+            fprintf(stream, "  %s",
+                    isnan(match->difference)
+                        ? "another shape or type"
+                        : format_number(match->difference));
+        fputc('\n', stream);
+    }
+}
+
+/* Operators whose number differs. */
+static void print_operators(FILE *stream, const rp_summary *a,
+                            const rp_summary *b)
+{
+    for (size_t i = 0; i < a->op_count; i++) {
+        size_t after = rp_summary_op(b, a->ops[i].op);
+        if (after == a->ops[i].count)
+            continue;
+        fputs("  ", stream);
+        print_escaped(stream, a->ops[i].op);
+        fprintf(stream, " %zu -> %zu\n", a->ops[i].count, after);
+    }
+    for (size_t i = 0; i < b->op_count; i++)
+        if (rp_summary_op(a, b->ops[i].op) == 0) {
+            fputs("  ", stream);
+            print_escaped(stream, b->ops[i].op);
+            fprintf(stream, " 0 -> %zu\n", b->ops[i].count);
+        }
+}
+
+static void text_diff(const Options *options, FILE *stream,
+                      const Report *report)
+{
+    const rp_diff_info *diff = report->diff;
+    if (diff->same) {
+        fprintf(stream, "the same nodes, names and weights%s\n",
+                strcmp(report->input_digest, report->other_digest) == 0
+                    ? ""
+                    : "; the files differ in other bytes");
+        return;
+    }
+    for (size_t i = 0; i < diff->note_count; i++) {
+        fputs("interface    ", stream);
+        print_escaped(stream, diff->notes[i]);
+        fputc('\n', stream);
+    }
+    print_nodes(stream, report, options->verbose);
+    print_operators(stream, report->before, report->after);
+    print_initializers(stream, diff, options->verbose);
+    if (!options->verbose)
+        fputs("-v names them; --json has the map from old names to new\n",
+              stream);
+}
+
+/* ---- The command ---- */
+
+static int tell(const Options *options, Report *report)
+{
+    report->ok = report->diff->same;
+    if (!options->quiet)
+        text_diff(options, report_stream(options), report);
+    int status = reports_write(options, report);
+    return status ? status : report->ok ? YES : NO;
+}
+
+static int look(Report *report, rp_model *a, rp_model *b, rp_error *error)
+{
+    size_t count;
+    return rp_nodes(a, &report->nodes_a, &count, error) < 0 ||
+                   rp_nodes(b, &report->nodes_b, &count, error) < 0 ||
+                   rp_summarize(a, &report->before, error) < 0 ||
+                   rp_summarize(b, &report->after, error) < 0 ||
+                   rp_digest(a, report->input_digest, error) < 0 ||
+                   rp_digest(b, report->other_digest, error) < 0
+               ? -1
+               : 0;
+}
+
+static int run(const Options *options)
+{
+    rp_error error = {0};
+    rp_model *b = NULL, *a = NULL;
+    rp_diff *diff = NULL;
+    Report report = {.command = "diff",
+                     .input = options->files.items[0],
+                     .other = options->files.items[1]};
+    int status;
+    if ((a = open_model(options, report.input, &error)) &&
+        (b = open_model(options, report.other, &error)) &&
+        look(&report, a, b, &error) == 0 &&
+        (diff = rp_diff_make(a, b, &error))) {
+        report.diff = rp_diff_get(diff);
+        status = tell(options, &report);
+    } else {
+        status = trouble(options, &error);
+    }
+    rp_diff_free(diff);
+    rp_close(b);
+    rp_close(a);
+    return status;
+}
+
+const Verb verb_diff = {
+    .name = "diff",
+    .bit = VERB_DIFF,
+    .min_files = 2,
+    .max_files = 2,
+    .arguments = "A.onnx B.onnx [OPTION ...]",
+    .summary = "what changed between two models",
+    .text =
+        "Tells which nodes, initializers and values of B are which of A: the "
+        "same,\n"
+        "renamed, changed, merged into another, gone or new. Nothing is run: "
+        "whether\n"
+        "both compute the same function, verify tells. The JSON report has "
+        "the map from\n"
+        "A's names to B's, for quantizers and profilers that keep data by "
+        "name.\n"
+        "\n"
+        "  repfold diff train.onnx deploy.onnx -v\n"
+        "  repfold diff train.onnx deploy.onnx -q --json - | jq "
+        ".names.initializers\n"
+        "\n"
+        "Exit status: 0 the same nodes, names and weights; 1 not; 2 trouble.",
+    .run = run,
+};

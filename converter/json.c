@@ -1,0 +1,92 @@
+#include "json.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool failed;
+
+void json_put(json_t *object, const char *key, json_t *value)
+{
+    failed |= json_object_set_new(object, key, value) < 0;
+}
+
+void json_append(json_t *array, json_t *value)
+{
+    failed |= json_array_append_new(array, value) < 0;
+}
+
+json_t *json_text(const char *string)
+{
+    json_t *value = json_string(string ? string : "");
+    if (value)
+        return value;
+    char *safe = strdup(string);
+    for (char *c = safe; c && *c; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    value = safe ? json_string(safe) : NULL;
+    free(safe);
+    return value;
+}
+
+json_t *json_finite(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+json_t *json_count(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+json_t *json_start(void)
+{
+    json_t *root = json_object();
+    failed = !root;
+    return root;
+}
+
+json_t *json_begin(const char *command)
+{
+    json_t *root = json_start();
+    json_put(root, "repfold", json_text(rp_version()));
+    json_put(root, "command", json_text(command));
+    return root;
+}
+
+int json_finish(const Options *options, const char *path, json_t *root)
+{
+    size_t flags = JSON_INDENT(2) | JSON_REAL_PRECISION(17);
+    char *bytes = failed ? NULL : json_dumps(root, flags);
+    json_decref(root);
+    if (!bytes)
+        return trouble_say(options, "memory", path,
+                           "the report: out of memory");
+    size_t size = strlen(bytes);
+    bytes[size] = '\n'; /* in place of the NUL: the size is known */
+    int status = bytes_save(path, bytes, size + 1);
+    free(bytes);
+    if (status < 0)
+        return trouble_say(options, "io", path, "the report: %s",
+                           strerror(errno));
+    return 0;
+}
+
+void json_error(const char *path, const rp_error *error)
+{
+    json_t *root = json_start(), *object = json_object();
+    json_put(object, "code", json_text(error->code));
+    json_put(object, "where", json_text(error->where));
+    json_put(object, "message", json_text(error->message));
+    json_put(root, "error", object);
+    char *bytes = failed ? NULL : json_dumps(root, JSON_INDENT(2));
+    json_decref(root);
+    if (!bytes)
+        return;
+    size_t size = strlen(bytes);
+    bytes[size] = '\n';
+    bytes_save(path, bytes, size + 1);
+    free(bytes);
+}

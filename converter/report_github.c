@@ -1,0 +1,95 @@
+/*
+ * Workflow commands: lines that GitHub Actions shows at the file they name
+ * (docs.github.com, "Workflow commands for GitHub Actions").  It shows ten of a
+ * kind for one step, so more are counted instead.
+ */
+#include <string.h>
+
+#include "converter.h"
+
+enum { SHOWN_MAX = 9 };
+
+/* In a property ':' and ',' mean something as well. */
+static void print_value(FILE *stream, const char *text, bool property)
+{
+    bool plain;
+    for (size_t step; *text; text += step) {
+        step = name_step(text, &plain);
+        if (*text == '%' || (property && (*text == ':' || *text == ',')))
+            fprintf(stream, "%%%02X", *text);
+        else if (plain)
+            fwrite(text, 1, step, stream);
+        else
+            fputc('?', stream);
+    }
+}
+
+static void annotate(FILE *stream, const char *kind, const char *path,
+                     const char *title, const char *text)
+{
+    fprintf(stream, "::%s file=", kind);
+    print_value(stream, path, true);
+    fputs(",title=", stream);
+    print_value(stream, title, true);
+    fputs("::", stream);
+    print_value(stream, text, false);
+    fputc('\n', stream);
+}
+
+static void annotate_lint(FILE *stream, const Report *report)
+{
+    char text[1200];
+    size_t count;
+    const rp_fold_record *folds = rp_folds(report->folded, &count);
+    for (size_t i = 0; i < count && i < SHOWN_MAX; i++) {
+        snprintf(text, sizeof text,
+                 "%zu nodes can be folded into one by %s, at %.500s",
+                 folds[i].consumed_count, folds[i].rules, folds[i].node);
+        annotate(stream, "warning", report->input, "unfused", text);
+    }
+    snprintf(text, sizeof text,
+             "%zu kernels can be folded; run 'repfold convert'", count);
+    if (count > 0)
+        annotate(stream, "error", report->input, "unfused model", text);
+}
+
+static void annotate_verdict(FILE *stream, const Report *report)
+{
+    const rp_verdict_info *verdict = report->verdict;
+    const char *path = report->other ? report->other : report->input;
+    if (strcmp(verdict->verdict, "equivalent") == 0)
+        annotate(stream, "notice", path, "repfold", "equivalent");
+    else
+        annotate(stream, "error", path, verdict->verdict,
+                 verdict->why ? verdict->why : "");
+}
+
+static void annotate_convert(FILE *stream, const Report *report)
+{
+    const Certified *certified = report->certified;
+    for (size_t i = 0; certified && i < certified->undone_count; i++)
+        annotate(stream, "error", report->input, "a fold was undone",
+                 certified->undone[i].why ? certified->undone[i].why : "");
+    if (!report->output)
+        annotate(stream, "error", report->input, "repfold",
+                 "nothing was written");
+}
+
+void github_report(FILE *stream, const Report *report)
+{
+    if (report->diff)
+        annotate(stream, report->ok ? "notice" : "warning", report->other,
+                 "repfold", report->ok ? "the same" : "the models differ");
+    else if (strcmp(report->command, "lint") == 0)
+        annotate_lint(stream, report);
+    else if (report->verdict)
+        annotate_verdict(stream, report);
+    if (strcmp(report->command, "convert") == 0)
+        annotate_convert(stream, report);
+}
+
+void github_trouble(FILE *stream, const rp_error *error)
+{
+    annotate(stream, "error", error->where,
+             error->code ? error->code : "internal", error->message);
+}

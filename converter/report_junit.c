@@ -1,0 +1,171 @@
+/*
+ * JUnit's XML, as GitLab, Jenkins and GitHub read it: one test case for each
+ * fold and one for each output.  Without times: the same work gives the same
+ * file.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "converter.h"
+
+typedef enum Outcome { PASSED, FAILED, SKIPPED } Outcome;
+
+/* A case is written when it is known how it went; suites need counts first,
+ * so a suite is walked twice: to count, then to print. */
+typedef struct Junit {
+    FILE *stream; /* NULL while counting */
+    size_t cases, failures, skipped;
+} Junit;
+
+static void add_case(Junit *junit, const char *class, const char *name,
+                     Outcome outcome, const char *message)
+{
+    junit->cases++;
+    junit->failures += outcome == FAILED;
+    junit->skipped += outcome == SKIPPED;
+    if (!junit->stream)
+        return;
+    fprintf(junit->stream, "    <testcase classname=\"repfold.%s\" name=\"",
+            class);
+    print_markup(junit->stream, name);
+    if (outcome == PASSED) {
+        fputs("\"/>\n", junit->stream);
+        return;
+    }
+    fprintf(junit->stream, "\">\n      <%s message=\"",
+            outcome == FAILED ? "failure" : "skipped");
+    print_markup(junit->stream, message ? message : "");
+    fputs("\"/>\n    </testcase>\n", junit->stream);
+}
+
+/* ---- Cases ---- */
+
+/* A fold whose value another fold has taken in is proved with that one. */
+static void add_fold(Junit *junit, const Report *report,
+                     const rp_fold_record *fold)
+{
+    const rp_certificate *certificate =
+        report_certificate(report, fold->output);
+    char name[640];
+    snprintf(name, sizeof name, "#%d %s %.500s", fold->number, fold->rules,
+             fold->node);
+    if (!report->certified)
+        add_case(junit, "fold", name, SKIPPED, "not verified");
+    else if (!certificate)
+        add_case(junit, "fold", name, PASSED, NULL);
+    else
+        add_case(junit, "fold", name, certificate->holds ? PASSED : FAILED,
+                 certificate->why);
+}
+
+static void add_left(Junit *junit, const rp_fold_record *fold)
+{
+    char message[128];
+    snprintf(message, sizeof message,
+             "%zu nodes can be folded into one; run repfold convert",
+             fold->consumed_count);
+    add_case(junit, "fold", fold->node, FAILED, message);
+}
+
+static void add_folds(Junit *junit, const Report *report)
+{
+    size_t count, refused;
+    bool is_lint = strcmp(report->command, "lint") == 0;
+    const rp_fold_record *folds = rp_folds(report->folded, &count);
+    const rp_refusal *refusals = rp_refusals(report->folded, &refused);
+    for (size_t i = 0; i < count; i++)
+        if (is_lint)
+            add_left(junit, &folds[i]);
+        else
+            add_fold(junit, report, &folds[i]);
+    for (size_t i = 0; report->certified && i < report->certified->undone_count;
+         i++)
+        add_case(junit, "fold", report->certified->undone[i].output, FAILED,
+                 report->certified->undone[i].why);
+    for (size_t i = 0; is_lint && i < refused; i++)
+        add_case(junit, refusals[i].reason, refusals[i].node, SKIPPED,
+                 refusals[i].advice);
+    if (is_lint && count + refused == 0)
+        add_case(junit, "lint", report->input, PASSED, NULL);
+}
+
+static void add_outputs(Junit *junit, const rp_verdict_info *verdict)
+{
+    bool good = strcmp(verdict->verdict, "equivalent") == 0;
+    for (size_t i = 0; i < verdict->output_count; i++) {
+        const rp_output_verdict *output = &verdict->outputs[i];
+        add_case(junit, "output", output->name,
+                 output->equivalent ? PASSED : FAILED, verdict->why);
+    }
+    for (size_t i = 0; i < verdict->fault_count; i++)
+        add_case(junit, "segment", verdict->faults[i].output, FAILED,
+                 "the segment differs by more than rounding explains");
+    if (!good || verdict->output_count == 0)
+        add_case(junit, "verdict", verdict->verdict, good ? PASSED : FAILED,
+                 verdict->why);
+}
+
+/* ---- Suites ---- */
+
+typedef void Fill(Junit *junit, const Report *report);
+
+static void fill_folds(Junit *junit, const Report *report)
+{
+    if (report->folded)
+        add_folds(junit, report);
+}
+
+static void fill_outputs(Junit *junit, const Report *report)
+{
+    if (report->verdict)
+        add_outputs(junit, report->verdict);
+}
+
+static void print_property(FILE *stream, const char *name, const char *value)
+{
+    if (!value || !*value)
+        return;
+    fprintf(stream, "      <property name=\"%s\" value=\"", name);
+    print_markup(stream, value);
+    fputs("\"/>\n", stream);
+}
+
+static void print_suite(FILE *stream, const char *name, Fill *fill,
+                        const Report *report)
+{
+    Junit count = {0}, print = {.stream = stream};
+    fill(&count, report);
+    if (count.cases == 0)
+        return;
+    fprintf(stream,
+            "  <testsuite name=\"%s\" tests=\"%zu\" failures=\"%zu\" "
+            "skipped=\"%zu\" errors=\"0\">\n    <properties>\n",
+            name, count.cases, count.failures, count.skipped);
+    print_property(stream, "repfold", rp_version());
+    print_property(stream, "input", report->input);
+    print_property(stream, "input_sha256", report->input_digest);
+    print_property(stream, "other", report->other);
+    print_property(stream, "other_sha256", report->other_digest);
+    print_property(stream, "output", report->output);
+    print_property(stream, "output_sha256", report->output_digest);
+    fputs("    </properties>\n", stream);
+    fill(&print, report);
+    fputs("  </testsuite>\n", stream);
+}
+
+int junit_report(const Options *options, const Report *report)
+{
+    char *bytes = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&bytes, &size);
+    if (!stream)
+        return trouble_say(options, "memory", options->junit, "out of memory");
+    fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+          "<testsuites name=\"repfold\">\n",
+          stream);
+    print_suite(stream, "folds", fill_folds, report);
+    print_suite(stream, "outputs", fill_outputs, report);
+    fputs("</testsuites>\n", stream);
+    return report_save(options, options->junit, stream, &bytes, &size);
+}

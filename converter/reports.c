@@ -1,0 +1,56 @@
+/* Which reports are wanted, and what several of them need. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "converter.h"
+
+bool reports_wanted(const Options *options)
+{
+    return options->json || options->junit || options->sarif;
+}
+
+int report_digest(const Options *options, rp_model *model,
+                  char digest[RP_DIGEST_SIZE], rp_error *error)
+{
+    return reports_wanted(options) ? rp_digest(model, digest, error) : 0;
+}
+
+int report_save(const Options *options, const char *path, FILE *stream,
+                char **bytes, size_t *size)
+{
+    int status = 0;
+    if (ferror(stream) | fclose(stream))
+        status =
+            trouble_say(options, "memory", path, "the report: out of memory");
+    else if (bytes_save(path, *bytes, *size) < 0)
+        status =
+            trouble_say(options, "io", path, "the report: %s", strerror(errno));
+    free(*bytes);
+    return status;
+}
+
+const rp_certificate *report_certificate(const Report *report,
+                                         const char *output)
+{
+    const rp_certificates_info *info =
+        report->certified ? report->certified->info : NULL;
+    for (size_t i = 0; info && i < info->count; i++)
+        if (strcmp(info->certificates[i].output, output) == 0)
+            return &info->certificates[i];
+    return NULL;
+}
+
+int reports_write(const Options *options, const Report *report)
+{
+    int status = 0;
+    if (options->json)
+        status = json_report(options, report);
+    if (status == 0 && options->junit)
+        status = junit_report(options, report);
+    if (status == 0 && options->sarif)
+        status = sarif_report(options, report);
+    if (status == 0 && options->github)
+        github_report(report_stream(options), report);
+    return status;
+}
