@@ -52,8 +52,8 @@ CONVERTER := main opt trouble format progress files common report_text \
     cmd_inspect cmd_run cmd_bench cmd_sample cmd_diff
 # Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
 SUITES := err mem map half zip tensor shape op graph check infer dump sha256 \
-    affine kernel rule_inline rule_sum rule_forward fuzz rule_border \
-    rule_compose refusal \
+    affine kernel rule_inline rule_sum rule_branch rule_forward fuzz rule_border \
+    rule_compose refusal fold_options \
     fixtures families converge attention zoo weights \
     compare input segment judge interface certificate diff \
     scan read read_node read_tensor read_damage write pack save \

@@ -71,3 +71,48 @@ Value *sometimes(Bench *b)
     Value *size = bench_unary(b, OP_Size, bench_input(b, 1, dims));
     return bench_binary(b, OP_Greater, size, bench_ints(b, 1, zero));
 }
+
+void build_training(Bench *b)
+{
+    build_conv_bn(b);
+    Node *bn = b->graph->nodes[1];
+    node_set_int(bn, "training_mode", 1);
+}
+
+void build_costly(Bench *b)
+{
+    Value *x = bench_image(b, 8, 5);
+    bench_output(b, bench_binary(b, OP_Add, bench_conv(b, x, SAME(1)),
+                                 bench_conv(b, x, DW(8, 3))));
+}
+
+/* Weights below 1 in float16, and a normalization that only multiplies them by
+ * `scale`: its mean is 0. */
+static void build_half(Bench *b, double scale, double variance)
+{
+    int64_t two[1] = {2};
+    double gamma[2] = {scale, scale}, zero[2] = {0, 0};
+    double spread[2] = {variance, variance};
+    b->type = DT_FLOAT16;
+    Value *inputs[5] = {
+        bench_conv(b, bench_image(b, 2, 4), SAME(3)),
+        bench_numbers(b, 1, two, gamma), bench_numbers(b, 1, two, zero),
+        bench_numbers(b, 1, two, zero), bench_numbers(b, 1, two, spread)};
+    bench_output(b, bench_node(b, OP_BatchNormalization, inputs, 5));
+}
+
+/* 60000 / sqrt(1/16) is 240000. */
+void build_half_overflow(Bench *b)
+{
+    build_half(b, 60000, 0x1p-4);
+}
+
+void build_half_tiny(Bench *b)
+{
+    build_half(b, 0x1p-14, 1);
+}
+
+void build_half_plain(Bench *b)
+{
+    build_half(b, 1.5, 1);
+}

@@ -15,6 +15,7 @@ Value *always(Bench *b);
 Value *sometimes(Bench *b);
 
 Build build_conv_bn, build_shared_weight, build_repvgg, build_pool_branch,
-    build_pad_conv;
+    build_pad_conv, build_training, build_costly, build_half_plain,
+    build_half_tiny, build_half_overflow;
 
 #endif

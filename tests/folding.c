@@ -46,16 +46,20 @@ void bench_output(Bench *bench, Value *value)
     graph_add_output(bench->graph, value);
 }
 
+/* The helpers need channels; a full inference gives them. */
+void bench_add(Bench *bench, Node *node)
+{
+    Err err = {0};
+    graph_add_node(bench->graph, node);
+    ck_assert_msg(graph_infer(bench->graph, &err) == 0, "%s", err.message);
+}
+
 Value *bench_node(Bench *bench, Op op, Value *const *inputs, int count)
 {
     Value *out = graph_fresh_value(bench->graph, "y");
     const char *name =
         arena_printf(bench->arena, "node%zu", bench->graph->node_count);
-    graph_add_node(bench->graph,
-                   node_new(bench->graph, op, name, inputs, count, &out, 1));
-    /* The helpers need channels; a full inference gives them. */
-    Err err = {0};
-    ck_assert_msg(graph_infer(bench->graph, &err) == 0, "%s", err.message);
+    bench_add(bench, node_new(bench->graph, op, name, inputs, count, &out, 1));
     return out;
 }
 
@@ -129,9 +133,7 @@ Value *bench_conv(Bench *bench, Value *x, ConvShape shape)
     node_set_ints(node, "pads", ones, 2 * (size_t)spatial);
     node_set_ints(node, "strides", strides, (size_t)spatial);
     node_set_ints(node, "dilations", dilations, (size_t)spatial);
-    graph_add_node(bench->graph, node);
-    Err err = {0};
-    ck_assert_msg(graph_infer(bench->graph, &err) == 0, "%s", err.message);
+    bench_add(bench, node);
     return out;
 }
 
@@ -155,9 +157,7 @@ Value *bench_batchnorm(Bench *bench, Value *x, int64_t channels)
     Node *node =
         node_new(bench->graph, OP_BatchNormalization, name, inputs, 5, &out, 1);
     node_set_float(node, "epsilon", epsilon);
-    graph_add_node(bench->graph, node);
-    Err err = {0};
-    ck_assert_msg(graph_infer(bench->graph, &err) == 0, "%s", err.message);
+    bench_add(bench, node);
     return out;
 }
 

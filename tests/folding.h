@@ -30,6 +30,8 @@ Value *bench_input(Bench *bench, int rank, const int64_t *dims);
 /* An input of one image, (1, channels, size, size). */
 Value *bench_image(Bench *bench, int64_t channels, int64_t size);
 void bench_output(Bench *bench, Value *value);
+/* A node that has its attributes; then shapes are found. */
+void bench_add(Bench *bench, Node *node);
 Value *bench_node(Bench *bench, Op op, Value *const *inputs, int count);
 Value *bench_unary(Bench *bench, Op op, Value *x);
 Value *bench_binary(Bench *bench, Op op, Value *a, Value *b);

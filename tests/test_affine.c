@@ -55,7 +55,7 @@ static void check_union(const Axis *parts, int count)
     Axis whole;
     for (int i = 0; i < count; i++)
         pointers[i] = &parts[i];
-    ck_assert(axis_union(pointers, count, &whole));
+    ck_assert(axis_union(pointers, count, false, &whole));
     ck_assert_int_ge(whole.begin, 0);
     ck_assert_int_ge(whole.end, 0);
     ck_assert_int_eq(axis_slack(&whole), axis_slack(&parts[0]));
@@ -78,7 +78,7 @@ START_TEST(union_of_symmetric_kernels_is_the_larger)
     const Axis *pointers[] = {&parts[0], &parts[1], &parts[2]};
     Axis whole;
     check_union(parts, 3);
-    ck_assert(axis_union(pointers, 3, &whole));
+    ck_assert(axis_union(pointers, 3, false, &whole));
     ck_assert_int_eq(whole.taps, 7);
     ck_assert_int_eq(whole.dilation, 1);
 }
@@ -92,7 +92,7 @@ START_TEST(small_kernel_is_not_always_central)
     int64_t offset, step;
     /* Slack -1 against 0: these two do not always give the same size. */
     ck_assert_int_ne(axis_slack(&large), axis_slack(&small));
-    ck_assert(axis_union(pointers, 2, &whole));
+    ck_assert(axis_union(pointers, 2, false, &whole));
     axis_place(&small, &whole, &offset, &step);
     ck_assert_int_eq(offset, 0);
 }
@@ -106,7 +106,7 @@ START_TEST(dilated_branches_share_a_lattice)
     const Axis *pointers[] = {&sparse[0], &sparse[1]};
     Axis whole;
     check_union(sparse, 2);
-    ck_assert(axis_union(pointers, 2, &whole));
+    ck_assert(axis_union(pointers, 2, false, &whole));
     ck_assert_int_eq(whole.dilation, 2);
     ck_assert_int_eq(whole.taps, 5);
 }

@@ -129,10 +129,11 @@ int64_t axis_output(const Axis *axis, int64_t input)
  * that reaches every offset from m, the union is g, (M - m) / g + 1 taps, -m
  * and r + M. Negative pads do not exist in ONNX, so m is at most 0 and M at
  * least -r: taps of weight zero fill the gap. */
-bool axis_union(const Axis *const *axes, int count, Axis *out)
+bool axis_union(const Axis *const *axes, int count, bool has_output_padding,
+                Axis *out)
 {
     int64_t slack = axis_slack(axes[0]);
-    int64_t low = 0, high = -slack;
+    int64_t low = 0, high = has_output_padding ? INT64_MIN : -slack;
     for (int i = 0; i < count; i++) {
         int64_t first = first_offset(axes[i]), last = last_offset(axes[i]);
         low = first < low ? first : low;

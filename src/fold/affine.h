@@ -52,8 +52,10 @@ int64_t axis_slack(const Axis *axis);
 int64_t axis_output(const Axis *axis, int64_t input);
 
 /* The smallest axis on whose lattice the taps of all `count` axes lie; strides
- * and slacks must be equal. False when a number overflows. */
-bool axis_union(const Axis *const *axes, int count, Axis *out);
+ * and slacks must be equal. Where the operator has output padding, that is
+ * negative padding at the end. False when a number overflows. */
+bool axis_union(const Axis *const *axes, int count, bool has_output_padding,
+                Axis *out);
 /* Where tap t of `part` lands in `whole`: offset + step * t. */
 void axis_place(const Axis *part, const Axis *whole, int64_t *offset,
                 int64_t *step);

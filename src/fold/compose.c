@@ -119,7 +119,7 @@ static bool axis_compose(const Axis *first, const Axis *second, Axis *out,
             slack + first->dilation * (first->taps - 1) - parts[i].begin;
         list[i] = &parts[i];
     }
-    if (!axis_union(list, 3, out))
+    if (!axis_union(list, 3, false, out))
         return false;
     axis_place(&parts[0], out, &meeting->offset, &meeting->step1);
     meeting->step2 =

@@ -97,21 +97,41 @@ static Value *kernel_initializer(Fold *fold, Emission *emission,
     return constant_value(fold, emission, tensor, old->name);
 }
 
+/* Pads, or how they follow from the size. */
+static void set_pads(Node *node, const Linear *like)
+{
+    int64_t pads[2 * AXES_MAX], extra[AXES_MAX];
+    int n = like->spatial;
+    bool has_extra = node_attr(node, "output_padding") != NULL;
+    if (like->pads_follow) {
+        bool upper = node_string_is(like->node, "auto_pad", "SAME_UPPER");
+        node_set_string(node, "auto_pad", upper ? "SAME_UPPER" : "SAME_LOWER");
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        int64_t end = like->axes[i].end;
+        pads[i] = like->axes[i].begin;
+        pads[n + i] = end > 0 ? end : 0;
+        extra[i] = end < 0 ? -end : 0;
+        has_extra |= extra[i] > 0;
+    }
+    if (has_extra)
+        node_set_ints(node, "output_padding", extra, (size_t)n);
+    node_set_ints(node, "pads", pads, 2 * (size_t)n);
+}
+
 static void set_axes(Node *node, const Linear *like, const Kernel *kernel)
 {
-    int64_t pads[2 * AXES_MAX], strides[AXES_MAX], dilations[AXES_MAX];
-    int n = like->spatial;
-    for (int i = 0; i < n; i++) {
-        pads[i] = like->axes[i].begin;
-        pads[n + i] = like->axes[i].end;
+    int64_t strides[AXES_MAX], dilations[AXES_MAX];
+    size_t count = (size_t)like->spatial;
+    for (size_t i = 0; i < count; i++) {
         strides[i] = like->axes[i].stride;
         dilations[i] = like->axes[i].dilation;
     }
-    size_t count = (size_t)n;
     node_set_ints(node, "dilations", dilations, count);
     node_set_int(node, "group", kernel->group);
     node_set_ints(node, "kernel_shape", kernel->taps, count);
-    node_set_ints(node, "pads", pads, 2 * count);
+    set_pads(node, like);
     node_set_ints(node, "strides", strides, count);
 }
 

@@ -24,13 +24,36 @@ static bool follows_linear(const Node *node)
     return false;
 }
 
+static bool is_specific(Reason reason)
+{
+    return reason != REASON_NONE && reason != REASON_NONLINEAR;
+}
+
+/* A scale or shift by channel, and one by a single number that a linear
+ * operator could have taken; or a sum of branches that did not merge. That a
+ * summand has other readers is what residuals are like. */
+static bool is_arithmetic_site(Fold *fold, Node *node, Reason reason)
+{
+    AffineMap map;
+    const char *fact;
+    if (reason == REASON_ISLAND ||
+        (reason == REASON_BROADCAST && follows_linear(node)))
+        return true;
+    if (fold->island[node->index])
+        return false;
+    Reason obstacle = affine_read(fold, node, &map, &fact);
+    if (obstacle == REASON_NONE || obstacle == REASON_NOT_FINITE)
+        return map.axis >= 0 || is_specific(reason);
+    return (node->op == OP_Add || node->op == OP_Sub || node->op == OP_Sum) &&
+           is_specific(reason) && reason != REASON_MULTI_USE &&
+           reason != REASON_GRAPH_OUTPUT && reason != REASON_SUBGRAPH_CAPTURE;
+}
+
 /* A site is what a reparameterization would have removed: a normalization, a
  * scale or shift by channel, or anything a pass found a specific reason for.
  * A single number with nothing linear on either side is no site. */
 static bool is_site(Fold *fold, Node *node, const Obstacle *obstacle)
 {
-    AffineMap map;
-    const char *fact;
     if (node->op == OP_BatchNormalization)
         return true;
     Reason reason = obstacle ? obstacle->reason : REASON_NONE;
@@ -39,25 +62,19 @@ static bool is_site(Fold *fold, Node *node, const Obstacle *obstacle)
     case OP_Add:
     case OP_Sub:
     case OP_Div:
-        if (reason == REASON_ISLAND ||
-            (reason == REASON_BROADCAST && follows_linear(node)))
-            return true;
-        if (fold->island[node->index] ||
-            affine_read(fold, node, &map, &fact) != REASON_NONE)
-            return false;
-        return map.axis >= 0 ||
-               (reason != REASON_NONE && reason != REASON_NONLINEAR);
+    case OP_Sum:
+        return is_arithmetic_site(fold, node, reason);
     case OP_Gemm:
     case OP_MatMul: /* where composing them was asked for: not attention */
-        return (fold->enabled & RULE_BIT(RULE_C12)) && reason != REASON_NONE &&
-               reason != REASON_NONLINEAR && reason != REASON_DYNAMIC_WEIGHT;
+        return (fold->enabled & RULE_BIT(RULE_C12)) && is_specific(reason) &&
+               reason != REASON_DYNAMIC_WEIGHT;
     case OP_Conv:
     case OP_ConvTranspose:
     case OP_LayerNormalization:
     case OP_RMSNormalization:
     case OP_AveragePool:
     case OP_Pad:
-        return reason != REASON_NONE && reason != REASON_NONLINEAR;
+        return is_specific(reason);
     default:
         return false;
     }
@@ -118,11 +135,6 @@ int refusals_list(Fold *fold, Err *err)
             continue;
         Obstacle shown =
             obstacle ? *obstacle : (Obstacle){REASON_NONLINEAR, ""};
-        /* What keeps the operator before it from being linear is the reason. */
-        const Value *input = node_input(node, 0);
-        const Obstacle *cause = noted(fold, input ? input->producer : NULL);
-        if (shown.reason == REASON_NONLINEAR && cause)
-            shown = *cause;
         refusal_add(fold, node, shown);
     }
     return 0;

@@ -1,5 +1,7 @@
 #include "fold/form.h"
 
+#include <string.h>
+
 #include "fold/compose.h"
 
 static Form *form_new(Fold *fold, Value *value, Node *node, int parts,
@@ -150,6 +152,20 @@ Form *form_scaled(Fold *fold, Form *part, Vec scale, Vec shift, int axis)
 
 /* ---- Building, node by node ---- */
 
+/* Why nothing can go into what produces a value that has no form: what keeps
+ * that from being linear, if that is known. */
+static Obstacle producer_obstacle(const Fold *fold, const Value *value)
+{
+    const Node *node = value->producer;
+    const Obstacle *known =
+        node ? map_get(fold->obstacles, node->outputs[0]->name) : NULL;
+    if (known)
+        return *known;
+    return (Obstacle){node_is_quantizer(node) ? REASON_QUANTIZED
+                                              : REASON_NONLINEAR,
+                      value->name};
+}
+
 /* The form of a value for a reader that would absorb it, or a leaf. */
 static Form *form_take(Fold *fold, Form **forms, Value *value,
                        const Node *reader)
@@ -159,13 +175,17 @@ static Form *form_take(Fold *fold, Form **forms, Value *value,
                          producer->outputs[0] == value
                      ? forms[producer->index]
                      : NULL;
-    Reason reason = form ? use_obstacle(value) : REASON_NONLINEAR;
-    if (!reason)
+    Obstacle obstacle = {REASON_NONE, value->name};
+    if (!form)
+        obstacle = producer_obstacle(fold, value);
+    else
+        obstacle.reason = use_obstacle(value);
+    if (!obstacle.reason)
         return form;
     /* Were it the only reader, it still could not go into an identity. */
     if (form && !form_absorbs(form))
-        reason = REASON_NONLINEAR;
-    fold_note(fold, reader, reason, value->name);
+        obstacle.reason = REASON_NONLINEAR;
+    fold_note(fold, reader, obstacle.reason, obstacle.fact);
     return form_leaf(fold, value);
 }
 
@@ -229,8 +249,38 @@ static Form *build_affine(Fold *fold, Form **forms, Node *node)
     return form;
 }
 
+/* The amounts that inputs give: of all axes, or from opset 18 of those that
+ * another input lists. */
+static Reason pad_amounts_read(const Fold *fold, const Node *pad, int rank,
+                               int64_t *amounts)
+{
+    Value *list = node_input(pad, 1), *named = node_input(pad, 3);
+    const Tensor *given = value_constant(fold->graph, list);
+    const Tensor *axes = named ? value_constant(fold->graph, named) : NULL;
+    int64_t count = rank, axis, found[2 * RANK_MAX];
+    if (!given || (named && !axes))
+        return constant_obstacle(fold, given ? named : list);
+    if (axes)
+        count = axes->count;
+    if (count > rank || given->count != 2 * count)
+        return REASON_SHAPE_UNKNOWN;
+    tensor_read_i64(given, 0, 2 * count, found);
+    memset(amounts, 0, 2 * (size_t)rank * sizeof *amounts);
+    for (int64_t i = 0; i < count; i++) {
+        axis = i;
+        if (axes)
+            tensor_read_i64(axes, i, 1, &axis);
+        axis += axis < 0 ? rank : 0;
+        if (axis < 0 || axis >= rank)
+            return REASON_SHAPE_UNKNOWN;
+        amounts[axis] = found[i];
+        amounts[rank + axis] = found[count + i];
+    }
+    return REASON_NONE;
+}
+
 /* Pad's amounts for the spatial axes, when it only adds zeros there. ONNX Pad:
- * an attribute before opset 11, then inputs, with `axes` from opset 18. */
+ * an attribute before opset 11, then inputs. */
 static Reason pad_read(Fold *fold, const Node *pad, int rank, int64_t *amounts)
 {
     Value *list = node_input(pad, 1), *value = node_input(pad, 2);
@@ -239,20 +289,16 @@ static Reason pad_read(Fold *fold, const Node *pad, int rank, int64_t *amounts)
     int64_t given[2 * RANK_MAX], count = node_ints(pad, "pads", &attribute);
     if (node_attr(pad, "mode") && !node_string_is(pad, "mode", "constant"))
         return REASON_PAD_MODE;
-    if (node_input(pad, 3))
-        return REASON_SHAPE_UNKNOWN;
     if (value &&
         (!constant_vec(fold, value, &number) || !vec_all_equal(number, 0, 0)))
         return REASON_PAD_MODE;
     if (node_float(pad, "value", 0.0f) != 0.0f)
         return REASON_PAD_MODE;
     if (list) {
-        const Tensor *tensor = value_constant(fold->graph, list);
-        if (!tensor)
-            return constant_obstacle(fold, list);
-        count = tensor->count;
-        if (count == 2 * rank)
-            tensor_read_i64(tensor, 0, count, given);
+        Reason reason = pad_amounts_read(fold, pad, rank, given);
+        if (reason)
+            return reason;
+        count = 2 * rank;
         attribute = given;
     }
     if (count != 2 * rank)
@@ -277,6 +323,8 @@ static void absorb_pad(Fold *fold, Linear *linear)
         !(fold->enabled & RULE_BIT(RULE_C18)))
         return;
     Reason reason = use_obstacle(linear->input);
+    if (!reason && linear->pads_follow)
+        reason = REASON_SAME_PAD_SYMBOLIC;
     if (!reason)
         reason = pad_read(fold, pad, rank, amounts);
     if (reason) {

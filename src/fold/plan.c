@@ -15,7 +15,7 @@ static double cluster_macs(const Linear *lead, int64_t group)
 
 /* Equal slack makes equal outputs for every input size; different slack may
  * still do so for the one size that is known. (Of a transposed convolution the
- * output size follows from slack and output_padding in the same way.) */
+ * output size follows from the slack in the same way.) */
 static bool same_output(const Fold *fold, const Linear *a, const Linear *b,
                         int i)
 {
@@ -28,6 +28,13 @@ static bool same_output(const Fold *fold, const Linear *a, const Linear *b,
            axis_output(&a->axes[i], size) == axis_output(&b->axes[i], size);
 }
 
+/* An identity has no node. */
+static bool pads_follow_output(const Node *node)
+{
+    return node &&
+           (node_attr(node, "output_shape") || node_attr(node, "auto_pad"));
+}
+
 /* Attributes that a merged operator has only once. A transposed convolution
  * whose pads follow from an output size cannot be placed on a lattice. */
 static bool same_attributes(const Linear *a, const Linear *b)
@@ -36,19 +43,20 @@ static bool same_attributes(const Linear *a, const Linear *b)
         return node_float(a->node, "alpha", 1.0f) ==
                    node_float(b->node, "alpha", 1.0f) &&
                node_int(a->node, "transA", 0) == node_int(b->node, "transA", 0);
-    if (a->kind != LINEAR_CONV_TRANSPOSE)
-        return true;
-    const int64_t *first, *second;
-    int64_t count = node_ints(a->node, "output_padding", &first);
-    if (count != node_ints(b->node, "output_padding", &second) ||
-        node_attr(a->node, "output_shape") ||
-        node_attr(b->node, "output_shape") || node_attr(a->node, "auto_pad") ||
-        node_attr(b->node, "auto_pad"))
-        return false;
-    for (int64_t i = 0; i < count; i++)
-        if (first[i] != second[i])
-            return false;
-    return true;
+    return a->kind != LINEAR_CONV_TRANSPOSE ||
+           (!pads_follow_output(a->node) && !pads_follow_output(b->node));
+}
+
+/* Pads that follow from the size are the same for the same reach, and nothing
+ * else is known of them. */
+static Reason pads_obstacle(const Linear *a, const Linear *b)
+{
+    for (int i = 0; i < a->spatial; i++)
+        if (a->axes[i].begin != b->axes[i].begin ||
+            a->axes[i].end != b->axes[i].end ||
+            axis_slack(&a->axes[i]) != axis_slack(&b->axes[i]))
+            return REASON_SAME_PAD_SYMBOLIC;
+    return REASON_NONE;
 }
 
 static Reason join_obstacle(const Fold *fold, const Linear *lead,
@@ -61,37 +69,50 @@ static Reason join_obstacle(const Fold *fold, const Linear *lead,
         return REASON_SLACK_DIFFERS;
     if (lead->spatial != linear->spatial)
         return REASON_BROADCAST;
-    if (lead->kernel->out_channels != linear->kernel->out_channels ||
-        lead->kernel->in_channels != linear->kernel->in_channels ||
+    if (lead->kernel->in_channels != linear->kernel->in_channels ||
         lead->type != linear->type)
         return REASON_CHANNELS;
+    if (lead->kernel->out_channels != linear->kernel->out_channels)
+        return linear->is_virtual ? REASON_CHANNELS : REASON_BROADCAST;
     for (int i = 0; i < lead->spatial; i++) {
         if (lead->axes[i].stride != linear->axes[i].stride)
             return REASON_STRIDE;
-        if (!same_output(fold, lead, linear, i))
+        if (!same_output(fold, lead, linear, i) && !lead->pads_follow &&
+            !linear->pads_follow)
             return REASON_SLACK_DIFFERS;
     }
-    return REASON_NONE;
+    return lead->pads_follow || linear->pads_follow
+               ? pads_obstacle(lead, linear)
+               : REASON_NONE;
 }
 
 /* Adds the branch to the cluster when it fits and does not raise the cost. */
 static Reason cluster_join(const Fold *fold, Cluster *cluster, int index,
-                           const Linear *linear)
+                           const Linear *linear, const char **fact)
 {
     Reason reason = join_obstacle(fold, &cluster->lead, linear);
+    *fact =
+        arena_printf(fold->arena, "beside %s", node_title(cluster->lead.node));
     if (reason)
         return reason;
     Linear lead = cluster->lead;
     for (int i = 0; i < lead.spatial; i++) {
         const Axis *axes[2] = {&cluster->lead.axes[i], &linear->axes[i]};
-        if (!axis_union(axes, 2, &lead.axes[i]))
+        if (!axis_union(axes, 2, lead.kind == LINEAR_CONV_TRANSPOSE,
+                        &lead.axes[i]))
             return REASON_BUDGET;
     }
     int64_t group = gcd(cluster->group, linear->kernel->group);
     double apart =
         cluster_macs(&cluster->lead, cluster->group) + linear_macs(linear);
-    if (cluster_macs(&lead, group) > apart && !fold->options->allow_cost)
-        return REASON_COST;
+    double merged = cluster_macs(&lead, group);
+    if (merged > apart && !fold->options->allow_cost) {
+        *fact = arena_printf(fold->arena, "MACs %.0f to %.0f, %s", apart,
+                             merged, *fact);
+        return group == cluster->group || group == linear->kernel->group
+                   ? REASON_COST
+                   : REASON_GROUPS;
+    }
     cluster->lead = lead;
     cluster->group = group;
     cluster->members[cluster->count++] = index;
@@ -115,22 +136,32 @@ static bool is_operator(const Branch *branch)
     return branch->kind == BRANCH_LINEAR && !branch->linear.is_virtual;
 }
 
-/* Tries the branch, described by `linear`, on the clusters over its base. */
+/* Tries the branch, described by `linear`, on the clusters over its base. What
+ * stands in the way of an identity is noted at the sum. */
 static bool place_branch(Fold *fold, Plan *plan, int index,
                          const Linear *linear)
 {
-    const Branch *branch = &plan->form->branches[index];
+    const Node *node = linear->node ? linear->node : plan->form->node;
+    const Linear *other = NULL;
     for (int i = 0; i < plan->count; i++) {
         Cluster *cluster = &plan->clusters[i];
-        if (!is_operator(&plan->form->branches[cluster->members[0]]) ||
-            value_behind(cluster->lead.input) != value_behind(linear->input))
+        const char *fact;
+        if (!is_operator(&plan->form->branches[cluster->members[0]]))
             continue;
-        Reason reason = cluster_join(fold, cluster, index, linear);
+        if (value_behind(cluster->lead.input) != value_behind(linear->input)) {
+            other = &cluster->lead;
+            continue;
+        }
+        Reason reason = cluster_join(fold, cluster, index, linear, &fact);
         if (!reason)
             return true;
-        if (branch->linear.node)
-            fold_note(fold, branch->linear.node, reason, linear->input->name);
+        fold_note(fold, node, reason, fact);
     }
+    if (other && !linear->is_virtual)
+        fold_note(fold, node, REASON_DIFFERENT_INPUT,
+                  arena_printf(fold->arena, "%s, and %s reads %s",
+                               linear->input->name, node_title(other->node),
+                               other->input->name));
     return false;
 }
 
@@ -155,29 +186,33 @@ static void cluster_operators(Fold *fold, Plan *plan)
     }
 }
 
-/* The element type that a virtual branch has to join. */
-static DType plan_type(const Plan *plan)
+/* The operator that an identity may join: over the same base, if there is
+ * one. */
+static const Linear *plan_lead(const Plan *plan, const Branch *identity)
 {
-    for (int i = 0; i < plan->count; i++)
-        if (plan->clusters[i].lead.node)
-            return plan->clusters[i].lead.type;
-    return DT_UNDEFINED;
+    const Linear *lead = NULL;
+    for (int i = 0; i < plan->count; i++) {
+        const Linear *own = &plan->clusters[i].lead;
+        if (own->node && (!lead || value_behind(own->input) ==
+                                       value_behind(identity->value)))
+            lead = own;
+    }
+    return lead;
 }
 
 static void cluster_rest(Fold *fold, Plan *plan)
 {
     Form *form = plan->form;
-    DType type = plan_type(plan);
     for (int i = 0; i < form->count; i++) {
         Branch *branch = &form->branches[i];
         if (is_operator(branch))
             continue;
         Linear linear;
-        bool joins =
-            type != DT_UNDEFINED && (form->axis < 0 || form->axis == 1);
+        const Linear *lead = plan_lead(plan, branch);
+        bool joins = lead && (form->axis < 0 || form->axis == 1);
         if (branch->kind == BRANCH_IDENTITY)
-            joins =
-                joins && linear_identity(fold, branch->value, type, &linear);
+            joins = joins && linear_identity(fold, branch->value, lead->kind,
+                                             lead->type, &linear);
         else if (branch->kind == BRANCH_LINEAR && branch->linear.is_virtual)
             linear = branch->linear;
         else

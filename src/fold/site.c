@@ -25,6 +25,12 @@ const char *reason_advice(Reason reason)
     return texts[reason];
 }
 
+bool node_is_quantizer(const Node *node)
+{
+    return node && (strcmp(node->op_type, "QuantizeLinear") == 0 ||
+                    strcmp(node->op_type, "DequantizeLinear") == 0);
+}
+
 Reason constant_obstacle(const Fold *fold, const Value *value)
 {
     if (!value)
@@ -35,8 +41,7 @@ Reason constant_obstacle(const Fold *fold, const Value *value)
         return REASON_MUTABLE;
     if (value_is_overridable(fold->graph, value))
         return REASON_OVERRIDABLE;
-    if (value->producer &&
-        strcmp(value->producer->op_type, "DequantizeLinear") == 0)
+    if (node_is_quantizer(value->producer))
         return REASON_QUANTIZED;
     return REASON_DYNAMIC_WEIGHT;
 }

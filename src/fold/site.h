@@ -104,6 +104,8 @@ typedef struct Linear {
     /* Constant nodes that compute weight or bias and could go. */
     bool weight_is_computed, bias_is_computed;
     Node *pad; /* an explicit Pad that went into the axes, or NULL */
+    /* The pads follow from a size that is not known (auto_pad). */
+    bool pads_follow;
     /* Of a pool seen with the convolution before it: that, and the nodes of
      * the border between. */
     Node **border;
@@ -114,9 +116,11 @@ typedef struct Linear {
  * REASON_NONE when it can. REASON_NONLINEAR for any other operator. */
 Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact);
 
-/* The identity on a value as a one-tap depthwise convolution; false when its
- * channels are not known. `type` is that of the weights it will join. */
-bool linear_identity(Fold *fold, Value *value, DType type, Linear *out);
+/* The identity on a value as a one-tap depthwise convolution, transposed or
+ * not; false when its channels are not known. `type` is that of the weights it
+ * will join. */
+bool linear_identity(Fold *fold, Value *value, LinearKind kind, DType type,
+                     Linear *out);
 
 /* Multiply-accumulates for one output position: taps x channels. */
 double linear_macs(const Linear *linear);
@@ -165,6 +169,8 @@ int affine_axis_back(const Fold *fold, const Node *node, int axis);
  * axes (Flatten), 1 as a rule. */
 int affine_axis_forward(const Fold *fold, const Node *node, int axis,
                         int64_t *repeat);
+/* QuantizeLinear and DequantizeLinear; `node` may be NULL. */
+bool node_is_quantizer(const Node *node);
 /* Identity, and Dropout in inference. */
 bool node_keeps_value(const Fold *fold, const Node *node);
 /* Transpose, Reshape, Flatten, Squeeze, Unsqueeze: only moves elements. */

@@ -3,7 +3,7 @@
 
 /* An attribute beyond this is no convolution anybody runs; below it sums and
  * products of a few stay in int64. */
-enum { ATTRIBUTE_MAX = 1 << 24 };
+enum { ATTRIBUTE_MAX = 1 << 24, FAR_AWAY = 1 << 25 };
 
 /* One tap everywhere: what an operator without spatial axes has. */
 static void axes_init(Linear *linear)
@@ -29,23 +29,29 @@ static bool read_axis_attr(const Node *node, const char *name, int count,
 }
 
 /* auto_pad SAME_*: with stride 1 the total is d(k-1) for every size; otherwise
- * it follows from the input size, which must then be known. ONNX Conv-11. */
-static Reason same_pads(const Fold *fold, const Value *input, bool upper,
-                        int index, Axis *axis)
+ * it follows from the input size. Where that is not known, the taps are put
+ * where nothing else is: only kernels of the same reach have the same pads.
+ * ONNX Conv-11. */
+static void same_pads(const Fold *fold, Linear *linear, bool upper, int index)
 {
+    Axis *axis = &linear->axes[index];
+    const Fact *input = &linear->input->fact;
     int64_t reach = axis->dilation * (axis->taps - 1), total = reach, size;
     if (axis->stride != 1) {
-        if (input->fact.rank < index + 3 ||
-            !dim_is_known(fold->model->symbols, input->fact.dims[index + 2],
-                          &size))
-            return REASON_SAME_PAD_SYMBOLIC;
+        if (input->rank < index + 3 ||
+            !dim_is_known(fold->model->symbols, input->dims[index + 2],
+                          &size)) {
+            axis->begin = FAR_AWAY + upper;
+            axis->end = FAR_AWAY + reach;
+            linear->pads_follow = true;
+            return;
+        }
         int64_t out = (size + axis->stride - 1) / axis->stride;
         total = (out - 1) * axis->stride + reach + 1 - size;
         total = total < 0 ? 0 : total;
     }
     axis->begin = upper ? total / 2 : total - total / 2;
     axis->end = total - axis->begin;
-    return REASON_NONE;
 }
 
 static Reason conv_read_axes(const Fold *fold, Linear *linear,
@@ -70,14 +76,23 @@ static Reason conv_read_axes(const Fold *fold, Linear *linear,
             return REASON_CHANNELS;
         linear->axes[i] = (Axis){taps, strides[i], dilations[i],
                                  valid ? 0 : pads[i], valid ? 0 : pads[n + i]};
-        Reason reason = REASON_NONE;
         if (same_upper || same_lower)
-            reason =
-                same_pads(fold, linear->input, same_upper, i, &linear->axes[i]);
-        if (reason)
-            return reason;
+            same_pads(fold, linear, same_upper, i);
     }
     return REASON_NONE;
+}
+
+/* What output_padding adds at the end of a transposed convolution's output is
+ * what less padding would leave there. */
+static bool output_padding_read(Linear *linear)
+{
+    int64_t extra[AXES_MAX];
+    if (!read_axis_attr(linear->node, "output_padding", linear->spatial, 0, 0,
+                        extra))
+        return false;
+    for (int i = 0; i < linear->spatial; i++)
+        linear->axes[i].end -= extra[i];
+    return true;
 }
 
 static Reason conv_read(Fold *fold, Linear *linear, const Tensor *weight)
@@ -92,6 +107,8 @@ static Reason conv_read(Fold *fold, Linear *linear, const Tensor *weight)
         return reason;
     int64_t group = node_int(node, "group", 1), taps[AXES_MAX];
     bool transposed = linear->kind == LINEAR_CONV_TRANSPOSE;
+    if (transposed && !output_padding_read(linear))
+        return REASON_CHANNELS;
     if (group < 1 || weight->dims[0] % group || weight->dims[0] == 0 ||
         weight->dims[1] == 0)
         return REASON_GROUPS;
@@ -167,7 +184,8 @@ static Reason matmul_read(Fold *fold, Linear *linear, const Tensor *weight)
 
 /* ---- Linear operators without a weight ---- */
 
-bool linear_identity(Fold *fold, Value *value, DType type, Linear *out)
+bool linear_identity(Fold *fold, Value *value, LinearKind kind, DType type,
+                     Linear *out)
 {
     const Fact *fact = &value->fact;
     int64_t channels;
@@ -175,14 +193,17 @@ bool linear_identity(Fold *fold, Value *value, DType type, Linear *out)
         !dim_is_known(fold->model->symbols, fact->dims[1], &channels) ||
         channels < 1)
         return false;
-    *out = (Linear){.kind = LINEAR_CONV,
+    *out = (Linear){.kind = kind,
                     .input = value,
                     .type = type,
                     .spatial = fact->rank - 2,
                     .channel_axis = 1,
                     .is_virtual = true};
     axes_init(out);
-    out->kernel = kernel_uniform(fold->arena, channels, 1, no_taps);
+    Kernel *kernel = kernel_uniform(fold->arena, channels, 1, no_taps);
+    kernel->layout =
+        kind == LINEAR_CONV_TRANSPOSE ? LAYOUT_IN_OUT : LAYOUT_OUT_IN;
+    out->kernel = kernel;
     return true;
 }
 
@@ -216,7 +237,7 @@ static Reason pool_read(Fold *fold, Node *node, Linear *out)
     int64_t count = node_ints(node, "kernel_shape", &shape), taps[AXES_MAX];
     Value *input = node_input(node, 0);
     if (!input || count < 1 || count > AXES_MAX ||
-        !linear_identity(fold, input, input->fact.type, out) ||
+        !linear_identity(fold, input, LINEAR_CONV, input->fact.type, out) ||
         out->spatial != count || node_output(node, 1))
         return REASON_NONLINEAR;
     out->node = node;
@@ -275,8 +296,10 @@ Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact)
             value ? value_constant(fold->graph, value) : NULL;
         if (!out->input || !value)
             return REASON_DYNAMIC_WEIGHT;
-        if (value_constant(fold->graph, out->input))
-            return REASON_NONLINEAR;
+        if (value_constant(fold->graph, out->input)) {
+            *fact = "the constant is on the left";
+            return weight ? REASON_NONLINEAR : REASON_WRONG_AXIS;
+        }
         if (!weight) {
             *fact = value->name;
             return constant_obstacle(fold, value);

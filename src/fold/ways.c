@@ -11,6 +11,9 @@ static const char *pads_text(Fold *fold, const Linear *linear, Vec shift)
         return arena_printf(fold->arena,
                             "transposed convolution and shift up to %.2g",
                             largest);
+    if (linear->pads_follow)
+        return arena_printf(fold->arena, "auto_pad and shift up to %.2g",
+                            largest);
     const char *pads = "";
     for (int i = 0; i < 2 * linear->spatial; i++) {
         const Axis *axis = &linear->axes[i % linear->spatial];
@@ -145,6 +148,8 @@ static Reason way_follow(Fold *fold, Ways *ways, const Use *use,
                          const Sight *sight, int step, int depth)
 {
     Node *node = use->node;
+    if (node_is_quantizer(node))
+        return REASON_QUANTIZED;
     if (!node || node->removed || (use->slot != 0 && node->op != OP_Concat))
         return REASON_NONLINEAR;
     if (!node_commutes(fold, node) ||

@@ -112,14 +112,16 @@ static const Operator *place_as_operator(Region *region, int place,
 {
     Operator *linear = arena_alloc(region->arena, sizeof *linear);
     const Place *own = &region->places[place];
-    if (like->kind != OPERATOR_CONV || like->inputs != like->outputs)
+    if ((like->kind != OPERATOR_CONV &&
+         like->kind != OPERATOR_CONV_TRANSPOSE) ||
+        like->inputs != like->outputs)
         return NULL;
     if (place == whole->inner) {
-        *linear = (Operator){.kind = OPERATOR_CONV,
+        *linear = (Operator){.kind = like->kind,
                              .node = like->node,
                              .uniform = 1,
                              .uniform_exact = 1,
-                             .rows_are_outputs = true,
+                             .rows_are_outputs = like->rows_are_outputs,
                              .spatial = like->spatial,
                              .alpha = 1,
                              .beta = 1};
@@ -131,7 +133,7 @@ static const Operator *place_as_operator(Region *region, int place,
         }
         return linear;
     }
-    if (!own->pool || own->inner != whole->inner)
+    if (!own->pool || own->inner != whole->inner || like->kind != OPERATOR_CONV)
         return NULL;
     region_rely(region, FACT_DIVISOR);
     const Known *input = scope_known(own->scope, own->node->inputs[0]);

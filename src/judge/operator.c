@@ -4,7 +4,7 @@
 #include "judge/sum.h"
 
 /* Below this sums and products of a few attributes stay in int64. */
-enum { ATTRIBUTE_MAX = 1 << 24 };
+enum { ATTRIBUTE_MAX = 1 << 24, FAR_AWAY = 1 << 25 };
 
 static bool read_list(const Node *node, const char *name, int count,
                       int64_t fallback, int64_t least, int64_t *out)
@@ -21,23 +21,32 @@ static bool read_list(const Node *node, const char *name, int count,
     return true;
 }
 
+/* Pads that follow from a size that is not known are the same where everything
+ * they follow from is: such taps lie where no others are. */
+static void pad_far(Lattice *axis, int64_t by)
+{
+    axis->begin = FAR_AWAY + by;
+    axis->end = FAR_AWAY + by + axis->dilation * (axis->taps - 1);
+}
+
 /* ONNX Conv-11, auto_pad: SAME makes ceil(size / stride) outputs, with the odd
  * one at the end (UPPER) or at the beginning. */
-static bool pad_same(const Scope *scope, const Fact *input, int i, bool upper,
+static void pad_same(const Scope *scope, const Fact *input, int i, bool upper,
                      Lattice *axis)
 {
     int64_t total = axis->dilation * (axis->taps - 1), size;
     if (axis->stride > 1) {
         if (input->rank < i + 3 ||
-            !dim_is_known(scope->symbols, input->dims[i + 2], &size))
-            return false;
+            !dim_is_known(scope->symbols, input->dims[i + 2], &size)) {
+            pad_far(axis, upper);
+            return;
+        }
         int64_t steps = (size + axis->stride - 1) / axis->stride - 1;
         total += steps * axis->stride + 1 - size;
         total = total > 0 ? total : 0;
     }
     axis->begin = upper ? total / 2 : total - total / 2;
     axis->end = total - axis->begin;
-    return true;
 }
 
 static bool read_axes(const Scope *scope, const Node *node, const Fact *input,
@@ -60,9 +69,24 @@ static bool read_axes(const Scope *scope, const Node *node, const Fact *input,
             return false;
         out->axes[i] = (Lattice){taps[i], strides[i], dilations[i],
                                  valid ? 0 : pads[i], valid ? 0 : pads[n + i]};
-        if (same && !pad_same(scope, input, i, upper, &out->axes[i]))
-            return false;
+        if (same)
+            pad_same(scope, input, i, upper, &out->axes[i]);
     }
+    return true;
+}
+
+/* ONNX ConvTranspose-11: with SAME or an output's size the pads follow from
+ * that and the input's. */
+static bool pads_from_output(const Node *node, Operator *out)
+{
+    int64_t size[SPACE_MAX];
+    if (!read_list(node, "output_shape", out->spatial, 0, 0, size))
+        return false;
+    bool upper = node_string_is(node, "auto_pad", "SAME_UPPER");
+    bool same = upper || node_string_is(node, "auto_pad", "SAME_LOWER");
+    for (int i = 0; i < out->spatial; i++)
+        if (same || size[i])
+            pad_far(&out->axes[i], 4 * size[i] + 2 * same + upper);
     return true;
 }
 
@@ -77,10 +101,7 @@ static bool read_conv(const Scope *scope, const Fact *input, Operator *out)
         out->group > weight->dims[0] || weight->dims[0] % out->group ||
         !read_axes(scope, node, input, weight->dims + 2, out))
         return false;
-    /* Pads that follow from the output size are no lattice. */
-    if (transposed && (node_attr(node, "output_shape") ||
-                       node_string_is(node, "auto_pad", "SAME_UPPER") ||
-                       node_string_is(node, "auto_pad", "SAME_LOWER")))
+    if (transposed && !pads_from_output(node, out))
         return false;
     int64_t first = weight->dims[0], second = weight->dims[1] * out->group;
     out->rows_are_outputs = !transposed;

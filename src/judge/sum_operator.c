@@ -5,19 +5,42 @@
 
 /* ---- Operators ---- */
 
+/* Pad's amounts on all axes, as far as it lists them; 0 when not known. */
+static int64_t amounts_read(Scope *scope, const Node *node, int64_t *amounts)
+{
+    int64_t given[2 * RANK_MAX], axes[RANK_MAX];
+    const int64_t *pads = given;
+    const Known *list = scope_known(scope, node_input(node, 1));
+    const Known *named = scope_known(scope, node_input(node, 3));
+    int64_t rank = scope_known(scope, node->inputs[0])->fact.rank;
+    int64_t count = list ? constant_ints(list->constant, 2 * RANK_MAX, given)
+                         : node_ints(node, "pads", &pads);
+    int64_t known =
+        named ? constant_ints(named->constant, RANK_MAX, axes) : count / 2;
+    if (rank < 0 || known < 0 || known > rank || count != 2 * known ||
+        (!named && known != rank))
+        return 0;
+    memset(amounts, 0, 2 * (size_t)rank * sizeof *amounts);
+    for (int64_t i = 0; i < known; i++) {
+        int64_t axis = !named ? i : axes[i] < 0 ? axes[i] + rank : axes[i];
+        if (axis < 0 || axis >= rank)
+            return 0;
+        amounts[axis] = pads[i];
+        amounts[rank + axis] = pads[known + i];
+    }
+    return 2 * rank;
+}
+
 /* ONNX Pad with zeros, on spatial axes only: their amounts, begin and end. */
 bool pad_read(Scope *scope, const Node *node, int64_t *amounts, int *spatial)
 {
-    int64_t given[2 * RANK_MAX];
-    const int64_t *pads = given;
-    const Known *list = scope_known(scope, node_input(node, 1));
+    int64_t pads[2 * RANK_MAX];
     const Known *fill = scope_known(scope, node_input(node, 2));
-    int64_t count = list ? constant_ints(list->constant, 2 * RANK_MAX, given)
-                         : node_ints(node, "pads", &pads);
+    int64_t count = amounts_read(scope, node, pads);
     if ((node_attr(node, "mode") &&
          !node_string_is(node, "mode", "constant")) ||
-        node_float(node, "value", 0.0f) != 0.0f || node_input(node, 3) ||
-        count < 6 || count > 2 * (SPACE_MAX + 2) || count % 2)
+        node_float(node, "value", 0.0f) != 0.0f || count < 6 ||
+        count > 2 * (SPACE_MAX + 2) || count % 2)
         return false;
     if (fill) {
         double value;

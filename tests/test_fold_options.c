@@ -1,0 +1,111 @@
+/* Options that leave more alone, or less; and what is reported of float16. */
+#include <string.h>
+
+#include "blocks.h"
+#include "suites.h"
+
+START_TEST(float16_stays_and_loses_no_more_than_it_must)
+{
+    Folded folded = fold_model(build_half_plain, NULL);
+    const Node *conv = only_node(&folded, OP_Conv);
+    ck_assert_int_eq(conv->inputs[1]->tensor->type, DT_FLOAT16);
+    ck_assert_double_lt(folded.difference, 1e-13); /* before rounding */
+    ck_assert_uint_eq(folded.report.folds[0].subnormals, 0);
+    folded_free(&folded);
+    folded = fold_model(build_half_tiny, NULL);
+    ck_assert_uint_gt(folded.report.folds[0].subnormals, 20);
+    folded_free(&folded);
+}
+END_TEST
+
+START_TEST(training_mode_folds_when_inference_is_assumed)
+{
+    rp_fold_options options = {.assume_inference = 1};
+    Arena *arena = arena_new(0);
+    Model *model = build_model(arena, build_training, false);
+    FoldReport report = {0};
+    Err err = {0};
+    ck_assert_int_eq(model_fold(model, &options, &report, &err), 0);
+    ck_assert_uint_eq(report.fold_count, 1);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(only_and_skip_choose_rules)
+{
+    rp_fold_options only = {.only = "C1"}, skip = {.skip = "C5"};
+    Folded folded = fold_model(build_repvgg, &only);
+    ck_assert_uint_eq(count_ops(folded.after, OP_Conv), 2);
+    ck_assert_uint_eq(count_ops(folded.after, OP_BatchNormalization), 1);
+    folded_free(&folded);
+    folded = fold_model(build_repvgg, &skip);
+    ck_assert_uint_eq(count_ops(folded.after, OP_Conv), 1);
+    ck_assert_uint_eq(count_ops(folded.after, OP_BatchNormalization), 1);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    folded_free(&folded);
+}
+END_TEST
+
+START_TEST(unknown_rule_is_an_error)
+{
+    rp_fold_options options = {.only = "C1,C99"};
+    Arena *arena = arena_new(0);
+    Model *model = model_new(arena);
+    model->graph = graph_new(model, NULL);
+    FoldReport report = {0};
+    Err err = {0};
+    ck_assert_int_eq(model_fold(model, &options, &report, &err), -1);
+    ck_assert_int_eq(err.code, ERR_USAGE);
+    ck_assert(strstr(err.message, "C99") != NULL);
+    arena_free(arena);
+}
+END_TEST
+
+START_TEST(stop_after_counts_folds)
+{
+    rp_fold_options options = {.stop_after = 1};
+    Folded folded = fold_model(build_shared_weight, &options);
+    ck_assert_uint_eq(folded.report.fold_count, 1);
+    ck_assert_uint_eq(count_ops(folded.after, OP_BatchNormalization), 1);
+    folded_free(&folded);
+}
+END_TEST
+
+START_TEST(a_fold_can_be_left_out_by_its_output)
+{
+    Folded all = fold_model(build_shared_weight, NULL);
+    const char *undo[1] = {all.report.folds[0].output};
+    rp_fold_options options = {.undo = undo, .undo_count = 1};
+    Folded folded = fold_model(build_shared_weight, &options);
+    ck_assert_uint_eq(folded.report.fold_count, all.report.fold_count - 1);
+    ck_assert_str_eq(folded.report.folds[0].output, all.report.folds[1].output);
+    ck_assert_str_eq(folded.report.refusals[0].reason, "certificate");
+    folded_free(&folded);
+    folded_free(&all);
+}
+END_TEST
+
+START_TEST(cost_can_be_allowed)
+{
+    rp_fold_options options = {.allow_cost = 1};
+    Folded folded = fold_model(build_costly, &options);
+    ck_assert_uint_eq(count_ops(folded.after, OP_Conv), 1);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    folded_free(&folded);
+}
+END_TEST
+
+Suite *suite_fold_options(void)
+{
+    Suite *suite = suite_create("fold_options");
+    TCase *tcase = tcase_create("fold_options");
+    tcase_add_test(tcase, float16_stays_and_loses_no_more_than_it_must);
+    tcase_add_test(tcase, training_mode_folds_when_inference_is_assumed);
+    tcase_add_test(tcase, only_and_skip_choose_rules);
+    tcase_add_test(tcase, unknown_rule_is_an_error);
+    tcase_add_test(tcase, stop_after_counts_folds);
+    tcase_add_test(tcase, a_fold_can_be_left_out_by_its_output);
+    tcase_add_test(tcase, cost_can_be_allowed);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
