@@ -30,8 +30,7 @@ static bool is_specific(Reason reason)
 }
 
 /* A scale or shift by channel, and one by a single number that a linear
- * operator could have taken; or a sum of branches that did not merge. That a
- * summand has other readers is what residuals are like. */
+ * operator could have taken; or a sum of branches that did not merge. */
 static bool is_arithmetic_site(Fold *fold, Node *node, Reason reason)
 {
     AffineMap map;
@@ -45,8 +44,7 @@ static bool is_arithmetic_site(Fold *fold, Node *node, Reason reason)
     if (obstacle == REASON_NONE || obstacle == REASON_NOT_FINITE)
         return map.axis >= 0 || is_specific(reason);
     return (node->op == OP_Add || node->op == OP_Sub || node->op == OP_Sum) &&
-           is_specific(reason) && reason != REASON_MULTI_USE &&
-           reason != REASON_GRAPH_OUTPUT && reason != REASON_SUBGRAPH_CAPTURE;
+           is_specific(reason);
 }
 
 /* A site is what a reparameterization would have removed: a normalization, a

@@ -166,7 +166,8 @@ static Obstacle producer_obstacle(const Fold *fold, const Value *value)
                       value->name};
 }
 
-/* The form of a value for a reader that would absorb it, or a leaf. */
+/* The form of a value for a reader that would absorb it, or a leaf. Of an
+ * affine reader it is noted why; a sum may well have leaves. */
 static Form *form_take(Fold *fold, Form **forms, Value *value,
                        const Node *reader)
 {
@@ -185,7 +186,8 @@ static Form *form_take(Fold *fold, Form **forms, Value *value,
     /* Were it the only reader, it still could not go into an identity. */
     if (form && !form_absorbs(form))
         obstacle.reason = REASON_NONLINEAR;
-    fold_note(fold, reader, obstacle.reason, obstacle.fact);
+    if (reader)
+        fold_note(fold, reader, obstacle.reason, obstacle.fact);
     return form_leaf(fold, value);
 }
 
@@ -379,7 +381,7 @@ static int sum_parts(Fold *fold, Form **forms, Node *node, Form **parts,
         Value *value = node->inputs[k];
         if (!value || value_constant(fold->graph, value))
             return 0;
-        Form *part = form_take(fold, forms, value, node);
+        Form *part = form_take(fold, forms, value, NULL);
         int room = BRANCHES_MAX - count - (node->input_count - 1 - k);
         if (part->count > room ||
             (part->axis >= 0 && *axis >= 0 && part->axis != *axis))
@@ -432,7 +434,7 @@ static Form *build_sum(Fold *fold, Form **forms, Node *node)
 /* Identity and Dropout: the same branches under another name. */
 static Form *build_same(Fold *fold, Form **forms, Node *node, Value *input)
 {
-    Form *part = form_take(fold, forms, input, node);
+    Form *part = form_take(fold, forms, input, NULL);
     Form *form = form_scaled(fold, part, VEC_NONE, VEC_NONE, -1);
     part->taken = true;
     form->value = node->outputs[0];
