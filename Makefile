@@ -44,6 +44,7 @@ JUDGE := compare sample input same track shared bound segment interface \
     known coefs operator compose border place sum sum_affine sum_operator \
     sum_move rows assign merge region certify \
     traits trial noise numbers judge
+CHECKPOINT := checkpoint safetensors torch pickle names
 ZOO := zoo net block attention fastvit weights
 API := repfold certify summary blocks runner bench nodes digest diff diff_weights
 CONVERTER := main opt trouble format progress files common report_text \
@@ -60,6 +61,7 @@ SUITES := err mem map half zip tensor shape op graph check infer dump sha256 \
     pool array npy elementary kern_elementwise kern_window kern_linear \
     kern_move exec nested conformance \
     repfold cli_usage cli_trouble cli_convert cli_verify cli_report cli_proof cli_machine
+SUITES += checkpoint safetensors
 
 # Random networks and all that must hold of them; `make soak` goes on and on.
 FUZZ := gen affine conv regions token trap other generate model bound cost \
@@ -72,10 +74,12 @@ SUPPORT := $(FUZZ:%=fuzz/%) \
     cli proto models archive infer_case fixture folding blocks composing net judging schema \
     exec_case $(CONFORMANCE:%=conformance/%) oracle/oracle \
     oracle/window oracle/linear oracle/elementwise oracle/norm oracle/move
+SUPPORT += pickling
 
 LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \
     $(ONNX:%=src/onnx/%.c) $(FOLD:%=src/fold/%.c) $(EXEC:%=src/exec/%.c) \
-    $(JUDGE:%=src/judge/%.c) $(ZOO:%=src/zoo/%.c) $(API:%=src/%.c)
+    $(JUDGE:%=src/judge/%.c) $(CHECKPOINT:%=src/checkpoint/%.c) \
+    $(ZOO:%=src/zoo/%.c) $(API:%=src/%.c)
 CONVERTER_SOURCES := $(CONVERTER:%=converter/%.c)
 TEST_SOURCES := tests/main.c $(SUPPORT:%=tests/%.c) $(SUITES:%=tests/test_%.c)
 SAMPLES := convert_memory verify_files
