@@ -56,9 +56,10 @@ static Tensor *case_tensor(Arena *arena, const CaseNode *line, int slot,
     return tensor;
 }
 
-void exec_case(Arena *arena, const char *line, Precision precision, Pool *pool,
+void exec_case(Arena *arena, const char *line, const ExecOptions *options,
                ExecCase *out)
 {
+    Precision precision = options->precision;
     *out = (ExecCase){.result = 0};
     case_node(arena, line, &out->line);
     const Node *node = out->line.node;
@@ -72,9 +73,8 @@ void exec_case(Arena *arena, const char *line, Precision precision, Pool *pool,
                                            &out->inputs[i], &out->err),
                          0);
     }
-    ExecOptions options = {.precision = precision, .pool = pool};
     out->result =
-        exec_node(arena, node, &options, out->inputs, out->outputs, &out->err);
+        exec_node(arena, node, options, out->inputs, out->outputs, &out->err);
 }
 
 /* ---- Rows ---- */
@@ -101,7 +101,8 @@ static void put_array(Text *text, const Array *array, Precision precision)
 static const char *row_text(Arena *arena, const char *line, Precision precision)
 {
     ExecCase run;
-    exec_case(arena, line, precision, NULL, &run);
+    ExecOptions options = {.precision = precision};
+    exec_case(arena, line, &options, &run);
     if (run.result < 0) {
         ck_assert_msg(strstr(run.err.message, "node \"n\"") != NULL, "%s",
                       run.err.message);
@@ -187,14 +188,16 @@ static void check_same_bits(const char *line, Precision precision,
                   "%s\n  %s", line, fault);
 }
 
-static void check_threads(Arena *arena, const char *line, Precision precision,
-                          const ExecCase *alone)
+static void check_threads(Arena *arena, const char *line,
+                          const ExecOptions *options, const ExecCase *alone)
 {
     ExecCase together;
-    exec_case(arena, line, precision, pool_new(arena, 3), &together);
+    ExecOptions threaded = *options;
+    threaded.pool = pool_new(arena, 3);
+    exec_case(arena, line, &threaded, &together);
     ck_assert_int_eq(together.result, 0);
-    check_same_bits(line, precision, alone->outputs[0], together.outputs[0],
-                    "depends on the number of threads");
+    check_same_bits(line, options->precision, alone->outputs[0],
+                    together.outputs[0], "depends on the number of threads");
 }
 
 /* ---- What a plan adds to a kernel ---- */
@@ -230,6 +233,7 @@ static void prepare_case(Arena *arena, const ExecCase *run,
     KernelCall call = {.node = node,
                        .opset = run->line.opset,
                        .precision = options->precision,
+                       .level = simd_level(options->level),
                        .input_count = node->input_count,
                        .inputs = inputs,
                        .pool = options->pool,
@@ -246,14 +250,17 @@ static void prepare_case(Arena *arena, const ExecCase *run,
 
 /* The kernel with prepared constants and with an epilogue gives what it gives
  * without, weighed. */
-static void check_planned(Arena *arena, const char *line, Precision precision,
+static void check_planned(Arena *arena, const char *line,
+                          const ExecOptions *alone_options,
                           const ExecCase *alone)
 {
+    Precision precision = alone_options->precision;
+    ExecOptions options = *alone_options;
     Step step = {.node = alone->line.node};
     step.kernel = kernel_find(step.node->op);
     if (!(step.kernel->flags & KERNEL_EPILOGUE))
         return;
-    ExecOptions options = {.precision = precision, .pool = pool_new(arena, 2)};
+    options.pool = pool_new(arena, 2);
     Array *inputs[CASE_INPUTS], output = {0}, *outputs[] = {&output};
     bool spare[CASE_INPUTS] = {false};
     Err err = {0};
@@ -275,22 +282,29 @@ static void check_planned(Arena *arena, const char *line, Precision precision,
                     "differs when it is planned");
 }
 
+static void check_level(const char *line, const ExecOptions *options)
+{
+    Arena *arena = arena_new(0);
+    ExecCase run;
+    exec_case(arena, line, options, &run);
+    ck_assert_msg(run.result == 0, "%s\n  %s", line, run.err.message);
+    Grid *found = grid_of(arena, run.outputs[0], options->precision);
+    Grid expected = *found;
+    expected.data =
+        arena_array(arena, (size_t)found->count + 1, sizeof(double));
+    ask_oracle(arena, &run, options->precision, &expected);
+    compare(line, found, &expected, options->precision);
+    check_threads(arena, line, options, &run);
+    check_planned(arena, line, options, &run);
+    arena_free(arena);
+}
+
 void check_oracle(const char *line)
 {
-    for (int i = PRECISION_F32; i <= PRECISION_F64; i++) {
-        Arena *arena = arena_new(0);
-        Precision precision = (Precision)i;
-        ExecCase run;
-        exec_case(arena, line, precision, NULL, &run);
-        ck_assert_msg(run.result == 0, "%s\n  %s", line, run.err.message);
-        Grid *found = grid_of(arena, run.outputs[0], precision);
-        Grid expected = *found;
-        expected.data =
-            arena_array(arena, (size_t)found->count + 1, sizeof(double));
-        ask_oracle(arena, &run, precision, &expected);
-        compare(line, found, &expected, precision);
-        check_threads(arena, line, precision, &run);
-        check_planned(arena, line, precision, &run);
-        arena_free(arena);
-    }
+    for (SimdLevel level = SIMD_PLAIN; level <= simd_level(SIMD_BEST); level++)
+        for (int i = PRECISION_F32; i <= PRECISION_F64; i++) {
+            ExecOptions options = {.precision = (Precision)i, .level = level};
+            if (simd_level(level) == level)
+                check_level(line, &options);
+        }
 }

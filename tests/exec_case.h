@@ -17,7 +17,7 @@ typedef struct ExecCase {
     int result;
 } ExecCase;
 
-void exec_case(Arena *arena, const char *line, Precision precision, Pool *pool,
+void exec_case(Arena *arena, const char *line, const ExecOptions *options,
                ExecCase *out);
 
 /* The outputs as text, "float32[2]{3,nan}; int64[]{1}", six digits; or the
@@ -27,7 +27,8 @@ typedef struct ExecRow {
 } ExecRow;
 void check_exec_row(const ExecRow *row);
 
-/* The first output must be what the oracle says, in both precisions, and not
+/* The first output must be what the oracle says, in both precisions and at
+ * every level that the machine has, and not
  * depend on the number of threads, nor on what a plan has prepared. */
 void check_oracle(const char *line);
 

@@ -8,6 +8,7 @@
 #define REPFOLD_EXEC_EXEC_H
 
 #include "base/pool.h"
+#include "exec/simd.h"
 #include "graph/graph.h"
 
 typedef enum Precision { PRECISION_F32, PRECISION_F64 } Precision;
@@ -39,8 +40,9 @@ Tensor *array_to_tensor(Arena *arena, const Array *array, Precision precision);
 
 typedef struct ExecOptions {
     Precision precision;
-    bool exact; /* weights of folded nodes unrounded: the algebra */
-    Pool *pool; /* NULL for one thread */
+    bool exact;      /* weights of folded nodes unrounded: the algebra */
+    Pool *pool;      /* NULL for one thread */
+    SimdLevel level; /* SIMD_PLAIN for the same bits on every machine */
     /* The plan runs often: constants are packed for it once, in memory of its
      * own beside the model's. */
     bool runs_often;

@@ -7,12 +7,11 @@
  * Query i stands at place i + offset among the keys: the offset is the number
  * of past keys, or how many valid keys there are beyond the queries.
  */
-#include <cblas.h>
 #include <limits.h>
 #include <math.h>
 #include <string.h>
 
-#include "exec/kernel.h"
+#include "exec/gemm.h"
 
 /* One operand: heads of matrices, wherever they lie. (batch, heads, length,
  * width), or with rank 3 (batch, length, heads * width). */
@@ -37,8 +36,9 @@ typedef struct Attention {
     bool mask_is_bool, causal;
     int64_t past, left, right; /* bounds of the window; -1 for none */
     double scale, softcap;
-    void **scores;      /* a matrix of scores for each worker */
-    const Array *shown; /* output 3, or NULL */
+    Gemm qk, sv;              /* of one head */
+    void **scratch, **scores; /* of each worker */
+    const Array *shown;       /* output 3, or NULL */
     Stage stage;
 } Attention;
 
@@ -79,12 +79,6 @@ static void keys_of(const Attention *a, int64_t batch, int64_t row,
     if (a->right >= 0)
         *end = smaller(*end, place + a->right + 1);
     *first = a->left >= 0 && place > a->left ? place - a->left : 0;
-}
-
-/* BLAS wants a row to be at least one element apart from the next. */
-static int blas_step(int64_t step)
-{
-    return step > 0 ? (int)step : 1;
 }
 
 #include "exec/real_f32.h"
@@ -257,6 +251,47 @@ static int read_stage(const KernelCall *call, Attention *a, Err *err)
     return 0;
 }
 
+static void plan_products(const KernelCall *call, Attention *a)
+{
+    const GemmSet *set = gemm_set(call->precision, call->level);
+    int64_t queries = a->q.length, keys = a->k.length;
+    a->qk = (Gemm){.set = set,
+                   .rows = queries,
+                   .columns = keys,
+                   .depth = a->q.width,
+                   .a = {NULL, a->q.row_step, 1},
+                   .b = {NULL, 1, a->k.row_step},
+                   .alpha = a->scale,
+                   .c_step = keys};
+    a->sv = (Gemm){.set = set,
+                   .rows = queries,
+                   .columns = a->v.width,
+                   .depth = keys,
+                   .a = {NULL, keys, 1},
+                   .b = {NULL, a->v.row_step, 1},
+                   .alpha = 1,
+                   .c_step = a->y.row_step};
+    gemm_plan(&a->qk, 1, 1);
+    gemm_plan(&a->sv, 1, 1);
+}
+
+/* For each worker: of the products, and a matrix of scores. */
+static void make_scratch(const KernelCall *call, Attention *a)
+{
+    size_t workers = (size_t)pool_threads(call->pool);
+    size_t size = storage_size(kernel_storage(call, a->q.array));
+    a->scratch = arena_array(call->arena, workers, sizeof *a->scratch);
+    a->scores = arena_array(call->arena, workers, sizeof *a->scores);
+    for (size_t i = 0; i < workers; i++) {
+        a->scratch[i] = arena_block(call->arena, 1,
+                                    a->qk.scratch_size > a->sv.scratch_size
+                                        ? a->qk.scratch_size
+                                        : a->sv.scratch_size);
+        a->scores[i] = arena_block(call->arena, (size_t)a->q.length,
+                                   (size_t)a->k.length * size);
+    }
+}
+
 int kernel_attention(KernelCall *call, Err *err)
 {
     Attention a = {.mask = kernel_input(call, 3),
@@ -270,16 +305,14 @@ int kernel_attention(KernelCall *call, Err *err)
                   ? (double)node_float(call->node, "scale", 1.0f)
                   : 1 / sqrt((double)a.q.width);
     a.softcap = (double)node_float(call->node, "softcap", 0.0f);
-    int workers = call->pool ? pool_threads(call->pool) : 1;
     bool wide = call->precision == PRECISION_F64;
-    a.scores = arena_array(call->arena, (size_t)workers, sizeof *a.scores);
-    for (int i = 0; i < workers; i++)
-        a.scores[i] = arena_block(call->arena, (size_t)a.q.length,
-                                  (size_t)a.k.length *
-                                      (wide ? sizeof(double) : sizeof(float)));
+    plan_products(call, &a);
+    make_scratch(call, &a);
     pool_run(call->pool, a.q.array->dims[0] * a.q.heads, 1,
              wide ? attention_piece_f64 : attention_piece_f32, &a);
-    for (int i = 0; i < workers; i++)
+    for (int i = 0; i < pool_threads(call->pool); i++) {
+        arena_release(call->arena, a.scratch[i]);
         arena_release(call->arena, a.scores[i]);
+    }
     return 0;
 }

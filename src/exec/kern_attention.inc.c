@@ -72,24 +72,22 @@ static void R(attention_piece)(void *context, int worker, int64_t begin,
                                int64_t end)
 {
     const Attention *a = context;
+    void *scratch = a->scratch[worker];
     REAL *scores = a->scores[worker];
-    int rows = (int)a->q.length, columns = (int)a->k.length;
-    int across = blas_step(columns);
+    Gemm qk = a->qk, sv = a->sv;
+    qk.c = scores;
+    sv.a.data = scores;
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t batch = unit / a->q.heads, head = unit % a->q.heads;
         int64_t shared = head / (a->q.heads / a->k.heads);
-        REAL *y = (REAL *)a->y.array->data + batch * a->y.batch_step +
-                  head * a->y.head_step;
-        BLAS(gemm)(CblasRowMajor, CblasNoTrans, CblasTrans, rows, columns,
-                   (int)a->q.width, (REAL)a->scale,
-                   R(head_at)(&a->q, batch, head), blas_step(a->q.row_step),
-                   R(head_at)(&a->k, batch, shared), blas_step(a->k.row_step),
-                   0, scores, across);
-        for (int64_t row = 0; row < rows; row++)
-            R(weigh)(a, scores + row * columns, batch, head, row);
-        BLAS(gemm)(CblasRowMajor, CblasNoTrans, CblasNoTrans, rows,
-                   (int)a->v.width, columns, 1, scores, across,
-                   R(head_at)(&a->v, batch, shared), blas_step(a->v.row_step),
-                   0, y, blas_step(a->y.row_step));
+        qk.a.data = R(head_at)(&a->q, batch, head);
+        qk.b.data = R(head_at)(&a->k, batch, shared);
+        gemm_alone(&qk, worker, scratch);
+        for (int64_t row = 0; row < a->q.length; row++)
+            R(weigh)(a, scores + row * a->k.length, batch, head, row);
+        sv.b.data = R(head_at)(&a->v, batch, shared);
+        sv.c = (REAL *)a->y.array->data + batch * a->y.batch_step +
+               head * a->y.head_step;
+        gemm_alone(&sv, worker, scratch);
     }
 }

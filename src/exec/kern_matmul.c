@@ -1,31 +1,31 @@
 /* MatMul and Gemm. */
-#include <cblas.h>
-#include <limits.h>
 #include <string.h>
 
-#include "exec/kernel.h"
+#include "exec/gemm.h"
 #include "exec/walk.h"
 
 /* c = alpha * a * b, or that added to what c holds; rows x depth times depth x
  * columns, for each of a batch of matrices. */
 typedef struct Product {
-    const void *a, *b;
+    Matrix a, b;
     void *c;
     int64_t rows, columns, depth;
-    int64_t a_step, b_step; /* from row to row, as stored */
-    bool a_transposed, b_transposed, adds;
+    bool adds;
     double alpha;
     Walk batch; /* operands a and b, in matrices */
-    int64_t row_size, row_count, column_size, column_count; /* of blocks */
     Storage storage;
     DType type;
-    const Epilogue *epilogue;
+    size_t size; /* of an element */
+    Gemm gemm;   /* of one matrix of reals */
+    char *scratch;
+    size_t scratch_size;
 } Product;
 
-/* A part of one product: where it begins in elements, and its size. */
-typedef struct Block {
-    int64_t a, b, c, rows, columns;
-} Block;
+/* b in panels. */
+typedef struct MatMulPanels {
+    Prepared prepared;
+    void *data;
+} MatMulPanels;
 
 #include "exec/real_f32.h"
 
@@ -35,114 +35,121 @@ typedef struct Block {
 
 #include "exec/kern_matmul.inc.c"
 
-/* Integers have no BLAS. */
-static void product_i64(const Product *p, const Block *block)
+/* Row `row` of a product of integers; a and b begin at these elements. */
+static void product_row_i64(const Product *p, int64_t a_first, int64_t b_first,
+                            int64_t row, int64_t *c)
 {
-    const int64_t *a = (const int64_t *)p->a + block->a;
-    const int64_t *b = (const int64_t *)p->b + block->b;
-    int64_t *c = (int64_t *)p->c + block->c;
-    for (int64_t i = 0; i < block->rows; i++)
-        for (int64_t j = 0; j < block->columns; j++) {
-            int64_t *to = &c[i * p->columns + j];
-            uint64_t sum = 0;
-            for (int64_t k = 0; k < p->depth; k++)
-                sum += (uint64_t)a[p->a_transposed ? k * p->a_step + i
-                                                   : i * p->a_step + k] *
-                       (uint64_t)b[p->b_transposed ? j * p->b_step + k
-                                                   : k * p->b_step + j];
-            sum *= (uint64_t)(int64_t)p->alpha;
-            sum += p->adds ? (uint64_t)*to : 0;
-            *to = integer_wrap(p->type, (int64_t)sum);
-        }
-}
-
-static void run_block(const Product *p, const Block *block)
-{
-    if (p->storage == STORAGE_F32)
-        product_f32(p, block);
-    else if (p->storage == STORAGE_F64)
-        product_f64(p, block);
-    else
-        product_i64(p, block);
+    const int64_t *a = (const int64_t *)p->a.data + a_first;
+    const int64_t *b = (const int64_t *)p->b.data + b_first;
+    for (int64_t j = 0; j < p->columns; j++) {
+        uint64_t sum = 0;
+        for (int64_t k = 0; k < p->depth; k++)
+            sum += (uint64_t)a[row * p->a.row_step + k * p->a.column_step] *
+                   (uint64_t)b[k * p->b.row_step + j * p->b.column_step];
+        sum *= (uint64_t)(int64_t)p->alpha;
+        sum += p->adds ? (uint64_t)c[j] : 0;
+        c[j] = integer_wrap(p->type, (int64_t)sum);
+    }
 }
 
 typedef struct BatchUnit {
     const Product *product;
     int worker;
-    int64_t block; /* which block of the matrix */
+    int64_t part; /* a tile, or of integers a row */
 } BatchUnit;
 
-static void batch_row(void *context, int64_t position, const int64_t *offsets,
-                      int64_t count)
+static void batch_part(void *context, int64_t position, const int64_t *offsets,
+                       int64_t count)
 {
     const BatchUnit *unit = context;
     const Product *p = unit->product;
-    int64_t row = unit->block / p->column_count * p->row_size;
-    int64_t column = unit->block % p->column_count * p->column_size;
-    Block block = {.rows = p->rows - row, .columns = p->columns - column};
+    int64_t a = offsets[0] * p->rows * p->depth;
+    int64_t b = offsets[1] * p->depth * p->columns;
+    int64_t c = position * p->rows * p->columns;
     (void)count; /* always one matrix */
-    if (block.rows > p->row_size)
-        block.rows = p->row_size;
-    if (block.columns > p->column_size)
-        block.columns = p->column_size;
-    block.a = offsets[0] * p->rows * p->depth +
-              row * (p->a_transposed ? 1 : p->a_step);
-    block.b = offsets[1] * p->depth * p->columns +
-              column * (p->b_transposed ? p->b_step : 1);
-    block.c = (position * p->rows + row) * p->columns + column;
-    run_block(p, &block);
-    for (int64_t i = 0; i < block.rows; i++)
-        epilogue_run(p->epilogue, unit->worker, block.c + i * p->columns,
-                     block.columns);
+    if (p->storage == STORAGE_I64) {
+        c += unit->part * p->columns;
+        product_row_i64(p, a, b, unit->part, (int64_t *)p->c + c);
+        epilogue_run(p->gemm.epilogue, unit->worker, c, p->columns);
+        return;
+    }
+    Gemm gemm = p->gemm;
+    gemm.a.data = (const char *)p->a.data + (size_t)a * p->size;
+    if (!gemm.b_packed)
+        gemm.b.data = (const char *)p->b.data + (size_t)b * p->size;
+    gemm.c = (char *)p->c + (size_t)c * p->size;
+    gemm.c_first = c;
+    gemm_tile(&gemm, unit->part, unit->worker,
+              p->scratch + (size_t)unit->worker * p->scratch_size);
 }
 
 static void product_piece(void *context, int worker, int64_t begin, int64_t end)
 {
     const Product *p = context;
-    int64_t blocks = p->row_count * p->column_count;
+    int64_t parts = p->storage == STORAGE_I64
+                        ? p->rows
+                        : p->gemm.row_count * p->gemm.column_count;
     for (int64_t i = begin; i < end; i++) {
-        BatchUnit unit = {.product = p, .worker = worker, .block = i % blocks};
-        walk_run(&p->batch, i / blocks, i / blocks + 1, batch_row, &unit);
+        BatchUnit unit = {p, worker, i % parts};
+        walk_run(&p->batch, i / parts, i / parts + 1, batch_part, &unit);
     }
 }
 
-static int64_t divide_up(int64_t a, int64_t b)
+static void *pack_right(const KernelCall *call, const GemmSet *set,
+                        const Matrix *b, int64_t depth, int64_t columns)
 {
-    return (a + b - 1) / b;
+    size_t size = set->is_f32 ? sizeof(float) : sizeof(double);
+    void *panels = arena_block(call->arena, size,
+                               (size_t)gemm_packed_b(set, depth, columns));
+    gemm_pack_b(call->pool, set, b, depth, columns, panels);
+    return panels;
 }
 
-/* Blocks depend on the shape alone: about BLOCKS of them in all, but none so
- * small that packing it would cost more than the product. */
-static void choose_blocks(Product *p, int64_t batch)
+/* One right matrix for all rows is packed as a whole where many tiles would
+ * each pack it. */
+static void run_reals(KernelCall *call, Product *p, int64_t batch)
 {
-    enum { BLOCKS = 8, LEAST = 48 };
-    int64_t wanted = divide_up(BLOCKS, batch);
-    p->row_size = p->rows;
-    p->column_size = p->columns;
-    if (p->rows >= p->columns)
-        p->row_size = divide_up(p->rows, wanted);
-    else
-        p->column_size = divide_up(p->columns, wanted);
-    if (p->row_size < LEAST)
-        p->row_size = p->rows < LEAST ? p->rows : LEAST;
-    if (p->column_size < LEAST)
-        p->column_size = p->columns < LEAST ? p->columns : LEAST;
-    p->row_count = divide_up(p->rows, p->row_size);
-    p->column_count = divide_up(p->columns, p->column_size);
-}
-
-static int run_product(KernelCall *call, Product *p, Err *err)
-{
-    if (p->rows > INT_MAX || p->columns > INT_MAX || p->depth > INT_MAX)
-        return err_set(err, ERR_BAD_SHAPE, "it is too large to compute");
-    if (p->rows == 0 || p->columns == 0)
-        return 0;
-    p->epilogue = call->epilogue;
-    int64_t batch = dims_product(p->batch.dims, 0, p->batch.rank);
-    choose_blocks(p, batch);
-    pool_run(call->pool, batch * p->row_count * p->column_count, 1,
+    enum { ROWS_MANY = 96 };
+    const MatMulPanels *panels = (const MatMulPanels *)call->prepared;
+    const GemmSet *set = gemm_set(call->precision, call->level);
+    void *packed = NULL;
+    if (panels)
+        packed = panels->data;
+    else if (batch == 1 && p->rows > ROWS_MANY)
+        packed = pack_right(call, set, &p->b, p->depth, p->columns);
+    p->gemm = (Gemm){.set = set,
+                     .rows = p->rows,
+                     .columns = p->columns,
+                     .depth = p->depth,
+                     .b_packed = packed,
+                     .a = p->a,
+                     .b = p->b,
+                     .alpha = p->alpha,
+                     .adds = p->adds,
+                     .c_step = p->columns,
+                     .epilogue = call->epilogue};
+    gemm_plan(&p->gemm, batch, pool_threads(call->pool));
+    p->scratch_size = p->gemm.scratch_size;
+    p->scratch = arena_block(call->arena, (size_t)pool_threads(call->pool),
+                             p->scratch_size);
+    pool_run(call->pool, batch * p->gemm.row_count * p->gemm.column_count, 1,
              product_piece, p);
-    return 0;
+    if (!panels)
+        arena_release(call->arena, packed);
+}
+
+static void run_product(KernelCall *call, Product *p)
+{
+    int64_t batch = dims_product(p->batch.dims, 0, p->batch.rank);
+    if (p->rows == 0 || p->columns == 0)
+        return;
+    if (p->storage != STORAGE_I64) {
+        run_reals(call, p, batch);
+        return;
+    }
+    p->gemm.epilogue = call->epilogue;
+    pool_run(call->pool, batch * p->rows,
+             1 + GRAIN / (p->columns * (p->depth + 1)), product_piece, p);
 }
 
 static int misfit(const Array *a, const Array *b, Err *err)
@@ -173,6 +180,17 @@ static int make_batch(Product *p, const Array *a, const Array *b, Err *err)
     return 0;
 }
 
+static Product product_new(const KernelCall *call)
+{
+    const Array *a = call->inputs[0];
+    Storage storage = kernel_storage(call, a);
+    return (Product){.c = call->outputs[0]->data,
+                     .alpha = 1,
+                     .storage = storage,
+                     .type = a->type,
+                     .size = storage_size(storage)};
+}
+
 /* MatMul, as numpy.matmul: a vector on the left is a row, on the right a
  * column. One matrix on the right serves all rows of the left at once. */
 int kernel_matmul(KernelCall *call, Err *err)
@@ -181,12 +199,7 @@ int kernel_matmul(KernelCall *call, Err *err)
     Array matrix = *a;
     if (a->rank == 0 || b->rank == 0)
         return misfit(a, b, err);
-    Product p = {.a = a->data,
-                 .b = b->data,
-                 .c = call->outputs[0]->data,
-                 .alpha = 1,
-                 .storage = kernel_storage(call, a),
-                 .type = a->type};
+    Product p = product_new(call);
     p.depth = a->dims[a->rank - 1];
     p.rows = a->rank > 1 ? a->dims[a->rank - 2] : 1;
     p.columns = b->rank > 1 ? b->dims[b->rank - 1] : 1;
@@ -196,10 +209,11 @@ int kernel_matmul(KernelCall *call, Err *err)
         p.rows = dims_product(a->dims, 0, a->rank - 1);
         matrix.rank = 2;
     }
-    p.a_step = p.depth > 0 ? p.depth : 1;
-    p.b_step = p.columns > 0 ? p.columns : 1;
+    p.a = (Matrix){a->data, p.depth, 1};
+    p.b = (Matrix){b->data, p.columns, 1};
     TRY(make_batch(&p, &matrix, b, err));
-    return run_product(call, &p, err);
+    run_product(call, &p);
+    return 0;
 }
 
 /* The steps of C broadcast to (rows, columns). */
@@ -235,6 +249,14 @@ static int start_with(Product *p, const Array *c, double beta, Err *err)
     return 0;
 }
 
+/* As stored, or transposed. */
+static Matrix matrix_of(const Array *array, bool transposed)
+{
+    int64_t step = array->dims[1];
+    return transposed ? (Matrix){array->data, 1, step}
+                      : (Matrix){array->data, step, 1};
+}
+
 /* Gemm: alpha * A' * B' + beta * C, where ' is a transpose on demand. */
 int kernel_gemm(KernelCall *call, Err *err)
 {
@@ -242,20 +264,16 @@ int kernel_gemm(KernelCall *call, Err *err)
     const Array *c = kernel_input(call, 2);
     if (a->rank != 2 || b->rank != 2)
         return misfit(a, b, err);
-    Product p = {.a = a->data,
-                 .b = b->data,
-                 .c = call->outputs[0]->data,
-                 .a_transposed = node_int(call->node, "transA", 0) != 0,
-                 .b_transposed = node_int(call->node, "transB", 0) != 0,
-                 .a_step = a->dims[1] > 0 ? a->dims[1] : 1,
-                 .b_step = b->dims[1] > 0 ? b->dims[1] : 1,
-                 .alpha = (double)node_float(call->node, "alpha", 1),
-                 .storage = kernel_storage(call, a),
-                 .type = a->type};
-    p.rows = a->dims[p.a_transposed ? 1 : 0];
-    p.depth = a->dims[p.a_transposed ? 0 : 1];
-    p.columns = b->dims[p.b_transposed ? 0 : 1];
-    if (b->dims[p.b_transposed ? 1 : 0] != p.depth)
+    bool a_transposed = node_int(call->node, "transA", 0) != 0;
+    bool b_transposed = node_int(call->node, "transB", 0) != 0;
+    Product p = product_new(call);
+    p.alpha = (double)node_float(call->node, "alpha", 1);
+    p.a = matrix_of(a, a_transposed);
+    p.b = matrix_of(b, b_transposed);
+    p.rows = a->dims[a_transposed ? 1 : 0];
+    p.depth = a->dims[a_transposed ? 0 : 1];
+    p.columns = b->dims[b_transposed ? 0 : 1];
+    if (b->dims[b_transposed ? 1 : 0] != p.depth)
         return misfit(a, b, err);
     walk_init(&p.batch, 0, NULL);
     walk_add(&p.batch, (const int64_t[]){0});
@@ -263,5 +281,25 @@ int kernel_gemm(KernelCall *call, Err *err)
     walk_ready(&p.batch);
     if (c)
         TRY(start_with(&p, c, (double)node_float(call->node, "beta", 1), err));
-    return run_product(call, &p, err);
+    run_product(call, &p);
+    return 0;
+}
+
+/* One matrix of reals on the right, a constant. */
+int prepare_matmul(const KernelCall *call, Prepared **out, Err *err)
+{
+    const Array *b = kernel_input(call, 1);
+    (void)err;
+    if (!b || b->rank != 2 || kernel_storage(call, b) == STORAGE_I64)
+        return 0;
+    bool transposed =
+        call->node->op == OP_Gemm && node_int(call->node, "transB", 0) != 0;
+    Matrix matrix = matrix_of(b, transposed);
+    MatMulPanels *panels = arena_alloc(call->arena, sizeof *panels);
+    panels->prepared.replaced = 1 << 1;
+    panels->data =
+        pack_right(call, gemm_set(call->precision, call->level), &matrix,
+                   b->dims[transposed ? 1 : 0], b->dims[transposed ? 0 : 1]);
+    *out = &panels->prepared;
+    return 0;
 }

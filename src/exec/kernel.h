@@ -8,6 +8,7 @@
 
 #include "exec/array.h"
 #include "exec/buffers.h"
+#include "exec/simd.h"
 
 /*
  * What a kernel makes of its constant inputs for all runs of a plan, in the
@@ -40,6 +41,7 @@ typedef struct KernelCall {
     const Node *node;
     int64_t opset;
     Precision precision;
+    SimdLevel level;
     int input_count, output_count;
     Array *const *inputs; /* NULL where absent */
     Array **outputs;      /* NULL where nobody reads it */
@@ -140,11 +142,15 @@ KernelRun kernel_batch_norm, kernel_instance_norm, kernel_group_norm,
 /* kern_pool.c */
 KernelRun kernel_max_pool, kernel_average_pool, kernel_global_pool;
 /* kern_conv.c */
-KernelRun kernel_conv, kernel_conv_transpose;
+KernelRun kernel_conv;
+KernelPrepare prepare_conv;
+/* kern_transposed.c */
+KernelRun kernel_conv_transpose;
 /* kern_attention.c */
 KernelRun kernel_attention;
 /* kern_matmul.c */
 KernelRun kernel_matmul, kernel_gemm;
+KernelPrepare prepare_matmul;
 /* kern_einsum.c */
 KernelRun kernel_einsum;
 /* kern_resize.c */

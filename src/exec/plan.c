@@ -1,7 +1,5 @@
 #include "exec/plan.h"
 
-#include <cblas.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -369,21 +367,9 @@ static int plan_graph(Exec *exec, Err *err)
     return exec->options.runs_often ? plan_prepare(exec, err) : 0;
 }
 
-static void limit_blas(void)
-{
-    openblas_set_num_threads(1);
-}
-
-void blas_take_one_thread(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, limit_blas);
-}
-
 int exec_new(Arena *arena, const Graph *graph, const ExecOptions *options,
              Exec **out, Err *err)
 {
-    blas_take_one_thread();
     Exec *exec = arena_alloc(arena, sizeof *exec);
     exec->arena = arena;
     exec->graph = graph;

@@ -59,10 +59,6 @@ struct Exec {
 int plan_run(Exec *exec, Arena *arena, Array *const *inputs,
              Array *const *captured, Array **outputs, Err *err);
 
-/* The pool shares the work out: a BLAS that did so too would get in its way,
- * and results would depend on the number of threads. Once for the process. */
-void blas_take_one_thread(void);
-
 /* The node of a function's body as its caller makes it: attributes that refer
  * to the caller's are replaced by those. */
 const Node *plan_resolve(Arena *arena, const Node *node, const Node *caller);

@@ -29,6 +29,7 @@ static int prepare_step(Exec *exec, Step *step, Arena *temporary, Err *err)
     KernelCall call = {.node = node,
                        .opset = node->graph->model->opset,
                        .precision = exec->options.precision,
+                       .level = simd_level(exec->options.level),
                        .input_count = node->input_count,
                        .inputs = inputs,
                        .pool = exec->options.pool,

@@ -3,8 +3,6 @@
 #undef REAL
 #undef R
 #undef M
-#undef BLAS
 #define REAL float
-#define R(name) name##_f32       /* a function of this copy */
-#define M(name) name##f          /* a function of libm */
-#define BLAS(name) cblas_s##name /* a function of the BLAS */
+#define R(name) name##_f32 /* a function of this copy */
+#define M(name) name##f    /* a function of libm */

@@ -2,8 +2,6 @@
 #undef REAL
 #undef R
 #undef M
-#undef BLAS
 #define REAL double
 #define R(name) name##_f64
 #define M(name) name
-#define BLAS(name) cblas_d##name

@@ -2,6 +2,5 @@
 #undef REAL
 #undef R
 #undef M
-#undef BLAS
 #define REAL int64_t
 #define R(name) name##_i64

@@ -308,7 +308,6 @@ int exec_run(Exec *exec, Arena *arena, Array *const *inputs, Array **outputs,
 int exec_node(Arena *arena, const Node *node, const ExecOptions *options,
               Array *const *inputs, Array **outputs, Err *err)
 {
-    blas_take_one_thread();
     Step step = {.node = node, .kernel = kernel_find(node->op)};
     if (!step.kernel)
         return err_set(err, ERR_UNSUPPORTED_OPERATOR,

@@ -3,6 +3,11 @@
  * for each instruction set and picks at load time; no set changes a result,
  * since contraction is off and no sum is reordered.  LOOP says that a loop's
  * iterations do not depend on each other although its pointers may be equal.
+ *
+ * Products of matrices and convolutions choose by level instead: those above
+ * SIMD_PLAIN fuse a multiplication and an addition into one rounding, so that
+ * results may differ between them in the last places.  Within a level they
+ * are the same on every machine.
  */
 #ifndef REPFOLD_EXEC_SIMD_H
 #define REPFOLD_EXEC_SIMD_H
@@ -23,6 +28,18 @@
 #else
 #define SIMD
 #endif
+
+typedef enum SimdLevel {
+    SIMD_BEST, /* as a wish: whatever the machine has */
+    SIMD_PLAIN,
+    SIMD_NEON,
+    SIMD_AVX2,
+    SIMD_AVX512
+} SimdLevel;
+
+/* The level to work with: the wanted one, or the best below that the machine
+ * has. */
+SimdLevel simd_level(SimdLevel wanted);
 
 #ifdef __clang__
 /* A loop that calls libm stays as it is, which is not worth a warning. */

@@ -135,6 +135,7 @@ int step_run(StepCall *call, Err *err)
     KernelCall kernel = {.node = node,
                          .opset = node->graph->model->opset,
                          .precision = call->options->precision,
+                         .level = simd_level(call->options->level),
                          .input_count = node->input_count,
                          .output_count = node->output_count,
                          .inputs = call->inputs,

@@ -150,7 +150,8 @@ static Array *input_array(Fold *fold, const Border *border, Array *inside,
 static Array *border_run(Fold *fold, const Border *border, const Value *value,
                          Array *inside)
 {
-    ExecOptions options = {.precision = PRECISION_F64, .exact = true};
+    ExecOptions options = {
+        .precision = PRECISION_F64, .exact = true, .level = SIMD_PLAIN};
     Array *made[BORDER_NODES_MAX], *inputs[BORDER_NODES_MAX];
     Err ignored = {0};
     for (int i = 0; i < border->count; i++) {

@@ -123,7 +123,8 @@ static bool outputs_fit(const Fold *fold, const Node *node, int64_t *left)
 
 static int node_evaluate(Fold *fold, Arena *scratch, const Node *node, Err *err)
 {
-    ExecOptions options = {.precision = PRECISION_F64, .exact = true};
+    ExecOptions options = {
+        .precision = PRECISION_F64, .exact = true, .level = SIMD_PLAIN};
     Array **inputs =
         arena_array(scratch, (size_t)node->input_count + 1, sizeof *inputs);
     Array **outputs =

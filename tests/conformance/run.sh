@@ -27,5 +27,4 @@ if fetch; then
     python3 "$(dirname "$0")/light.py" "$data/light" "$fetched/light"
     set -- "$@" "$data" "$fetched/light"
 fi
-# The program lets one thread of the BLAS work; do not start the others.
-OPENBLAS_NUM_THREADS=1 exec "$build/conformance" "$build/repfold" "$@"
+exec "$build/conformance" "$build/repfold" "$@"

@@ -1,0 +1,40 @@
+/* What the files of convolution share. */
+#ifndef REPFOLD_EXEC_CONV_H
+#define REPFOLD_EXEC_CONV_H
+
+#include "exec/gemm.h"
+#include "exec/window.h"
+
+typedef struct Conv {
+    Window window;
+    int64_t images, groups, group_in, group_out; /* channels in a group */
+    const void *in, *weight, *bias; /* bias is NULL where there is none */
+    void *out;
+    size_t size; /* of an element */
+    SimdLevel level;
+    Precision precision;
+    const Epilogue *epilogue;
+    char *scratch;
+    size_t scratch_size; /* of one worker */
+} Conv;
+
+/* The weight of a transposed one is (input channels, output channels of a
+ * group, kernel ...). */
+int conv_make(KernelCall *call, bool transposed, Conv *conv, Err *err);
+
+/* Scratch for each worker: so many bytes, and elements in rows and columns; in
+ * whole cache lines so that none is shared. */
+void conv_make_scratch(KernelCall *call, Conv *conv, size_t bytes, int64_t rows,
+                       int64_t columns);
+void *conv_scratch(const Conv *conv, int worker);
+
+/* Element `index` of an array of the convolution's type. */
+static inline void *conv_at(const Conv *conv, const void *data, int64_t index)
+{
+    return (char *)(uintptr_t)data + (size_t)index * conv->size;
+}
+
+/* A kernel over one channel of its own, in at most two dimensions. */
+void conv_run_depthwise(KernelCall *call, Conv *conv);
+
+#endif

@@ -1,0 +1,14 @@
+/* One level, for both real types: see gemm_micro.h. */
+
+#include "exec/real_f32.h"
+
+#include "exec/gemm_micro.inc.c"
+
+#include "exec/real_f64.h"
+
+#include "exec/gemm_micro.inc.c"
+
+#undef LEVEL
+#undef TARGET
+#undef VECTOR_BYTES
+#undef PANEL_ROWS
