@@ -134,7 +134,9 @@ $(BUILD)/onnx.pb-c.o: $(BUILD)/onnx.pb-c.c
 	    -I$(BUILD) $(PC_CFLAGS) -c -o $@ $<
 
 $(BUILD)/src/exec/%.o $(BUILD)/src/fold/kernel.o \
-    $(BUILD)/src/judge/rows.o $(BUILD)/src/judge/operator.o: OPTIMIZE := $(EXEC_OPTIMIZE)
+    $(BUILD)/src/judge/rows.o $(BUILD)/src/judge/operator.o \
+    $(BUILD)/src/judge/bound.o $(BUILD)/src/judge/compare.o \
+    $(BUILD)/src/judge/segment.o: OPTIMIZE := $(EXEC_OPTIMIZE)
 $(BUILD)/src/exec/gemm_fused.o: CONTRACT := fast
 $(BUILD)/%.o: %.c | $(BUILD)/onnx.pb-c.h
 	@mkdir -p $(@D)
@@ -217,7 +219,7 @@ soak: $(BUILD)/soak
 	$< $(if $(COUNT),-n $(COUNT),-t $(SECONDS)) $(START)
 
 bench: all $(BUILD)/bench_chain
-	@./tests/bench.sh $(BUILD)
+	@PYTHON=$(PYTHON) ./tests/bench.sh $(BUILD)
 
 $(BUILD)/conformance: $(CONFORMANCE:%=$(BUILD)/tests/conformance/%.o) \
     $(BUILD)/tests/conformance/main.o $(BUILD)/librepfold.a

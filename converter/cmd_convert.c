@@ -69,6 +69,7 @@ static int verify(Job *job)
     int status = prove(job);
     if (status != 0)
         return status;
+    keep_memory();
     job->verdict = rp_verify(job->original, job->model, &options, &job->error);
     if (!job->verdict)
         return job_trouble(job);

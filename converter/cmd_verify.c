@@ -49,6 +49,7 @@ static int compare(const Options *options, rp_model *a, rp_model *b)
         return TROUBLE;
     progress_start(&progress, options);
     rp_verify_options judge = verify_options(options, &progress);
+    keep_memory();
     rp_verdict *verdict = rp_verify(a, b, &judge, &error);
     progress_end(&progress);
     int status = verdict ? tell(options, a, b, rp_verdict_get(verdict))

@@ -1,5 +1,8 @@
 /* From the command line's options to the library's. */
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "converter.h"
 
@@ -56,4 +59,15 @@ rp_verify_options verify_options(const Options *options, Progress *progress)
         .progress = progress_show,
         .progress_context = progress,
     };
+}
+
+/* glibc gives a large block straight back to the system, which clears it when
+ * it is asked for again: a tenth of the time of a verification. */
+void keep_memory(void)
+{
+#ifdef __GLIBC__
+    enum { LARGE = 1 << 30 };
+    mallopt(M_MMAP_THRESHOLD, LARGE);
+    mallopt(M_TRIM_THRESHOLD, LARGE);
+#endif
 }

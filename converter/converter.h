@@ -120,6 +120,8 @@ FILE *report_stream(const Options *options);
 rp_model *open_model(const Options *options, const char *path, rp_error *error);
 rp_fold_options fold_options(const Options *options, Progress *progress);
 rp_verify_options verify_options(const Options *options, Progress *progress);
+/* Before long work that takes and gives back the same memory all the time. */
+void keep_memory(void);
 
 /* ---- certify.c ---- */
 

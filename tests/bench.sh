@@ -76,10 +76,62 @@ execution() {
     done
 }
 
+# used COMMAND ...: wall time, CPU time and peak memory ("-" if not measured).
+used() {
+    local TIMEFORMAT='%R %U %S' memory=-
+    { time "$@" >/dev/null 2>&1; } 2>&1 |
+        awk '{ printf "%s %s ", $1, $2 + $3 }'
+    memory=$(peak "$@")
+    echo "${memory:--}"
+}
+
+# The whole process, paired with a script that loads both models in onnxruntime
+# and runs each once in float32.
+verification() {
+    "$repfold" sample "$1" -o "$train"
+    convert
+    local ours theirs=
+    for _ in $(seq "$runs"); do
+        ours=$(used "$repfold" verify -q "$train" "$deploy")
+        if "${PYTHON:-python3}" -c 'import onnxruntime' 2>/dev/null; then
+            theirs=$(used "${PYTHON:-python3}" tests/interop/run_once.py \
+                "$train" "$deploy")
+        fi
+        echo "$ours $theirs"
+    done | sort -g | awk -v name="$1" '
+        {
+            for (i = 1; i <= NF; i++)
+                v[NR, i] = $i
+            ratio[NR] = NF > 3 ? $1 / $4 : 0
+        }
+        END {
+            m = int((NR + 1) / 2)
+            for (i = 2; i <= NR; i++)
+                for (k = i; k > 1 && ratio[k - 1] > ratio[k]; k--) {
+                    t = ratio[k]
+                    ratio[k] = ratio[k - 1]
+                    ratio[k - 1] = t
+                }
+            printf "verify of %s: %.2f s wall, %.2f s CPU, %.0f MB\n", name,
+                v[m, 1], v[m, 2], v[m, 3] / 1e3
+            if (NF > 3)
+                printf "  onnxruntime, both loaded and run once: %.2f s wall, " \
+                    "%.2f s CPU, %.0f MB; ratio of wall times %.2f\n",
+                    v[m, 4], v[m, 5], v[m, 6] / 1e3, ratio[m]
+        }'
+    for _ in $(seq "$runs"); do
+        used "$repfold" convert -q "$train" -o "$deploy"
+    done | sort -g | awk -v name="$1" '{ v[NR] = $0 } END {
+        split(v[int((NR + 1) / 2)], m)
+        printf "convert of %s, certified and verified: %.2f s wall, %.2f s " \
+            "CPU, %.0f MB\n", name, m[1], m[2], m[3] / 1e3 }'
+}
+
 conversion fastvit_ma36
 chain 20000
 chain 33334
 for variant in fastvit_t8 fastvit_sa12 fastvit_ma36; do
     execution "$variant"
+    verification "$variant"
 done
 rm -f "$train" "$deploy" "$build/bench.copy.onnx"

@@ -1,7 +1,10 @@
 #include "judge/bound.h"
 
+#include <float.h>
 #include <math.h>
 
+/* Elements that a thread takes at a time. */
+enum { PIECE = 16 * 1024 };
 static const double F64_ROUNDOFF = 0x1p-53;
 /* The relative error of an output over that of the inputs, where nothing
  * better is known. */
@@ -27,23 +30,40 @@ static double array_max(const Array *array)
     return largest;
 }
 
+typedef struct Blend {
+    double scale;
+    const double *value, *error;
+    double *to;
+} Blend;
+
+static void blend_piece(void *context, int worker, int64_t begin, int64_t end)
+{
+    const Blend *job = context;
+    (void)worker;
+    for (int64_t i = begin; i < end; i++) {
+        double size = fabs(job->value[i]);
+        job->to[i] = size <= DBL_MAX ? job->scale * size : 0;
+    }
+    for (int64_t i = begin; job->error && i < end; i++)
+        job->to[i] += job->error[i];
+}
+
 /* scale |value| + error, with a NULL error for none. An infinite value is not
  * rounded. */
-static Array *blend(Arena *arena, double scale, Bounded in)
+static Array *blend(const BoundCall *call, Arena *arena, double scale,
+                    Bounded in)
 {
     Array *out = array_like(arena, in.value);
-    const double *value = in.value->data;
-    const double *error = in.error ? in.error->data : NULL;
-    double *to = out->data;
-    for (int64_t i = 0; i < out->count; i++)
-        to[i] = (isfinite(value[i]) ? scale * fabs(value[i]) : 0) +
-                (error ? error[i] : 0);
+    Blend job = {scale, in.value->data, in.error ? in.error->data : NULL,
+                 out->data};
+    pool_run(call->options->pool, out->count, PIECE, blend_piece, &job);
     return out;
 }
 
 static Array *magnitude(BoundCall *call, int slot)
 {
-    return blend(call->scratch, 1, (Bounded){call->inputs[slot].value, NULL});
+    return blend(call, call->scratch, 1,
+                 (Bounded){call->inputs[slot].value, NULL});
 }
 
 static void make_absolute(Array *array)
@@ -139,9 +159,10 @@ static int bound_move(BoundCall *call, Array **errors, Err *err)
     for (int i = 0; i < count; i++) {
         Bounded in = call->inputs[i];
         exact &= !in.error;
-        inputs[i] = is_real(in.value) && !in.error ? blend(call->scratch, 0, in)
-                    : in.error                     ? in.error
-                                                   : in.value;
+        inputs[i] = is_real(in.value) && !in.error
+                        ? blend(call, call->scratch, 0, in)
+                    : in.error ? in.error
+                               : in.value;
     }
     if (exact)
         return 0;
@@ -161,7 +182,7 @@ static int bound_positive(BoundCall *call, Array **errors, Err *err)
     Array **inputs = arena_array(call->scratch, (size_t)count, sizeof *inputs);
     for (int i = 1; i < count; i++)
         inputs[i] = call->inputs[i].value;
-    inputs[0] = blend(call->scratch, rounding_of(call), call->inputs[0]);
+    inputs[0] = blend(call, call->scratch, rounding_of(call), call->inputs[0]);
     return exec_node(call->arena, call->node, call->options, inputs, errors,
                      err);
 }
@@ -181,9 +202,10 @@ static int bound_product(BoundCall *call, Array **errors, Err *err)
     Arena *scratch = call->scratch;
     Bounded x = call->inputs[0], w = call->inputs[1];
     double t = rounding_of(call);
-    Array *inputs[3] = {blend(scratch, t, x), blend(scratch, 1, w), NULL};
+    Array *inputs[3] = {blend(call, scratch, t, x), blend(call, scratch, 1, w),
+                        NULL};
     if (call->node->input_count > 2 && call->inputs[2].value)
-        inputs[2] = blend(scratch, t, call->inputs[2]);
+        inputs[2] = blend(call, scratch, t, call->inputs[2]);
     TRY(exec_node(call->arena, call->node, call->options, inputs, errors, err));
     if (!w.error)
         return 0;
@@ -191,7 +213,7 @@ static int bound_product(BoundCall *call, Array **errors, Err *err)
     inputs[0] = magnitude(call, 0);
     inputs[1] = w.error;
     if (inputs[2])
-        inputs[2] = blend(scratch, 0, (Bounded){inputs[2], NULL});
+        inputs[2] = blend(call, scratch, 0, (Bounded){inputs[2], NULL});
     TRY(exec_node(call->arena, call->node, call->options, inputs, &more, err));
     add_to(errors[0], more);
     return 0;
@@ -218,7 +240,8 @@ static int bound_sum(BoundCall *call, Array **errors, Err *err)
     int count = call->node->input_count;
     Array **inputs = arena_array(call->scratch, (size_t)count, sizeof *inputs);
     for (int i = 0; i < count; i++)
-        inputs[i] = blend(call->scratch, rounding_of(call), call->inputs[i]);
+        inputs[i] =
+            blend(call, call->scratch, rounding_of(call), call->inputs[i]);
     return run_as(call, op, inputs, errors, err);
 }
 
@@ -232,7 +255,7 @@ static int bound_max(BoundCall *call, Array **errors, Err *err)
     Array **inputs = arena_array(call->scratch, (size_t)count, sizeof *inputs);
     for (int i = 0; i < count; i++)
         inputs[i] = is_real(call->inputs[i].value)
-                        ? blend(call->scratch, 0, call->inputs[i])
+                        ? blend(call, call->scratch, 0, call->inputs[i])
                         : call->inputs[i].value;
     return run_as(call, op, inputs, errors, err);
 }
@@ -242,7 +265,7 @@ static int bound_max(BoundCall *call, Array **errors, Err *err)
 static int bound_quotient(BoundCall *call, Array **errors, Err *err)
 {
     Bounded y = call->inputs[1];
-    Array *top = blend(call->scratch, rounding_of(call), call->inputs[0]);
+    Array *top = blend(call, call->scratch, rounding_of(call), call->inputs[0]);
     Array *bottom = magnitude(call, 1);
     Array *inputs[2] = {top, bottom};
     if (!y.error)
@@ -279,7 +302,7 @@ static int bound_batchnorm(BoundCall *call, Array **errors, Err *err)
     const double *var = call->inputs[4].value->data;
     double epsilon = (double)node_float(call->node, "epsilon", 1e-5f);
     double t = 4 * rounding_of(call);
-    errors[0] = blend(call->arena, t, call->inputs[0]);
+    errors[0] = blend(call, call->arena, t, call->inputs[0]);
     const Array *x = call->inputs[0].value;
     int64_t channels = call->inputs[1].value->count;
     int64_t plane =
@@ -332,7 +355,7 @@ static int bound_lipschitz(BoundCall *call, Array **errors, Err *err)
         if (call->inputs[i].error)
             return bound_weak(call, errors, err);
     double constant = lipschitz(call), t = 8 * F64_ROUNDOFF;
-    errors[0] = blend(call->arena, t, (Bounded){call->outputs[0], NULL});
+    errors[0] = blend(call, call->arena, t, (Bounded){call->outputs[0], NULL});
     double *to = errors[0]->data;
     const double *error = in.error ? in.error->data : NULL;
     for (int64_t i = 0; error && i < errors[0]->count; i++)
@@ -371,7 +394,7 @@ static int bound_steep(BoundCall *call, Array **errors, Err *err)
     }
     double t = 8 * F64_ROUNDOFF;
     Bounded in = call->inputs[0];
-    errors[0] = blend(call->arena, t, (Bounded){call->outputs[0], NULL});
+    errors[0] = blend(call, call->arena, t, (Bounded){call->outputs[0], NULL});
     double *to = errors[0]->data;
     const double *x = in.value->data, *y = call->outputs[0]->data;
     const double *error = in.error ? in.error->data : NULL;
@@ -388,7 +411,7 @@ static int bound_softmax(BoundCall *call, Array **errors, Err *err)
     const Array *error = call->inputs[0].error;
     double most = error ? constant * array_max(error) : 0;
     double t = rounding_of(call);
-    errors[0] = blend(call->arena, t, (Bounded){call->outputs[0], NULL});
+    errors[0] = blend(call, call->arena, t, (Bounded){call->outputs[0], NULL});
     double *to = errors[0]->data;
     for (int64_t i = 0; i < errors[0]->count; i++)
         to[i] += most;

@@ -18,11 +18,18 @@ static double type_ulp(DType type, double value)
         [DT_FLOAT16] = {11, -13},
         [DT_BFLOAT16] = {8, -125},
     };
-    int exponent;
-    frexp(value, &exponent);
-    if (value == 0 || exponent < formats[type].min_exponent)
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    /* As frexp counts; what is below the smallest exponent has its ulp. */
+    int exponent = (int)(bits >> 52 & 0x7ff) - 1022;
+    if (exponent < formats[type].min_exponent)
         exponent = formats[type].min_exponent;
-    return ldexp(1, exponent - formats[type].digits);
+    exponent -= formats[type].digits;
+    if (exponent < -1022)
+        return ldexp(1, exponent);
+    bits = (uint64_t)(exponent + 1023) << 52;
+    memcpy(&value, &bits, sizeof value);
+    return value;
 }
 
 static void note(Comparison *out, int64_t index, double difference,

@@ -41,6 +41,7 @@ static void set_samples(Numbers *numbers, int generated)
     size_t samples = (size_t)numbers->samples;
     size_t all = samples * numbers->output_count;
     numbers->plain = arena_array(arena, samples + 1, sizeof *numbers->plain);
+    numbers->inputs = arena_array(arena, samples + 1, sizeof *numbers->inputs);
     numbers->truth = arena_array(arena, samples + 1, sizeof *numbers->truth);
     numbers->magnitudes = number_array(numbers, all, 0);
     numbers->weights = number_array(numbers, all, 0);
@@ -92,10 +93,14 @@ int numbers_inputs(const Numbers *numbers, Arena *arena, int sample, bool for_b,
                    Precision precision, Array ***out, Err *err)
 {
     size_t count = (size_t)numbers->plan.slot_count;
-    Tensor **tensors = arena_array(arena, count, sizeof *tensors);
-    *out = arena_array(arena, count, sizeof **out);
-    input_sample(arena, &numbers->plan, sample, numbers->plain[sample],
-                 tensors);
+    Tensor **tensors = numbers->inputs[sample];
+    *out = arena_array(arena, count + 1, sizeof **out);
+    if (!tensors) {
+        tensors = numbers->inputs[sample] =
+            arena_array(numbers->arena, count + 1, sizeof *tensors);
+        input_sample(numbers->arena, &numbers->plan, sample,
+                     numbers->plain[sample], tensors);
+    }
     for (size_t i = 0; i < count; i++) {
         size_t at = for_b ? (size_t)numbers->order_inputs[i] : i;
         TRY(array_from_tensor(arena, tensors[i], precision, false, &(*out)[at],
@@ -267,6 +272,7 @@ static int run_later(Trial *trial, int sample, Err *err)
         return -1;
     }
     numbers->plain[sample] = true;
+    numbers->inputs[sample] = NULL;
     ExecOptions options = trial->options;
     trial_close(trial);
     TRY(trial_open(numbers, false, &options, trial, err));

@@ -20,6 +20,7 @@ typedef struct Numbers {
     Traits traits; /* of both models together */
     InputPlan plan;
     int samples, noise_runs;
+    Tensor ***inputs;   /* of each sample, once it is needed */
     bool *plain;        /* samples that take the sizes of an even one */
     int *order_inputs;  /* for each slot, b's input */
     int *order_outputs; /* for each output of a, b's */

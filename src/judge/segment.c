@@ -167,8 +167,10 @@ static int bound_step(Run *run, Step *step, double rounding,
 
 /* ---- The comparison at a cut ---- */
 
-static Array *bounds_new(Arena *arena, const Cell *a, const Cell *b)
+static const Array *add_bounds(Arena *arena, const Cell *a, const Cell *b)
 {
+    if (b->error && !a->error)
+        return b->error;
     Array *bounds = array_new(arena, a->array->type, a->array->rank,
                               a->array->dims, PRECISION_F64);
     double *to = bounds->data;
@@ -230,7 +232,7 @@ static void compare_cut(Run *run, Arena *scratch, Cell *b, Array *array)
     Operand left = {array, PRECISION_F64}, right = {a->array, PRECISION_F64};
     Tolerance tolerance = {0};
     if (dtype_is_real(array->type) && array->count == a->array->count) {
-        Array *bounds = bounds_new(scratch, a, b);
+        const Array *bounds = add_bounds(scratch, a, b);
         tolerance.bounds = bounds->data;
         if (!bounds_say_something(bounds, a->array)) {
             run->result->left_out++;
