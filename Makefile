@@ -31,60 +31,19 @@ PC_CFLAGS = $(shell pkg-config --cflags $(PC_MODULES) 2>/dev/null)
 LIBS = $(SANITIZE) $(shell pkg-config --libs $(PC_MODULES) 2>/dev/null) \
     -pthread -lm
 
-BASE := err mem map half pool inflate zip sha256
-GRAPH := tensor poly shape op graph uses attr infer infer_elementwise infer_shape \
-    infer_index infer_window infer_linear infer_einsum check dump
-ONNX := wire scan unpack input read read_node read_tensor order rope pack \
-    rewrite write save
-FOLD := affine kernel site site_linear site_affine site_shape constants islands \
-    form plan emit rule_inline rule_sum compose border rule_border ways \
-    rule_forward rule_norm rule_stack rule_compose explain pass
-EXEC := simd array buffers walk move window kernels kern_map kern_zip kern_move \
-    kern_gather kern_select kern_make kern_reduce kern_norm kern_pool \
-    gemm gemm_pack gemm_plain gemm_fused conv kern_conv kern_depthwise \
-    kern_transposed kern_matmul kern_attention kern_einsum kern_resize plan prepare step run control scan npy
-JUDGE := compare sample input same track shared bound segment interface \
-    known coefs operator compose border place sum sum_affine sum_operator \
-    sum_move rows assign merge region certify \
-    traits trial noise numbers judge
-CHECKPOINT := checkpoint safetensors torch pickle names
-ZOO := zoo net block attention fastvit weights
-API := repfold certify summary blocks runner bench nodes digest diff diff_weights
-CONVERTER := main opt trouble format progress files common report_text \
-    json report_json report_json_diff report_junit report_sarif \
-    report_github reports certify proof cmd_convert cmd_verify cmd_lint \
-    cmd_inspect cmd_run cmd_bench cmd_sample cmd_diff
-# Each is tests/test_NAME.c with a suite_NAME; the tests are one program.
-SUITES := err mem map half zip tensor shape op graph check infer dump sha256 \
-    affine kernel rule_inline rule_sum rule_branch rule_forward fuzz rule_border \
-    rule_compose refusal fold_options \
-    fixtures families converge attention zoo weights \
-    compare input segment judge interface certificate diff \
-    scan read read_node read_tensor read_damage write pack save \
-    pool array npy elementary kern_elementwise kern_window kern_linear \
-    kern_move exec nested conformance \
-    repfold cli_usage cli_trouble cli_convert cli_verify cli_report cli_proof cli_machine
-SUITES += checkpoint safetensors
-
+# Every source of a folder belongs to what the folder is for; a template
+# (*.inc.c) is compiled by those that include it.
+LIB_SOURCES := $(filter-out %.inc.c, $(sort $(wildcard src/*/*.c src/*.c)))
+CONVERTER_SOURCES := $(sort $(wildcard converter/*.c))
+# tests/test_NAME.c has a suite_NAME; the suites and what they share are one
+# program, all but these, which are programs of their own.
+TEST_PROGRAMS := tests/bench_chain.c tests/fuzz/soak.c tests/conformance/main.c
+TEST_SOURCES := $(filter-out $(TEST_PROGRAMS), \
+    $(sort $(wildcard tests/*.c tests/*/*.c)))
+SUITES := $(patsubst tests/test_%.c,%, $(filter tests/test_%, $(TEST_SOURCES)))
 # Random networks and all that must hold of them; `make soak` goes on and on.
-FUZZ := gen affine conv regions token trap other generate model bound cost \
-    shrink fuzz
+FUZZ_SOURCES := $(filter-out $(TEST_PROGRAMS), $(wildcard tests/fuzz/*.c))
 SECONDS ?= 60
-# Which of ONNX's backend tests are in scope.
-CONFORMANCE := cases scope
-# What several suites share.
-SUPPORT := $(FUZZ:%=fuzz/%) \
-    cli proto models archive infer_case fixture folding blocks composing net judging schema \
-    exec_case $(CONFORMANCE:%=conformance/%) oracle/oracle \
-    oracle/window oracle/linear oracle/elementwise oracle/norm oracle/move
-SUPPORT += pickling
-
-LIB_SOURCES := $(BASE:%=src/base/%.c) $(GRAPH:%=src/graph/%.c) \
-    $(ONNX:%=src/onnx/%.c) $(FOLD:%=src/fold/%.c) $(EXEC:%=src/exec/%.c) \
-    $(JUDGE:%=src/judge/%.c) $(CHECKPOINT:%=src/checkpoint/%.c) \
-    $(ZOO:%=src/zoo/%.c) $(API:%=src/%.c)
-CONVERTER_SOURCES := $(CONVERTER:%=converter/%.c)
-TEST_SOURCES := tests/main.c $(SUPPORT:%=tests/%.c) $(SUITES:%=tests/test_%.c)
 SAMPLES := convert_memory verify_files
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o
@@ -93,7 +52,7 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 
 .PHONY: all lib samples demo test check asan layers headertest format soak \
     bench bench-families conformance install uninstall clean help deps fixtures-full full \
-    interop
+    interop FORCE
 
 # `make V=1` shows commands, otherwise only what they make.
 say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)
@@ -155,9 +114,11 @@ $(BUILD)/librepfold.so: $(LIB_OBJECTS)
 $(BUILD)/repfold: $(CONVERTER_OBJECTS) $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
 
-$(BUILD)/suites.def: Makefile
+# Written when the list has changed, and only then.
+$(BUILD)/suites.def: FORCE
 	@mkdir -p $(BUILD)
-	@printf 'SUITE(%s)\n' $(SUITES) >$@
+	@printf 'SUITE(%s)\n' $(SUITES) | cmp -s - $@ || \
+	    printf 'SUITE(%s)\n' $(SUITES) >$@
 $(TEST_OBJECTS): $(BUILD)/suites.def
 
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/librepfold.a
@@ -210,7 +171,7 @@ demo: deps
 $(BUILD)/bench_chain: $(BUILD)/tests/bench_chain.o $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
 
-$(BUILD)/soak: $(FUZZ:%=$(BUILD)/tests/fuzz/%.o) $(BUILD)/tests/fuzz/soak.o \
+$(BUILD)/soak: $(FUZZ_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/tests/fuzz/soak.o \
     $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
 
@@ -221,8 +182,8 @@ soak: $(BUILD)/soak
 bench: all $(BUILD)/bench_chain
 	@PYTHON=$(PYTHON) ./tests/bench.sh $(BUILD)
 
-$(BUILD)/conformance: $(CONFORMANCE:%=$(BUILD)/tests/conformance/%.o) \
-    $(BUILD)/tests/conformance/main.o $(BUILD)/librepfold.a
+$(BUILD)/conformance: $(patsubst %.c,$(BUILD)/%.o, \
+    $(wildcard tests/conformance/*.c)) $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
 
 # ONNX's backend tests; pip fetches the newer ones where it can.

@@ -110,7 +110,7 @@ static const Option table[] = {
     {"threads", 0, NUMBER, AT(threads), EXECUTES | VERB_LINT, 1024, "N",
      "processors to use (all)"},
     {"max-memory", 0, SIZE, AT(max_memory), READS, 0, "SIZE",
-     "stop when more memory is needed: 512M, 4G"},
+     "stop when more memory is needed: 512M, 4G (three quarters of all)"},
     {"json", 0, TEXT, AT(json), ALL & ~(unsigned)VERB_SAMPLE, 0, "FILE",
      "write the report as JSON as well; - is standard output"},
     {"junit", 0, TEXT, AT(junit), CHECKS, 0, "FILE",

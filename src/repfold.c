@@ -26,8 +26,8 @@ static int memory_error(const Arena *arena, Err *err)
     if (!arena_over_budget(arena))
         return err_set(err, ERR_MEMORY, "out of memory");
     return err_set(err, ERR_BUDGET,
-                   "more memory is needed than there may be; "
-                   "%zu MiB were in use",
+                   "more memory is needed than there may be; %zu MiB were in "
+                   "use; raise --max-memory (max_memory)",
                    arena_bytes(arena) >> 20);
 }
 
@@ -61,12 +61,6 @@ static const char *without_prefix(const char *message, const char *where)
     return message;
 }
 
-static void append(rp_error *error, const char *text)
-{
-    size_t used = strlen(error->message);
-    snprintf(error->message + used, sizeof error->message - used, "%s", text);
-}
-
 int api_fail(rp_error *error, const Err *err, const char *where)
 {
     if (!error)
@@ -77,8 +71,6 @@ int api_fail(rp_error *error, const Err *err, const char *where)
     copy_line(error->where, sizeof error->where, where);
     copy_line(error->message, sizeof error->message,
               without_prefix(err->message, where));
-    if (err->code == ERR_BUDGET)
-        append(error, "; raise --max-memory (max_memory)");
     return -1;
 }
 

@@ -55,7 +55,9 @@ RP_API const char *rp_version(void);
 /* ---- Reading and writing ---- */
 
 typedef struct rp_open_options {
-    size_t max_memory; /* bytes for the model and all work on it; 0: any */
+    /* Bytes for the model and all work on it. 0: three quarters of the
+     * machine's memory, and to read it sixteen times the file and 64 MB. */
+    size_t max_memory;
     int freeze_initializers; /* those that are also inputs are constant */
     int assume_inference;    /* training_mode=1 counts as 0, in all work */
 } rp_open_options;

@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 Cli cli;
@@ -138,11 +140,22 @@ static void run_child(const char *program, const char *input,
     exec_program(program, arguments);
 }
 
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
 static int wait_child(pid_t child)
 {
     int status;
+    struct rusage usage;
+    double start = now();
     ck_assert_int_gt(child, 0);
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(wait4(child, &status, 0, &usage), child);
+    cli.seconds = now() - start;
+    cli.peak = (size_t)usage.ru_maxrss * 1024;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

@@ -10,6 +10,8 @@
 /* Of the last run. */
 typedef struct Cli {
     int status; /* exit status; 128 + N when signal N ended it */
+    double seconds; /* it took */
+    size_t peak;    /* bytes of memory at most */
     char out[1 << 18];
     char err[1 << 14];
 } Cli;

@@ -27,6 +27,12 @@ void proto_int(Proto *message, int field, uint64_t value)
     put_varint(message, value);
 }
 
+void proto_fixed32(Proto *message, int field, float value)
+{
+    put_varint(message, (uint64_t)field << 3 | 5);
+    put(message, &value, sizeof value);
+}
+
 void proto_bytes(Proto *message, int field, const void *bytes, size_t size)
 {
     put_varint(message, (uint64_t)field << 3 | 2);

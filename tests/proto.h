@@ -12,6 +12,8 @@ typedef struct Proto {
 } Proto;
 
 void proto_int(Proto *message, int field, uint64_t value);
+/* A float. */
+void proto_fixed32(Proto *message, int field, float value);
 void proto_bytes(Proto *message, int field, const void *bytes, size_t size);
 void proto_text(Proto *message, int field, const char *text);
 void proto_message(Proto *message, int field, const Proto *inner);

@@ -42,6 +42,36 @@ START_TEST(arities)
 }
 END_TEST
 
+START_TEST(attributes_have_the_types_of_some_opset)
+{
+    ck_assert(attr_type_fits("axis", ATTR_INT));
+    ck_assert(!attr_type_fits("axis", ATTR_INTS));
+    ck_assert(attr_type_fits("activation", ATTR_STRING));
+    ck_assert(!attr_type_fits("width_scale", ATTR_INT));
+    /* Cast's was a name once; Constant's and Pad's differ. */
+    ck_assert(attr_type_fits("to", ATTR_STRING));
+    ck_assert(attr_type_fits("to", ATTR_INT));
+    ck_assert(!attr_type_fits("to", ATTR_FLOAT));
+    ck_assert(attr_type_fits("value", ATTR_TENSOR));
+    ck_assert(attr_type_fits("value", ATTR_FLOAT));
+    ck_assert(attr_type_fits("of somebody else", ATTR_GRAPHS));
+}
+END_TEST
+
+static const char *const attr_names[] = {
+#define ATTR(name, types) #name,
+#include "graph/attr.def"
+#undef ATTR
+};
+
+/* attr_type_fits searches by bisection. */
+START_TEST(attributes_are_sorted)
+{
+    for (size_t i = 1; i < sizeof attr_names / sizeof *attr_names; i++)
+        ck_assert_int_lt(strcmp(attr_names[i - 1], attr_names[i]), 0);
+}
+END_TEST
+
 Suite *suite_op(void)
 {
     Suite *suite = suite_create("op");
@@ -50,6 +80,8 @@ Suite *suite_op(void)
     tcase_add_test(tcase, rows_are_sorted);
     tcase_add_test(tcase, other_names_are_no_operator);
     tcase_add_test(tcase, arities);
+    tcase_add_test(tcase, attributes_have_the_types_of_some_opset);
+    tcase_add_test(tcase, attributes_are_sorted);
     suite_add_tcase(suite, tcase);
     return suite;
 }

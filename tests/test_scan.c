@@ -340,7 +340,7 @@ START_TEST(small_messages_count_what_they_take)
         Span file = {bytes, 2 * COUNT + 4};
         ck_assert_int_eq(scan_model(file, &limits, &err), -1);
         ck_assert_int_eq(err.code, ERR_BUDGET);
-        limits.room = 64 << 20;
+        limits.room = 128 << 20;
         err = (Err){0};
         ck_assert_int_eq(scan_model(file, &limits, &err), 0);
     }

@@ -1,9 +1,11 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CHUNK_SIZE = 64 * 1024, ALIGNMENT = 16, BLOCK_ALIGNMENT = 64 };
 
@@ -30,7 +32,8 @@ typedef struct Deferred {
 
 /* What a tree of arenas shares. */
 typedef struct Root {
-    size_t budget, bytes, peak;
+    size_t budget; /* what was asked for; 0 for none */
+    size_t most, bytes, peak;
     int over_budget, guarded;
     jmp_buf jump;
 } Root;
@@ -71,11 +74,17 @@ static void *out_of_memory(Arena *arena, int over_budget)
     return NULL;
 }
 
+/* More than there can be is more than any budget. */
+static void *beyond_any(Arena *arena)
+{
+    return out_of_memory(arena, 1);
+}
+
 /* Memory counted against the budget; NULL only where no guard is set. */
 static void *counted_alloc(Arena *arena, size_t size)
 {
     Root *root = arena->root;
-    if (root->budget && size > root->budget - root->bytes)
+    if (size > root->most - root->bytes)
         return out_of_memory(arena, 1);
     void *memory = raw_alloc(size);
     if (!memory)
@@ -92,6 +101,14 @@ static void counted_free(Arena *arena, void *memory, size_t size)
     free(memory);
 }
 
+/* What any file may make us take: three quarters of the machine's memory. */
+static size_t machine_most(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    bool known = pages > 0 && size > 0;
+    return known ? (size_t)pages / 4 * 3 * (size_t)size : SIZE_MAX / 2;
+}
+
 Arena *arena_new(size_t budget)
 {
     Arena *arena = raw_alloc(sizeof *arena);
@@ -101,7 +118,7 @@ Arena *arena_new(size_t budget)
         free(root);
         return NULL;
     }
-    *root = (Root){.budget = budget};
+    *root = (Root){.budget = budget, .most = budget ? budget : machine_most()};
     *arena = (Arena){.root = root};
     return arena;
 }
@@ -191,7 +208,7 @@ void *arena_array(Arena *arena, size_t count, size_t size)
 {
     size_t bytes;
     if (multiply_overflows(count, size, &bytes))
-        return out_of_memory(arena, 0);
+        return beyond_any(arena);
     return arena_alloc(arena, bytes);
 }
 
@@ -200,7 +217,7 @@ void *arena_block(Arena *arena, size_t count, size_t size)
     size_t bytes;
     if (multiply_overflows(count, size, &bytes) ||
         bytes > SIZE_MAX / 2 - sizeof(Block))
-        return out_of_memory(arena, 0);
+        return beyond_any(arena);
     Block *block = counted_alloc(arena, sizeof *block + bytes);
     if (!block)
         return NULL;

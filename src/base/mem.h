@@ -19,7 +19,7 @@
 typedef struct Arena Arena;
 
 /* A root arena; NULL when even that cannot be had.  `budget` bounds the bytes
- * of it and all its children, 0 for no bound. */
+ * of it and all its children; 0 is three quarters of the machine's memory. */
 Arena *arena_new(size_t budget);
 
 /* A child shares its parent's guard and budget and is freed with it, or
@@ -56,7 +56,7 @@ void arena_defer(Arena *arena, void (*undo)(void *object), void *object);
 size_t arena_bytes(const Arena *arena);
 size_t arena_peak(const Arena *arena);
 
-/* Bytes that may still be allocated; SIZE_MAX where there is no budget. */
+/* Bytes that may still be allocated; SIZE_MAX where no budget was asked for. */
 size_t arena_room(const Arena *arena);
 
 /* Why the last allocation failed: true for the budget, false for the system.

@@ -4,6 +4,9 @@
 
 #include "exec/nested.h"
 
+/* A loop may have no end. */
+enum { RUNS_MOST = 200 * 1000 };
+
 void nested_give(StepCall *call, int output, const Array *value)
 {
     Array *out = call->outputs[output];
@@ -39,6 +42,12 @@ Array **nested_run(StepCall *call, int which, Arena *arena,
                    Array *const *inputs, Err *err)
 {
     Exec *exec = call->step->nested[which].exec;
+    if (++exec->plan->runs > RUNS_MOST) {
+        err_set(err, ERR_BUDGET,
+                "%s: loops and calls run more than %d graphs",
+                node_text(call->arena, call->step->node), RUNS_MOST);
+        return NULL;
+    }
     Array **outputs =
         arena_array(arena, exec->output_count + 1, sizeof *outputs);
     if (plan_run(exec, arena, inputs, call->captured[which], outputs, err) < 0)

@@ -13,12 +13,6 @@ enum { STEPS_MOST = 4 * 1000 * 1000, DEPTH_MOST = 64 };
  */
 enum { SMALL = 1024 };
 
-typedef struct Plan {
-    Map *functions; /* by domain and name; NULL where there are none */
-    size_t steps;
-    int depth;
-} Plan;
-
 static int plan_graph(Exec *exec, Err *err);
 
 /* ---- Slots ---- */

@@ -34,6 +34,14 @@ typedef struct Step {
     Prepared *prepared; /* NULL where the kernel has nothing prepared */
 } Step;
 
+/* What a plan shares with all that are nested in it. */
+typedef struct Plan {
+    Map *functions; /* by domain and name; NULL where there are none */
+    size_t steps;   /* planned so far */
+    int depth;
+    uint64_t runs; /* of nested graphs, in this run */
+} Plan;
+
 struct Exec {
     Arena *arena;
     const Graph *graph;
@@ -42,7 +50,7 @@ struct Exec {
     struct Exec *parent; /* of an enclosing graph; NULL for a function */
     const Node *caller;  /* of a function: the node that gives attributes */
     Map *absent;         /* of a function: inputs that it is not given */
-    struct Plan *plan;   /* what all nested plans share */
+    Plan *plan;
     Map *by_name;        /* to Slot numbers, see plan_slot */
     Slot *slots;
     size_t slot_count, slot_capacity;

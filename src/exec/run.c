@@ -298,6 +298,7 @@ int exec_run(Exec *exec, Arena *arena, Array *const *inputs, Array **outputs,
              Err *err)
 {
     size_t given = 0;
+    exec->plan->runs = 0;
     for (size_t i = 0; i < exec->graph->input_count; i++)
         if (!exec->graph->inputs[i]->is_initializer)
             TRY(check_input(arena, exec->graph->model->symbols,

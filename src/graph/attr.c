@@ -2,6 +2,31 @@
 
 #include "graph/graph.h"
 
+static const struct {
+    const char *name;
+    uint32_t types;
+} attrs[] = {
+#define ATTR(name, types) {#name, types},
+#include "graph/attr.def"
+#undef ATTR
+};
+
+bool attr_type_fits(const char *name, AttrType type)
+{
+    size_t low = 0, high = sizeof attrs / sizeof *attrs;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(name, attrs[middle].name);
+        if (order == 0)
+            return attrs[middle].types >> type & 1;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return true;
+}
+
 const Attr *node_attr(const Node *node, const char *name)
 {
     for (int i = 0; i < node->attr_count; i++)

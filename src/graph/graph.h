@@ -226,6 +226,10 @@ void node_set_ints(Node *node, const char *name, const int64_t *values,
 void node_set_string(Node *node, const char *name, const char *value);
 void node_set_tensor(Node *node, const char *name, Tensor *tensor);
 
+/* False for an attribute of the known operators that no opset gives this type;
+ * true for names that are not known. */
+bool attr_type_fits(const char *name, AttrType type);
+
 /* Attributes by name; the fallback where absent, of another type, or a
  * reference to an attribute of the function. */
 const Attr *node_attr(const Node *node, const char *name);

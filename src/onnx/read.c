@@ -325,7 +325,11 @@ static int read_imports(Reader *reader)
     while (wire_find(&wire, OPSET_IMPORT, WIRE_BYTES, &field))
         TRY(read_import(reader, &model->imports[model->import_count++],
                         field.payload));
-    if (model->ir_version < 3 && count == 0)
+    if (model->ir_version < 3 && count > 0)
+        return err_set(reader->err, ERR_INVALID_MODEL,
+                       "imports an opset, which IR version %lld does not have",
+                       (long long)model->ir_version);
+    if (model->ir_version < 3)
         model->opset = 1;
     else if (count == 0)
         return err_set(reader->err, ERR_INVALID_MODEL,
@@ -442,6 +446,7 @@ static int read_model(Reader *reader)
     model->graph = graph_new(model, NULL);
     TRY(read_graph(reader, model->graph, wire_bytes(model->file, GRAPH)));
     TRY(read_functions(reader));
+    TRY(check_calls(reader));
     Wire wire = wire_over(model->file);
     Field field;
     while (wire_find(&wire, TRAINING_INFO, WIRE_BYTES, &field))
@@ -451,17 +456,19 @@ static int read_model(Reader *reader)
 }
 
 /* Two bytes of a hostile file can take a hundred of memory, so there is a bound
- * where the user set none: no model of 2 GB comes near it. */
-static size_t unpacking_room(const Arena *arena)
+ * where the user set none: sixteen times the file and 64 MB, less a quarter,
+ * since the prediction is rough. Exports of networks do not come near it. */
+static size_t unpacking_room(const Arena *arena, size_t size)
 {
     size_t room = arena_room(arena);
-    return room < SIZE_MAX ? room : (size_t)2 << 30;
+    return room < SIZE_MAX ? room : 12 * size + ((size_t)48 << 20);
 }
 
 static int read_bytes(Arena *arena, Span bytes, const char *name,
                       const ReadLimits *limits, Model **out, Err *err)
 {
-    ScanLimits scan = {limits ? limits->max_depth : 0, unpacking_room(arena)};
+    ScanLimits scan = {limits ? limits->max_depth : 0,
+                       unpacking_room(arena, bytes.size)};
     TRY(scan_model(bytes, &scan, err));
     Model *model = model_new(arena);
     model->path = name;
@@ -505,9 +512,10 @@ int tensor_read_file(Arena *arena, const char *path, Tensor **out,
 {
     enum { NAME = 8 };
     Span bytes;
-    ScanLimits limits = {0, unpacking_room(arena)};
-    if (input_open(arena, path, &bytes, err) < 0 ||
-        scan_tensor(bytes, &limits, err) < 0 ||
+    if (input_open(arena, path, &bytes, err) < 0)
+        return name_fault(arena, path, err);
+    ScanLimits limits = {0, unpacking_room(arena, bytes.size)};
+    if (scan_tensor(bytes, &limits, err) < 0 ||
         read_tensor(arena, bytes, out, err) < 0)
         return name_fault(arena, path, err);
     *name = wire_string(arena, bytes, NAME);

@@ -32,6 +32,12 @@ int read_node(Reader *reader, Graph *graph, Span source);
 /* Fills a new graph from a GraphProto. */
 int read_graph(Reader *reader, Graph *graph, Span source);
 
+/* If, Loop and Scan have the graphs they need, which give what they give. */
+int check_bodies(const Node *node, Err *err);
+/* Functions do not call themselves, on any way, and what the model becomes
+ * with every call replaced is of a size that can be worked on. */
+int check_calls(Reader *reader);
+
 /* How a function is found: "ai.onnx" is "". */
 const char *function_key(Arena *arena, const char *domain, const char *name);
 bool is_onnx_domain(const char *domain);

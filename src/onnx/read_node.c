@@ -265,6 +265,19 @@ static int read_attrs(Reading *reading)
     return check_names_differ(reading);
 }
 
+/* A number of another type would be taken for one that is not there. */
+static int check_attr_types(const Reading *reading)
+{
+    const Node *node = reading->node;
+    for (int i = 0; node->op != OP_OTHER && i < node->attr_count; i++)
+        if (!attr_type_fits(node->attrs[i].name, node->attrs[i].type))
+            return err_set(reading->reader->err, ERR_BAD_ATTRIBUTE,
+                           "attribute %s is of a type that it cannot have",
+                           name_text(reading->reader->arena,
+                                     node->attrs[i].name));
+    return 0;
+}
+
 static int check_operator(const Reading *reading)
 {
     const Node *node = reading->node;
@@ -291,7 +304,9 @@ static int read_parts(Reading *reading)
     TRY(read_inputs(reading));
     TRY(read_attrs(reading));
     TRY(read_outputs(reading));
-    return check_arity(reading);
+    TRY(check_arity(reading));
+    TRY(check_attr_types(reading));
+    return check_bodies(node, reading->reader->err);
 }
 
 int read_node(Reader *reader, Graph *graph, Span source)

@@ -8,6 +8,10 @@
 
 enum { DEPTH_DEFAULT = 100, DEPTH_MAX = 1000, ALLOCATION_OVERHEAD = 32 };
 
+/* What the graph that is made of the messages takes besides them, with all
+ * that folding will note about it. */
+enum { NODE_COST = 600, ATTRIBUTE_COST = 192, NAME_COST = 160 };
+
 typedef ProtobufCMessageDescriptor Type;
 typedef ProtobufCFieldDescriptor Known;
 
@@ -47,8 +51,8 @@ static int scan_charge(Scan *scan, size_t size)
         return 0;
     }
     return err_set(scan->err, ERR_BUDGET,
-                   "unpacking it takes more than the %zu bytes of memory "
-                   "that it may",
+                   "reading it takes more than the %zu bytes of memory that it "
+                   "may; raise --max-memory (max_memory)",
                    scan->room);
 }
 
@@ -137,6 +141,20 @@ static int scan_bytes(Scan *scan, const Level *level, const Known *known,
     return scan_charge(scan, field->payload.size + ALLOCATION_OVERHEAD);
 }
 
+static size_t graph_cost(const Type *type)
+{
+    return type == &onnx__node_proto__descriptor        ? NODE_COST
+           : type == &onnx__attribute_proto__descriptor ? ATTRIBUTE_COST
+                                                        : 0;
+}
+
+/* An entry in an array; of a node, it is the name of a value. */
+static size_t entry_cost(const Type *type)
+{
+    return sizeof(ProtobufCBinaryData) +
+           (type == &onnx__node_proto__descriptor ? NAME_COST : 0);
+}
+
 static int scan_known(Scan *scan, Level *level, const Known *known,
                       const Field *field)
 {
@@ -151,7 +169,7 @@ static int scan_known(Scan *scan, Level *level, const Known *known,
     if (type != field->type)
         return field_error(scan, field, level, known,
                            "has the wrong wire type");
-    TRY(scan_charge(scan, repeated ? sizeof(ProtobufCBinaryData) : 0));
+    TRY(scan_charge(scan, repeated ? entry_cost(level->type) : 0));
     return type == WIRE_BYTES ? scan_bytes(scan, level, known, field) : 0;
 }
 
@@ -179,7 +197,8 @@ static int scan_message(Scan *scan, const Type *type, Span bytes, size_t depth)
     if (depth > scan->depth_limit)
         return scan_error(scan, ERR_TOO_DEEP, bytes.bytes, &level,
                           "messages are nested too deeply");
-    TRY(scan_charge(scan, type->sizeof_message + ALLOCATION_OVERHEAD));
+    TRY(scan_charge(scan, type->sizeof_message + ALLOCATION_OVERHEAD +
+                              graph_cost(type)));
     Wire wire = wire_over(bytes);
     Field field;
     while (wire_next(&wire, &field)) {
