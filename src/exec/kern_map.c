@@ -3,19 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "exec/chain.h"
 #include "exec/elementary.h"
 #include "exec/kernel.h"
 #include "exec/simd.h"
-
-/* The numbers of an operator's formula; the second pair is for integers. */
-typedef struct MapNumbers {
-    double alpha, beta;
-    int64_t low, high;
-} MapNumbers;
-
-/* `out` may be `in`. */
-typedef void MapRow(const void *in, void *out, int64_t count,
-                    const MapNumbers *numbers);
 
 #include "exec/real_f32.h"
 
@@ -101,13 +92,13 @@ static const MapRows maps[OP_COUNT] = {
     [OP_Softplus] = {REALS(softplus)},
     [OP_Softsign] = {REALS(softsign)},
     [OP_Mish] = {REALS(mish)},
+    [OP_Gelu] = {REALS(gelu)},
+    [OP_Clip] = {REALS(clip), INTS(clip)},
     [OP_Not] = {.i64 = not_i64},
     [OP_IsNaN] = {REALS(is_nan)},
+    [OP_IsInf] = {REALS(is_inf)},
 };
-static const MapRows gelu_rows = {REALS(gelu)};
 static const MapRows gelu_tanh_rows = {REALS(gelu_tanh)};
-static const MapRows clip_rows = {REALS(clip), INTS(clip)};
-static const MapRows is_inf_rows = {REALS(is_inf)};
 
 typedef struct Map {
     MapRow *row;
@@ -141,73 +132,80 @@ static MapRow *pick_row(const MapRows *rows, Storage storage, DType type)
     return type == DT_UINT64 ? rows->u64 : rows->i64;
 }
 
-static int map_array(KernelCall *call, const MapRows *rows,
-                     const MapNumbers *numbers, Err *err)
+/* Clip: bounds are attributes up to opset 10, inputs from 11 on. */
+static int clip_numbers(const KernelCall *call, MapNumbers *numbers, Err *err)
 {
-    const Array *in = call->inputs[0], *out = call->outputs[0];
-    Storage storage = kernel_storage(call, in);
-    Map map = {.row = pick_row(rows, storage, in->type),
-               .numbers = numbers,
-               .in = in->data,
-               .out = out->data,
-               .in_size = storage_size(storage),
-               .out_size = storage_size(kernel_storage(call, out)),
-               .wrap = integer_is_narrow(out->type) ? out->type : DT_UNDEFINED};
-    if (!map.row)
+    const Array *x = call->inputs[0];
+    const Array *low = kernel_input(call, 1), *high = kernel_input(call, 2);
+    *numbers =
+        (MapNumbers){.alpha = (double)node_float(call->node, "min", -INFINITY),
+                     .beta = (double)node_float(call->node, "max", INFINITY),
+                     .low = x->type == DT_UINT64 ? 0 : INT64_MIN,
+                     .high = x->type == DT_UINT64 ? -1 : INT64_MAX};
+    if ((low && low->count != 1) || (high && high->count != 1))
+        return err_set(err, ERR_BAD_SHAPE, "a bound is not a scalar");
+    if (low) {
+        numbers->alpha = kernel_real(call, low, 0);
+        numbers->low = kernel_int(call, low, 0);
+    }
+    if (high) {
+        numbers->beta = kernel_real(call, high, 0);
+        numbers->high = kernel_int(call, high, 0);
+    }
+    return 0;
+}
+
+/* The inner loop of an operator, and the numbers it takes. */
+static int find_map(const KernelCall *call, MapRow **row, MapNumbers *numbers,
+                    Err *err)
+{
+    const Node *node = call->node;
+    const Array *in = call->inputs[0];
+    const MapRows *rows = &maps[node->op];
+    *numbers = (MapNumbers){.alpha = 0};
+    if (node->op == OP_Clip) {
+        TRY(clip_numbers(call, numbers, err));
+    } else if (node->op == OP_Gelu) {
+        bool tanh_form = node_string_is(node, "approximate", "tanh");
+        rows = tanh_form ? &gelu_tanh_rows : rows;
+        numbers->alpha = (tanh_form ? 2 / sqrt(M_PI) : 1) * M_SQRT1_2;
+    } else if (node->op == OP_IsInf) {
+        numbers->alpha = (double)node_int(node, "detect_negative", 1);
+        numbers->beta = (double)node_int(node, "detect_positive", 1);
+    } else {
+        const char *beta = node->op == OP_Selu ? "gamma" : "beta";
+        numbers->alpha = (double)node_float(node, "alpha", rows->alpha);
+        numbers->beta = (double)node_float(node, beta, rows->beta);
+    }
+    *row = pick_row(rows, kernel_storage(call, in), in->type);
+    if (!*row)
         return err_set(err, ERR_UNSUPPORTED_TYPE, "it is not defined on %s",
                        dtype_name(in->type));
-    pool_run(call->pool, out->count, GRAIN, map_piece, &map);
     return 0;
 }
 
 int kernel_map(KernelCall *call, Err *err)
 {
-    const MapRows *rows = &maps[call->node->op];
-    const char *beta = call->node->op == OP_Selu ? "gamma" : "beta";
-    MapNumbers numbers = {
-        .alpha = (double)node_float(call->node, "alpha", rows->alpha),
-        .beta = (double)node_float(call->node, beta, rows->beta)};
-    return map_array(call, rows, &numbers, err);
+    const Array *in = call->inputs[0], *out = call->outputs[0];
+    MapNumbers numbers;
+    Map map = {.numbers = &numbers,
+               .in = in->data,
+               .out = out->data,
+               .in_size = storage_size(kernel_storage(call, in)),
+               .out_size = storage_size(kernel_storage(call, out)),
+               .wrap = integer_is_narrow(out->type) ? out->type : DT_UNDEFINED};
+    TRY(find_map(call, &map.row, &numbers, err));
+    pool_run(call->pool, out->count, GRAIN, map_piece, &map);
+    return 0;
 }
 
-int kernel_gelu(KernelCall *call, Err *err)
+int chain_add_map(const KernelCall *call, Chain *chain, Err *err)
 {
-    bool tanh_form = node_string_is(call->node, "approximate", "tanh");
-    MapNumbers numbers = {.alpha = tanh_form ? 2 / sqrt(M_PI) * M_SQRT1_2
-                                             : M_SQRT1_2};
-    return map_array(call, tanh_form ? &gelu_tanh_rows : &gelu_rows, &numbers,
-                     err);
-}
-
-/* Clip: bounds are attributes up to opset 10, inputs from 11 on. */
-int kernel_clip(KernelCall *call, Err *err)
-{
-    const Array *x = call->inputs[0];
-    const Array *low = kernel_input(call, 1), *high = kernel_input(call, 2);
-    MapNumbers numbers = {
-        .alpha = (double)node_float(call->node, "min", -INFINITY),
-        .beta = (double)node_float(call->node, "max", INFINITY),
-        .low = x->type == DT_UINT64 ? 0 : INT64_MIN,
-        .high = x->type == DT_UINT64 ? -1 : INT64_MAX};
-    if ((low && low->count != 1) || (high && high->count != 1))
-        return err_set(err, ERR_BAD_SHAPE, "a bound is not a scalar");
-    if (low) {
-        numbers.alpha = kernel_real(call, low, 0);
-        numbers.low = kernel_int(call, low, 0);
-    }
-    if (high) {
-        numbers.beta = kernel_real(call, high, 0);
-        numbers.high = kernel_int(call, high, 0);
-    }
-    return map_array(call, &clip_rows, &numbers, err);
-}
-
-int kernel_is_inf(KernelCall *call, Err *err)
-{
-    MapNumbers numbers = {
-        .alpha = (double)node_int(call->node, "detect_negative", 1),
-        .beta = (double)node_int(call->node, "detect_positive", 1)};
-    return map_array(call, &is_inf_rows, &numbers, err);
+    MapRow *row;
+    MapNumbers numbers;
+    TRY(find_map(call, &row, &numbers, err));
+    chain_map(chain, row, &numbers, call->inputs[0]);
+    return 0;
 }
 
 typedef struct Cast {

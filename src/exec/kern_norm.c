@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "exec/chain.h"
 #include "exec/elementary.h"
 #include "exec/move.h"
 #include "exec/simd.h"
@@ -113,7 +114,8 @@ static void put_output(const KernelCall *call, int slot, int64_t index,
 /* training_mode: the batch's own moments replace the given ones, which are
  * returned moved towards them. Opset 13 and older return the batch's own as
  * well. */
-static void use_batch_moments(KernelCall *call, BatchNorm *b, double *variance)
+static void use_batch_moments(const KernelCall *call, BatchNorm *b,
+                              double *variance)
 {
     double momentum = (double)node_float(call->node, "momentum", 0.9f);
     int64_t count = b->channels > 0 ? b->in->count / b->channels : 0;
@@ -152,39 +154,87 @@ static bool is_training(const KernelCall *call)
     return false;
 }
 
-/* BatchNormalization: y = (x - mean) * scale / sqrt(var + epsilon) + bias. With
- * spatial=0 (opset 8 and older) every element of an image has its own. */
-int kernel_batch_norm(KernelCall *call, Err *err)
+/* The axes that have parameters of their own: the channels, and with spatial=0
+ * (opset 8 and older) every element of an image. */
+static void channel_axes(const KernelCall *call, int *first, int *end)
 {
-    BatchNorm b = {
-        .in = call->inputs[0], .out = call->outputs[0], .is_f32 = is_f32(call)};
-    bool spatial = node_int(call->node, "spatial", 1) != 0;
-    int first = b.in->rank > 1 ? 1 : b.in->rank;
-    int last = spatial ? first + (b.in->rank > 1) : b.in->rank;
-    b.channels = dims_product(b.in->dims, first, last);
-    b.inner = dims_product(b.in->dims, last, b.in->rank);
+    int rank = call->inputs[0]->rank;
+    *first = rank > 1 ? 1 : rank;
+    *end = rank;
+    if (node_int(call->node, "spatial", 1))
+        *end = *first + (rank > 1);
+}
+
+/* BatchNormalization: y = (x - mean) * scale / sqrt(var + epsilon) + bias. */
+static int batch_norm_make(const KernelCall *call, BatchNorm *b, Err *err)
+{
+    int first, end;
+    *b = (BatchNorm){.in = call->inputs[0], .is_f32 = is_f32(call)};
+    channel_axes(call, &first, &end);
+    b->channels = dims_product(b->in->dims, first, end);
+    b->inner = dims_product(b->in->dims, end, b->in->rank);
     double *parts[4];
     for (int i = 0; i < 4; i++) {
         const Array *part = call->inputs[1 + i];
-        if (part->count != b.channels)
+        if (part->count != b->channels)
             return err_set(err, ERR_BAD_SHAPE,
                            "input %d does not have one element for each of "
                            "%lld channels",
-                           1 + i, (long long)b.channels);
-        parts[i] = arena_block(call->arena, (size_t)b.channels, sizeof(double));
-        array_to_f64(part, call->precision, 0, b.channels, parts[i]);
+                           1 + i, (long long)b->channels);
+        parts[i] =
+            arena_block(call->arena, (size_t)b->channels, sizeof(double));
+        array_to_f64(part, call->precision, 0, b->channels, parts[i]);
     }
-    b.scale = parts[0], b.bias = parts[1], b.mean = parts[2];
+    b->scale = parts[0], b->bias = parts[1], b->mean = parts[2];
     if (is_training(call))
-        use_batch_moments(call, &b, parts[3]);
+        use_batch_moments(call, b, parts[3]);
     else
-        keep_moments(call, &b, parts[3]);
+        keep_moments(call, b, parts[3]);
     double epsilon = (double)node_float(call->node, "epsilon", 1e-5f);
-    for (int64_t c = 0; c < b.channels; c++)
-        b.scale[c] /= sqrt(parts[3][c] + epsilon);
+    for (int64_t c = 0; c < b->channels; c++)
+        b->scale[c] /= sqrt(parts[3][c] + epsilon);
+    return 0;
+}
+
+int kernel_batch_norm(KernelCall *call, Err *err)
+{
+    BatchNorm b;
+    TRY(batch_norm_make(call, &b, err));
+    b.out = call->outputs[0];
     if (b.out && b.out->count > 0)
         pool_run(call->pool, b.in->count / b.inner, grain_of(b.inner),
                  batch_norm_piece, &b);
+    return 0;
+}
+
+/* Per-channel numbers in the precision that is computed in. */
+static Array *channel_array(const KernelCall *call, const double *values)
+{
+    const Array *in = call->inputs[0];
+    int64_t dims[RANK_MAX];
+    int first, end;
+    channel_axes(call, &first, &end);
+    for (int i = 0; i < in->rank; i++)
+        dims[i] = i >= first && i < end ? in->dims[i] : 1;
+    Array *array =
+        array_new(call->arena, in->type, in->rank, dims, call->precision);
+    for (int64_t i = 0; i < array->count; i++)
+        array_put(array, call->precision, i, values[i]);
+    return array;
+}
+
+/* The three steps of scale_plane, one after the other. */
+int chain_add_batch_norm(const KernelCall *call, Chain *chain, Err *err)
+{
+    BatchNorm b;
+    if (is_training(call)) {
+        chain->misfit = true;
+        return 0;
+    }
+    TRY(batch_norm_make(call, &b, err));
+    chain_op(chain, OP_Sub, call->inputs[0], channel_array(call, b.mean));
+    chain_op(chain, OP_Mul, NULL, channel_array(call, b.scale));
+    chain_op(chain, OP_Add, NULL, channel_array(call, b.bias));
     return 0;
 }
 

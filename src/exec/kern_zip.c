@@ -5,14 +5,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "exec/chain.h"
 #include "exec/kernel.h"
 #include "exec/simd.h"
 #include "exec/walk.h"
-
-/* Combines `count` elements; a step is 1, or 0 for one value throughout. `out`
- * may be one of the inputs. */
-typedef void ZipRow(const void *left, int64_t left_step, const void *right,
-                    int64_t right_step, void *out, int64_t count);
 
 /* Three loops, since a loop over a constant step is one a compiler can widen.
  */
@@ -254,31 +250,57 @@ static int align_old(const KernelCall *call, const Array *left, Array *right,
     return 0;
 }
 
-int kernel_zip(KernelCall *call, Err *err)
-{
-    Array right = *call->inputs[1];
-    TRY(align_old(call, call->inputs[0], &right, err));
-    return zip_arrays(call, &zips[call->node->op], call->inputs[0], &right,
-                      call->outputs[0], err);
-}
-
 /* PRelu (7 and newer): slope broadcasts to X from the right. In opset 6 and
  * older it is one value for each channel, axis 1. */
-int kernel_prelu(KernelCall *call, Err *err)
+static void align_slope(const KernelCall *call, const Array *x, Array *slope)
 {
-    const Array *x = call->inputs[0];
-    Array slope = *call->inputs[1];
-    if (call->opset < 7 && slope.rank == 1 && x->rank > 2)
+    if (call->opset < 7 && slope->rank == 1 && x->rank > 2)
         for (int i = 2; i < x->rank; i++)
-            slope.dims[slope.rank++] = 1;
-    return zip_arrays(call, &zips[OP_PRelu], x, &slope, call->outputs[0], err);
+            slope->dims[slope->rank++] = 1;
 }
 
-int kernel_mod(KernelCall *call, Err *err)
+/* The inner loops of an operator of two inputs, and the second one's shape. */
+static int find_zip(const KernelCall *call, const ZipRows **rows, Array *right,
+                    Err *err)
 {
-    bool truncates = node_int(call->node, "fmod", 0) != 0;
-    return zip_arrays(call, truncates ? &truncated_mod : &floored_mod,
-                      call->inputs[0], call->inputs[1], call->outputs[0], err);
+    Op op = call->node->op;
+    *rows = &zips[op];
+    *right = *call->inputs[1];
+    if (op == OP_Mod)
+        *rows = node_int(call->node, "fmod", 0) ? &truncated_mod : &floored_mod;
+    else if (op == OP_PRelu)
+        align_slope(call, call->inputs[0], right);
+    else
+        return align_old(call, call->inputs[0], right, err);
+    return 0;
+}
+
+int kernel_zip(KernelCall *call, Err *err)
+{
+    const ZipRows *rows;
+    Array right;
+    TRY(find_zip(call, &rows, &right, err));
+    return zip_arrays(call, rows, call->inputs[0], &right, call->outputs[0],
+                      err);
+}
+
+void chain_op(Chain *chain, Op op, const Array *left, const Array *right)
+{
+    ZipRow *row = pick_row(&zips[op], chain->storage, DT_UNDEFINED);
+    chain_zip(chain, row, left, right);
+}
+
+int chain_add_zip(const KernelCall *call, Chain *chain, Err *err)
+{
+    const ZipRows *rows;
+    Array right;
+    TRY(find_zip(call, &rows, &right, err));
+    ZipRow *row = pick_row(rows, chain->storage, call->inputs[0]->type);
+    if (row)
+        chain_zip(chain, row, call->inputs[0], &right);
+    else
+        chain->misfit = true;
+    return 0;
 }
 
 /* The array with its elements in another type: Pow's exponent may differ. */
@@ -319,6 +341,18 @@ int kernel_pow(KernelCall *call, Err *err)
                    power, err));
     for (int64_t i = 0; i < out->count; i++)
         array_put(out, PRECISION_F64, i, ((double *)power->data)[i]);
+    return 0;
+}
+
+/* Sum, Max and Min in a chain; a lone input is its own maximum. */
+int chain_add_zip_all(const KernelCall *call, Chain *chain, Err *err)
+{
+    Op op = call->input_count > 1 ? call->node->op : OP_Max;
+    (void)err;
+    chain_op(chain, op, call->inputs[0],
+             call->inputs[call->input_count > 1 ? 1 : 0]);
+    for (int i = 2; i < call->input_count; i++)
+        chain_op(chain, op, NULL, call->inputs[i]);
     return 0;
 }
 

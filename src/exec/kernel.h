@@ -36,6 +36,7 @@ typedef struct Epilogue {
     void (*run)(void *context, int worker, int64_t first, int64_t count);
     void *context;
 } Epilogue;
+typedef struct Chain Chain;
 
 typedef struct KernelCall {
     const Node *node;
@@ -57,6 +58,9 @@ typedef int KernelRun(KernelCall *call, Err *err);
  * NULL for all others, no outputs, and the plan's arena; a kernel that gains
  * nothing leaves *out alone. Without it the kernel must run too. */
 typedef int KernelPrepare(const KernelCall *call, Prepared **out, Err *err);
+/* Adds the rows of an elementwise node to a chain: see chain.h. Inputs that
+ * are computed in the chain come without data. */
+typedef int KernelChain(const KernelCall *call, Chain *chain, Err *err);
 
 enum {
     KERNEL_VIEW = 1,    /* output 0 holds the elements of input 0 as they are:
@@ -76,6 +80,7 @@ typedef struct Kernel {
     const char *types;
     unsigned flags;
     KernelPrepare *prepare; /* NULL for most */
+    KernelChain *chain; /* NULL where it is not elementwise */
 } Kernel;
 
 /* The kernel of an operator, or NULL. */
@@ -118,10 +123,11 @@ enum { GRAIN = 16 * 1024 };
 /* ---- The kernels, by file ---- */
 
 /* kern_map.c */
-KernelRun kernel_map, kernel_gelu, kernel_clip, kernel_is_inf, kernel_cast;
+KernelRun kernel_map, kernel_cast;
+KernelChain chain_add_map;
 /* kern_zip.c */
-KernelRun kernel_zip, kernel_prelu, kernel_mod, kernel_pow, kernel_zip_all,
-    kernel_where;
+KernelRun kernel_zip, kernel_pow, kernel_zip_all, kernel_where;
+KernelChain chain_add_zip, chain_add_zip_all;
 /* kern_move.c */
 KernelRun kernel_transpose, kernel_slice, kernel_expand, kernel_concat,
     kernel_split, kernel_tile, kernel_pad, kernel_depth_to_space,
@@ -137,6 +143,7 @@ KernelRun kernel_constant, kernel_constant_of_shape, kernel_shape, kernel_size,
 /* kern_reduce.c */
 KernelRun kernel_reduce;
 /* kern_norm.c */
+KernelChain chain_add_batch_norm;
 KernelRun kernel_batch_norm, kernel_instance_norm, kernel_group_norm,
     kernel_layer_norm, kernel_lines, kernel_lrn;
 /* kern_pool.c */

@@ -1,0 +1,187 @@
+#include "exec/chain.h"
+
+#include <string.h>
+
+void chain_init(Chain *chain, const Array *shape, Precision precision)
+{
+    chain->storage = array_storage(shape->type, precision);
+    chain->shape = *shape;
+    chain->out = shape->data;
+    chain->count = 0;
+    chain->misfit = !dtype_is_real(shape->type);
+}
+
+Array chain_register(Chain *chain, int index, DType type)
+{
+    Array array = chain->shape;
+    array.type = type;
+    array.data = &chain->marks[index];
+    return array;
+}
+
+/* ---- Rows ---- */
+
+/* How an array is broadcast to the shape; false when its elements are not
+ * repeated as an Operand can say, or it does not broadcast. */
+static bool operand_spread(const Array *shape, const Array *array,
+                           Operand *operand)
+{
+    int shift = shape->rank - array->rank;
+    int first = RANK_MAX, end = 0;
+    for (int i = 0; i < array->rank; i++) {
+        if (array->dims[i] == 1)
+            continue;
+        if (shift + i < 0 || array->dims[i] != shape->dims[shift + i])
+            return false;
+        first = first < i ? first : i;
+        end = i + 1;
+    }
+    for (int i = first; i < end; i++)
+        if (array->dims[i] != shape->dims[shift + i])
+            return false;
+    operand->period = array->count;
+    operand->inner = array->count == 1
+                         ? 1
+                         : dims_product(shape->dims, shift + end, shape->rank);
+    return true;
+}
+
+static void set_operand(Chain *chain, const Array *array, Operand *operand)
+{
+    *operand = (Operand){.in_register = array ? -1 : chain->to};
+    if (!array)
+        return;
+    operand->data = array->data;
+    for (int r = 0; r < CHAIN_REGISTERS; r++)
+        if (array->data == &chain->marks[r])
+            operand->in_register = r;
+    if (!dtype_is_real(array->type) ||
+        !operand_spread(&chain->shape, array, operand))
+        chain->misfit = true;
+}
+
+static ChainRow *add_row(Chain *chain)
+{
+    if (chain->count == CHAIN_ROWS)
+        chain->misfit = true;
+    else
+        chain->count++;
+    ChainRow *row = &chain->rows[chain->count - 1];
+    *row = (ChainRow){.to = chain->to};
+    return row;
+}
+
+void chain_map(Chain *chain, MapRow *map, const MapNumbers *numbers,
+               const Array *in)
+{
+    ChainRow *row = add_row(chain);
+    row->map = map;
+    row->numbers = *numbers;
+    set_operand(chain, in, &row->left);
+}
+
+void chain_zip(Chain *chain, ZipRow *zip, const Array *left, const Array *right)
+{
+    ChainRow *row = add_row(chain);
+    row->zip = zip;
+    set_operand(chain, left, &row->left);
+    set_operand(chain, right, &row->right);
+}
+
+/* ---- Running ---- */
+
+/* One thread's room: the registers, and two spread operands. */
+typedef struct Room {
+    _Alignas(64) char registers[CHAIN_REGISTERS + 2][CHAIN_BLOCK * 8];
+} Room;
+
+/* Each element `inner` times, from `index` on, of whose `inner` `done` are
+ * gone. */
+#define REPEAT(type)                                                           \
+    do {                                                                       \
+        const type *from = (const void *)operand->data;                        \
+        type *to = (void *)room;                                               \
+        for (int64_t i = 0, end; i < count; done = 0) {                        \
+            end = i + operand->inner - done;                                   \
+            end = end < count ? end : count;                                   \
+            for (; i < end; i++)                                               \
+                to[i] = from[index];                                           \
+            index = index + 1 == operand->period ? 0 : index + 1;              \
+        }                                                                      \
+    } while (0)
+
+/* Elements [first, first + count) of an operand, written out. */
+static void spread(const Operand *operand, size_t size, int64_t first,
+                   int64_t count, char *room)
+{
+    int64_t index = first / operand->inner % operand->period;
+    int64_t done = first % operand->inner;
+    if (operand->inner == 1) {
+        for (int64_t i = 0, now; i < count; i += now, index = 0) {
+            now = operand->period - index;
+            now = now < count - i ? now : count - i;
+            memcpy(room + (size_t)i * size,
+                   operand->data + (size_t)index * size, (size_t)now * size);
+        }
+        return;
+    }
+    if (size == sizeof(uint32_t))
+        REPEAT(uint32_t);
+    else
+        REPEAT(uint64_t);
+}
+
+/* Where elements [first, first + count) of an operand are, and whether they
+ * are one after the other or all the same. */
+static const void *operand_at(const Operand *operand, size_t size, Room *room,
+                              int64_t first, int64_t count, char *spare,
+                              int64_t *step)
+{
+    *step = 1;
+    if (operand->in_register >= 0)
+        return room->registers[operand->in_register];
+    int64_t index = first / operand->inner % operand->period;
+    const char *at = operand->data + (size_t)index * size;
+    if (operand->inner == 1 && index + count <= operand->period)
+        return at;
+    *step = 0;
+    if (operand->period == 1 ||
+        first % operand->inner + count <= operand->inner)
+        return at;
+    *step = 1;
+    spread(operand, size, first, count, spare);
+    return spare;
+}
+
+static void run_block(const Chain *chain, Room *room, int64_t first,
+                      int64_t count)
+{
+    size_t size = storage_size(chain->storage);
+    char *spare = room->registers[CHAIN_REGISTERS];
+    for (int i = 0; i < chain->count; i++) {
+        const ChainRow *row = &chain->rows[i];
+        int64_t left_step, right_step;
+        char *out = i + 1 < chain->count
+                        ? room->registers[row->to]
+                        : (char *)chain->out + (size_t)first * size;
+        const void *left =
+            operand_at(&row->left, size, room, first, count, spare, &left_step);
+        if (row->map) {
+            row->map(left, out, count, &row->numbers);
+            continue;
+        }
+        const void *right =
+            operand_at(&row->right, size, room, first, count,
+                       spare + sizeof room->registers[0], &right_step);
+        row->zip(left, left_step, right, right_step, out, count);
+    }
+}
+
+void chain_run(const Chain *chain, int64_t first, int64_t count)
+{
+    Room room;
+    for (int64_t now; count > 0; first += now, count -= now) {
+        now = count < CHAIN_BLOCK ? count : CHAIN_BLOCK;
+        run_block(chain, &room, first, now);
+    }
+}

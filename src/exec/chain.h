@@ -1,0 +1,78 @@
+/*
+ * Elementwise nodes that run together, block by block: what one computes, the
+ * next one takes from the cache.  A chain is a list of rows, the inner loops
+ * of the nodes' own kernels, so that its bits are those of the nodes run one
+ * by one.
+ */
+#ifndef REPFOLD_EXEC_CHAIN_H
+#define REPFOLD_EXEC_CHAIN_H
+
+#include "exec/kernel.h"
+
+/* The numbers of an operator's formula; the second pair is for integers. */
+typedef struct MapNumbers {
+    double alpha, beta;
+    int64_t low, high;
+} MapNumbers;
+
+/* Maps `count` elements; `out` may be `in`. */
+typedef void MapRow(const void *in, void *out, int64_t count,
+                    const MapNumbers *numbers);
+/* Combines `count` elements; a step is 1, or 0 for one value throughout. `out`
+ * may be one of the inputs. */
+typedef void ZipRow(const void *left, int64_t left_step, const void *right,
+                    int64_t right_step, void *out, int64_t count);
+
+enum {
+    CHAIN_ROWS = 64,     /* in a chain, at most */
+    CHAIN_REGISTERS = 4, /* values between rows that are alive together */
+    CHAIN_BLOCK = 1024   /* elements at once */
+};
+
+/* What a row reads: element i of the chain's shape is element i / inner %
+ * period of `data`; or what a register holds. */
+typedef struct Operand {
+    const char *data;
+    int64_t inner, period;
+    int in_register; /* or -1 */
+} Operand;
+
+typedef struct ChainRow {
+    MapRow *map; /* NULL for a zip */
+    ZipRow *zip;
+    MapNumbers numbers;
+    Operand left, right;
+    int to; /* a register; the last row's is not used */
+} ChainRow;
+
+struct Chain {
+    Storage storage;
+    Array shape; /* of all its values */
+    void *out;
+    int count;
+    ChainRow rows[CHAIN_ROWS];
+    int to;      /* the register for the result of the node that adds rows */
+    bool misfit; /* too many rows, or an operand that is broadcast otherwise */
+    /* The data of an array that stands for a register points in here. */
+    char marks[CHAIN_REGISTERS];
+};
+
+void chain_init(Chain *chain, const Array *shape, Precision precision);
+/* An array that stands for what a register holds. */
+Array chain_register(Chain *chain, int index, DType type);
+
+/* What a KernelChain calls to add the rows of a node; NULL is the result of the
+ * node's row before. Inputs are broadcast to the chain's shape. */
+void chain_map(Chain *chain, MapRow *row, const MapNumbers *numbers,
+               const Array *in);
+void chain_zip(Chain *chain, ZipRow *row, const Array *left,
+               const Array *right);
+
+/* The row of Add, Sub, Mul, Max or Min. */
+void chain_op(Chain *chain, Op op, const Array *left, const Array *right);
+
+/* Computes elements [first, first + count) of `out`, which may be one of the
+ * operands that have the chain's shape. */
+void chain_run(const Chain *chain, int64_t first, int64_t count);
+
+#endif
