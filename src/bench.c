@@ -4,6 +4,7 @@
 
 #include "api.h"
 #include "exec/exec.h"
+#include "graph/dump.h"
 #include "judge/input.h"
 
 enum { DEFAULT_RUNS = 10 };
@@ -42,11 +43,23 @@ static OpTime *op_time(BenchWork *work, const char *name)
     return op;
 }
 
+/* "Conv+Relu" for nodes that run as one. */
+static const char *join_names(Arena *arena, const Node *const *nodes, int count)
+{
+    Text text = {.arena = arena};
+    for (int i = 0; i < count; i++)
+        text_printf(&text, i ? "+%s" : "%s", nodes[i]->op_type);
+    return text.bytes;
+}
+
 /* The first run, which does not count, finds the operators. */
-static void take_time(void *context, const Node *node, double seconds)
+static void take_time(void *context, const Node *const *nodes, int count,
+                      double seconds)
 {
     BenchWork *work = context;
-    OpTime *op = op_time(work, node->op_type);
+    Arena *arena = arena_child(work->scratch);
+    OpTime *op = op_time(work, join_names(arena, nodes, count));
+    arena_free(arena);
     if (work->run < 0)
         op->result.count++;
     else

@@ -218,10 +218,12 @@ static int note_value(void *context, const Node *node, int output,
     return 0;
 }
 
-static void note_time(void *context, const Node *node, double seconds)
+static void note_time(void *context, const Node *const *nodes, int count,
+                      double seconds)
 {
     Seen *seen = context;
-    ck_assert_ptr_nonnull(node);
+    for (int i = 0; i < count; i++)
+        ck_assert_ptr_nonnull(nodes[i]);
     ck_assert_double_ge(seconds, 0);
     seen->timings++;
 }

@@ -43,10 +43,16 @@ Array *array_new(Arena *arena, DType type, int rank, const int64_t *dims,
     return array;
 }
 
+/* The real type whose tensors hold elements as they are computed with. */
+static DType held_type(Precision precision)
+{
+    return precision == PRECISION_F32 ? DT_FLOAT : DT_DOUBLE;
+}
+
 bool array_can_map(const Tensor *tensor, Precision precision)
 {
-    DType held = precision == PRECISION_F32 ? DT_FLOAT : DT_DOUBLE;
-    if (!tensor->data || (tensor->type != held && tensor->type != DT_INT64))
+    if (!tensor->data ||
+        (tensor->type != held_type(precision) && tensor->type != DT_INT64))
         return false;
     return (uintptr_t)tensor->data % dtype_size(tensor->type) == 0;
 }
@@ -72,6 +78,13 @@ void array_load(const Array *array, const Tensor *tensor, Precision precision,
     Storage storage = array_storage(array->type, precision);
     if (storage == STORAGE_I64) {
         tensor_read_i64(tensor, first, count, (int64_t *)array->data + first);
+        return;
+    }
+    if (tensor->data && tensor->type == held_type(precision)) {
+        size_t size = storage_size(storage);
+        memcpy((char *)array->data + (size_t)first * size,
+               (const char *)tensor->data + (size_t)first * size,
+               (size_t)count * size);
         return;
     }
     double piece[PIECE];

@@ -6,7 +6,6 @@ void chain_init(Chain *chain, const Array *shape, Precision precision)
 {
     chain->storage = array_storage(shape->type, precision);
     chain->shape = *shape;
-    chain->out = shape->data;
     chain->count = 0;
     chain->misfit = !dtype_is_real(shape->type);
 }
@@ -46,13 +45,19 @@ static bool operand_spread(const Array *shape, const Array *array,
     return true;
 }
 
+bool chain_takes(const Array *shape, const Array *array)
+{
+    Operand operand;
+    return dtype_is_real(array->type) && operand_spread(shape, array, &operand);
+}
+
 static void set_operand(Chain *chain, const Array *array, Operand *operand)
 {
     *operand = (Operand){.in_register = array ? -1 : chain->to};
     if (!array)
         return;
     operand->data = array->data;
-    for (int r = 0; r < CHAIN_REGISTERS; r++)
+    for (int r = 0; r <= CHAIN_OUTPUT; r++)
         if (array->data == &chain->marks[r])
             operand->in_register = r;
     if (!dtype_is_real(array->type) ||
@@ -131,17 +136,28 @@ static void spread(const Operand *operand, size_t size, int64_t first,
         REPEAT(uint64_t);
 }
 
-/* Where elements [first, first + count) of an operand are, and whether they
- * are one after the other or all the same. */
-static const void *operand_at(const Operand *operand, size_t size, Room *room,
-                              int64_t first, int64_t count, char *spare,
+/* A piece of work of one thread. */
+typedef struct Piece {
+    size_t size; /* of an element */
+    int64_t first, count;
+    char *out;
+    /* Registers, and an operand of either side that had to be written out. */
+    _Alignas(64) char room[CHAIN_REGISTERS + 2][CHAIN_BLOCK * sizeof(double)];
+} Piece;
+
+/* Where the piece's elements of an operand are, and whether they are one after
+ * the other or all the same. */
+static const void *operand_at(const Operand *operand, Piece *piece, int side,
                               int64_t *step)
 {
     *step = 1;
+    if (operand->in_register == CHAIN_OUTPUT)
+        return piece->out;
     if (operand->in_register >= 0)
-        return room->registers[operand->in_register];
+        return piece->room[operand->in_register];
+    int64_t first = piece->first, count = piece->count;
     int64_t index = first / operand->inner % operand->period;
-    const char *at = operand->data + (size_t)index * size;
+    const char *at = operand->data + (size_t)index * piece->size;
     if (operand->inner == 1 && index + count <= operand->period)
         return at;
     *step = 0;
@@ -149,39 +165,35 @@ static const void *operand_at(const Operand *operand, size_t size, Room *room,
         first % operand->inner + count <= operand->inner)
         return at;
     *step = 1;
-    spread(operand, size, first, count, spare);
-    return spare;
+    spread(operand, piece->size, first, count,
+           piece->room[CHAIN_REGISTERS + side]);
+    return piece->room[CHAIN_REGISTERS + side];
 }
 
-static void run_block(const Chain *chain, Room *room, int64_t first,
-                      int64_t count)
+static void run_rows(const Chain *chain, Piece *piece)
 {
-    size_t size = storage_size(chain->storage);
-    char *spare = room->registers[CHAIN_REGISTERS];
     for (int i = 0; i < chain->count; i++) {
         const ChainRow *row = &chain->rows[i];
         int64_t left_step, right_step;
-        char *out = i + 1 < chain->count
-                        ? room->registers[row->to]
-                        : (char *)chain->out + (size_t)first * size;
-        const void *left =
-            operand_at(&row->left, size, room, first, count, spare, &left_step);
+        const void *left = operand_at(&row->left, piece, 0, &left_step);
+        char *out = i + 1 < chain->count ? piece->room[row->to] : piece->out;
         if (row->map) {
-            row->map(left, out, count, &row->numbers);
-            continue;
+            row->map(left, out, piece->count, &row->numbers);
+        } else {
+            const void *right = operand_at(&row->right, piece, 1, &right_step);
+            row->zip(left, left_step, right, right_step, out, piece->count);
         }
-        const void *right =
-            operand_at(&row->right, size, room, first, count,
-                       spare + sizeof room->registers[0], &right_step);
-        row->zip(left, left_step, right, right_step, out, count);
     }
 }
 
-void chain_run(const Chain *chain, int64_t first, int64_t count)
+void chain_run(const Chain *chain, void *out, int64_t first, int64_t count)
 {
-    Room room;
-    for (int64_t now; count > 0; first += now, count -= now) {
-        now = count < CHAIN_BLOCK ? count : CHAIN_BLOCK;
-        run_block(chain, &room, first, now);
+    Piece piece;
+    piece.size = storage_size(chain->storage);
+    for (int64_t end = first + count; first < end; first += piece.count) {
+        piece.first = first;
+        piece.count = end - first < CHAIN_BLOCK ? end - first : CHAIN_BLOCK;
+        piece.out = (char *)out + (size_t)first * piece.size;
+        run_rows(chain, &piece);
     }
 }

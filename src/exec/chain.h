@@ -26,7 +26,8 @@ typedef void ZipRow(const void *left, int64_t left_step, const void *right,
 enum {
     CHAIN_ROWS = 64,     /* in a chain, at most */
     CHAIN_REGISTERS = 4, /* values between rows that are alive together */
-    CHAIN_BLOCK = 1024   /* elements at once */
+    CHAIN_BLOCK = 1024,  /* elements at once */
+    CHAIN_OUTPUT = CHAIN_REGISTERS /* what the output holds before */
 };
 
 /* What a row reads: element i of the chain's shape is element i / inner %
@@ -34,7 +35,7 @@ enum {
 typedef struct Operand {
     const char *data;
     int64_t inner, period;
-    int in_register; /* or -1 */
+    int in_register; /* or CHAIN_OUTPUT, or -1 */
 } Operand;
 
 typedef struct ChainRow {
@@ -48,16 +49,17 @@ typedef struct ChainRow {
 struct Chain {
     Storage storage;
     Array shape; /* of all its values */
-    void *out;
     int count;
     ChainRow rows[CHAIN_ROWS];
     int to;      /* the register for the result of the node that adds rows */
     bool misfit; /* too many rows, or an operand that is broadcast otherwise */
     /* The data of an array that stands for a register points in here. */
-    char marks[CHAIN_REGISTERS];
+    char marks[CHAIN_REGISTERS + 1];
 };
 
 void chain_init(Chain *chain, const Array *shape, Precision precision);
+/* True when an array is broadcast to the shape in a way that rows can take. */
+bool chain_takes(const Array *shape, const Array *array);
 /* An array that stands for what a register holds. */
 Array chain_register(Chain *chain, int index, DType type);
 
@@ -71,8 +73,8 @@ void chain_zip(Chain *chain, ZipRow *row, const Array *left,
 /* The row of Add, Sub, Mul, Max or Min. */
 void chain_op(Chain *chain, Op op, const Array *left, const Array *right);
 
-/* Computes elements [first, first + count) of `out`, which may be one of the
- * operands that have the chain's shape. */
-void chain_run(const Chain *chain, int64_t first, int64_t count);
+/* Computes elements [first, first + count) of `out`, whose memory may be that
+ * of an operand with all elements of the chain's shape. */
+void chain_run(const Chain *chain, void *out, int64_t first, int64_t count);
 
 #endif

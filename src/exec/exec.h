@@ -59,8 +59,10 @@ typedef struct ExecOptions {
     int (*probe)(void *context, const Node *node, int output,
                  const Array *array, Err *err);
     void *probe_context;
-    /* Called after each node with the seconds it took; NULL for none. */
-    void (*timing)(void *context, const Node *node, double seconds);
+    /* Called after each node, or nodes that run as one, with the seconds that
+     * took; NULL for none. */
+    void (*timing)(void *context, const Node *const *nodes, int count,
+                   double seconds);
     void *timing_context;
 } ExecOptions;
 

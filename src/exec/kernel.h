@@ -80,7 +80,7 @@ typedef struct Kernel {
     const char *types;
     unsigned flags;
     KernelPrepare *prepare; /* NULL for most */
-    KernelChain *chain; /* NULL where it is not elementwise */
+    KernelChain *chain;     /* NULL where it is not elementwise */
 } Kernel;
 
 /* The kernel of an operator, or NULL. */

@@ -60,6 +60,7 @@ struct Exec {
     size_t input_count, output_count;
     int *captured; /* slots that hold values of the enclosing graph */
     size_t captured_count, captured_capacity;
+    struct Schedule *schedule; /* of the last run; NULL before the first */
 };
 
 /* Runs a plan. Inputs and captured values are lent; outputs are copies in
@@ -74,6 +75,7 @@ const Node *plan_resolve(Arena *arena, const Node *node, const Node *caller);
 /* One step on given inputs. */
 typedef struct StepCall {
     const Step *step;
+    const struct Schedule *schedule; /* what shapes to expect; NULL for none */
     const ExecOptions *options;
     Arena *arena; /* temporary */
     Buffers *buffers;

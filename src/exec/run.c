@@ -1,31 +1,17 @@
 #include <string.h>
 #include <time.h>
 
-#include "exec/plan.h"
+#include "exec/run.h"
 #include "graph/dump.h"
-
-/* What a slot holds while the graph runs. */
-typedef struct Holder {
-    Array array;
-    bool present;
-    bool owned; /* its data is a buffer that it holds; else it is lent */
-    int left;   /* reads to come */
-} Holder;
-
-typedef struct Run {
-    Exec *exec;
-    Arena *arena; /* of what lives until the run ends */
-    Holder *holders;
-} Run;
 
 /* ---- Holders ---- */
 
-static void lend(Run *run, int slot, const Array *array)
+void run_keep(Run *run, int slot, const Array *array, bool owned)
 {
     Holder *holder = &run->holders[slot];
     holder->array = *array;
     holder->present = true;
-    holder->owned = false;
+    holder->owned = owned;
 }
 
 static void drop(Run *run, int slot)
@@ -80,7 +66,7 @@ static int hold(Run *run, int slot, Array **out, Err *err)
     if (holder->present)
         return 0;
     if (known->constant) {
-        lend(run, slot, known->constant);
+        run_keep(run, slot, known->constant, false);
         return 0;
     }
     const Tensor *tensor = known->tensor;
@@ -115,13 +101,19 @@ static bool is_spare(const Run *run, const Step *step, int slot)
            buffers_alone(holder->array.data);
 }
 
-/* The shape of an input whose elements the kernel has prepared. */
-static Array *shape_of_prepared(const Run *run, int slot, Arena *arena)
+int run_input(Run *run, const Step *step, int i, Array **out, Err *err)
 {
+    int slot = step->inputs[i];
+    *out = NULL;
+    if (slot < 0)
+        return 0;
+    if (!step->prepared || !(step->prepared->replaced >> i & 1))
+        return hold(run, slot, out, err);
+    /* Its elements are where the kernel has put them. */
     const Tensor *tensor = run->exec->slots[slot].tensor;
-    Array *array = arena_alloc(arena, sizeof *array);
-    array_set_shape(array, tensor->type, tensor->rank, tensor->dims);
-    return array;
+    *out = arena_alloc(run->temporary, sizeof **out);
+    array_set_shape(*out, tensor->type, tensor->rank, tensor->dims);
+    return 0;
 }
 
 static int gather_inputs(Run *run, const Step *step, StepCall *call, Err *err)
@@ -130,14 +122,9 @@ static int gather_inputs(Run *run, const Step *step, StepCall *call, Err *err)
     Array **inputs = arena_array(call->arena, count, sizeof *inputs);
     bool *spare = arena_array(call->arena, count, sizeof *spare);
     for (size_t i = 0; i < count; i++) {
-        if (step->inputs[i] < 0)
-            continue;
-        if (step->prepared && step->prepared->replaced >> i & 1) {
-            inputs[i] = shape_of_prepared(run, step->inputs[i], call->arena);
-            continue;
-        }
-        TRY(hold(run, step->inputs[i], &inputs[i], err));
-        spare[i] = step->kernel && is_spare(run, step, step->inputs[i]);
+        TRY(run_input(run, step, (int)i, &inputs[i], err));
+        spare[i] = inputs[i] && inputs[i]->data && step->kernel &&
+                   is_spare(run, step, step->inputs[i]);
     }
     call->inputs = inputs;
     call->spare = spare;
@@ -187,8 +174,7 @@ static int keep_outputs(Run *run, const Step *step, const StepCall *call,
                 options->probe(options->probe_context, step->node, i, out, err);
         int slot = step->outputs[i];
         if (slot >= 0 && run->holders[slot].left > 0) {
-            lend(run, slot, out);
-            run->holders[slot].owned = owned;
+            run_keep(run, slot, out, owned);
         } else if (owned) {
             buffers_drop(run->exec->buffers, out->data);
         }
@@ -203,39 +189,57 @@ static double now(void)
     return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-static int run_step(Run *run, const Step *step, Arena *arena, Err *err)
+int run_gather(Run *run, const Step *step, StepCall *call, Err *err)
 {
-    const ExecOptions *options = &run->exec->options;
-    double start = options->timing ? now() : 0;
-    StepCall call = {.step = step,
-                     .options = options,
-                     .arena = arena,
-                     .buffers = run->exec->buffers,
-                     .taken = -1};
-    TRY(gather_inputs(run, step, &call, err));
-    gather_outputs(run, step, &call);
-    int result = step_run(&call, err);
-    if (options->timing)
-        options->timing(options->timing_context, step->node, now() - start);
-    result = keep_outputs(run, step, &call, result, err);
+    *call = (StepCall){.step = step,
+                       .options = &run->exec->options,
+                       .schedule = run->schedule,
+                       .arena = run->temporary,
+                       .buffers = run->exec->buffers,
+                       .taken = -1};
+    TRY(gather_inputs(run, step, call, err));
+    gather_outputs(run, step, call);
+    return 0;
+}
+
+void run_read(Run *run, const Step *step)
+{
     for (int i = 0; i < step->node->input_count; i++)
         if (step->inputs[i] >= 0)
             read_done(run, step->inputs[i]);
     for (int n = 0; n < step->nested_count; n++)
         for (size_t i = 0; i < step->nested[n].exec->captured_count; i++)
             read_done(run, step->nested[n].captures[i]);
+}
+
+int run_step(Run *run, const Step *step, Err *err)
+{
+    StepCall call;
+    TRY(run_gather(run, step, &call, err));
+    int result = step_run(&call, err);
+    result = keep_outputs(run, step, &call, result, err);
+    run_read(run, step);
     return result;
 }
 
 /* ---- Graphs ---- */
 
-static int run_steps(Run *run, Err *err)
+static int run_groups(Run *run, Err *err)
 {
-    for (size_t i = 0; i < run->exec->step_count; i++) {
-        Arena *temporary = arena_child(run->arena);
-        int result = run_step(run, &run->exec->steps[i], temporary, err);
-        arena_free(temporary);
+    const ExecOptions *options = &run->exec->options;
+    for (size_t i = 0; i < run->schedule->group_count; i++) {
+        const Group *group = &run->schedule->groups[i];
+        double start = options->timing ? now() : 0;
+        run->temporary = arena_child(run->arena);
+        int result =
+            group->count > 1
+                ? run_group(run, group, err)
+                : run_step(run, &run->exec->steps[group->steps[0]], err);
+        arena_free(run->temporary);
         TRY(result);
+        if (options->timing)
+            options->timing(options->timing_context, group->nodes, group->count,
+                            now() - start);
     }
     return 0;
 }
@@ -254,16 +258,18 @@ static int copy_outputs(Run *run, Arena *arena, Array **outputs, Err *err)
 int plan_run(Exec *exec, Arena *arena, Array *const *inputs,
              Array *const *captured, Array **outputs, Err *err)
 {
-    Run run = {.exec = exec, .arena = arena_child(arena)};
+    Run run = {.exec = exec,
+               .schedule = schedule_for(exec, inputs, captured),
+               .arena = arena_child(arena)};
     run.holders = arena_array(run.arena, exec->slot_count, sizeof *run.holders);
     for (size_t i = 0; i < exec->slot_count; i++)
         run.holders[i].left = exec->slots[i].reads;
     for (size_t i = 0; i < exec->input_count; i++)
         if (exec->inputs[i] >= 0)
-            lend(&run, exec->inputs[i], inputs[i]);
+            run_keep(&run, exec->inputs[i], inputs[i], false);
     for (size_t i = 0; i < exec->captured_count; i++)
-        lend(&run, exec->captured[i], captured[i]);
-    int result = run_steps(&run, err);
+        run_keep(&run, exec->captured[i], captured[i], false);
+    int result = run_groups(&run, err);
     if (result == 0)
         result = copy_outputs(&run, arena, outputs, err);
     for (size_t i = 0; i < exec->slot_count; i++)

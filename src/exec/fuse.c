@@ -1,0 +1,181 @@
+/*
+ * Running a group of steps as one.  Where its values do not have the shapes
+ * that were expected, or a step does not fit, the steps run one by one.
+ */
+#include "exec/chain.h"
+#include "exec/run.h"
+
+typedef struct Fusion {
+    Run *run;
+    const Group *group;
+    Chain chain;
+    Array *values; /* of each step: what stands for its output */
+    Array *out;    /* of the last one */
+} Fusion;
+
+static const Step *step_at(const Fusion *f, int at)
+{
+    return &f->run->exec->steps[f->group->steps[at]];
+}
+
+/* The step of the group that computes the slot, or -1. */
+static int find_maker(const Fusion *f, int slot)
+{
+    for (int at = 0; at + 1 < f->group->count && slot >= 0; at++)
+        if (step_at(f, at)->outputs[0] == slot)
+            return at;
+    return -1;
+}
+
+/* Adds the rows of one step. */
+static int add_step(Fusion *f, int at, Err *err)
+{
+    Run *run = f->run;
+    const Step *step = step_at(f, at);
+    const Node *node = step->node;
+    Array **inputs =
+        arena_array(run->temporary, (size_t)node->input_count, sizeof *inputs);
+    for (int i = 0; i < node->input_count; i++) {
+        int maker = find_maker(f, step->inputs[i]);
+        if (maker >= 0)
+            inputs[i] = &f->values[maker];
+        else
+            TRY(run_input(run, step, i, &inputs[i], err));
+        if (maker < 0 && inputs[i] &&
+            !schedule_agrees(run->schedule, step->inputs[i], inputs[i]))
+            f->chain.misfit = true;
+    }
+    KernelCall call = {.node = node,
+                       .opset = node->graph->model->opset,
+                       .precision = run->exec->options.precision,
+                       .input_count = node->input_count,
+                       .inputs = inputs,
+                       .arena = run->temporary,
+                       .prepared = step->prepared};
+    f->chain.to = f->group->registers[at];
+    TRY(kernel_check(&call, step->kernel, err));
+    return f->chain.misfit ? 0 : step->kernel->chain(&call, &f->chain, err);
+}
+
+/* Makes the chain; false when the steps must run one by one, which then also
+ * tells what is wrong with them. */
+static bool make_chain(Fusion *f)
+{
+    const Exec *exec = f->run->exec;
+    Array shape;
+    Err ignored = {0};
+    int last = f->group->count - 1, first = f->group->has_kernel;
+    if (!schedule_shape(f->run->schedule, step_at(f, last)->outputs[0], &shape))
+        return false;
+    chain_init(&f->chain, &shape, exec->options.precision);
+    f->values = arena_array(f->run->temporary, (size_t)f->group->count,
+                            sizeof *f->values);
+    for (int at = 0; at < last; at++) {
+        int slot = step_at(f, at)->outputs[0];
+        f->values[at] = chain_register(
+            &f->chain, at < first ? CHAIN_OUTPUT : f->group->registers[at],
+            f->run->schedule->facts[slot].type);
+    }
+    for (int at = first; at <= last && !f->chain.misfit; at++)
+        if (add_step(f, at, &ignored) < 0)
+            return false;
+    return !f->chain.misfit;
+}
+
+static void run_piece(void *context, int worker, int64_t first, int64_t count)
+{
+    const Fusion *f = context;
+    (void)worker;
+    chain_run(&f->chain, f->out->data, first, count);
+}
+
+static void run_range(void *context, int worker, int64_t begin, int64_t end)
+{
+    run_piece(context, worker, begin, end - begin);
+}
+
+/* How often the group reads a slot. */
+static int count_reads(const Fusion *f, int slot)
+{
+    int reads = 0;
+    for (int at = 0; at < f->group->count; at++) {
+        const Step *step = step_at(f, at);
+        for (int i = 0; i < step->node->input_count; i++)
+            reads += step->inputs[i] == slot;
+    }
+    return reads;
+}
+
+/* True for a value with all elements of the chain's shape that nobody reads
+ * any more: its memory can be the output's. */
+static bool is_spare(const Fusion *f, int slot)
+{
+    const Holder *holder = &f->run->holders[slot];
+    return holder->present && holder->owned &&
+           holder->array.count == f->chain.shape.count &&
+           dtype_is_real(holder->array.type) &&
+           holder->left == count_reads(f, slot) &&
+           buffers_alone(holder->array.data);
+}
+
+static int find_spare(const Fusion *f)
+{
+    for (int at = 0; at < f->group->count; at++) {
+        const Step *step = step_at(f, at);
+        for (int i = 0; i < step->node->input_count; i++)
+            if (step->inputs[i] >= 0 && is_spare(f, step->inputs[i]))
+                return step->inputs[i];
+    }
+    return -1;
+}
+
+static void run_chain(Fusion *f)
+{
+    Run *run = f->run;
+    Array out = f->chain.shape;
+    int spare = find_spare(f);
+    if (spare >= 0) {
+        out.data = run->holders[spare].array.data;
+        buffers_share(out.data);
+    } else {
+        out.data = buffers_take(run->exec->buffers, (size_t)out.count,
+                                storage_size(f->chain.storage));
+    }
+    f->out = &out;
+    pool_run(run->exec->options.pool, out.count, GRAIN, run_range, f);
+    run_keep(run, step_at(f, f->group->count - 1)->outputs[0], &out, true);
+}
+
+/* The kernel before the chain, which runs it as its epilogue. */
+static int run_kernel(Fusion *f, Err *err)
+{
+    Run *run = f->run;
+    Epilogue epilogue = {.run = run_piece, .context = f};
+    StepCall call;
+    TRY(run_gather(run, step_at(f, 0), &call, err));
+    call.epilogue = &epilogue;
+    f->out = call.outputs[0];
+    int result = step_run(&call, err);
+    if (f->out->data)
+        run_keep(run, step_at(f, f->group->count - 1)->outputs[0], f->out,
+                 true);
+    return result;
+}
+
+int run_group(Run *run, const Group *group, Err *err)
+{
+    Fusion *f = arena_alloc(run->temporary, sizeof *f);
+    *f = (Fusion){.run = run, .group = group};
+    if (!make_chain(f)) {
+        for (int at = 0; at < group->count; at++)
+            TRY(run_step(run, step_at(f, at), err));
+        return 0;
+    }
+    if (group->has_kernel)
+        TRY(run_kernel(f, err));
+    else
+        run_chain(f);
+    for (int at = 0; at < group->count; at++)
+        run_read(run, step_at(f, at));
+    return 0;
+}

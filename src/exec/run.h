@@ -1,0 +1,38 @@
+/*
+ * A graph while it runs: what its slots hold.  Private to exec/.
+ */
+#ifndef REPFOLD_EXEC_RUN_H
+#define REPFOLD_EXEC_RUN_H
+
+#include "exec/schedule.h"
+
+typedef struct Holder {
+    Array array;
+    bool present;
+    bool owned; /* its data is a buffer that it holds; else it is lent */
+    int left;   /* reads to come */
+} Holder;
+
+typedef struct Run {
+    Exec *exec;
+    const Schedule *schedule;
+    Arena *arena;     /* of what lives until the run ends */
+    Arena *temporary; /* of what the steps of one group need */
+    Holder *holders;  /* of slots */
+} Run;
+
+/* Input i of a step; a constant is loaded the first time. NULL where absent. */
+int run_input(Run *run, const Step *step, int i, Array **out, Err *err);
+/* A call of the step with all its inputs, and the outputs that are wanted. */
+int run_gather(Run *run, const Step *step, StepCall *call, Err *err);
+/* Makes a slot hold an array, whose buffer it owns or not. */
+void run_keep(Run *run, int slot, const Array *array, bool owned);
+/* The step has read its inputs. */
+void run_read(Run *run, const Step *step);
+/* One step by itself. */
+int run_step(Run *run, const Step *step, Err *err);
+
+/* fuse.c: several steps as one. */
+int run_group(Run *run, const Group *group, Err *err);
+
+#endif

@@ -1,0 +1,439 @@
+#include "exec/schedule.h"
+
+#include <string.h>
+
+#include "exec/chain.h"
+
+/* More would not fit a chain's rows. */
+enum { MEMBERS = 20 };
+
+/* A region that grows from its last step backwards. */
+typedef struct Region {
+    int steps[MEMBERS + 1]; /* the newest at the end */
+    int count;
+    int lowest; /* of its steps */
+    Array shape;
+} Region;
+
+typedef struct Builder {
+    Exec *exec;
+    Schedule *schedule;
+    int *producer;     /* the step of a slot, -1 for none */
+    int *reads;        /* of a slot, by the region */
+    int *reads_of;     /* which region the count is of */
+    bool *taken;       /* steps that are in a region */
+    const Group **end; /* the region that ends with a step */
+    int region;        /* counts them */
+} Builder;
+
+/* ---- Shapes ---- */
+
+static void describe(const Array *array, Fact *fact)
+{
+    *fact = (Fact){.type = array->type, .rank = array->rank, .int_count = -1};
+    memcpy(fact->dims, array->dims, sizeof fact->dims);
+}
+
+bool schedule_shape(const Schedule *schedule, int slot, Array *shape)
+{
+    const Fact *fact = &schedule->facts[slot];
+    if (fact->rank < 0 ||
+        (!dtype_is_real(fact->type) && !dtype_is_integer(fact->type)))
+        return false;
+    for (int i = 0; i < fact->rank; i++)
+        if (fact->dims[i] < 0)
+            return false;
+    array_set_shape(shape, fact->type, fact->rank, fact->dims);
+    return true;
+}
+
+bool schedule_is_constant(const Schedule *schedule, int slot)
+{
+    return schedule->exec->slots[slot].tensor != NULL;
+}
+
+static bool same_shape(const Array *a, int rank, const int64_t *dims)
+{
+    return a->rank == rank &&
+           memcmp(a->dims, dims, (size_t)rank * sizeof *dims) == 0;
+}
+
+bool schedule_agrees(const Schedule *schedule, int slot, const Array *array)
+{
+    const Fact *fact = &schedule->facts[slot];
+    return array->type == fact->type &&
+           same_shape(array, fact->rank, fact->dims);
+}
+
+/* What follows from the shapes of the inputs and from constants, not from any
+ * value. A step that inference refuses fails when it runs. */
+static void infer_step(const Builder *b, const Step *step, Symbols *symbols)
+{
+    const Exec *exec = b->exec;
+    Arena *arena = b->schedule->arena;
+    size_t inputs = (size_t)step->node->input_count;
+    size_t outputs = (size_t)step->node->output_count;
+    const Fact **facts = arena_array(arena, inputs, sizeof *facts);
+    const Tensor **tensors = arena_array(arena, inputs, sizeof *tensors);
+    Fact *found = arena_array(arena, outputs, sizeof *found);
+    for (size_t i = 0; i < inputs; i++) {
+        int slot = step->inputs[i];
+        facts[i] = slot < 0 ? NULL : &b->schedule->facts[slot];
+        tensors[i] = slot < 0 ? NULL : exec->slots[slot].tensor;
+    }
+    InferCall call = {.node = step->node,
+                      .opset = step->node->graph->model->opset,
+                      .arena = arena,
+                      .symbols = symbols,
+                      .inputs = facts,
+                      .tensors = tensors,
+                      .outputs = found};
+    Err ignored = {0};
+    if (!step->kernel || infer_node(&call, &ignored) < 0)
+        return;
+    for (size_t i = 0; i < outputs; i++)
+        if (step->outputs[i] >= 0)
+            b->schedule->facts[step->outputs[i]] = found[i];
+}
+
+static void infer_steps(const Builder *b, Array *const *inputs,
+                        Array *const *captured)
+{
+    const Exec *exec = b->exec;
+    Fact *facts = b->schedule->facts;
+    Symbols *symbols = symbols_new(b->schedule->arena);
+    for (size_t i = 0; i < exec->slot_count; i++) {
+        const Tensor *tensor = exec->slots[i].tensor;
+        facts[i] = FACT_UNKNOWN;
+        if (tensor) {
+            facts[i].type = tensor->type;
+            facts[i].rank = tensor->rank;
+            memcpy(facts[i].dims, tensor->dims, sizeof facts[i].dims);
+        }
+    }
+    for (size_t i = 0; i < exec->input_count; i++)
+        if (exec->inputs[i] >= 0)
+            describe(inputs[i], &facts[exec->inputs[i]]);
+    for (size_t i = 0; i < exec->captured_count; i++)
+        describe(captured[i], &facts[exec->captured[i]]);
+    for (size_t i = 0; i < exec->step_count; i++)
+        infer_step(b, &exec->steps[i], symbols);
+}
+
+/* ---- Groups ---- */
+
+/* True when one output, of this shape, is all that a step computes. */
+static bool computes(const Builder *b, const Step *step, const Array *shape)
+{
+    Array own;
+    for (int i = 1; i < step->node->output_count; i++)
+        if (step->outputs[i] >= 0 && b->exec->slots[step->outputs[i]].reads > 0)
+            return false;
+    return step->outputs[0] >= 0 &&
+           schedule_shape(b->schedule, step->outputs[0], &own) &&
+           dtype_is_real(own.type) && own.count > 1 &&
+           same_shape(&own, shape->rank, shape->dims);
+}
+
+/* True for an input that is read element by element; others are numbers. */
+static bool reads_elements(const Step *step, int input)
+{
+    return input == 0 || step->kernel->chain == chain_add_zip ||
+           step->kernel->chain == chain_add_zip_all;
+}
+
+static bool is_elementwise(const Builder *b, const Step *step,
+                           const Array *shape)
+{
+    if (!step->kernel || !step->kernel->chain || !computes(b, step, shape))
+        return false;
+    for (int i = 0; i < step->node->input_count; i++) {
+        Array in;
+        if (step->inputs[i] >= 0 && reads_elements(step, i) &&
+            (!schedule_shape(b->schedule, step->inputs[i], &in) ||
+             !chain_takes(shape, &in)))
+            return false;
+    }
+    return true;
+}
+
+/* Inputs of a step that joins keep their memory until the region runs, in
+ * place of its output: when there are several, it joins only with nothing in
+ * between. A constant that is loaded for its reader alone would have to stay
+ * beside others. */
+static bool may_join(const Builder *b, const Region *region, int index)
+{
+    const Step *step = &b->exec->steps[index];
+    int kept = 0;
+    for (int i = 0; i < step->node->input_count; i++) {
+        Array in;
+        if (step->inputs[i] < 0 ||
+            !schedule_shape(b->schedule, step->inputs[i], &in) ||
+            in.count < region->shape.count)
+            continue;
+        const Slot *slot = &b->exec->slots[step->inputs[i]];
+        if (slot->tensor && !slot->constant)
+            return false;
+        kept += !slot->tensor;
+    }
+    return kept <= 1 || index + 1 >= region->lowest;
+}
+
+static void join(Builder *b, Region *region, int index)
+{
+    const Step *step = &b->exec->steps[index];
+    b->taken[index] = true;
+    region->steps[region->count++] = index;
+    if (index < region->lowest)
+        region->lowest = index;
+    for (int i = 0; i < step->node->input_count; i++) {
+        int slot = step->inputs[i];
+        if (slot < 0 || !reads_elements(step, i))
+            continue;
+        if (b->reads_of[slot] != b->region)
+            b->reads[slot] = 0;
+        b->reads_of[slot] = b->region;
+        b->reads[slot]++;
+    }
+}
+
+/* The step that computes the slot, if only the region reads it; else -1. */
+static int sole_producer(const Builder *b, int slot)
+{
+    if (slot < 0 || b->reads_of[slot] != b->region ||
+        b->reads[slot] != b->exec->slots[slot].reads)
+        return -1;
+    int index = b->producer[slot];
+    return index < 0 || b->taken[index] ? -1 : index;
+}
+
+/* Takes in what the region alone reads, until nothing more joins. */
+static void grow(Builder *b, Region *region)
+{
+    for (int at = 0; at < region->count; at++) {
+        const Step *step = &b->exec->steps[region->steps[at]];
+        for (int i = step->node->input_count - 1; i >= 0; i--) {
+            int index = sole_producer(b, step->inputs[i]);
+            if (index >= 0 && region->count < MEMBERS &&
+                is_elementwise(b, &b->exec->steps[index], &region->shape) &&
+                may_join(b, region, index))
+                join(b, region, index);
+        }
+    }
+}
+
+/* The last step before the region that can take it as its epilogue, or -1. */
+static int find_kernel(const Builder *b, const Region *region)
+{
+    int found = -1;
+    for (int at = 0; at < region->count; at++) {
+        const Step *step = &b->exec->steps[region->steps[at]];
+        for (int i = 0; i < step->node->input_count; i++) {
+            int index = sole_producer(b, step->inputs[i]);
+            const Step *before = &b->exec->steps[index < 0 ? 0 : index];
+            if (index > found && before->kernel &&
+                before->kernel->flags & KERNEL_EPILOGUE &&
+                computes(b, before, &region->shape))
+                found = index;
+        }
+    }
+    return found;
+}
+
+static void sort(int *items, int count)
+{
+    for (int i = 1; i < count; i++)
+        for (int k = i; k > 0 && items[k] < items[k - 1]; k--) {
+            int kept = items[k];
+            items[k] = items[k - 1];
+            items[k - 1] = kept;
+        }
+}
+
+/* The last of the group's steps that reads what one of them computes. */
+static int last_reader(const Builder *b, const int *steps, int count, int at)
+{
+    int slot = b->exec->steps[steps[at]].outputs[0], last = at;
+    for (int k = at + 1; k < count; k++) {
+        const Step *step = &b->exec->steps[steps[k]];
+        for (int i = 0; i < step->node->input_count; i++)
+            if (step->inputs[i] == slot)
+                last = k;
+    }
+    return last;
+}
+
+/* Gives every step but a kernel a register that nobody needs meanwhile; false
+ * when there are not enough. */
+static bool give_registers(const Builder *b, const Group *group, int *registers)
+{
+    int busy_until[CHAIN_REGISTERS];
+    for (int r = 0; r < CHAIN_REGISTERS; r++)
+        busy_until[r] = -1;
+    for (int at = group->has_kernel; at < group->count; at++) {
+        int r = 0;
+        while (r < CHAIN_REGISTERS && busy_until[r] >= at)
+            r++;
+        if (r == CHAIN_REGISTERS)
+            return false;
+        busy_until[r] = last_reader(b, group->steps, group->count, at);
+        registers[at] = r;
+    }
+    return true;
+}
+
+static void release(Builder *b, const Region *region)
+{
+    for (int i = 0; i < region->count; i++)
+        b->taken[region->steps[i]] = false;
+}
+
+static const Node **nodes_of(const Builder *b, const int *steps, int count)
+{
+    const Node **nodes =
+        arena_array(b->schedule->arena, (size_t)count, sizeof *nodes);
+    for (int i = 0; i < count; i++)
+        nodes[i] = b->exec->steps[steps[i]].node;
+    return nodes;
+}
+
+static void end_region(Builder *b, Region *region)
+{
+    Arena *arena = b->schedule->arena;
+    int kernel = find_kernel(b, region), last = region->steps[0];
+    if (kernel >= 0) {
+        region->steps[region->count++] = kernel;
+        b->taken[kernel] = true;
+    }
+    size_t count = (size_t)region->count;
+    int *steps = arena_array(arena, count, sizeof *steps);
+    int *registers = arena_array(arena, count, sizeof *registers);
+    memcpy(steps, region->steps, count * sizeof *steps);
+    sort(steps, region->count);
+    if (kernel >= 0) {
+        /* Before all others, of which some may come before it. */
+        int at = 0;
+        while (steps[at] != kernel)
+            at++;
+        memmove(steps + 1, steps, (size_t)at * sizeof *steps);
+        steps[0] = kernel;
+    }
+    Group *group = arena_alloc(arena, sizeof *group);
+    *group = (Group){.steps = steps,
+                     .nodes = nodes_of(b, steps, region->count),
+                     .registers = registers,
+                     .count = region->count,
+                     .has_kernel = kernel >= 0};
+    if (group->count > 1 && give_registers(b, group, registers))
+        b->end[last] = group;
+    else
+        release(b, region);
+}
+
+static void find_regions(Builder *b)
+{
+    for (int i = (int)b->exec->step_count - 1; i >= 0; i--) {
+        const Step *step = &b->exec->steps[i];
+        Region region = {.lowest = i};
+        if (b->taken[i] || step->node->output_count == 0 ||
+            step->outputs[0] < 0 ||
+            !schedule_shape(b->schedule, step->outputs[0], &region.shape) ||
+            !is_elementwise(b, step, &region.shape))
+            continue;
+        b->region++;
+        join(b, &region, i);
+        grow(b, &region);
+        end_region(b, &region);
+    }
+}
+
+static void make_groups(Builder *b)
+{
+    Schedule *schedule = b->schedule;
+    size_t count = b->exec->step_count;
+    schedule->groups = arena_array(schedule->arena, count, sizeof(Group));
+    int *singles = arena_array(schedule->arena, count, sizeof *singles);
+    for (size_t i = 0; i < count; i++) {
+        singles[i] = (int)i;
+        if (b->end[i])
+            schedule->groups[schedule->group_count++] = *b->end[i];
+        else if (!b->taken[i])
+            schedule->groups[schedule->group_count++] =
+                (Group){.steps = &singles[i],
+                        .nodes = &b->exec->steps[i].node,
+                        .count = 1};
+    }
+}
+
+/* ---- Schedules ---- */
+
+static bool is_for(const Schedule *schedule, const Exec *exec,
+                   Array *const *inputs, Array *const *captured)
+{
+    for (size_t i = 0; i < exec->input_count + exec->captured_count; i++) {
+        const Array *known = &schedule->shapes[i];
+        const Array *given =
+            i < exec->input_count ? inputs[i] : captured[i - exec->input_count];
+        bool is_given = i >= exec->input_count || exec->inputs[i] >= 0;
+        if (is_given && (given->type != known->type ||
+                         !same_shape(known, given->rank, given->dims)))
+            return false;
+    }
+    return true;
+}
+
+static void keep_shapes(Schedule *schedule, const Exec *exec,
+                        Array *const *inputs, Array *const *captured)
+{
+    size_t count = exec->input_count + exec->captured_count;
+    schedule->shapes = arena_array(schedule->arena, count, sizeof(Array));
+    for (size_t i = 0; i < exec->input_count; i++)
+        if (exec->inputs[i] >= 0)
+            schedule->shapes[i] = *inputs[i];
+    for (size_t i = 0; i < exec->captured_count; i++)
+        schedule->shapes[exec->input_count + i] = *captured[i];
+}
+
+static void builder_init(Builder *b, Arena *arena)
+{
+    size_t slots = b->exec->slot_count, steps = b->exec->step_count;
+    b->producer = arena_array(arena, slots, sizeof *b->producer);
+    b->reads = arena_array(arena, slots, sizeof *b->reads);
+    b->reads_of = arena_array(arena, slots, sizeof *b->reads_of);
+    b->taken = arena_array(arena, steps, sizeof *b->taken);
+    b->end = arena_array(arena, steps, sizeof *b->end);
+    for (size_t i = 0; i < slots; i++)
+        b->producer[i] = -1;
+    for (size_t i = 0; i < steps; i++) {
+        const Step *step = &b->exec->steps[i];
+        for (int k = 0; k < step->node->output_count; k++)
+            if (step->outputs[k] >= 0)
+                b->producer[step->outputs[k]] = (int)i;
+    }
+}
+
+Schedule *schedule_for(Exec *exec, Array *const *inputs, Array *const *captured)
+{
+    if (exec->schedule && is_for(exec->schedule, exec, inputs, captured))
+        return exec->schedule;
+    if (exec->schedule)
+        arena_free(exec->schedule->arena);
+    Arena *arena = arena_child(exec->arena), *temporary = arena_child(arena);
+    Schedule *schedule = arena_alloc(arena, sizeof *schedule);
+    exec->schedule = NULL;
+    schedule->exec = exec;
+    schedule->arena = arena;
+    schedule->facts =
+        arena_array(arena, exec->slot_count, sizeof *schedule->facts);
+    Builder b = {.exec = exec, .schedule = schedule};
+    builder_init(&b, temporary);
+    keep_shapes(schedule, exec, inputs, captured);
+    infer_steps(&b, inputs, captured);
+    /* A probe wants to see every value. */
+    if (!exec->options.probe)
+        find_regions(&b);
+    make_groups(&b);
+    arena_free(temporary);
+    exec->schedule = schedule;
+    return schedule;
+}
