@@ -114,7 +114,7 @@ static const Operator *place_as_operator(Region *region, int place,
     const Place *own = &region->places[place];
     if ((like->kind != OPERATOR_CONV &&
          like->kind != OPERATOR_CONV_TRANSPOSE) ||
-        like->inputs != like->outputs)
+        like->inputs != like->outputs || own->shape != whole->shape)
         return NULL;
     if (place == whole->inner) {
         *linear = (Operator){.kind = like->kind,

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "judge/sum.h"
+#include "judge/sum_parts.h"
 
 enum { NODES_MAX = 32, ELEMENTS_MAX = 1 << 24 };
 
@@ -220,7 +220,7 @@ static bool border_continues(const Border *border, const Sum *sum)
               (sum->bias_steps + 16) * 0x1p-52 * size))
             return false;
     }
-    return sum->axis == 1;
+    return true;
 }
 
 static const Operator *padded(Region *region, const Operator *linear,
@@ -238,19 +238,44 @@ static const Operator *padded(Region *region, const Operator *linear,
     return linear->kind == OPERATOR_CONV ? copy : NULL;
 }
 
+/* The same, in any size, for an explicit padding with zeros. */
+static bool border_of_pad(const Known *output, Border *border)
+{
+    int64_t amounts[2 * SPACE_MAX];
+    int spatial;
+    if (output->node->op != OP_Pad ||
+        !pad_read(output->scope, output->node, amounts, &spatial))
+        return false;
+    for (int i = 0; i < spatial; i++) {
+        border->begin[i] = amounts[i];
+        border->end[i] = amounts[SPACE_MAX + i];
+    }
+    border->inside = scope_known(output->scope, output->node->inputs[0]);
+    return border->inside && !border->inside->constant;
+}
+
+static bool border_is_around(Region *region, Known *output, Border *border,
+                             const Sum **inside)
+{
+    bool is_pad = border_of_pad(output, border);
+    if (!is_pad && (!only_places(output->node) ||
+                    !border_find(output, border, 0) || !border->inside))
+        return false;
+    if (border->inside->stamp != region->stamp || !region_joins(region, output))
+        return false;
+    *inside = region_sum(region, border->inside);
+    if (!*inside || (*inside)->axis != 1 || (*inside)->broadcasts)
+        return false;
+    return is_pad ? coefs_are_zero((*inside)->bias)
+                  : border_read(region, output, border) &&
+                        border_continues(border, *inside);
+}
+
 bool border_take(Region *region, Known *output, Sum *sum)
 {
     Border border = {0};
-    if (!region->is_original || !only_places(output->node) ||
-        !border_find(output, &border, 0) || !border.inside ||
-        border.inside->stamp != region->stamp)
-        return false;
-    region->may_compose = true;
-    if (!region->composes)
-        return false;
-    const Sum *inside = region_sum(region, border.inside);
-    if (!inside || inside->axis != 1 || !border_read(region, output, &border) ||
-        !border_continues(&border, inside))
+    const Sum *inside;
+    if (!border_is_around(region, output, &border, &inside))
         return false;
     *sum = *inside;
     sum->fact = &output->fact;
@@ -265,8 +290,8 @@ bool border_take(Region *region, Known *output, Sum *sum)
         part->linear = padded(region, part->linear, &border);
         if (!part->linear)
             return false;
-        OperatorClass class = operator_class(part->linear, part->shape);
-        part->place = place_linear(region, &class, place->inner);
+        part->place =
+            place_linear(region, part->linear, part->shape, place->inner);
     }
     region_rely(region, FACT_BORDER);
     return true;

@@ -120,20 +120,39 @@ static bool regions_agree(Region *region, const Regions *regions, Sum **a,
 }
 
 /* Operators that follow each other are taken for one only where the region is
- * not the same otherwise. */
+ * not the same otherwise: all of them, or some. What is said of a failure is of
+ * the first try. */
+static bool joints_try(Region *region, Regions *regions, Sum **a,
+                       double **bounds)
+{
+    enum { TRIES_MAX = 1 << 6 };
+    Proof *proof = region->proof, first;
+    if (regions_agree(region, regions, a, bounds))
+        return true;
+    first = *proof;
+    const char *obstacle = region->obstacle;
+    region->joined = UINT64_MAX;
+    for (uint64_t tried = 0; region->joint_count && tried < TRIES_MAX &&
+                             tried >> region->joint_count == 0;
+         tried++) {
+        *proof = (Proof){.arena = proof->arena};
+        regions_forget(regions);
+        if (regions_agree(region, regions, a, bounds))
+            return true;
+        region->joined = tried + 1;
+    }
+    *proof = first;
+    region->obstacle = obstacle;
+    return false;
+}
+
 static void certificate_compare(const Certifier *certifier, Region *region,
                                 Regions *regions, rp_certificate *out)
 {
     Sum *a;
     double *bounds;
     Proof *proof = region->proof;
-    out->holds = regions_agree(region, regions, &a, &bounds);
-    if (!out->holds && region->may_compose) {
-        *proof = (Proof){.arena = proof->arena};
-        region->composes = true;
-        regions_forget(regions);
-        out->holds = regions_agree(region, regions, &a, &bounds);
-    }
+    out->holds = joints_try(region, regions, &a, &bounds);
     out->weights = proof->weights;
     out->rounding = proof->rounding;
     out->square_roots = region->square_roots;
@@ -304,10 +323,10 @@ static int node_settle(Certifier *certifier, Scope *a, Scope *b,
     for (int i = node->output_count; i-- > 0;)
         if (node->outputs[i])
             first = scope_known(b, node->outputs[i]);
-    if (!first || first->constant)
-        return 0;
     if (node->op == OP_Shape || node->op == OP_Size)
         scope_known(b, node->inputs[0])->shape_read = true;
+    if (!first || first->constant)
+        return 0;
     Known *own = scope_find(a, first->value->name);
     if (!own || !own->node)
         return 0;

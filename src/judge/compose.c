@@ -91,8 +91,8 @@ static bool is_pointwise(const Operator *linear)
 }
 
 /* The second must not read zeros where the first would give something else:
- * where it is padded, the first has one tap and no padding of its own. (That
- * there is no bias is seen to by who composes.) */
+ * where it is padded, the first has one tap, which outside of its output reads
+ * outside of its input. (That there is no bias is seen to by who composes.) */
 static bool may_compose(const Operator *first, const Operator *second)
 {
     if (first->spatial != second->spatial || first->outputs != second->inputs ||
@@ -106,9 +106,8 @@ static bool may_compose(const Operator *first, const Operator *second)
                    ? second->kind == OPERATOR_CONV && is_pointwise(second)
                    : is_pointwise(first);
     for (int i = 0; i < second->spatial; i++) {
-        const Lattice *own = &second->axes[i], *before = &first->axes[i];
-        if ((own->begin || own->end) &&
-            (before->taps != 1 || before->begin || before->end))
+        const Lattice *own = &second->axes[i];
+        if ((own->begin || own->end) && first->axes[i].taps != 1)
             return false;
     }
     return true;

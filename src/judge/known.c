@@ -365,5 +365,5 @@ int scope_take(Scope *scope, const Node *node, Err *err)
         first->constant = constant_of_fact(scope, &first->fact);
     if (!first->constant && node_is_constant(scope, node))
         node_evaluate(scope, node);
-    return 0;
+    return body_is_constant(scope, node) ? body_enter(first, err) : 0;
 }

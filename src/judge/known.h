@@ -62,6 +62,14 @@ int scope_take(Scope *scope, const Node *node, Err *err);
 /* Finds the shapes of what it gives, once its inputs' are known. */
 int scope_infer(Scope *scope, const Node *node, Err *err);
 
+/* Makes what is inside a call, or inside the branch that a known condition
+ * takes, known, and the outputs of `known`'s node the same as the body's; any
+ * other node stays as it is. */
+int body_enter(Known *known, Err *err);
+/* True for such a node of the original that reads constants alone, as any If
+ * does whose condition is known. */
+bool body_is_constant(Scope *scope, const Node *node);
+
 /* The value behind Identity nodes and calls. */
 Known *known_root(Known *known);
 /* True when the dims are the same, whatever the symbols stand for. */

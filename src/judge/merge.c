@@ -151,10 +151,9 @@ static void bounds_add(Region *region, const Sum *b, const Merges *merges,
 bool sums_compare(Region *region, Sum *a, Sum *b, double *bound)
 {
     Merges merges = {0};
-    sum_widen(region, a, b->axis, b->width);
-    sum_widen(region, b, a->axis, a->width);
-    if (a->axis != b->axis || a->width != b->width ||
-        !shapes_agree(region, a, b)) {
+    sum_widen(region, a, b->axis, b->rank, b->width);
+    sum_widen(region, b, a->axis, a->rank, a->width);
+    if (!axes_agree(a, b) || !shapes_agree(region, a, b)) {
         region->proof->why = "the shapes differ";
         return false;
     }

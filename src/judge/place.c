@@ -12,6 +12,7 @@ static int place_add(Region *region, const Place *place)
         arena_grow(region->arena, region->places, &region->place_capacity,
                    (size_t)region->place_count + 1, sizeof *region->places);
     region->places[region->place_count] = *place;
+    region->places[region->place_count].shape = region->place_count;
     return region->place_count++;
 }
 
@@ -27,32 +28,56 @@ int place_base(Region *region, Known *known)
     return place_add(region, &(Place){.kind = PLACE_BASE, .base = known});
 }
 
-int place_wide(Region *region, int inner)
-{
-    if (region->places[inner].kind == PLACE_WIDE)
-        return inner;
-    for (int i = 0; i < region->place_count; i++)
-        if (region->places[i].kind == PLACE_WIDE &&
-            region->places[i].inner == inner)
-            return i;
-    return place_add(region, &(Place){.kind = PLACE_WIDE, .inner = inner});
-}
-
 int place_slot(Region *region, int inner, int axis, int64_t start,
-               int64_t length)
+               int64_t length, int shape)
 {
     for (int i = 0; i < region->place_count; i++) {
         const Place *place = &region->places[i];
         if (place->kind == PLACE_SLOT && place->inner == inner &&
             place->axis == axis && place->start == start &&
-            place->length == length)
+            place->length == length && place->shape == shape)
             return i;
     }
-    return place_add(region, &(Place){.kind = PLACE_SLOT,
-                                      .inner = inner,
-                                      .axis = axis,
-                                      .start = start,
-                                      .length = length});
+    int made = place_add(region, &(Place){.kind = PLACE_SLOT,
+                                          .inner = inner,
+                                          .axis = axis,
+                                          .start = start,
+                                          .length = length});
+    region->places[made].shape = shape;
+    return made;
+}
+
+static int place_of_class(Region *region, const OperatorClass *class, int inner)
+{
+    for (int i = 0; i < region->place_count; i++) {
+        const Place *place = &region->places[i];
+        if (place->kind == PLACE_LINEAR && place->inner == inner &&
+            classes_agree(&place->class, class))
+            return i;
+    }
+    return place_add(
+        region,
+        &(Place){.kind = PLACE_LINEAR, .inner = inner, .class = *class});
+}
+
+/* Operators of one class side by side are as large as one of them that has the
+ * outputs of all. */
+static int joined_shape(Region *region, const Place *place, int shape)
+{
+    const Place *first = &region->places[place->joined[0]];
+    OperatorClass class = first->class;
+    for (int i = 1; i < place->count; i++) {
+        const Place *more = &region->places[place->joined[i]];
+        OperatorClass own = more->class;
+        own.outputs = class.outputs;
+        if (more->kind != PLACE_LINEAR || more->inner != first->inner ||
+            !classes_agree(&own, &class))
+            return shape;
+        class.outputs += more->class.outputs;
+    }
+    return first->kind == PLACE_LINEAR && place->axis == class.input_axis
+               ? place_of_class(region, &class, first->inner)
+               : shape;
 }
 
 int place_join(Region *region, const int *joined, int count, int axis)
@@ -68,7 +93,10 @@ int place_join(Region *region, const int *joined, int count, int axis)
     place.joined =
         arena_array(region->arena, (size_t)count, sizeof *place.joined);
     memcpy(place.joined, joined, bytes);
-    return place_add(region, &place);
+    int made = place_add(region, &place);
+    int shape = joined_shape(region, &place, made);
+    region->places[made].shape = shape;
+    return made;
 }
 
 /* Two nodes that do the same to their first input. */
@@ -90,11 +118,17 @@ int place_move(Region *region, Scope *scope, const Node *node, int inner)
     }
     Operator *pool = arena_alloc(region->arena, sizeof *pool);
     bool is_pool = operator_read_pool(scope, node, pool);
-    return place_add(region, &(Place){.kind = PLACE_MOVE,
-                                      .inner = inner,
-                                      .node = node,
-                                      .scope = scope,
-                                      .pool = is_pool ? pool : NULL});
+    int made = place_add(region, &(Place){.kind = PLACE_MOVE,
+                                          .inner = inner,
+                                          .node = node,
+                                          .scope = scope,
+                                          .pool = is_pool ? pool : NULL});
+    if (is_pool) {
+        const Fact *input = &scope_known(scope, node->inputs[0])->fact;
+        int like = place_linear(region, pool, input, inner);
+        region->places[made].shape = region->places[like].shape;
+    }
+    return made;
 }
 
 /* What a pool gives there: its taps read the other place at their offsets. */
@@ -141,17 +175,28 @@ bool classes_agree(const OperatorClass *a, const OperatorClass *b)
     return true;
 }
 
-int place_linear(Region *region, const OperatorClass *class, int inner)
+/* As large as what it reads, whatever that is. */
+static bool keeps_shape(const Operator *linear)
 {
-    for (int i = 0; i < region->place_count; i++) {
-        const Place *place = &region->places[i];
-        if (place->kind == PLACE_LINEAR && place->inner == inner &&
-            classes_agree(&place->class, class))
-            return i;
+    bool keeps = linear->inputs == linear->outputs &&
+                 linear->input_axis == linear->output_axis &&
+                 linear->kind != OPERATOR_CONV_TRANSPOSE;
+    for (int i = 0; i < linear->spatial; i++) {
+        const Lattice *axis = &linear->axes[i];
+        keeps &= axis->stride == 1 &&
+                 axis->begin + axis->end == axis->dilation * (axis->taps - 1);
     }
-    return place_add(
-        region,
-        &(Place){.kind = PLACE_LINEAR, .inner = inner, .class = *class});
+    return keeps;
+}
+
+int place_linear(Region *region, const Operator *linear, const Fact *shape,
+                 int inner)
+{
+    OperatorClass class = operator_class(linear, shape);
+    int made = place_of_class(region, &class, inner);
+    if (keeps_shape(linear))
+        region->places[made].shape = region->places[inner].shape;
+    return made;
 }
 
 /* The same but for scale and bias, which are not part of the place. */
@@ -213,8 +258,7 @@ double place_bound(const Region *region, int place)
 {
     double largest = 0, factor = 1;
     const Place *own = &region->places[place];
-    while (own->kind == PLACE_MOVE || own->kind == PLACE_WIDE ||
-           own->kind == PLACE_SLOT) {
+    while (own->kind == PLACE_MOVE || own->kind == PLACE_SLOT) {
         factor *= own->kind == PLACE_MOVE && own->node->op == OP_Resize ? 4 : 1;
         own = &region->places[own->inner];
     }

@@ -11,6 +11,7 @@ Sum *sum_new(Region *region, const Known *known, int parts)
     Sum *sum = arena_alloc(region->arena, sizeof *sum);
     sum->fact = &known->fact;
     sum->axis = -1;
+    sum->rank = known->fact.rank;
     sum->width = 1;
     sum->count = parts;
     sum->parts =
@@ -34,6 +35,20 @@ Sum *region_sum(Region *region, Known *known)
         known->sum = sum_of_place(region, known, place_base(region, known));
     }
     return known->sum;
+}
+
+bool region_joins(Region *region, const Known *between)
+{
+    int i = 0;
+    if (!region->is_original)
+        return false;
+    while (i < region->joint_count && region->joints[i] != between)
+        i++;
+    if (i == JOINTS_MAX)
+        return false;
+    region->joints[i] = between;
+    region->joint_count += i == region->joint_count;
+    return region->joined >> i & 1;
 }
 
 void sum_make_bias(Region *region, Sum *sum)
@@ -64,7 +79,7 @@ Residue parts_value(const Region *region, const Sum *sum, int64_t c)
 }
 
 /* Numbers that were the same in all channels are given for each. */
-void sum_widen(Region *region, Sum *sum, int axis, int64_t width)
+void sum_widen(Region *region, Sum *sum, int axis, int rank, int64_t width)
 {
     Coefs bias = sum->bias;
     double size = bias.size ? sum->bias_size[0] : 0;
@@ -72,6 +87,7 @@ void sum_widen(Region *region, Sum *sum, int axis, int64_t width)
     if (axis < 0 || sum->axis >= 0)
         return;
     sum->axis = axis;
+    sum->rank = rank;
     sum->width = width;
     if (bias.size) {
         sum->bias = (Coefs){0};
@@ -118,16 +134,40 @@ Sum *sum_copy(Region *region, const Sum *from, const Known *known)
 
 /* ---- Sums of values ---- */
 
-/* Equal shapes, or results of one class of operators on one place. */
+static bool has_shape(const Region *region, const Sum *sum, int shape)
+{
+    for (int i = 0; i < sum->count; i++)
+        if (region->places[sum->parts[i].place].shape == shape)
+            return true;
+    return false;
+}
+
+static bool has_shapes(const Region *region, const Sum *sum, const Sum *of)
+{
+    for (int i = 0; i < of->count; i++)
+        if (!has_shape(region, sum, region->places[of->parts[i].place].shape))
+            return false;
+    return true;
+}
+
+/* Broadcasting is associative, commutative and idempotent: the same set of
+ * shapes gives the same one, whatever they are. */
 bool shapes_agree(const Region *region, const Sum *a, const Sum *b)
 {
-    const Place *left = &region->places[a->parts[0].place];
-    const Place *right = &region->places[b->parts[0].place];
-    if (a->fact->rank >= 0 && b->fact->rank >= 0)
-        if (a->fact->rank != b->fact->rank)
-            return false;
+    if (a->fact->rank >= 0 && b->fact->rank >= 0 &&
+        a->fact->rank != b->fact->rank)
+        return false;
     return facts_agree(a->fact, b->fact) ||
-           (left->kind == PLACE_LINEAR && left == right);
+           (has_shapes(region, a, b) && has_shapes(region, b, a));
+}
+
+bool axes_agree(const Sum *a, const Sum *b)
+{
+    if (a->axis < 0 || b->axis < 0)
+        return a->axis < 0 && b->axis < 0;
+    return a->width == b->width && a->rank >= 0 && b->rank >= 0
+               ? a->rank - a->axis == b->rank - b->axis
+               : a->rank == b->rank && a->axis == b->axis;
 }
 
 static void sum_append(Region *region, Sum *sum, const Sum *more)
@@ -177,67 +217,84 @@ Sum *sum_as_place(Region *region, Known *known, Sum *input)
     sum->parts = arena_array(region->arena, 1, sizeof *sum->parts);
     sum->parts[0].place = input->as_place - 1;
     sum->count = 1;
+    sum->broadcasts = false;
     for (int64_t c = 0; sum->value && c < sum->width; c++)
         sum->value[c] = residue_add(parts_value(region, sum, c),
                                     coefs_exact(sum->bias, c, 0));
     return sum;
 }
 
-/* The shape of what a node gives is that of most of what it adds; the rest is
- * broadcast to it, which numbers along an axis survive when the ranks are the
- * same. */
-static Sum *summand_take(Region *region, Known *output, Known *input)
+Sum *sum_as_whole(Region *region, Known *known, Sum *input)
 {
-    Sum *own = region_sum(region, input);
-    const Fact *in = &input->fact, *out = &output->fact;
-    if (!own || !own->count || out->rank < 0 || in->rank < 0 ||
-        facts_agree(in, out))
-        return own;
-    int64_t length;
-    if (own->width == 1 && own->axis >= 0) {
-        /* One channel for all of them: its numbers are the same everywhere. */
-        own = sum_as_place(region, input, own);
-        own->axis = -1;
-        own->value = NULL;
+    if (!input->as_whole) {
+        Sum **whole = arena_array(region->arena, 1, sizeof *whole);
+        whole[0] = sum_copy(region, input, known);
+        input->as_whole =
+            1 + place_opaque(region, known->scope, NULL, whole, 0);
     }
-    if (in->rank > out->rank ||
-        (own->axis >= 0 && (in->rank != out->rank ||
-                            !dim_is_known(output->scope->symbols,
-                                          out->dims[own->axis], &length) ||
-                            length != own->width)))
-        return NULL;
-    Sum *wide = sum_copy(region, own, output);
-    for (int64_t c = 0; wide->value && c < wide->width; c++)
-        wide->value[c] =
-            residue_subtract(wide->value[c], parts_value(region, wide, c));
-    for (int i = 0; i < wide->count; i++)
-        wide->parts[i].place = place_wide(region, wide->parts[i].place);
-    for (int64_t c = 0; wide->value && c < wide->width; c++)
-        wide->value[c] =
-            residue_add(wide->value[c], parts_value(region, wide, c));
-    return wide;
+    return sum_of_place(region, known, input->as_whole - 1);
 }
 
-static bool summands_read(Region *region, Known *output, Sum **summands,
-                          int *axis, int64_t *width)
+/* Numbers along an axis that may have to be broadcast, or of which it is not
+ * known where they are counted from the last, stay inside a place. */
+static Sum *summand_take(Region *region, const Known *output, Known *input)
+{
+    Sum *own = region_sum(region, input);
+    const Fact *out = &output->fact;
+    int64_t length;
+    if (!own || own->axis < 0 || facts_agree(own->fact, out) ||
+        (own->rank >= 0 &&
+         (own->width > 1 ||
+          (out->rank >= own->rank &&
+           dim_is_known(output->scope->symbols,
+                        out->dims[out->rank - own->rank + own->axis],
+                        &length) &&
+           length == 1))))
+        return own;
+    Sum *place = sum_as_place(region, input, own);
+    if (own->width > 1 && place->bias.size)
+        return NULL;
+    place->axis = -1;
+    place->width = 1;
+    place->value = NULL;
+    return place;
+}
+
+/* Where the numbers of the summands lie, if that is one axis. */
+static bool summands_read(Region *region, const Known *output, Sum **summands,
+                          Sum *like)
 {
     const Node *node = output->node;
-    int parts = 0;
-    *axis = -1;
-    *width = 1;
+    *like = (Sum){.fact = &output->fact, .axis = -1, .rank = -1, .width = 1};
     for (int i = 0; i < node->input_count; i++) {
         Known *input = scope_known(output->scope, node->inputs[i]);
         Sum *own = summands[i] =
             input ? summand_take(region, output, input) : NULL;
-        if (!own || !own->count || !shapes_agree(region, own, summands[0]) ||
-            (*axis >= 0 && own->axis >= 0 &&
-             (own->axis != *axis || own->width != *width)))
+        if (!own || !own->count ||
+            (like->axis >= 0 && own->axis >= 0 && !axes_agree(own, like)))
             return false;
-        *axis = own->axis >= 0 ? own->axis : *axis;
-        *width = own->axis >= 0 ? own->width : *width;
-        parts += own->count;
+        if (own->axis >= 0) {
+            bool known = own->rank >= 0 && output->fact.rank >= 0;
+            like->rank = known ? output->fact.rank : own->rank;
+            like->axis = known ? like->rank - own->rank + own->axis : own->axis;
+            like->width = own->width;
+        }
+        like->count += own->count;
+        like->broadcasts |= own->broadcasts;
     }
-    return parts < 1 << 12;
+    return like->count < 1 << 12;
+}
+
+static bool summands_broadcast(const Region *region, Sum *const *summands,
+                               int count, const Fact *fact)
+{
+    bool facts = true, shapes = true;
+    for (int i = 0; i < count; i++) {
+        facts &= facts_agree(summands[i]->fact, fact);
+        shapes &= has_shapes(region, summands[0], summands[i]) &&
+                  has_shapes(region, summands[i], summands[0]);
+    }
+    return !facts && !shapes;
 }
 
 /* The summands of Add, Sub, Sum: NULL where they cannot be added channel by
@@ -246,24 +303,28 @@ static Sum *take_sum(Region *region, Known *output)
 {
     enum { SUMMANDS_MAX = 64 };
     const Node *node = output->node;
-    Sum *summands[SUMMANDS_MAX];
-    int axis, count = node->input_count, parts = 0;
-    int64_t width;
+    Sum *summands[SUMMANDS_MAX], like;
+    int count = node->input_count;
     if (count < 1 || count > SUMMANDS_MAX ||
         !dtype_is_real(output->fact.type) ||
-        !summands_read(region, output, summands, &axis, &width))
+        !summands_read(region, output, summands, &like))
         return NULL;
-    for (int i = 0; i < count; i++)
-        parts += summands[i]->count;
-    region_rely(region, FACT_SHAPES);
-    Sum *sum = sum_new(region, output, parts);
+    Sum *sum = sum_new(region, output, like.count);
     sum->count = 0;
-    sum_widen(region, sum, axis, width);
+    sum->broadcasts = like.broadcasts ||
+                      summands_broadcast(region, summands, count, sum->fact);
+    if (!sum->broadcasts)
+        region_rely(region, FACT_SHAPES);
+    sum_widen(region, sum, like.axis, like.rank, like.width);
     for (int i = 0; i < count; i++) {
-        Affine sign = {.axis = axis, .width = width};
-        if (node->op == OP_Sub && i == 1)
+        Sum *own = sum_copy(region, summands[i], output);
+        sum_widen(region, own, like.axis, like.rank, like.width);
+        Affine sign = {.axis = -1, .width = 1};
+        if (node->op == OP_Sub && i == 1) {
             sign.scale = coefs_uniform(region->arena, -1);
-        sum_append(region, sum, sum_map(region, summands[i], output, &sign));
+            own = sum_map(region, own, output, &sign);
+        }
+        sum_append(region, sum, own);
     }
     return sum;
 }

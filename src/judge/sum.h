@@ -79,7 +79,6 @@ typedef struct OperatorClass {
 typedef enum PlaceKind {
     PLACE_BASE,   /* a value that both graphs compute */
     PLACE_MOVE,   /* a node that affine maps commute with, of another place */
-    PLACE_WIDE,   /* a place that is broadcast to the shape of the sum */
     PLACE_SLOT,   /* a place among zeros along one axis, as Concat puts it */
     PLACE_JOIN,   /* several places one after the other along one axis */
     PLACE_LINEAR, /* an operator of that class, of another place */
@@ -89,6 +88,7 @@ typedef enum PlaceKind {
 typedef struct Place {
     PlaceKind kind;
     int inner; /* the other place */
+    int shape; /* the first place that is known to have the same shape */
     const Known *base;
     const Node *node; /* of MOVE and OPAQUE */
     Scope *scope;     /* that the node is in */
@@ -112,12 +112,16 @@ typedef struct Part {
     const Fact *shape;     /* of what the operator reads */
 } Part;
 
+/* The shape of a sum is that to which ONNX broadcasts the shapes of its places;
+ * so is each part, and numbers along an axis with them. */
 typedef struct Sum {
     const Fact *fact;
     int axis; /* along which the numbers lie; -1 while the same everywhere */
+    int rank; /* that the axis counts in; -1 where it is not known */
     int64_t width; /* channels there, 1 while axis is -1 */
     Part *parts;
     int count;
+    bool broadcasts; /* a part may be smaller than the sum */
     /* NULL, or `width` numbers each: the bias, the sum of the magnitudes that
      * went into it, and half an ulp of those that were stored. */
     Coefs bias;
@@ -126,8 +130,11 @@ typedef struct Sum {
     DType bias_type; /* of the source, where there is one and it is not
                         scaled */
     int as_place;    /* 1 + the place that it is without its bias, or 0 */
+    int as_whole;    /* the same with it */
     Residue *value;  /* by channel; NULL while axis is -1 */
 } Sum;
+
+enum { JOINTS_MAX = 64 };
 
 /* A region while it is looked at. */
 typedef struct Region {
@@ -139,8 +146,11 @@ typedef struct Region {
     uint64_t seed;
     Pool *pool;
     bool is_original; /* whose nodes are read now */
-    bool composes;    /* operators that follow each other are taken together */
-    bool may_compose; /* there are some */
+    /* Values of the original between operators that could be one, and a bit
+     * for each of them that are taken so. */
+    const Known *joints[JOINTS_MAX];
+    int joint_count;
+    uint64_t joined;
     int square_roots;
     unsigned facts;       /* what was relied on: bits of FactKind */
     const char *obstacle; /* what could not be looked through, or NULL */
@@ -169,12 +179,18 @@ static inline void region_rely(Region *region, FactKind fact)
     region->facts |= 1u << fact;
 }
 
+/* True when the operators before and behind a value are taken as one; notes
+ * that they could be. */
+bool region_joins(Region *region, const Known *between);
 /* LayerNormalization and the like, whose scale and bias stand apart. */
 bool is_norm(const Node *node);
 /* True when two sums have one shape. */
 bool shapes_agree(const Region *region, const Sum *a, const Sum *b);
 /* Puts the numbers of a sum along an axis, where they were the same. */
-void sum_widen(Region *region, Sum *sum, int axis, int64_t width);
+void sum_widen(Region *region, Sum *sum, int axis, int rank, int64_t width);
+/* True when the numbers of both lie along one axis, counted from the last, or
+ * are the same everywhere. */
+bool axes_agree(const Sum *a, const Sum *b);
 /* The sum of a value of the region, which is made when the node is taken. */
 Sum *region_sum(Region *region, Known *known);
 /* Reads one node of the region, whose inputs are known. */
@@ -206,14 +222,15 @@ double half_ulp(DType type, double value);
 /* ---- place.c ---- */
 
 int place_base(Region *region, Known *known);
-/* The place as wide as the sum it goes into. */
-int place_wide(Region *region, int inner);
+/* `shape` is a place that has the shape of the whole. */
 int place_slot(Region *region, int inner, int axis, int64_t start,
-               int64_t length);
+               int64_t length, int shape);
 int place_join(Region *region, const int *joined, int count, int axis);
 /* What a node with one sum as input makes of a place. */
 int place_move(Region *region, Scope *scope, const Node *node, int inner);
-int place_linear(Region *region, const OperatorClass *class, int inner);
+/* What operators of that class make of a place of that shape. */
+int place_linear(Region *region, const Operator *linear, const Fact *shape,
+                 int inner);
 int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
                  int output);
 /* What rounding inside changes at the place, at most, in any channel. */

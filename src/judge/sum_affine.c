@@ -50,19 +50,21 @@ typedef struct Inside {
     int axis;           /* of the numbers there */
 } Inside;
 
-/* Follows the numbers from the inside out: where they end up must be `axis`. */
-static bool axis_comes_out(const Region *region, const Inside *inside, int axis)
+/* Follows the numbers from the inside out: where they end up, counted from the
+ * last axis, must be where the sum's are. */
+static bool axis_comes_out(const Region *region, const Inside *inside,
+                           const Sum *sum)
 {
-    int own = inside->place->sums[0]->axis;
-    for (int i = inside->count; i-- > 0 && own >= 0;) {
+    Sum out = *inside->place->sums[0];
+    for (int i = inside->count; i-- > 0 && out.axis >= 0;) {
         const Place *place = &region->places[inside->way[i]];
         int64_t repeat = 1;
-        own = place->kind == PLACE_MOVE
-                  ? axis_forward(place->scope, place->node, own, &repeat)
-                  : -1;
-        own = repeat == 1 ? own : -1;
+        out.axis = axis_forward(place->scope, place->node, out.axis, &repeat);
+        out.axis = repeat == 1 ? out.axis : -1;
+        out.rank =
+            scope_known(place->scope, place->node->outputs[0])->fact.rank;
     }
-    return own >= 0 && own == axis;
+    return out.axis >= 0 && axes_agree(&out, sum);
 }
 
 static bool inside_find(const Region *region, const Sum *sum, const Part *part,
@@ -71,20 +73,20 @@ static bool inside_find(const Region *region, const Sum *sum, const Part *part,
     *out = (Inside){.axis = -1};
     const Place *place = &region->places[part->place];
     int at = part->place;
-    while (place->kind == PLACE_MOVE || place->kind == PLACE_WIDE) {
+    while (place->kind == PLACE_MOVE) {
         if (out->count == WAY_MAX)
             return false;
         out->way[out->count++] = at;
         at = place->inner;
         place = &region->places[at];
     }
-    bool is_sum = place->kind == PLACE_OPAQUE && !place->node && out->count;
+    bool is_sum = place->kind == PLACE_OPAQUE && !place->node;
     if (!is_sum && !(is_homogeneous(place) && coefs_are_positive(part->out)))
         return false;
     out->place = place;
     if (part->out.size > 1) {
         out->axis = place->sums[0]->axis;
-        return axis_comes_out(region, out, sum->axis) &&
+        return axis_comes_out(region, out, sum) &&
                place->sums[0]->width == part->out.size;
     }
     return true;
@@ -108,9 +110,7 @@ static int place_scaled(Region *region, const Inside *inside, const Part *part)
         place_opaque(region, place.scope, place.node, sums, place.output);
     for (int i = inside->count; i-- > 0;) {
         const Place *way = &region->places[inside->way[i]];
-        made = way->kind == PLACE_WIDE
-                   ? place_wide(region, made)
-                   : place_move(region, way->scope, way->node, made);
+        made = place_move(region, way->scope, way->node, made);
     }
     return made;
 }
@@ -130,7 +130,8 @@ static void scale_inside(Region *region, Sum *sum)
         }
         if (!inside_find(region, sum, part, &inside))
             continue;
-        region_rely(region, FACT_POSITIVE);
+        if (inside.place->node)
+            region_rely(region, FACT_POSITIVE);
         int old = part->place;
         part->place = place_scaled(region, &inside, part);
         for (int64_t c = 0; sum->value && c < sum->width; c++) {
@@ -150,10 +151,11 @@ Sum *sum_map(Region *region, const Sum *from, const Known *known,
              const Affine *map)
 {
     if (from->axis >= 0 && map->axis >= 0 &&
-        (from->axis != map->axis || from->width != map->width))
+        (from->axis != map->axis || from->rank != from->fact->rank ||
+         from->width != map->width))
         return NULL;
     Sum *sum = sum_copy(region, from, known);
-    sum_widen(region, sum, map->axis, map->width);
+    sum_widen(region, sum, map->axis, from->fact->rank, map->width);
     if (map->shift.size || map->center.size)
         sum_make_bias(region, sum);
     if (sum->bias.size) {

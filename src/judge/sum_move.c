@@ -111,12 +111,16 @@ static Sum *sum_repeat(Region *region, const Sum *from, const Known *known,
 Sum *take_move(Region *region, Known *output)
 {
     const Node *node = output->node;
-    const Sum *input =
-        region_sum(region, scope_known(output->scope, node_input(node, 0)));
+    Known *read = scope_known(output->scope, node_input(node, 0));
+    Sum *input = region_sum(region, read);
     if (!input || output->output != 0)
         return NULL;
     if (keeps_value(output->scope, node))
         return sum_copy(region, input, output);
+    if (node->op == OP_Pad && !coefs_are_zero(input->bias))
+        input = sum_as_whole(region, read, input);
+    else if (input->broadcasts)
+        input = sum_as_place(region, read, input);
     bool shifted = !coefs_are_zero(input->bias);
     int64_t repeat = 1;
     int axis = input->axis < 0
@@ -124,7 +128,7 @@ Sum *take_move(Region *region, Known *output)
                    : axis_forward(output->scope, node, input->axis, &repeat);
     if ((!moves(output->scope, node, shifted) &&
          !moves_positive(region, node, input)) ||
-        (input->axis >= 0 && axis < 0))
+        (input->axis >= 0 && (axis < 0 || input->rank != input->fact->rank)))
         return NULL;
     for (int i = 0; repeat > 1 && i < input->count; i++)
         if (input->parts[i].linear || input->parts[i].length)
@@ -132,6 +136,7 @@ Sum *take_move(Region *region, Known *output)
     Sum *sum = repeat > 1 ? sum_repeat(region, input, output, repeat)
                           : sum_copy(region, input, output);
     sum->axis = axis;
+    sum->rank = output->fact.rank;
     region_rely(region, FACT_COMMUTES);
     for (int64_t c = 0; sum->value && c < sum->width; c++)
         sum->value[c] = residue_subtract(
@@ -170,7 +175,10 @@ static bool pieces_read(Region *region, const Known *output, Pieces *out)
     out->lengths = arena_array(region->arena, count, sizeof *out->lengths);
     for (int i = 0; i < out->count; i++) {
         Known *input = scope_known(output->scope, node->inputs[i]);
-        Sum *sum = out->sums[i] = region_sum(region, input);
+        Sum *sum = region_sum(region, input);
+        if (sum && sum->broadcasts)
+            sum = sum_as_place(region, input, sum);
+        out->sums[i] = sum;
         if (!sum || (sum->axis >= 0 && sum->axis != axis) ||
             input->fact.rank != rank ||
             !dim_is_known(output->scope->symbols, input->fact.dims[axis],
@@ -235,11 +243,23 @@ static Sum *join_places(Region *region, const Known *output,
     return sum;
 }
 
+/* A place as large as all of them side by side. */
+static int pieces_shape(Region *region, const Pieces *pieces)
+{
+    int *shapes =
+        arena_array(region->arena, (size_t)pieces->count, sizeof *shapes);
+    for (int i = 0; i < pieces->count; i++)
+        shapes[i] = region->places[pieces->sums[i]->parts[0].place].shape;
+    int joined = place_join(region, shapes, pieces->count, pieces->axis);
+    return region->places[joined].shape;
+}
+
 /* What operators give goes each into a slot of its own. */
 static Sum *join_slots(Region *region, const Known *output,
                        const Pieces *pieces)
 {
     Sum *sum = sum_new(region, output, pieces->parts);
+    int shape = pieces_shape(region, pieces);
     sum->axis = pieces->axis;
     sum->width = pieces->total;
     sum->value =
@@ -250,7 +270,7 @@ static Sum *join_slots(Region *region, const Known *output,
          start += pieces->lengths[i++]) {
         Sum *piece = pieces->sums[i];
         int64_t length = pieces->lengths[i];
-        sum_widen(region, piece, pieces->axis, length);
+        sum_widen(region, piece, pieces->axis, piece->fact->rank, length);
         if (piece->width != length)
             return NULL;
         Residue *value = sum->value + start;
@@ -262,8 +282,8 @@ static Sum *join_slots(Region *region, const Known *output,
             if (!part->length)
                 part->length = length;
             part->start += start;
-            part->place =
-                place_slot(region, part->place, pieces->axis, start, length);
+            part->place = place_slot(region, part->place, pieces->axis, start,
+                                     length, shape);
         }
         join_bias(sum, piece, start, length);
         if (sum->bias_sources < piece->bias_sources)

@@ -127,22 +127,6 @@ static Residue *operator_input(Region *region, const Sum *input,
     return x;
 }
 
-static bool operator_takes(Region *region, const Sum *input,
-                           const Operator *linear)
-{
-    if (!input || (input->axis >= 0 && (input->axis != linear->input_axis ||
-                                        input->width != linear->inputs)))
-        return false;
-    if (coefs_are_zero(input->bias))
-        return true;
-    region_rely(region, FACT_UNPADDED);
-    if (operator_is_padded(linear)) {
-        region->obstacle = linear->node->outputs[0]->name;
-        return false;
-    }
-    return true;
-}
-
 static void operator_add_bias(Region *region, const Operator *linear, Sum *sum)
 {
     if (!linear->bias)
@@ -188,18 +172,18 @@ static bool part_through(Region *region, const Operator *linear,
         out->in = from->in;
         region_rely(region, FACT_COMPOSED);
     }
-    OperatorClass class = operator_class(out->linear, shape);
-    out->place = place_linear(region, &class, place);
+    out->place = place_linear(region, out->linear, shape, place);
     return true;
 }
 
-static bool operator_find(Region *region, Known *output, Operator *out)
+/* A pool is one only where another operator is to take it in. */
+static bool operator_find(Region *region, const Known *output, Operator *out)
 {
     Scope *scope = output->scope;
-    if (operator_read(region, scope, output->node, out))
-        return true;
-    return region->composes && output->node->op == OP_AveragePool &&
-           operator_read_pool(scope, output->node, out);
+    return operator_read(region, scope, output->node, out) ||
+           (output->node->op == OP_AveragePool &&
+            operator_read_pool(scope, output->node, out) &&
+            region_joins(region, output));
 }
 
 static Sum *sum_of_operator(Region *region, const Known *output,
@@ -227,19 +211,34 @@ static Sum *sum_of_operator(Region *region, const Known *output,
     return sum;
 }
 
+/* True when the numbers of the input lie along the operator's channels, and
+ * what is added to it does not meet padding. */
+static bool operator_takes(const Sum *input, const Operator *linear)
+{
+    return (input->axis < 0 || (input->axis == linear->input_axis &&
+                                input->rank == input->fact->rank &&
+                                input->width == linear->inputs)) &&
+           (coefs_are_zero(input->bias) || !operator_is_padded(linear));
+}
+
 /* What an operator reads, as places that it can be linear in. */
-static const Sum *operator_reads(Region *region, Known *known)
+static Sum *operator_reads(Region *region, Known *known, const Operator *linear)
 {
     Sum *input = region_sum(region, known);
-    bool given = false, apart = false;
-    for (int i = 0; input && i < input->count; i++) {
+    if (!input)
+        return NULL;
+    if (!operator_takes(input, linear))
+        return sum_as_whole(region, known, input);
+    bool given = false, apart = input->broadcasts;
+    for (int i = 0; i < input->count; i++) {
         const Part *part = &input->parts[i];
         bool direct = region->places[part->place].kind == PLACE_LINEAR;
         given |= part->linear != NULL;
         apart |= part->length > 0 || (part->linear && !direct);
-        region->may_compose |= part->linear && direct;
     }
-    return apart || (given && !region->composes)
+    if (!coefs_are_zero(input->bias))
+        region_rely(region, FACT_UNPADDED);
+    return apart || (given && !region_joins(region, known))
                ? sum_as_place(region, known, input)
                : input;
 }
@@ -250,13 +249,13 @@ Sum *take_operator(Region *region, Known *output)
     if (!operator_find(region, output, linear))
         return NULL;
     const Sum *input = operator_reads(
-        region, scope_known(output->scope, output->node->inputs[0]));
-    if (!operator_takes(region, input, linear))
+        region, scope_known(output->scope, output->node->inputs[0]), linear);
+    if (!input)
         return NULL;
     int *places =
         arena_array(region->arena, (size_t)input->count + 1, sizeof *places);
     const Fact *shape = absorb_pads(region, input, linear, places);
-    if (!coefs_are_zero(input->bias) && operator_is_padded(linear))
+    if (!operator_takes(input, linear))
         return NULL;
     Part *parts =
         arena_array(region->arena, (size_t)input->count + 1, sizeof *parts);

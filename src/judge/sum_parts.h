@@ -24,6 +24,8 @@ void sum_make_bias(Region *region, Sum *sum);
 Residue parts_value(const Region *region, const Sum *sum, int64_t c);
 /* A sum of what operators gave, but for its bias, as one place. */
 Sum *sum_as_place(Region *region, Known *known, Sum *input);
+/* Any sum with its bias as one place. */
+Sum *sum_as_whole(Region *region, Known *known, Sum *input);
 Sum *sum_copy(Region *region, const Sum *from, const Known *known);
 
 /* sum_affine.c */

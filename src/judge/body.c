@@ -1,0 +1,113 @@
+/*
+ * What calls of functions and branches of known conditions give: folding puts
+ * the body in the node's place, so the original is read as if it stood there.
+ */
+#include <string.h>
+
+#include "judge/known.h"
+
+/* What a node of a body counts as in the room for constants, so that functions
+ * that call functions end. */
+enum { ENTERED = 1 << 10 };
+
+static const Function *function_of(const Model *model, const Node *node)
+{
+    for (size_t i = 0; node->op == OP_OTHER && i < model->function_count; i++)
+        if (strcmp(model->functions[i].name, node->op_type) == 0 &&
+            strcmp(model->functions[i].domain, node->domain) == 0)
+            return &model->functions[i];
+    return NULL;
+}
+
+/* The graph that a node certainly runs, once: a branch, or a function that
+ * means the same operators as the model does. */
+static const Graph *body_of(Scope *scope, const Node *node)
+{
+    const Model *model = scope->graph->model;
+    const Function *function = function_of(model, node);
+    if (function)
+        return (function->opset == model->opset || function->opset == 0) &&
+                       (size_t)node->input_count <=
+                           function->body->input_count &&
+                       (size_t)node->output_count <=
+                           function->body->output_count
+                   ? function->body
+                   : NULL;
+    if (node->op != OP_If)
+        return NULL;
+    const Known *condition = scope_known(scope, node_input(node, 0));
+    int64_t holds;
+    if (!condition || constant_ints(condition->constant, 1, &holds) != 1)
+        return NULL;
+    const Attr *attr = node_attr(node, holds ? "then_branch" : "else_branch");
+    return attr && attr->graph && attr->graph->input_count == 0 &&
+                   attr->graph->output_count == (size_t)node->output_count
+               ? attr->graph
+               : NULL;
+}
+
+/* A node of a function's body with the attributes that its call gives. */
+static const Node *node_called(Scope *scope, const Node *node, const Node *call)
+{
+    bool refers = false;
+    for (int i = 0; i < node->attr_count; i++)
+        refers |= node->attrs[i].reference != NULL;
+    if (!refers)
+        return node;
+    Node *copy = arena_alloc(scope->arena, sizeof *copy);
+    *copy = *node;
+    copy->attrs = arena_array(scope->arena, (size_t)node->attr_count,
+                              sizeof *copy->attrs);
+    for (int i = 0; i < node->attr_count; i++) {
+        const Attr *own = &node->attrs[i], *given = NULL;
+        if (own->reference)
+            given = node_attr(call, own->reference);
+        copy->attrs[i] = given ? *given : *own;
+        copy->attrs[i].name = own->name;
+    }
+    return copy;
+}
+
+int body_enter(Known *known, Err *err)
+{
+    Scope *scope = known->scope;
+    const Node *node = known->node;
+    const Graph *body = body_of(scope, node);
+    if (!body || *scope->room < ENTERED)
+        return 0;
+    *scope->room -= ENTERED * (int64_t)body->node_count;
+    Scope *inside =
+        scope_new(scope->arena, scope, body, node->op == OP_If ? scope : NULL);
+    for (int i = 0; i < node->input_count && node->op != OP_If; i++) {
+        Known *outside = scope_known(scope, node->inputs[i]);
+        Known *input = scope_known(inside, body->inputs[i]);
+        input->same = outside;
+        if (outside) {
+            input->fact = outside->fact;
+            input->constant = outside->constant;
+        }
+    }
+    for (size_t i = 0; i < body->node_count; i++)
+        TRY(scope_take(inside, node_called(inside, body->nodes[i], node), err));
+    for (int i = 0; i < node->output_count; i++) {
+        Known *given = scope_known(scope, node->outputs[i]);
+        if (!given)
+            continue;
+        given->same = scope_known(inside, body->outputs[i]);
+        given->constant = given->same->constant;
+        given->fact = given->same->fact;
+    }
+    return 0;
+}
+
+bool body_is_constant(Scope *scope, const Node *node)
+{
+    if (!scope->is_original || !body_of(scope, node))
+        return false;
+    for (int i = 0; i < node->input_count; i++) {
+        const Known *input = scope_known(scope, node->inputs[i]);
+        if (input && !input->constant)
+            return false;
+    }
+    return true;
+}
