@@ -7,6 +7,7 @@
 #include "exec/exec.h"
 #include "fold/fold.h"
 #include "graph/dump.h"
+#include "judge/certify.h"
 #include "measure.h"
 #include "onnx/onnx.h"
 
@@ -21,6 +22,7 @@ typedef struct Case {
     Array **expected, **largest; /* outputs of the original, and of its twin */
     bool has_infinite;           /* some output is, or NaN */
     bool rough;                  /* the twin bounds nothing */
+    size_t certificates;
     Err err;
     const char *detail;
 } Case;
@@ -275,6 +277,22 @@ static const char *check_folded(Case *c)
     return NULL;
 }
 
+/* The file is what is certified, not what folding knows of it. */
+static const char *check_certificates(Case *c)
+{
+    rp_certificates_info info;
+    rp_certify_options options = {.seed = c->model->seed, .threads = 1};
+    if (certify_models(c->arena, c->before, c->again, &options, &info,
+                       &c->err) < 0)
+        return "certifying fails";
+    if (!info.hold) {
+        c->detail = info.why;
+        return "a certificate fails";
+    }
+    c->certificates = info.count;
+    return NULL;
+}
+
 static const char *check_again(Case *c)
 {
     Span bytes;
@@ -332,7 +350,8 @@ static const char *check_written(Case *c)
         spread_largest(c);
     if (!c->rough && !outputs_agree(c, got, factor))
         return "the outputs as written differ";
-    return check_again(c);
+    const char *fault = check_certificates(c);
+    return fault ? fault : check_again(c);
 }
 
 static void count_add(FuzzCount *count, const Case *c)
@@ -341,6 +360,7 @@ static void count_add(FuzzCount *count, const Case *c)
     count->nodes += c->before->graph->node_count;
     count->folds += c->report.fold_count;
     count->removed += c->cost.nodes - cost_of(c->after).nodes;
+    count->certificates += c->certificates;
     count->upper += c->model->upper;
     count->exact += c->model->integers && allowed(c) == 0;
 }
@@ -369,6 +389,11 @@ static void report_model(FILE *file, Arena *arena, const char *title,
 {
     Text text = {.arena = arena};
     graph_dump_text(model->graph, &text);
+    for (size_t i = 0; i < model->function_count; i++) {
+        text_printf(&text, "%s.%s: ", model->functions[i].domain,
+                    model->functions[i].name);
+        graph_dump_text(model->functions[i].body, &text);
+    }
     fprintf(file, "%s, opset %lld, IR %lld:\n%s", title,
             (long long)model->opset, (long long)model->ir_version, text.bytes);
 }

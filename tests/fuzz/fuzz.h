@@ -25,7 +25,7 @@ FuzzModel fuzz_generate(Arena *arena, uint64_t seed, bool integers);
 
 /* What was seen in many models. */
 typedef struct FuzzCount {
-    size_t models, nodes, folds, removed, upper, exact;
+    size_t models, nodes, folds, certificates, removed, upper, exact;
 } FuzzCount;
 
 /* NULL when all holds; otherwise what does not, in a word or two, with the

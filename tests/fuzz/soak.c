@@ -41,11 +41,12 @@ int main(int argc, char **argv)
     FuzzCount seen = {0};
     for (; done < count && now() - began < seconds; done++)
         failed += fuzz_seed(start + done, &seen, stdout) < 0;
-    printf("%llu seeds from %llu, %llu failed, in %.1f s: %zu models with %zu "
-           "nodes, %zu exact to the bit; %zu folds removed %zu nodes, %.1f %% "
-           "of what could go at best\n",
-           done, start, failed, now() - began, seen.models, seen.nodes,
-           seen.exact, seen.folds, seen.removed,
-           seen.upper ? 100.0 * (double)seen.removed / (double)seen.upper : 0);
+    printf(
+        "%llu seeds from %llu, %llu failed, in %.1f s: %zu models with %zu "
+        "nodes, %zu exact to the bit; %zu folds with %zu certificates removed "
+        "%zu nodes, %.1f %% of what could go at best\n",
+        done, start, failed, now() - began, seen.models, seen.nodes, seen.exact,
+        seen.folds, seen.certificates, seen.removed,
+        seen.upper ? 100.0 * (double)seen.removed / (double)seen.upper : 0);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
