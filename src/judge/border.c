@@ -230,10 +230,10 @@ static const Operator *padded(Region *region, const Operator *linear,
     *copy = *linear;
     for (int i = 0; i < copy->spatial; i++) {
         Lattice *axis = &copy->axes[i];
-        if (axis->taps != 1 || axis->begin || axis->end)
+        if ((border->begin[i] || border->end[i]) && axis->taps != 1)
             return NULL;
-        axis->begin = axis->stride * border->begin[i];
-        axis->end = axis->stride * border->end[i];
+        axis->begin += axis->stride * border->begin[i];
+        axis->end += axis->stride * border->end[i];
     }
     return linear->kind == OPERATOR_CONV ? copy : NULL;
 }
@@ -261,7 +261,8 @@ static bool border_is_around(Region *region, Known *output, Border *border,
     if (!is_pad && (!only_places(output->node) ||
                     !border_find(output, border, 0) || !border->inside))
         return false;
-    if (border->inside->stamp != region->stamp || !region_joins(region, output))
+    if (border->inside->stamp != region->stamp ||
+        !region_joins(region, output, JOINT_COMPOSE))
         return false;
     *inside = region_sum(region, border->inside);
     if (!*inside || (*inside)->axis != 1 || (*inside)->broadcasts)

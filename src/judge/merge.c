@@ -174,6 +174,24 @@ bool sums_compare(Region *region, Sum *a, Sum *b, double *bound)
     return true;
 }
 
+static void proof_add(Proof *proof, const Proof *more)
+{
+    proof->weights += more->weights;
+    if (more->rounding > proof->rounding)
+        proof->rounding = more->rounding;
+}
+
+bool biases_match(Region *region, const Sum *a, const Sum *b, double *bound)
+{
+    Proof *outer = region->proof, inner = {.arena = outer->arena};
+    region->proof = &inner;
+    bool agree = biases_agree(region, a, b, bound);
+    region->proof = outer;
+    if (agree)
+        proof_add(outer, &inner);
+    return agree;
+}
+
 bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
                 const double **bound)
 {
@@ -190,9 +208,7 @@ bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
         region->obstacle = inner.why;
         return false;
     }
-    outer->weights += inner.weights;
-    if (inner.rounding > outer->rounding)
-        outer->rounding = inner.rounding;
+    proof_add(outer, &inner);
     if (contracts)
         *bound = own;
     return true;

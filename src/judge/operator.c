@@ -263,11 +263,14 @@ OperatorClass operator_class(const Operator *linear, const Fact *input)
         .spatial = linear->spatial,
         .inputs = linear->inputs,
         .outputs = linear->outputs,
-        .input_axis = linear->input_axis};
+        .input_axis = linear->input_axis,
+        .keeps_sizes = linear->kind != OPERATOR_CONV_TRANSPOSE &&
+                       linear->input_axis == linear->output_axis};
     for (int i = 0; i < linear->spatial; i++) {
         const Lattice *axis = &linear->axes[i];
         class.stride[i] = axis->stride;
         class.extent[i] = axis->end - last_offset(axis);
+        class.keeps_sizes &= axis->stride == 1 && class.extent[i] == 0;
         if (linear->kind != OPERATOR_CONV || input->rank < i + 3 ||
             input->dims[2 + i] < 0)
             continue;

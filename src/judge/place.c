@@ -55,9 +55,12 @@ static int place_of_class(Region *region, const OperatorClass *class, int inner)
             classes_agree(&place->class, class))
             return i;
     }
-    return place_add(
+    int made = place_add(
         region,
         &(Place){.kind = PLACE_LINEAR, .inner = inner, .class = *class});
+    if (class->keeps_sizes && class->inputs == class->outputs)
+        region->places[made].shape = region->places[inner].shape;
+    return made;
 }
 
 /* Operators of one class side by side are as large as one of them that has the
@@ -76,7 +79,8 @@ static int joined_shape(Region *region, const Place *place, int shape)
         class.outputs += more->class.outputs;
     }
     return first->kind == PLACE_LINEAR && place->axis == class.input_axis
-               ? place_of_class(region, &class, first->inner)
+               ? region->places[place_of_class(region, &class, first->inner)]
+                     .shape
                : shape;
 }
 
@@ -175,28 +179,11 @@ bool classes_agree(const OperatorClass *a, const OperatorClass *b)
     return true;
 }
 
-/* As large as what it reads, whatever that is. */
-static bool keeps_shape(const Operator *linear)
-{
-    bool keeps = linear->inputs == linear->outputs &&
-                 linear->input_axis == linear->output_axis &&
-                 linear->kind != OPERATOR_CONV_TRANSPOSE;
-    for (int i = 0; i < linear->spatial; i++) {
-        const Lattice *axis = &linear->axes[i];
-        keeps &= axis->stride == 1 &&
-                 axis->begin + axis->end == axis->dilation * (axis->taps - 1);
-    }
-    return keeps;
-}
-
 int place_linear(Region *region, const Operator *linear, const Fact *shape,
                  int inner)
 {
     OperatorClass class = operator_class(linear, shape);
-    int made = place_of_class(region, &class, inner);
-    if (keeps_shape(linear))
-        region->places[made].shape = region->places[inner].shape;
-    return made;
+    return place_of_class(region, &class, inner);
 }
 
 /* The same but for scale and bias, which are not part of the place. */
@@ -252,6 +239,26 @@ static void bound_raise(Region *region, Place *place, const double *bound)
     place->bound = larger;
 }
 
+const Sum *place_shift(Region *region, int place, const Sum *shifted)
+{
+    Place *own = &region->places[place];
+    if (region->is_original) {
+        own->shifted = shifted;
+        return NULL;
+    }
+    if (!own->shifted || !shifted->bias.size ||
+        own->shifted->width != shifted->width)
+        return NULL;
+    size_t width = (size_t)shifted->width;
+    double *bound = arena_array(region->arena, width, sizeof *bound);
+    if (!biases_match(region, own->shifted, shifted, bound))
+        return NULL;
+    for (size_t c = 0; own->bound && c < width; c++)
+        bound[c] += own->bound[c];
+    own->bound = bound;
+    return own->shifted;
+}
+
 /* Averages and moves do not enlarge differences; weights of a cubic Resize add
  * up to less than 4 in magnitude. */
 double place_bound(const Region *region, int place)
@@ -274,7 +281,8 @@ double place_bound(const Region *region, int place)
 int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
                  int output)
 {
-    for (int i = 0; i < region->place_count; i++) {
+    /* The last of equal ones is what scales have made of the others. */
+    for (int i = region->place_count; i-- > 0;) {
         /* Comparing sums adds no places. */
         Place *place = &region->places[i];
         const double *bound = NULL;

@@ -1,4 +1,5 @@
 #include "judge/region.h"
+#include "judge/sum_parts.h"
 
 #include <string.h>
 
@@ -169,5 +170,6 @@ Sum *regions_read(Region *region, Known *const *values, size_t count,
         else
             region_take(region, values[i]);
     }
+    sum_settle(region, values[count - 1]->sum);
     return values[count - 1]->sum;
 }

@@ -37,16 +37,17 @@ Sum *region_sum(Region *region, Known *known)
     return known->sum;
 }
 
-bool region_joins(Region *region, const Known *between)
+bool region_joins(Region *region, const Known *at, JointKind kind)
 {
     int i = 0;
     if (!region->is_original)
         return false;
-    while (i < region->joint_count && region->joints[i] != between)
+    while (i < region->joint_count &&
+           (region->joints[i].at != at || region->joints[i].kind != kind))
         i++;
     if (i == JOINTS_MAX)
         return false;
-    region->joints[i] = between;
+    region->joints[i] = (Joint){at, kind};
     region->joint_count += i == region->joint_count;
     return region->joined >> i & 1;
 }
@@ -114,6 +115,9 @@ Sum *sum_copy(Region *region, const Sum *from, const Known *known)
     *sum = *from;
     sum->parts = parts;
     sum->fact = fact;
+    sum->as_place = sum->as_whole = 0;
+    sum->shift = NULL;
+    sum->divided = NULL;
     memcpy(parts, from->parts, (size_t)from->count * sizeof *parts);
     if (from->bias.size) {
         sum->bias = (Coefs){0};
@@ -206,16 +210,14 @@ static Sum *sum_bare(Region *region, const Sum *from, const Known *known)
     return bare;
 }
 
-Sum *sum_as_place(Region *region, Known *known, Sum *input)
+/* The sum with factor * place for its parts. */
+static Sum *sum_put(Region *region, const Sum *from, const Known *known,
+                    int place, Coefs factor)
 {
-    if (!input->as_place) {
-        Sum **bare = arena_array(region->arena, 1, sizeof *bare);
-        bare[0] = sum_bare(region, input, known);
-        input->as_place = 1 + place_opaque(region, known->scope, NULL, bare, 0);
-    }
-    Sum *sum = sum_copy(region, input, known);
+    Sum *sum = sum_copy(region, from, known);
     sum->parts = arena_array(region->arena, 1, sizeof *sum->parts);
-    sum->parts[0].place = input->as_place - 1;
+    sum->parts[0].place = place;
+    sum->parts[0].out = factor;
     sum->count = 1;
     sum->broadcasts = false;
     for (int64_t c = 0; sum->value && c < sum->width; c++)
@@ -224,10 +226,47 @@ Sum *sum_as_place(Region *region, Known *known, Sum *input)
     return sum;
 }
 
+Sum *sum_as_place(Region *region, Known *known, Sum *input)
+{
+    if (!input->as_place) {
+        Sum **bare = arena_array(region->arena, 1, sizeof *bare);
+        sum_settle(region, input);
+        bare[0] = sum_bare(region, input, known);
+        input->as_place = 1 + place_opaque(region, known->scope, NULL, bare, 0);
+        input->shift = place_shift(region, input->as_place - 1, input);
+    }
+    Sum *sum = sum_put(region, input, known, input->as_place - 1, (Coefs){0});
+    for (int64_t c = 0; input->shift && c < sum->width; c++) {
+        sum->bias.real[c] = input->shift->bias.real[c];
+        sum->bias.exact[c] = input->shift->bias.exact[c];
+        sum->bias_size[c] = input->shift->bias_size[c];
+        sum->bias_slack[c] = 0;
+    }
+    return sum;
+}
+
+Sum *sum_as_multiple(Region *region, Known *known, Sum *input, Coefs factor)
+{
+    if (!input->divided) {
+        Affine division = {.axis = factor.size > 1 ? input->axis : -1,
+                           .width = factor.size,
+                           .scale = coefs_new(region->arena, factor.size),
+                           .steps = 1};
+        for (int64_t c = 0; c < factor.size; c++) {
+            division.scale.real[c] = 1 / factor.real[c];
+            division.scale.exact[c] = residue_inverse(factor.exact[c]);
+        }
+        input->divided = sum_map(region, input, known, &division);
+    }
+    const Sum *place = sum_as_place(region, known, input->divided);
+    return sum_put(region, input, known, place->parts[0].place, factor);
+}
+
 Sum *sum_as_whole(Region *region, Known *known, Sum *input)
 {
     if (!input->as_whole) {
         Sum **whole = arena_array(region->arena, 1, sizeof *whole);
+        sum_settle(region, input);
         whole[0] = sum_copy(region, input, known);
         input->as_whole =
             1 + place_opaque(region, known->scope, NULL, whole, 0);
@@ -235,49 +274,60 @@ Sum *sum_as_whole(Region *region, Known *known, Sum *input)
     return sum_of_place(region, known, input->as_whole - 1);
 }
 
-/* Numbers along an axis that may have to be broadcast, or of which it is not
- * known where they are counted from the last, stay inside a place. */
-static Sum *summand_take(Region *region, const Known *output, Known *input)
+Sum *sum_as_uniform(Region *region, Known *known, Sum *input)
 {
-    Sum *own = region_sum(region, input);
-    const Fact *out = &output->fact;
-    int64_t length;
-    if (!own || own->axis < 0 || facts_agree(own->fact, out) ||
-        (own->rank >= 0 &&
-         (own->width > 1 ||
-          (out->rank >= own->rank &&
-           dim_is_known(output->scope->symbols,
-                        out->dims[out->rank - own->rank + own->axis],
-                        &length) &&
-           length == 1))))
-        return own;
-    Sum *place = sum_as_place(region, input, own);
-    if (own->width > 1 && place->bias.size)
-        return NULL;
+    Sum *place = sum_as_place(region, known, input);
     place->axis = -1;
-    place->width = 1;
     place->value = NULL;
     return place;
 }
 
-/* Where the numbers of the summands lie, if that is one axis. */
+/* Numbers of which it is not known where they are, counted from the last axis,
+ * and what an operator reads as one place, stay inside a place. */
+static Sum *summand_take(Region *region, Known *input)
+{
+    Sum *own = region_sum(region, input);
+    if (!own)
+        return NULL;
+    if (own->as_place && region_joins(region, input, JOINT_SHARE))
+        own = sum_as_place(region, input, own);
+    if (own->axis < 0 || own->rank >= 0)
+        return own;
+    return sum_as_whole(region, input, own);
+}
+
+static int64_t summands_width(Sum *const *summands, int count)
+{
+    int64_t width = 1;
+    for (int i = 0; i < count; i++)
+        if (summands[i] && summands[i]->width > width)
+            width = summands[i]->width;
+    return width;
+}
+
+/* Where the numbers of the summands lie, if that is one axis. A single channel
+ * beside several is the same in all of them. */
 static bool summands_read(Region *region, const Known *output, Sum **summands,
                           Sum *like)
 {
     const Node *node = output->node;
-    *like = (Sum){.fact = &output->fact, .axis = -1, .rank = -1, .width = 1};
+    int rank = output->fact.rank;
+    *like = (Sum){.fact = &output->fact, .axis = -1, .rank = -1};
+    for (int i = 0; i < node->input_count; i++)
+        summands[i] =
+            summand_take(region, scope_known(output->scope, node->inputs[i]));
+    like->width = summands_width(summands, node->input_count);
     for (int i = 0; i < node->input_count; i++) {
-        Known *input = scope_known(output->scope, node->inputs[i]);
-        Sum *own = summands[i] =
-            input ? summand_take(region, output, input) : NULL;
+        Sum *own = summands[i];
+        if (own && own->axis >= 0 && own->width < like->width)
+            own = summands[i] = sum_as_uniform(
+                region, scope_known(output->scope, node->inputs[i]), own);
         if (!own || !own->count ||
             (like->axis >= 0 && own->axis >= 0 && !axes_agree(own, like)))
             return false;
         if (own->axis >= 0) {
-            bool known = own->rank >= 0 && output->fact.rank >= 0;
-            like->rank = known ? output->fact.rank : own->rank;
-            like->axis = known ? like->rank - own->rank + own->axis : own->axis;
-            like->width = own->width;
+            like->rank = rank >= 0 ? rank : own->rank;
+            like->axis = like->rank - own->rank + own->axis;
         }
         like->count += own->count;
         like->broadcasts |= own->broadcasts;
@@ -336,28 +386,22 @@ static Sum *take_opaque(Region *region, Known *output)
     const Node *node = output->node;
     size_t count = (size_t)node->input_count;
     Sum **sums = arena_array(region->arena, count + 1, sizeof *sums);
-    for (int i = 0; i < node->input_count; i++)
+    for (int i = 0; i < node->input_count; i++) {
         sums[i] =
             region_sum(region, scope_known(output->scope, node->inputs[i]));
-    /* max(x + b) = max(x) + b: what is added stays outside. */
-    Affine shift = {.axis = -1, .width = 1};
-    if (node->op == OP_MaxPool && sums[0] && sums[0]->bias.size &&
-        sums[0]->axis < 2) {
-        shift.axis = sums[0]->axis;
-        shift.width = sums[0]->width;
-        shift.shift = sums[0]->bias;
-        Affine back = shift;
-        back.shift = coefs_multiply(region->arena, shift.shift,
-                                    coefs_uniform(region->arena, -1));
-        Known shape = {.fact = *sums[0]->fact};
-        const Fact *fact = sums[0]->fact;
-        sums[0] = sum_map(region, sums[0], &shape, &back);
-        sums[0]->fact = fact;
-        sums[0]->bias = (Coefs){0};
+        if (sums[i])
+            sum_settle(region, sums[i]);
     }
+    /* max(x + b) = max(x) + b: what is added stays outside. */
+    const Sum *shifted = sums[0];
+    bool shifts = node->op == OP_MaxPool && shifted && shifted->bias.size &&
+                  shifted->axis < 2;
+    if (shifts)
+        sums[0] = sum_bare(region, shifted,
+                           scope_known(output->scope, node->inputs[0]));
     int place = place_opaque(region, output->scope, node, sums, output->output);
     Sum *sum = sum_of_place(region, output, place);
-    return shift.shift.size ? sum_map(region, sum, output, &shift) : sum;
+    return shifts ? sum_put(region, shifted, output, place, (Coefs){0}) : sum;
 }
 
 /* Inside a function that is not called from here nothing is known of an

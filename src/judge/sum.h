@@ -74,6 +74,7 @@ typedef struct OperatorClass {
     int64_t extent[SPACE_MAX];
     bool is_sized[SPACE_MAX];
     int input_axis;
+    bool keeps_sizes; /* but for the channels; follows from the rest */
 } OperatorClass;
 
 typedef enum PlaceKind {
@@ -101,6 +102,9 @@ typedef struct Place {
     int count;         /* of joined or sums */
     /* By channel, what rounding of weights inside changes; or NULL. */
     const double *bound;
+    /* Of OPAQUE without node: the original's sum, with the bias that the place
+     * leaves out. */
+    const struct Sum *shifted;
 } Place;
 
 typedef struct Part {
@@ -131,8 +135,21 @@ typedef struct Sum {
                         scaled */
     int as_place;    /* 1 + the place that it is without its bias, or 0 */
     int as_whole;    /* the same with it */
-    Residue *value;  /* by channel; NULL while axis is -1 */
+    const struct Sum *shift; /* whose bias stands for this one's, or NULL */
+    struct Sum *divided;     /* by its common scale, or NULL */
+    Residue *value;          /* by channel; NULL while axis is -1 */
 } Sum;
+
+typedef enum JointKind {
+    JOINT_COMPOSE, /* the operators before and behind it are one */
+    JOINT_DIVIDE,  /* its scale goes into what reads it */
+    JOINT_SHARE    /* what adds it reads the same place as operators do */
+} JointKind;
+
+typedef struct Joint {
+    const Known *at;
+    JointKind kind;
+} Joint;
 
 enum { JOINTS_MAX = 64 };
 
@@ -146,9 +163,9 @@ typedef struct Region {
     uint64_t seed;
     Pool *pool;
     bool is_original; /* whose nodes are read now */
-    /* Values of the original between operators that could be one, and a bit
-     * for each of them that are taken so. */
-    const Known *joints[JOINTS_MAX];
+    /* Values of the original that can be read in two ways, and a bit for each
+     * that is read in the second. */
+    Joint joints[JOINTS_MAX];
     int joint_count;
     uint64_t joined;
     int square_roots;
@@ -179,9 +196,8 @@ static inline void region_rely(Region *region, FactKind fact)
     region->facts |= 1u << fact;
 }
 
-/* True when the operators before and behind a value are taken as one; notes
- * that they could be. */
-bool region_joins(Region *region, const Known *between);
+/* True when the value is to be read in that way; notes that it could be. */
+bool region_joins(Region *region, const Known *at, JointKind kind);
 /* LayerNormalization and the like, whose scale and bias stand apart. */
 bool is_norm(const Node *node);
 /* True when two sums have one shape. */
@@ -233,6 +249,10 @@ int place_linear(Region *region, const Operator *linear, const Fact *shape,
                  int inner);
 int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
                  int output);
+/* What is added to a place of a sum: of the original, that is noted; of the
+ * converted graph it gives the original's where that is what it stores, rounded
+ * once, and the rounding counts as the place's; or NULL. */
+const Sum *place_shift(Region *region, int place, const Sum *shifted);
 /* What rounding inside changes at the place, at most, in any channel. */
 double place_bound(const Region *region, int place);
 /* The axis of the node's output that `axis` of its input becomes as a whole;

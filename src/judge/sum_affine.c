@@ -34,118 +34,6 @@ static void value_map(Sum *sum, const Affine *map)
     }
 }
 
-enum { WAY_MAX = 16 };
-
-static bool is_homogeneous(const Place *place)
-{
-    return place->kind == PLACE_OPAQUE && place->node &&
-           (place->node->op == OP_Relu || place->node->op == OP_MaxPool);
-}
-
-/* A place that a scale can go into, behind those that it can pass. */
-typedef struct Inside {
-    int way[WAY_MAX]; /* from the outermost to the one before it */
-    int count;
-    const Place *place; /* NULL where there is none */
-    int axis;           /* of the numbers there */
-} Inside;
-
-/* Follows the numbers from the inside out: where they end up, counted from the
- * last axis, must be where the sum's are. */
-static bool axis_comes_out(const Region *region, const Inside *inside,
-                           const Sum *sum)
-{
-    Sum out = *inside->place->sums[0];
-    for (int i = inside->count; i-- > 0 && out.axis >= 0;) {
-        const Place *place = &region->places[inside->way[i]];
-        int64_t repeat = 1;
-        out.axis = axis_forward(place->scope, place->node, out.axis, &repeat);
-        out.axis = repeat == 1 ? out.axis : -1;
-        out.rank =
-            scope_known(place->scope, place->node->outputs[0])->fact.rank;
-    }
-    return out.axis >= 0 && axes_agree(&out, sum);
-}
-
-static bool inside_find(const Region *region, const Sum *sum, const Part *part,
-                        Inside *out)
-{
-    *out = (Inside){.axis = -1};
-    const Place *place = &region->places[part->place];
-    int at = part->place;
-    while (place->kind == PLACE_MOVE) {
-        if (out->count == WAY_MAX)
-            return false;
-        out->way[out->count++] = at;
-        at = place->inner;
-        place = &region->places[at];
-    }
-    bool is_sum = place->kind == PLACE_OPAQUE && !place->node;
-    if (!is_sum && !(is_homogeneous(place) && coefs_are_positive(part->out)))
-        return false;
-    out->place = place;
-    if (part->out.size > 1) {
-        out->axis = place->sums[0]->axis;
-        return axis_comes_out(region, out, sum) &&
-               place->sums[0]->width == part->out.size;
-    }
-    return true;
-}
-
-/* The same place with a scale inside. */
-static int place_scaled(Region *region, const Inside *inside, const Part *part)
-{
-    const Place place = *inside->place;
-    Sum **sums = arena_array(region->arena, (size_t)place.count, sizeof *sums);
-    memcpy(sums, place.sums, (size_t)place.count * sizeof *sums);
-    Affine scaling = {.axis = inside->axis,
-                      .width = part->out.size,
-                      .scale = part->out,
-                      .steps = part->steps};
-    Known shape = {.fact = *sums[0]->fact};
-    const Fact *fact = sums[0]->fact;
-    sums[0] = sum_map(region, sums[0], &shape, &scaling);
-    sums[0]->fact = fact;
-    int made =
-        place_opaque(region, place.scope, place.node, sums, place.output);
-    for (int i = inside->count; i-- > 0;) {
-        const Place *way = &region->places[inside->way[i]];
-        made = place_move(region, way->scope, way->node, made);
-    }
-    return made;
-}
-
-/* s relu(x) = relu(s x) for s > 0, and so for a maximum: the scale goes inside,
- * where an operator may take it. */
-static void scale_inside(Region *region, Sum *sum)
-{
-    for (int i = 0; i < sum->count; i++) {
-        Part *part = &sum->parts[i];
-        Inside inside;
-        if (part->linear || part->length || !part->out.size)
-            continue;
-        if (coefs_are_ones(part->out)) {
-            part->out = (Coefs){0};
-            continue;
-        }
-        if (!inside_find(region, sum, part, &inside))
-            continue;
-        if (inside.place->node)
-            region_rely(region, FACT_POSITIVE);
-        int old = part->place;
-        part->place = place_scaled(region, &inside, part);
-        for (int64_t c = 0; sum->value && c < sum->width; c++) {
-            Residue before =
-                residue_multiply(coefs_exact(part->out, c, 1),
-                                 place_value(region, old, c, NULL));
-            Residue after = place_value(region, part->place, c, NULL);
-            sum->value[c] =
-                residue_add(sum->value[c], residue_subtract(after, before));
-        }
-        part->out = (Coefs){0};
-    }
-}
-
 /* NULL when the numbers lie along different axes. */
 Sum *sum_map(Region *region, const Sum *from, const Known *known,
              const Affine *map)
@@ -174,7 +62,6 @@ Sum *sum_map(Region *region, const Sum *from, const Known *known,
         part->out = coefs_multiply(region->arena, part->out, own);
         part->steps += map->steps;
     }
-    scale_inside(region, sum);
     return sum;
 }
 
@@ -353,5 +240,8 @@ Sum *take_affine(Region *region, const Known *output)
     Affine map;
     if (!affine_read(region, output->scope, output->node, &map))
         return NULL;
-    return sum_map(region, region_sum(region, map.input), output, &map);
+    Sum *input = region_sum(region, map.input);
+    if (input && input->axis >= 0 && input->width == 1 && map.width > 1)
+        input = sum_as_uniform(region, map.input, input);
+    return sum_map(region, input, output, &map);
 }

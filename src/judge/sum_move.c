@@ -66,10 +66,8 @@ static bool moves(Scope *scope, const Node *node, bool shifted)
  * one place that is scaled. */
 static bool moves_positive(Region *region, const Node *node, const Sum *input)
 {
-    if ((node->op != OP_Relu && node->op != OP_MaxPool) ||
-        node->output_count != 1 || input->count != 1 ||
-        input->parts[0].linear || input->parts[0].length ||
-        !coefs_are_positive(input->parts[0].out))
+    if (!is_homogeneous(node) || input->count != 1 || input->parts[0].linear ||
+        input->parts[0].length || !coefs_are_positive(input->parts[0].out))
         return false;
     if (node->op == OP_Relu && !coefs_are_zero(input->bias))
         return false;
@@ -108,6 +106,15 @@ static Sum *sum_repeat(Region *region, const Sum *from, const Known *known,
     return sum;
 }
 
+/* True when no operator gave any of it. */
+static bool is_of_places(const Sum *sum)
+{
+    for (int i = 0; i < sum->count; i++)
+        if (sum->parts[i].linear || sum->parts[i].length)
+            return false;
+    return true;
+}
+
 Sum *take_move(Region *region, Known *output)
 {
     const Node *node = output->node;
@@ -126,13 +133,14 @@ Sum *take_move(Region *region, Known *output)
     int axis = input->axis < 0
                    ? -1
                    : axis_forward(output->scope, node, input->axis, &repeat);
+    if (input->axis >= 0 && axis < 0 && input->width == 1)
+        input = sum_as_uniform(region, read, input);
+    else if (repeat > 1 && !is_of_places(input))
+        input = sum_as_place(region, read, input);
     if ((!moves(output->scope, node, shifted) &&
          !moves_positive(region, node, input)) ||
         (input->axis >= 0 && (axis < 0 || input->rank != input->fact->rank)))
         return NULL;
-    for (int i = 0; repeat > 1 && i < input->count; i++)
-        if (input->parts[i].linear || input->parts[i].length)
-            return NULL;
     Sum *sum = repeat > 1 ? sum_repeat(region, input, output, repeat)
                           : sum_copy(region, input, output);
     sum->axis = axis;
@@ -330,6 +338,7 @@ Sum *take_norm(Region *region, Known *output)
     sums[0] = region_sum(region, scope_known(scope, node_input(node, 0)));
     if (!sums[0])
         return NULL;
+    sum_settle(region, sums[0]);
     int place = place_opaque(region, scope, node, sums, 0);
     Affine map = {.axis = rank - 1,
                   .width = scale->constant->count,

@@ -165,10 +165,19 @@ static bool part_through(Region *region, const Operator *linear,
                   .steps = from->steps + 1,
                   .shape = shape};
     if (from->linear) {
-        out->linear = operator_compose(region, from->linear, from->out, linear);
+        const Operator *first = from->linear;
+        Coefs between = from->out;
+        const Place *own = &region->places[from->place];
+        if (own->kind == PLACE_SLOT) {
+            first = operator_among(region, first, from->start, linear->inputs);
+            between = coefs_spread(region->arena, between, from->start,
+                                   linear->inputs);
+            own = &region->places[own->inner];
+        }
+        place = own->inner;
+        out->linear = operator_compose(region, first, between, linear);
         if (!out->linear)
             return false;
-        place = region->places[from->place].inner;
         out->in = from->in;
         region_rely(region, FACT_COMPOSED);
     }
@@ -181,9 +190,8 @@ static bool operator_find(Region *region, const Known *output, Operator *out)
 {
     Scope *scope = output->scope;
     return operator_read(region, scope, output->node, out) ||
-           (output->node->op == OP_AveragePool &&
-            operator_read_pool(scope, output->node, out) &&
-            region_joins(region, output));
+           (operator_read_pool(scope, output->node, out) &&
+            region_joins(region, output, JOINT_COMPOSE));
 }
 
 static Sum *sum_of_operator(Region *region, const Known *output,
@@ -221,26 +229,54 @@ static bool operator_takes(const Sum *input, const Operator *linear)
            (coefs_are_zero(input->bias) || !operator_is_padded(linear));
 }
 
+/* True for what an operator gave, or gave for some of the channels. */
+static bool is_given(const Region *region, const Part *part)
+{
+    const Place *place = &region->places[part->place];
+    if (part->linear && place->kind == PLACE_SLOT)
+        place = &region->places[place->inner];
+    return part->linear && place->kind == PLACE_LINEAR;
+}
+
+/* What a place is scaled by beside what operators gave, where that divides. */
+static Coefs common_scale(const Sum *sum)
+{
+    for (int i = 0; i < sum->count; i++) {
+        const Part *part = &sum->parts[i];
+        bool divides = !part->linear && !part->length && part->out.size;
+        for (int64_t c = 0; divides && c < part->out.size; c++)
+            divides = part->out.exact[c] != 0;
+        if (divides)
+            return part->out;
+    }
+    return (Coefs){0};
+}
+
 /* What an operator reads, as places that it can be linear in. */
 static Sum *operator_reads(Region *region, Known *known, const Operator *linear)
 {
     Sum *input = region_sum(region, known);
     if (!input)
         return NULL;
+    sum_settle(region, input);
+    if (input->axis >= 0 && input->width == 1 && linear->inputs > 1)
+        input = sum_as_uniform(region, known, input);
     if (!operator_takes(input, linear))
         return sum_as_whole(region, known, input);
     bool given = false, apart = input->broadcasts;
     for (int i = 0; i < input->count; i++) {
         const Part *part = &input->parts[i];
-        bool direct = region->places[part->place].kind == PLACE_LINEAR;
-        given |= part->linear != NULL;
-        apart |= part->length > 0 || (part->linear && !direct);
+        given |= is_given(region, part);
+        apart |= (part->linear || part->length) && !is_given(region, part);
     }
     if (!coefs_are_zero(input->bias))
         region_rely(region, FACT_UNPADDED);
-    return apart || (given && !region_joins(region, known))
-               ? sum_as_place(region, known, input)
-               : input;
+    if (!apart && (!given || region_joins(region, known, JOINT_COMPOSE)))
+        return input;
+    Coefs common = common_scale(input);
+    return common.size && region_joins(region, known, JOINT_DIVIDE)
+               ? sum_as_multiple(region, known, input, common)
+               : sum_as_place(region, known, input);
 }
 
 Sum *take_operator(Region *region, Known *output)

@@ -24,14 +24,26 @@ void sum_make_bias(Region *region, Sum *sum);
 Residue parts_value(const Region *region, const Sum *sum, int64_t c);
 /* A sum of what operators gave, but for its bias, as one place. */
 Sum *sum_as_place(Region *region, Known *known, Sum *input);
+/* The same as a factor times a place. */
+Sum *sum_as_multiple(Region *region, Known *known, Sum *input, Coefs factor);
 /* Any sum with its bias as one place. */
 Sum *sum_as_whole(Region *region, Known *known, Sum *input);
+/* A sum of one channel, whose numbers are the same in all that it is broadcast
+ * to. */
+Sum *sum_as_uniform(Region *region, Known *known, Sum *input);
 Sum *sum_copy(Region *region, const Sum *from, const Known *known);
 
 /* sum_affine.c */
 Sum *sum_map(Region *region, const Sum *from, const Known *known,
              const Affine *map);
 Sum *take_affine(Region *region, const Known *output);
+
+/* sum_scale.c */
+/* f(s x) = s f(x) for s > 0. */
+bool is_homogeneous(const Node *node);
+/* Lets scales go into places that can take them: those of sums, and of nodes
+ * that commute with positive ones. */
+void sum_settle(Region *region, Sum *sum);
 
 /* sum_operator.c */
 bool pad_read(Scope *scope, const Node *node, int64_t *amounts, int *spatial);

@@ -1,0 +1,161 @@
+/*
+ * Scales that go into places: s relu(x) = relu(s x) for s > 0, and s goes into
+ * what operators gave, where one of them may have taken it.
+ */
+#include "judge/sum_parts.h"
+
+#include <string.h>
+
+enum { DEPTH_MAX = 16 };
+
+bool is_homogeneous(const Node *node)
+{
+    return node->output_count == 1 &&
+           (node->op == OP_Relu || node->op == OP_MaxPool);
+}
+
+/* Where a number for each channel lies at a place. */
+typedef struct Numbers {
+    int axis, rank;
+    int64_t width;
+} Numbers;
+
+static bool numbers_find(const Region *region, int place, Coefs scale,
+                         int depth, Numbers *out);
+
+/* Places side by side each take their own part. */
+static bool numbers_of_join(const Region *region, const Place *join,
+                            Coefs scale, int depth, Numbers *out)
+{
+    int64_t width = 0;
+    for (int i = 0; i < join->count; i++) {
+        Numbers own;
+        if (!numbers_find(region, join->joined[i], scale, depth, &own) ||
+            (scale.size > 1 && own.axis != join->axis))
+            return false;
+        width += own.width;
+        *out = (Numbers){join->axis, own.rank, width};
+    }
+    return join->count > 0;
+}
+
+/* False where the scale cannot go inside. */
+static bool numbers_find(const Region *region, int place, Coefs scale,
+                         int depth, Numbers *out)
+{
+    const Place *own = &region->places[place];
+    int64_t repeat = 1;
+    if (depth == DEPTH_MAX || (own->node && is_homogeneous(own->node) &&
+                               !own->pool && !coefs_are_positive(scale)))
+        return false;
+    switch (own->kind) {
+    case PLACE_OPAQUE:
+        if (own->node && !is_homogeneous(own->node))
+            return false;
+        *out = (Numbers){own->sums[0]->axis, own->sums[0]->rank,
+                         own->sums[0]->width};
+        return scale.size == 1 || out->axis >= 0;
+    case PLACE_MOVE:
+        if (!numbers_find(region, own->inner, scale, depth + 1, out))
+            return false;
+        if (out->axis >= 0)
+            out->axis = axis_forward(own->scope, own->node, out->axis, &repeat);
+        out->rank = scope_known(own->scope, own->node->outputs[0])->fact.rank;
+        return scale.size == 1 || (out->axis >= 0 && repeat == 1);
+    case PLACE_SLOT:
+        return numbers_find(region, own->inner, scale, depth + 1, out) &&
+               (scale.size == 1 || out->axis == own->axis);
+    case PLACE_JOIN:
+        return numbers_of_join(region, own, scale, depth + 1, out);
+    default:
+        return false;
+    }
+}
+
+static int opaque_scaled(Region *region, const Place *place, Coefs scale,
+                         int steps)
+{
+    size_t count = (size_t)place->count;
+    Sum **sums = arena_array(region->arena, count, sizeof *sums);
+    memcpy(sums, place->sums, count * sizeof *sums);
+    Affine scaling = {.axis = scale.size > 1 ? sums[0]->axis : -1,
+                      .width = scale.size,
+                      .scale = scale,
+                      .steps = steps};
+    Known shape = {.fact = *sums[0]->fact};
+    const Fact *fact = sums[0]->fact;
+    sums[0] = sum_map(region, sums[0], &shape, &scaling);
+    sums[0]->fact = fact;
+    sum_settle(region, sums[0]);
+    if (place->node)
+        region_rely(region, FACT_POSITIVE);
+    return place_opaque(region, place->scope, place->node, sums, place->output);
+}
+
+/* The place with the scale inside, where numbers_find says that it can be. */
+static int place_scaled(Region *region, int place, Coefs scale, int steps)
+{
+    const Place own = region->places[place];
+    int inner;
+    switch (own.kind) {
+    case PLACE_OPAQUE:
+        return opaque_scaled(region, &own, scale, steps);
+    case PLACE_MOVE:
+        inner = place_scaled(region, own.inner, scale, steps);
+        return place_move(region, own.scope, own.node, inner);
+    case PLACE_SLOT:
+        inner = place_scaled(region, own.inner, scale, steps);
+        return place_slot(region, inner, own.axis, own.start, own.length,
+                          own.shape);
+    default:
+        break;
+    }
+    int *joined = arena_array(region->arena, (size_t)own.count, sizeof *joined);
+    for (int64_t i = 0, start = 0; i < own.count; i++) {
+        Numbers numbers = {0};
+        numbers_find(region, own.joined[i], scale, 0, &numbers);
+        joined[i] =
+            place_scaled(region, own.joined[i],
+                         coefs_slice(scale, start, numbers.width), steps);
+        start += numbers.width;
+    }
+    return place_join(region, joined, own.count, own.axis);
+}
+
+/* The random input is another one at another place. */
+static void value_replace(Region *region, Sum *sum, const Part *part, int place)
+{
+    int64_t length = part->length ? part->length : sum->width;
+    for (int64_t c = 0; sum->value && c < length; c++) {
+        Residue before =
+            residue_multiply(coefs_exact(part->out, c, 1),
+                             place_value(region, part->place, c, NULL));
+        Residue after = place_value(region, place, c, NULL);
+        Residue *value = &sum->value[part->start + c];
+        *value = residue_add(*value, residue_subtract(after, before));
+    }
+}
+
+void sum_settle(Region *region, Sum *sum)
+{
+    for (int i = 0; i < sum->count; i++) {
+        Part *part = &sum->parts[i];
+        Numbers numbers;
+        if (part->linear || !part->out.size)
+            continue;
+        if (coefs_are_ones(part->out)) {
+            part->out = (Coefs){0};
+            continue;
+        }
+        if (!numbers_find(region, part->place, part->out, 0, &numbers))
+            continue;
+        if (part->out.size > 1 &&
+            (numbers.width != part->out.size || numbers.rank < 0 ||
+             numbers.rank - numbers.axis != sum->rank - sum->axis))
+            continue;
+        int place = place_scaled(region, part->place, part->out, part->steps);
+        value_replace(region, sum, part, place);
+        part->place = place;
+        part->out = (Coefs){0};
+    }
+}
