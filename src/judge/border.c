@@ -227,6 +227,8 @@ static const Operator *padded(Region *region, const Operator *linear,
                               const Border *border)
 {
     Operator *copy = arena_alloc(region->arena, sizeof *copy);
+    if (operator_is_far(linear))
+        return NULL;
     *copy = *linear;
     for (int i = 0; i < copy->spatial; i++) {
         Lattice *axis = &copy->axes[i];

@@ -95,7 +95,8 @@ static bool is_pointwise(const Operator *linear)
  * outside of its input. (That there is no bias is seen to by who composes.) */
 static bool may_compose(const Operator *first, const Operator *second)
 {
-    if (first->spatial != second->spatial || first->outputs != second->inputs ||
+    if (operator_is_far(first) || operator_is_far(second) ||
+        first->spatial != second->spatial || first->outputs != second->inputs ||
         is_matrix(first) != is_matrix(second))
         return false;
     if (is_matrix(first))

@@ -6,6 +6,14 @@
 /* Below this sums and products of a few attributes stay in int64. */
 enum { ATTRIBUTE_MAX = 1 << 24, FAR_AWAY = 1 << 25 };
 
+bool operator_is_far(const Operator *linear)
+{
+    bool far = false;
+    for (int i = 0; i < linear->spatial; i++)
+        far |= linear->axes[i].begin >= FAR_AWAY;
+    return far;
+}
+
 static bool read_list(const Node *node, const char *name, int count,
                       int64_t fallback, int64_t least, int64_t *out)
 {
@@ -264,8 +272,7 @@ OperatorClass operator_class(const Operator *linear, const Fact *input)
         .inputs = linear->inputs,
         .outputs = linear->outputs,
         .input_axis = linear->input_axis,
-        .keeps_sizes = linear->kind != OPERATOR_CONV_TRANSPOSE &&
-                       linear->input_axis == linear->output_axis};
+        .keeps_sizes = linear->input_axis == linear->output_axis};
     for (int i = 0; i < linear->spatial; i++) {
         const Lattice *axis = &linear->axes[i];
         class.stride[i] = axis->stride;

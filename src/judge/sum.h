@@ -271,6 +271,9 @@ bool operator_read_pool(Scope *scope, const Node *node, Operator *out);
 OperatorClass operator_class(const Operator *linear, const Fact *input);
 bool classes_agree(const OperatorClass *a, const OperatorClass *b);
 bool operator_is_padded(const Operator *linear);
+/* True where pads follow from a size that is not known: no other padding can be
+ * added to them, and nothing composed. */
+bool operator_is_far(const Operator *linear);
 int64_t operator_taps(const Operator *linear);
 /* Offsets of a tap, by axis. */
 void operator_offsets(const Operator *linear, int64_t tap, int64_t *offsets);

@@ -17,8 +17,10 @@ static int64_t amounts_read(Scope *scope, const Node *node, int64_t *amounts)
                          : node_ints(node, "pads", &pads);
     int64_t known =
         named ? constant_ints(named->constant, RANK_MAX, axes) : count / 2;
-    if (rank < 0 || known < 0 || known > rank || count != 2 * known ||
-        (!named && known != rank))
+    if (rank < 0 && !named)
+        rank = known;
+    if (rank < 0 || rank > RANK_MAX || known < 0 || known > rank ||
+        count != 2 * known || (!named && known != rank))
         return 0;
     memset(amounts, 0, 2 * (size_t)rank * sizeof *amounts);
     for (int64_t i = 0; i < known; i++) {
@@ -72,8 +74,9 @@ static const Fact *absorb_pads(Region *region, const Sum *input,
         const Place *pad = &region->places[places[0]];
         int64_t amounts[2 * SPACE_MAX];
         int spatial;
-        if (linear->kind != OPERATOR_CONV || pad->kind != PLACE_MOVE ||
-            pad->node->op != OP_Pad || input->count != 1 ||
+        if (linear->kind != OPERATOR_CONV || operator_is_far(linear) ||
+            pad->kind != PLACE_MOVE || pad->node->op != OP_Pad ||
+            input->count != 1 ||
             !pad_read(pad->scope, pad->node, amounts, &spatial) ||
             spatial != linear->spatial)
             return fact;
