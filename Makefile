@@ -96,7 +96,7 @@ $(BUILD)/src/exec/%.o $(BUILD)/src/fold/kernel.o \
     $(BUILD)/src/judge/rows.o $(BUILD)/src/judge/operator.o \
     $(BUILD)/src/judge/bound.o $(BUILD)/src/judge/compare.o \
     $(BUILD)/src/judge/segment.o: OPTIMIZE := $(EXEC_OPTIMIZE)
-$(BUILD)/src/exec/gemm_fused.o: CONTRACT := fast
+$(BUILD)/src/exec/level_fused.o: CONTRACT := fast
 $(BUILD)/%.o: %.c | $(BUILD)/onnx.pb-c.h
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<

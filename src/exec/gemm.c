@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "exec/gemm_micro.h"
 #include "exec/gemm_pack.h"
+#include "exec/level.h"
 
 enum {
     COLUMN_PANELS = 5, /* of b in a tile: a block of them stays in the L2 */

@@ -1,4 +1,4 @@
-/* The micro-kernels of one level for one real type: see gemm_micro.h. */
+/* The micro-kernels of one level for one real type: see level.h. */
 
 /* A vector that may lie anywhere. */
 typedef REAL L(Vector) __attribute__((vector_size(VECTOR_BYTES),

@@ -3,6 +3,8 @@
 #undef REAL
 #undef R
 #undef M
+#undef BITS
 #define REAL float
 #define R(name) name##_f32 /* a function of this copy */
 #define M(name) name##f    /* a function of libm */
+#define BITS int32_t       /* an integer of its size */

@@ -2,6 +2,8 @@
 #undef REAL
 #undef R
 #undef M
+#undef BITS
 #define REAL double
 #define R(name) name##_f64
 #define M(name) name
+#define BITS int64_t

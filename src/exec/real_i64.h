@@ -2,5 +2,6 @@
 #undef REAL
 #undef R
 #undef M
+#undef BITS
 #define REAL int64_t
 #define R(name) name##_i64

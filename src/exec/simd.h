@@ -45,8 +45,11 @@ SimdLevel simd_level(SimdLevel wanted);
 /* A loop that calls libm stays as it is, which is not worth a warning. */
 #pragma clang diagnostic ignored "-Wpass-failed"
 #define LOOP _Pragma("clang loop vectorize(assume_safety)")
+#define UNROLL _Pragma("unroll")
 #else
 #define LOOP _Pragma("GCC ivdep")
+#define UNROLL _Pragma("GCC unroll 64") /* wholly, so that arrays may vanish   \
+                                         */
 #endif
 
 #endif

@@ -1,6 +1,8 @@
 /* The levels that fuse a multiplication and an addition: the only file that is
  * compiled with contraction. */
-#include "exec/gemm_micro.h"
+#include <string.h>
+
+#include "exec/level.h"
 
 #if defined(__x86_64__)
 
@@ -8,13 +10,13 @@
 #define TARGET __attribute__((target("avx2,fma")))
 #define VECTOR_BYTES 32
 #define PANEL_ROWS 4
-#include "exec/gemm_level.inc.c"
+#include "exec/level.inc.c"
 
 #define LEVEL avx512
 #define TARGET __attribute__((target("avx512f,fma")))
 #define VECTOR_BYTES 64
 #define PANEL_ROWS 8
-#include "exec/gemm_level.inc.c"
+#include "exec/level.inc.c"
 
 #elif defined(__aarch64__)
 
@@ -22,6 +24,6 @@
 #define TARGET
 #define VECTOR_BYTES 16
 #define PANEL_ROWS 8
-#include "exec/gemm_level.inc.c"
+#include "exec/level.inc.c"
 
 #endif

@@ -1,0 +1,40 @@
+/* The inner loops of convolution over one channel. */
+#ifndef REPFOLD_EXEC_DEPTHWISE_H
+#define REPFOLD_EXEC_DEPTHWISE_H
+
+#include "exec/kernel.h"
+
+/*
+ * Some rows of one vector of outputs: out = start + sum over taps of weight *
+ * from, taps row by row.  `from` is where the first tap of the first output
+ * looks, in a spread plane: see kern_depthwise.c.
+ */
+typedef struct Strip {
+    const void *from, *weight, *start; /* start: one number, or NULL */
+    int64_t from_step;                 /* from input row to input row */
+    const int64_t *offsets;            /* of each tap, from the first one */
+    int64_t height, width, stride;     /* of the kernel; from row to row */
+    void *out;
+    int64_t out_step;
+    int rows, columns; /* that are wanted; all rows of the set are computed */
+    int whole;         /* so many rows may be stored as whole vectors, before
+                          what comes after them is stored */
+} Strip;
+typedef void StripRun(const Strip *strip);
+
+/* Copies rows; writes zeros up to whole vectors, and may read as far. */
+typedef void SpreadRun(const void *from, int64_t from_step, int64_t rows,
+                       int64_t columns, void *to, int64_t to_step);
+
+enum { STRIP_HEIGHTS = 3, STRIP_STRIDES = 2 };
+
+typedef struct DepthwiseSet {
+    int rows, lanes;
+    StripRun *any;
+    /* Where taps are in adjacent rows: kernels 3, 5 and 7 high, with strides 1
+     * and 2. */
+    StripRun *run[STRIP_HEIGHTS][STRIP_STRIDES];
+    SpreadRun *spread;
+} DepthwiseSet;
+
+#endif

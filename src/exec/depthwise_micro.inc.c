@@ -1,0 +1,97 @@
+/* Convolution over one channel, for one level and real type: see level.h. */
+
+TARGET static inline void L(store_strip)(const Strip *strip,
+                                         const L(Vector) * sum)
+{
+    REAL *out = strip->out;
+    for (int i = 0; i < strip->rows; i++, out += strip->out_step)
+        if (i < strip->whole || strip->columns == L(LANES))
+            *(L(Vector) *)out = sum[i];
+        else
+            memcpy(out, &sum[i], (size_t)strip->columns * sizeof *out);
+}
+
+/* Any taps. */
+TARGET static void L(strip_any)(const Strip *strip)
+{
+    const REAL *weight = strip->weight, *from = strip->from;
+    int64_t step = strip->stride * strip->from_step;
+    REAL start = strip->start ? *(const REAL *)strip->start : 0;
+    L(Vector) sum[PANEL_ROWS];
+    UNROLL for (int i = 0; i < PANEL_ROWS; i++) sum[i] =
+        (L(Vector)){0} + start;
+    for (int64_t t = 0; t < strip->height * strip->width; t++) {
+        const REAL *at = from + strip->offsets[t];
+        UNROLL for (int i = 0; i < PANEL_ROWS; i++) sum[i] +=
+            weight[t] * *(const L(Vector) *)(at + i * step);
+    }
+    L(store_strip)(strip, sum);
+}
+
+/* A kernel `high` rows high: what one column of it sees of a row of the input
+ * is loaded once for all outputs that see it. */
+#define STRIP(high, stride_)                                                   \
+    TARGET static void L(strip_##high##_##stride_)(const Strip *strip)         \
+    {                                                                          \
+        const REAL *weight = strip->weight;                                    \
+        REAL start = strip->start ? *(const REAL *)strip->start : 0;           \
+        L(Vector) sum[PANEL_ROWS], tap[high];                                  \
+        UNROLL for (int i = 0; i < PANEL_ROWS; i++) sum[i] =                   \
+            (L(Vector)){0} + start;                                            \
+        for (int64_t t = 0; t < strip->width; t++) {                           \
+            const REAL *at = (const REAL *)strip->from + strip->offsets[t];    \
+            UNROLL for (int k = 0; k < high; k++) tap[k] =                     \
+                (L(Vector)){0} + weight[k * strip->width + t];                 \
+            UNROLL for (int r = 0; r < (PANEL_ROWS - 1) * stride_ + high;      \
+                        r++, at += strip->from_step)                           \
+            {                                                                  \
+                L(Vector) seen = *(const L(Vector) *)at;                       \
+                UNROLL for (int k = 0; k < high; k++)                          \
+                {                                                              \
+                    int i = (r - k) / stride_;                                 \
+                    if (r >= k && i * stride_ == r - k && i < PANEL_ROWS)      \
+                        sum[i] += tap[k] * seen;                               \
+                }                                                              \
+            }                                                                  \
+        }                                                                      \
+        L(store_strip)(strip, sum);                                            \
+    }
+
+STRIP(3, 1)
+STRIP(5, 1)
+STRIP(7, 1)
+STRIP(3, 2)
+STRIP(5, 2)
+STRIP(7, 2)
+
+typedef BITS L(Bits) __attribute__((vector_size(VECTOR_BYTES)));
+
+TARGET static void L(spread)(const void *from_, int64_t from_step, int64_t rows,
+                             int64_t columns, void *to_, int64_t to_step)
+{
+    const REAL *from = from_;
+    REAL *to = to_;
+    int64_t whole = columns / L(LANES) * L(LANES);
+    L(Bits) kept;
+    for (int i = 0; i < L(LANES); i++)
+        kept[i] = i < columns - whole ? -1 : 0;
+    for (int64_t r = 0; r < rows; r++, from += from_step, to += to_step) {
+        for (int64_t i = 0; i < whole; i += L(LANES))
+            *(L(Vector) *)(to + i) = *(const L(Vector) *)(from + i);
+        if (whole < columns)
+            *(L(Vector) *)(to + whole) = (L(Vector))(
+                (L(Bits)) * (const L(Vector) *)(from + whole) & kept);
+    }
+}
+
+const DepthwiseSet L(depthwise) = {
+    .rows = PANEL_ROWS,
+    .lanes = L(LANES),
+    .any = L(strip_any),
+    .run = {{L(strip_3_1), L(strip_3_2)},
+            {L(strip_5_1), L(strip_5_2)},
+            {L(strip_7_1), L(strip_7_2)}},
+    .spread = L(spread),
+};
+
+#undef STRIP
