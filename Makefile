@@ -121,7 +121,8 @@ $(BUILD)/suites.def: FORCE
 	    printf 'SUITE(%s)\n' $(SUITES) >$@
 $(TEST_OBJECTS): $(BUILD)/suites.def
 
-$(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/librepfold.a
+$(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/converter/sandbox.o \
+    $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -o $@ $^ $(shell pkg-config --libs check) $(LIBS)
 
 # The program with a wrong fold in it, which the tests expect to be undone.

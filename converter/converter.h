@@ -25,7 +25,7 @@ typedef struct Options {
     const char *only, *skip, *enable, *dump_after;
     const char *data_dir, *dtype, *precision, *certificate;
     List inputs, outputs, shapes;
-    bool help, verbose, quiet, github;
+    bool help, verbose, quiet, no_sandbox, github;
     bool in_place, no_verify, require_change, allow_cost, inline_functions;
     bool assume_inference, freeze_initializers;
     bool dense, dynamic;
@@ -81,6 +81,8 @@ int reports_check(const Options *options);
 /* Refuses to write one file twice, or a report over an input. Until it has
  * passed, no file is written, not even for an error. */
 int outputs_differ(const Options *options);
+/* Gives up everything but the files that the options name, see sandbox.h. */
+int files_only(const Options *options);
 
 /* ---- format.c: numbers and names for people ---- */
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "converter.h"
+#include "sandbox.h"
 
 static bool is_stdout(const char *path)
 {
@@ -94,8 +95,21 @@ typedef struct Paths {
     size_t read_count, write_count;
 } Paths;
 
+/* Where a model is written to; NULL for none. */
+static const char *model_target(const Options *options)
+{
+    bool replaces = options->in_place && options->files.count == 1;
+    return options->output ? options->output
+           : replaces      ? options->files.items[0]
+                           : NULL;
+}
+
 static void list_paths(const Options *options, Paths *paths)
 {
+    if (options->certificate)
+        paths->reads[paths->read_count++] = options->certificate;
+    if (options->data_dir)
+        paths->reads[paths->read_count++] = options->data_dir;
     for (size_t i = 0; i < options->files.count; i++)
         paths->reads[paths->read_count++] = options->files.items[i];
     for (size_t i = 0; i < options->inputs.count; i++)
@@ -108,8 +122,8 @@ static void list_paths(const Options *options, Paths *paths)
         paths->writes[paths->write_count++] =
             file_part(options->outputs.items[i]);
     /* Whether the model may replace its input is the library's to say. */
-    if (options->output)
-        paths->writes[paths->write_count++] = options->output;
+    if (model_target(options))
+        paths->writes[paths->write_count++] = model_target(options);
 }
 
 /* The error object must not go where the clash is. */
@@ -124,7 +138,7 @@ static int clash(const Options *options, const char *code, const char *path,
 
 static int find_clash(const Options *options, const Paths *paths)
 {
-    size_t reports = paths->write_count - (options->output != NULL);
+    size_t reports = paths->write_count - (model_target(options) != NULL);
     for (size_t i = 0; i < paths->write_count; i++) {
         const char *path = paths->writes[i];
         for (size_t k = 0; k < i; k++)
@@ -139,22 +153,43 @@ static int find_clash(const Options *options, const Paths *paths)
     return 0;
 }
 
-int outputs_differ(const Options *options)
+/* All that the command line names, for `use`. */
+static int with_paths(const Options *options,
+                      int (*use)(const Options *, const Paths *))
 {
+    enum { SINGLE = 3 }; /* the certificate, the data folder, the output */
     size_t count = options->files.count + options->inputs.count +
-                   options->outputs.count + REPORT_MAX + 1;
+                   options->outputs.count + REPORT_MAX + SINGLE;
     Paths paths = {.reads = calloc(count, sizeof(char *)),
                    .writes = calloc(count, sizeof(char *))};
     int status;
     if (paths.reads && paths.writes) {
         list_paths(options, &paths);
-        status = find_clash(options, &paths);
+        status = use(options, &paths);
     } else {
         status = clash(options, "memory", "", "out of memory");
     }
     free(paths.reads);
     free(paths.writes);
     return status;
+}
+
+int outputs_differ(const Options *options)
+{
+    return with_paths(options, find_clash);
+}
+
+static int enter(const Options *options, const Paths *paths)
+{
+    if (!options->no_sandbox)
+        sandbox_enter(&(Sandbox){paths->reads, paths->writes, paths->read_count,
+                                 paths->write_count});
+    return 0;
+}
+
+int files_only(const Options *options)
+{
+    return with_paths(options, enter);
 }
 
 /* ---- Reports ---- */

@@ -87,6 +87,8 @@ static int run_verb(const Verb *verb, int argc, char **argv)
         if (status == 0)
             status = reports_check(&options);
         if (status == 0)
+            status = files_only(&options);
+        if (status == 0)
             status = verb->run(&options);
     }
     opt_free(&options);

@@ -123,6 +123,8 @@ static const Option table[] = {
      "list each fold, and each refusal with its reason"},
     {"verbose", 'v', FLAG, AT(verbose), VERB_DIFF, 0, NULL,
      "name each node and initializer that is not the same"},
+    {"no-sandbox", 0, FLAG, AT(no_sandbox), ALL, 0, NULL,
+     "keep the right to open other files, see the manual, SECURITY"},
     {"quiet", 'q', FLAG, AT(quiet), ALL, 0, NULL, "print errors only"},
     {"help", 'h', FLAG, AT(help), ALL, 0, NULL, "print this text"},
 };

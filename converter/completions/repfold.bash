@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 _repfold_options() {
-    local common='--quiet --help'
+    local common='--quiet --no-sandbox --help'
     local reads='--freeze-initializers --assume-inference --max-memory --json'
     local folds='--only --skip --enable --allow-cost --inline-functions'
     folds+=' --stop-after --verbose'

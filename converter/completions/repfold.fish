@@ -11,6 +11,7 @@ function __repfold_option
 end
 
 __repfold_option "$verbs" -s q -l quiet -d 'Print errors only'
+__repfold_option "$verbs" -l no-sandbox -d 'Keep the right to other files'
 __repfold_option "$verbs" -s h -l help -d 'Explain the command'
 
 set -l reads convert verify lint diff inspect run bench
