@@ -147,6 +147,42 @@ START_TEST(several_faults_are_listed_in_order)
 }
 END_TEST
 
+/* x * w * factor -> y, or x times the product, which is below float32's normal
+ * numbers and so stored with few digits. */
+static const Model *tiny_product(bool merged, double error)
+{
+    int64_t dims[2] = {1, 4}, one = 4;
+    double w[4] = {1e-20, 3e-20, 7e-21, 2e-23}, factor[4], product[4];
+    for (int i = 0; i < 4; i++) {
+        w[i] = (double)(float)w[i];
+        factor[i] = (double)3.3e-20f;
+        product[i] = (double)(float)(w[i] * factor[i] * (1 + error));
+    }
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 2, dims);
+    toy_weight(&net, "w", DT_FLOAT, 1, &one, merged ? product : w);
+    toy_weight(&net, "factor", DT_FLOAT, 1, &one, factor);
+    toy_node(&net, OP_Mul, "x w", merged ? "y" : "t");
+    if (!merged)
+        toy_node(&net, OP_Mul, "t factor", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
+}
+
+START_TEST(bound_knows_that_subnormal_weights_have_few_digits)
+{
+    const Model *exact = tiny_product(false, 0);
+    SegmentResult result = compare(exact, tiny_product(true, 0), F32);
+    ck_assert_uint_eq(result.compared, 1);
+    ck_assert_uint_eq(result.fault_count, 0);
+    ck_assert(result.worst->ratio > 0.1);
+    ck_assert_double_eq_tol(result.worst->difference / result.worst->bound,
+                            result.worst->ratio, 1e-12);
+    result = compare(exact, tiny_product(true, 1e-4), F32);
+    ck_assert_uint_eq(result.fault_count, 1);
+}
+END_TEST
+
 /* ---- Names with two meanings ---- */
 
 /* x -> conv "t" -> times 3 -> "u" -> Relu -> y: in the second model the factor
@@ -420,6 +456,7 @@ Suite *suite_segment(void)
     tcase_add_test(tc, bound_is_not_far_from_what_rounding_does);
     tcase_add_test(tc, bound_without_rounding_finds_the_rounding);
     tcase_add_test(tc, several_faults_are_listed_in_order);
+    tcase_add_test(tc, bound_knows_that_subnormal_weights_have_few_digits);
     tcase_add_test(tc, name_with_two_meanings_is_no_cut);
     tcase_add_test(tc, fault_is_found_behind_a_name_with_two_meanings);
     tcase_add_test(tc, name_with_two_shapes_is_no_cut);

@@ -75,6 +75,19 @@ double dtype_roundoff(DType type)
     }
 }
 
+double dtype_least_normal(DType type)
+{
+    switch (type) {
+    case DT_FLOAT:
+    case DT_BFLOAT16:
+        return 0x1p-126;
+    case DT_FLOAT16:
+        return 0x1p-14;
+    default:
+        return 0x1p-1022;
+    }
+}
+
 /* The product of the dims; -1 when one is negative or it overflows. */
 static int64_t dims_count(int rank, const int64_t *dims)
 {

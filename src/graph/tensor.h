@@ -58,6 +58,8 @@ bool dtype_is_real(DType type);
 bool dtype_is_integer(DType type);
 /* Unit roundoff u of a real type: 2^-24 for float32. */
 double dtype_roundoff(DType type);
+/* The smallest positive number that has that roundoff: 2^-126 for float32. */
+double dtype_least_normal(DType type);
 
 /* Elements that are computed when they are read. */
 typedef struct TensorFormula {

@@ -31,7 +31,7 @@ static double array_max(const Array *array)
 }
 
 typedef struct Blend {
-    double scale;
+    double scale, least;
     const double *value, *error;
     double *to;
 } Blend;
@@ -42,20 +42,23 @@ static void blend_piece(void *context, int worker, int64_t begin, int64_t end)
     (void)worker;
     for (int64_t i = begin; i < end; i++) {
         double size = fabs(job->value[i]);
-        job->to[i] = size <= DBL_MAX ? job->scale * size : 0;
+        job->to[i] = size <= DBL_MAX ? job->scale * (size + job->least) : 0;
     }
     for (int64_t i = begin; job->error && i < end; i++)
         job->to[i] += job->error[i];
 }
 
-/* scale |value| + error, with a NULL error for none. An infinite value is not
- * rounded. */
+/* scale |value| + error, with a NULL error for none; a stored value counts
+ * with the least normal number more. An infinite one is not rounded. */
 static Array *blend(const BoundCall *call, Arena *arena, double scale,
                     Bounded in)
 {
     Array *out = array_like(arena, in.value);
-    Blend job = {scale, in.value->data, in.error ? in.error->data : NULL,
-                 out->data};
+    Blend job = {.scale = scale,
+                 .least = in.is_stored ? dtype_least_normal(in.value->type) : 0,
+                 .value = in.value->data,
+                 .error = in.error ? in.error->data : NULL,
+                 .to = out->data};
     pool_run(call->options->pool, out->count, PIECE, blend_piece, &job);
     return out;
 }
@@ -63,7 +66,7 @@ static Array *blend(const BoundCall *call, Arena *arena, double scale,
 static Array *magnitude(BoundCall *call, int slot)
 {
     return blend(call, call->scratch, 1,
-                 (Bounded){call->inputs[slot].value, NULL});
+                 (Bounded){.value = call->inputs[slot].value});
 }
 
 static void make_absolute(Array *array)
@@ -213,7 +216,7 @@ static int bound_product(BoundCall *call, Array **errors, Err *err)
     inputs[0] = magnitude(call, 0);
     inputs[1] = w.error;
     if (inputs[2])
-        inputs[2] = blend(call, scratch, 0, (Bounded){inputs[2], NULL});
+        inputs[2] = blend(call, scratch, 0, (Bounded){.value = inputs[2]});
     TRY(exec_node(call->arena, call->node, call->options, inputs, &more, err));
     add_to(errors[0], more);
     return 0;
@@ -355,7 +358,8 @@ static int bound_lipschitz(BoundCall *call, Array **errors, Err *err)
         if (call->inputs[i].error)
             return bound_weak(call, errors, err);
     double constant = lipschitz(call), t = 8 * F64_ROUNDOFF;
-    errors[0] = blend(call, call->arena, t, (Bounded){call->outputs[0], NULL});
+    errors[0] =
+        blend(call, call->arena, t, (Bounded){.value = call->outputs[0]});
     double *to = errors[0]->data;
     const double *error = in.error ? in.error->data : NULL;
     for (int64_t i = 0; error && i < errors[0]->count; i++)
@@ -394,7 +398,8 @@ static int bound_steep(BoundCall *call, Array **errors, Err *err)
     }
     double t = 8 * F64_ROUNDOFF;
     Bounded in = call->inputs[0];
-    errors[0] = blend(call, call->arena, t, (Bounded){call->outputs[0], NULL});
+    errors[0] =
+        blend(call, call->arena, t, (Bounded){.value = call->outputs[0]});
     double *to = errors[0]->data;
     const double *x = in.value->data, *y = call->outputs[0]->data;
     const double *error = in.error ? in.error->data : NULL;
@@ -411,7 +416,8 @@ static int bound_softmax(BoundCall *call, Array **errors, Err *err)
     const Array *error = call->inputs[0].error;
     double most = error ? constant * array_max(error) : 0;
     double t = rounding_of(call);
-    errors[0] = blend(call, call->arena, t, (Bounded){call->outputs[0], NULL});
+    errors[0] =
+        blend(call, call->arena, t, (Bounded){.value = call->outputs[0]});
     double *to = errors[0]->data;
     for (int64_t i = 0; i < errors[0]->count; i++)
         to[i] += most;

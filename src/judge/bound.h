@@ -20,9 +20,11 @@
 #include "exec/exec.h"
 
 /* A value in double, and the bound on its error: of its shape, NULL where it
- * is exact. */
+ * is exact. One that is stored may be below the normal numbers of its type:
+ * then rounding it cost as much as rounding the least of those. */
 typedef struct Bounded {
     Array *value, *error;
+    bool is_stored;
 } Bounded;
 
 typedef struct BoundCall {

@@ -40,10 +40,10 @@ static void note(Comparison *out, int64_t index, double difference,
     bool wrong = !(ratio <= 1);
     if (wrong && out->wrong++ == 0)
         out->first = index;
-    if (wrong && (out->worst < 0 || ratio > out->max_ratio))
-        out->worst = index;
-    if (ratio > out->max_ratio)
+    if (ratio > out->max_ratio) {
         out->max_ratio = ratio;
+        out->worst = index;
+    }
 }
 
 /* How much of the tolerance a difference takes. A tolerance that is no number

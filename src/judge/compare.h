@@ -32,12 +32,13 @@ typedef enum CompareResult {
 typedef struct Comparison {
     CompareResult result;
     int64_t count, wrong;
-    int64_t first, worst; /* wrong elements; -1 where none is */
-    double max_abs;       /* infinite where NaN or infinity met anything else */
-    double max_ulp;       /* |a - b| in units of b's last place */
-    double max_ratio;     /* |a - b| / tolerance */
-    double magnitude;     /* largest finite |b| */
-    int64_t not_finite;   /* NaN and infinities in b */
+    int64_t first;      /* wrong element; -1 where none is */
+    int64_t worst;      /* element of max_ratio; -1 where none differs */
+    double max_abs;     /* infinite where NaN or infinity met anything else */
+    double max_ulp;     /* |a - b| in units of b's last place */
+    double max_ratio;   /* |a - b| / tolerance */
+    double magnitude;   /* largest finite |b| */
+    int64_t not_finite; /* NaN and infinities in b */
 } Comparison;
 
 /* Compares `a`, what was computed, with `b`, what was expected. */

@@ -128,6 +128,7 @@ static bool gather(Run *run, const Step *step, Arena *scratch, Bounded *inputs,
                 cell_load(scratch, cell, &run->options, &inputs[i].value, err);
             if (*status < 0)
                 return false;
+            inputs[i].is_stored = true;
             continue;
         }
         inputs[i].value = cell_source(cell)->array;
@@ -194,18 +195,25 @@ static bool bounds_say_something(const Array *bounds, const Array *values)
     return allowed <= size || (size == 0 && isfinite(allowed));
 }
 
+/* |a - b| at the element that takes most of its bound. */
+static double worst_difference(const Comparison *comparison, const Array *a,
+                               const Array *b)
+{
+    int64_t worst = comparison->worst;
+    if (worst < 0 || !isfinite(comparison->max_abs) || !dtype_is_real(b->type))
+        return comparison->max_abs;
+    return fabs(((const double *)a->data)[worst] -
+                ((const double *)b->data)[worst]);
+}
+
 static void note_segment(Run *run, Cell *b, const Comparison *comparison,
-                         double bound)
+                         rp_segment_verdict verdict)
 {
     SegmentResult *result = run->result;
-    rp_segment_verdict verdict = {
-        .output = b->value->name,
-        .node_a = step_name(b->shared->a->step),
-        .node_b = step_name(b->step),
-        .difference = comparison->max_abs,
-        .bound = bound,
-        .ratio = comparison->max_ratio,
-    };
+    verdict.output = b->value->name;
+    verdict.node_a = step_name(b->shared->a->step);
+    verdict.node_b = step_name(b->step);
+    verdict.ratio = comparison->max_ratio;
     result->compared++;
     if (!result->worst || verdict.ratio > run->worst.ratio) {
         run->worst = verdict;
@@ -240,10 +248,11 @@ static void compare_cut(Run *run, Arena *scratch, Cell *b, Array *array)
         }
     }
     compare_arrays(left, right, &tolerance, &comparison);
-    int64_t worst = comparison.worst >= 0 ? comparison.worst : 0;
-    double bound =
-        tolerance.bounds && comparison.count > 0 ? tolerance.bounds[worst] : 0;
-    note_segment(run, b, &comparison, bound);
+    rp_segment_verdict verdict = {0};
+    if (tolerance.bounds && comparison.worst >= 0)
+        verdict.bound = tolerance.bounds[comparison.worst];
+    verdict.difference = worst_difference(&comparison, array, a->array);
+    note_segment(run, b, &comparison, verdict);
 }
 
 /* ---- b follows ---- */
