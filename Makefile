@@ -51,7 +51,7 @@ CONVERTER_OBJECTS := $(CONVERTER_SOURCES:%.c=$(BUILD)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 
 .PHONY: all lib samples demo test check asan layers headertest format soak \
-    bench bench-families conformance install uninstall clean help deps fixtures-full full \
+    bench bench-families conformance real install uninstall clean help deps fixtures-full full \
     interop FORCE
 
 # `make V=1` shows commands, otherwise only what they make.
@@ -71,6 +71,7 @@ help:
 	@echo 'make bench       time conversion and execution of a generated model'
 	@echo 'make bench-families  beside other converters, on many networks'
 	@echo 'make interop     hold results against onnxruntime (PYTHON=$(PYTHON))'
+	@echo 'make real        models that packages ship (PYTHON=$(PYTHON))'
 	@echo 'make conformance  ONNX backend tests, Debian'"'"'s and the wheel'"'"'s'
 	@echo 'make full        convert and verify what fixtures-full wrote'
 	@echo 'make fixtures-full  full-size real exports into $(BUILD)/exports/'
@@ -202,6 +203,12 @@ full: $(BUILD)/repfold
 
 interop: $(BUILD)/repfold
 	$(PYTHON) tests/interop/check_interop.py $(BUILD)/repfold tests/fixtures
+
+# Optional: models that packages ship, which pip must reach. Two minutes.
+real: $(BUILD)/repfold
+	@$(PYTHON) -c 'import onnx, onnxruntime' || { \
+	    echo 'real: $(PYTHON) lacks onnx or onnxruntime' >&2; exit 1; }
+	@$(PYTHON) tests/real/real.py $(BUILD)/repfold $(BUILD)/real
 
 # Optional: against timm, onnxsim and onnxslim. A quarter of an hour, 3 GB.
 FAMILIES ?= $(BUILD)/families

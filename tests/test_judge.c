@@ -413,6 +413,52 @@ START_TEST(chaotic_original_is_inconclusive)
 }
 END_TEST
 
+/* ---- Sizes that are not known ---- */
+
+/* Takes only images of that many elements, whatever its input claims. */
+static const Model *choosy(double elements)
+{
+    int64_t image[4] = {1, 1, -1, -1}, two = 2;
+    double shape[2] = {1, elements}, scale = 1.5;
+    int64_t none = 0;
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 4, image);
+    toy_weight(&net, "shape", DT_INT64, 1, &two, shape);
+    toy_weight(&net, "scale", DT_FLOAT, 0, &none, &scale);
+    toy_node(&net, OP_Reshape, "x shape", "flat");
+    toy_node(&net, OP_Mul, "flat scale", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
+}
+
+START_TEST(size_that_a_network_is_made_for_is_found)
+{
+    static const double elements[] = {64 * 64, 224 * 224, 48 * 320, 640 * 640};
+    for (size_t i = 0; i < sizeof elements / sizeof *elements; i++) {
+        const Model *model = choosy(elements[i]);
+        rp_verdict_info info =
+            judge_pair(arena, model, model, false, (rp_verify_options){0});
+        check_verdict(&info, "equivalent");
+        ck_assert_int_eq(info.samples, 4);
+    }
+}
+END_TEST
+
+START_TEST(size_that_is_not_found_is_asked_for)
+{
+    const Model *model = choosy(7 * 11 * 13);
+    rp_verify_options options = {.threads = 1};
+    rp_verdict_info info;
+    Err err = {0};
+    ck_assert_int_eq(
+        judge_models(arena, model, model, false, &options, &info, &err), -1);
+    ck_assert_int_eq(err.code, ERR_BAD_SHAPE);
+    ck_assert_msg(strstr(err.message, "--input-shape x:1,1,H,W"), "%s",
+                  err.message);
+    ck_assert_ptr_nonnull(strstr(err.message, "node_flat"));
+}
+END_TEST
+
 /* ---- Progress ---- */
 
 typedef struct Watch {
@@ -472,6 +518,8 @@ static TCase *same_case(void)
     tcase_add_test(tc, the_roles_may_be_exchanged);
     tcase_add_test(tc, other_weight_types_have_their_own_floor);
     tcase_add_test(tc, symbolic_sizes_run_in_several);
+    tcase_add_test(tc, size_that_a_network_is_made_for_is_found);
+    tcase_add_test(tc, size_that_is_not_found_is_asked_for);
     tcase_add_test(tc, same_seed_gives_the_same_verdict);
     tcase_add_test(tc, parts_may_be_left_out);
     tcase_add_test(tc, progress_grows_to_the_end);

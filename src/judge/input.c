@@ -10,6 +10,25 @@
 /* Small enough to be quick, large enough for networks that halve it six
  * times. */
 enum { EVEN_SIZE = 64, ODD_SIZE = 67, ODDER_SIZE = 75 };
+/* Height and width: of classifiers, detectors, text recognisers, in the order
+ * of their cost within each kind. Any other size is the width. */
+static const int64_t attempts[][2] = {
+    {EVEN_SIZE, EVEN_SIZE},
+    {32, 32},
+    {224, 224},
+    {48, 320},
+    {32, 100},
+    {128, 128},
+    {256, 256},
+    {320, 320},
+    {416, 416},
+    {640, 640},
+    {512, 512},
+    {384, 384},
+    {16, 16},
+    {1, 1},
+};
+enum { ATTEMPTS = sizeof attempts / sizeof *attempts };
 enum { SAMPLES = 4, SEED = 1 };
 
 int graph_free_inputs(Arena *arena, const Graph *graph, const Value ***out)
@@ -54,16 +73,21 @@ static int64_t fixed_size(const InputSlot *slot, int axis)
 
 /* The size of a dimension in a sample. Equal symbols must get equal sizes, so
  * the symbol itself picks one. */
-static int64_t sample_size(const InputSlot *slot, int axis, bool odd)
+static int64_t sample_size(const InputSlot *slot, int axis, bool odd,
+                           int attempt)
 {
     int64_t size = fixed_size(slot, axis);
     if (size >= 0)
         return size;
     if (axis == 0)
         return odd ? 2 : 1;
-    if (!odd)
-        return EVEN_SIZE;
     const Fact *fact = &slot->a->fact;
+    if (!odd) {
+        /* Equal symbols are equal sizes. */
+        bool is_height = slot->rank == 4 && axis == 2 && fact->rank == 4 &&
+                         fact->dims[2] != fact->dims[3];
+        return attempts[attempt][is_height ? 0 : 1];
+    }
     bool even_symbol = fact->rank == slot->rank && fact->dims[axis] % 2 == 0;
     return even_symbol ? ODD_SIZE : ODDER_SIZE;
 }
@@ -246,6 +270,36 @@ int inputs_plan(Arena *arena, const Model *a, const Model *b,
     return check_ranks(out, err);
 }
 
+bool inputs_try_again(InputPlan *plan)
+{
+    if (!plan->varies || plan->attempt + 1 >= ATTEMPTS)
+        return false;
+    plan->attempt++;
+    return true;
+}
+
+const char *inputs_hint(Arena *arena, const InputPlan *plan)
+{
+    static const char *const letters[] = {"N", "C", "H", "W"};
+    for (int i = 0; i < plan->slot_count; i++) {
+        const InputSlot *slot = &plan->slots[i];
+        bool varies = false;
+        const char *shape = "";
+        for (int axis = 0; axis < slot->rank; axis++) {
+            int64_t size = fixed_size(slot, axis);
+            varies |= size < 0;
+            shape = size < 0 ? arena_printf(arena, "%s,%s", shape,
+                                            axis < 4 ? letters[axis] : "N")
+                             : arena_printf(arena, "%s,%lld", shape,
+                                            (long long)size);
+        }
+        if (varies)
+            return arena_printf(arena, "--input-shape %s:%s", slot->a->name,
+                                shape + 1);
+    }
+    return NULL;
+}
+
 void input_sample(Arena *arena, const InputPlan *plan, int index, bool plain,
                   Tensor **out)
 {
@@ -257,7 +311,8 @@ void input_sample(Arena *arena, const InputPlan *plan, int index, bool plain,
         }
         int64_t dims[RANK_MAX];
         for (int axis = 0; axis < slot->rank; axis++)
-            dims[axis] = sample_size(slot, axis, index % 2 == 1 && !plain);
+            dims[axis] = sample_size(slot, axis, index % 2 == 1 && !plain,
+                                     plan->attempt);
         uint64_t stream = (uint64_t)index << 32 | (uint64_t)i;
         out[i] =
             sample_tensor(arena, (SampleKind)(index % SAMPLE_KINDS), slot->type,

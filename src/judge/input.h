@@ -18,7 +18,8 @@
  *
  * A symbolic batch is 1 in even samples and 2 in odd ones. Other symbolic sizes
  * are 64 in even samples and 75 or 67 in odd ones, where the original runs at
- * such a size.
+ * such a size. Where it does not run at 64 either, `attempt` goes through the
+ * sizes that networks are made for (input.c has them).
  */
 #ifndef REPFOLD_JUDGE_INPUT_H
 #define REPFOLD_JUDGE_INPUT_H
@@ -42,6 +43,7 @@ typedef struct InputPlan {
     uint64_t seed;
     int generated, data; /* samples: first these, then those */
     bool varies;         /* some size is symbolic, so odd samples differ */
+    int attempt;         /* at symbolic sizes, from 0 */
 } InputPlan;
 
 /* The inputs without a default, in order. */
@@ -51,6 +53,11 @@ int graph_free_inputs(Arena *arena, const Graph *graph, const Value ***out);
  * options, samples, seed, input_shapes and input_files count. */
 int inputs_plan(Arena *arena, const Model *a, const Model *b,
                 const rp_verify_options *options, InputPlan *out, Err *err);
+
+/* Takes other symbolic sizes. False when there are none that are left. */
+bool inputs_try_again(InputPlan *plan);
+/* "--input-shape x:1,3,H,W", for the first input of a symbolic size. */
+const char *inputs_hint(Arena *arena, const InputPlan *plan);
 
 /* A sample's tensors, in the order of the slots. `plain` makes all sizes those
  * of an even sample. */

@@ -145,22 +145,45 @@ static int survey_model(Numbers *numbers, bool is_b, Err *err)
     Array **outputs =
         arena_array(numbers->arena, numbers->output_count + 1, sizeof *outputs);
     TRY(trial_open(numbers, is_b, &options, &trial, err));
-    TRY(trial_run(&trial, 0, numbers->arena, outputs, err));
+    int status = trial_run(&trial, 0, numbers->arena, outputs, err);
     numbers->survey[is_b] = outputs;
     trial_close(&trial);
-    return 0;
+    return status;
+}
+
+/* The original, at the first sizes that it runs at. */
+static int survey_original(Numbers *numbers, Err *err)
+{
+    if (survey_model(numbers, false, err) == 0)
+        return 0;
+    while (!is_trouble(err) && inputs_try_again(&numbers->plan)) {
+        Err failure = {0};
+        numbers->inputs[0] = NULL;
+        numbers->products = 0;
+        if (survey_model(numbers, false, &failure) == 0)
+            return 0;
+        if (is_trouble(&failure)) {
+            *err = failure;
+            return -1;
+        }
+    }
+    err_prefix(err, "the first model, on %s",
+               input_sample_text(numbers->arena, &numbers->plan, 0));
+    const char *hint = inputs_hint(numbers->arena, &numbers->plan);
+    if (!is_trouble(err) && hint)
+        err_prefix(err, "at no size that was tried, give one with %s", hint);
+    return -1;
 }
 
 /* That b does not run is told later, by what it does in double. */
 static int survey(Numbers *numbers, Err *err)
 {
     Err failure = {0};
-    if (survey_model(numbers, false, err) < 0)
-        return err_prefix(err, "the first model, on %s",
-                          input_sample_text(numbers->arena, &numbers->plan, 0));
+    TRY(survey_original(numbers, err));
     if (numbers->options->samples <= 0 && numbers->products > CHEAP)
         set_samples(numbers, 1);
     if (survey_model(numbers, true, &failure) < 0) {
+        numbers->survey[true] = NULL;
         if (!is_trouble(&failure))
             return 0;
         *err = failure;
