@@ -53,7 +53,8 @@ static void mark_wanted(const Graph *graph, bool *wanted)
                           node->op == OP_Mul || node->op == OP_Add ||
                           node->op == OP_Sub || node->op == OP_Div ||
                           node->op == OP_Pad || node->op == OP_Dropout ||
-                          node->op == OP_If || node->op == OP_AveragePool;
+                          node->op == OP_If || node->op == OP_AveragePool ||
+                          node->op == OP_Slice || node->op == OP_Gather;
         for (int k = 0; (parameters || wanted[i]) && k < node->input_count;
              k++) {
             const Node *producer =

@@ -40,110 +40,85 @@ bool form_absorbs(const Form *form)
     return true;
 }
 
-/* The axis of the mover's i-th input that `axis` of its output comes from, and
- * which part of a vector along it: Concat along that axis has a slice each. */
-static int mover_axis(const Fold *fold, const Branch *branch, int i, int axis,
-                      Vec *scale, Vec *shift)
-{
-    const Node *mover = branch->mover;
-    if (mover->op != OP_Concat)
-        return affine_axis_back(fold, mover, axis);
-    int64_t rank = mover->outputs[0]->fact.rank, start = 0, length = 0;
-    int64_t along = node_int(mover, "axis", 1);
-    if (axis != (along < 0 ? along + rank : along))
-        return axis;
-    for (int k = 0; k <= i; k++) {
-        start += length;
-        const Fact *fact = &mover->inputs[k]->fact;
-        if (fact->rank != rank ||
-            !dim_is_known(fold->model->symbols, fact->dims[axis], &length))
-            return -1;
-    }
-    *scale = vec_slice(*scale, start, length);
-    *shift = vec_slice(*shift, start, length);
-    return axis;
-}
+static bool branch_takes(Fold *fold, const Branch *branch, const Sight *sight);
 
-static bool branch_takes(Fold *fold, const Branch *branch, Vec scale, Vec shift,
-                         int axis);
-
-/* True when all branches take such vectors along `axis` of the form's value.
+/* True when all branches take such vectors along that axis of the form's value.
  * Only what is linear behind movers is asked in depth, MOVES_MAX at most. */
-static bool form_takes(Fold *fold, const Form *form, Vec scale, Vec shift,
-                       int axis)
+static bool form_takes(Fold *fold, const Form *form, const Sight *sight)
 {
-    if (axis >= 0 && form->axis >= 0 && axis != form->axis)
+    if (sight->axis >= 0 && form->axis >= 0 && sight->axis != form->axis)
         return false;
     for (int i = 0; i < form->count; i++)
-        if (!branch_takes(fold, &form->branches[i], scale, shift, axis))
+        if (!branch_takes(fold, &form->branches[i], sight))
             return false;
     return true;
 }
 
-static bool branch_takes(Fold *fold, const Branch *branch, Vec scale, Vec shift,
-                         int axis)
+static bool branch_takes(Fold *fold, const Branch *branch, const Sight *sight)
 {
-    int64_t size = scale.size > shift.size ? scale.size : shift.size;
-    if (branch->kind == BRANCH_IDENTITY || (axis < 0 && size == 0))
+    int64_t size = sight->scale.size > sight->shift.size ? sight->scale.size
+                                                         : sight->shift.size;
+    if (branch->kind == BRANCH_IDENTITY || (sight->axis < 0 && size == 0))
         return true;
     if (branch->kind == BRANCH_LINEAR)
-        return axis < 0 ||
-               (branch->linear.channel_axis == axis &&
+        return sight->axis < 0 ||
+               (branch->linear.channel_axis == sight->axis &&
                 (size <= 1 || branch->linear.kernel->out_channels == size));
-    if (!mover_commutes(branch->mover, scale, shift))
+    if (!sight_commutes(branch->mover, sight))
         return false;
     for (int i = 0; i < branch->inner_count; i++) {
-        Vec own_scale = scale, own_shift = shift;
-        int own = mover_axis(fold, branch, i, axis, &own_scale, &own_shift);
-        if ((axis >= 0 && own < 0) ||
-            !form_takes(fold, branch->inner[i], own_scale, own_shift, own))
+        Sight own = *sight;
+        if (!sight_back(fold, branch->mover, i, &own) ||
+            !form_takes(fold, branch->inner[i], &own))
             return false;
     }
     return true;
 }
 
-Form *form_behind(Fold *fold, const Branch *branch, int i, Vec scale, Vec shift,
-                  int axis)
+Form *form_behind(Fold *fold, const Branch *branch, int i, int axis)
 {
-    int own = mover_axis(fold, branch, i, axis, &scale, &shift);
-    return form_scaled(fold, branch->inner[i], scale, shift, own);
+    Sight own = {branch->scale, branch->shift, axis};
+    return sight_back(fold, branch->mover, i, &own)
+               ? form_scaled(fold, branch->inner[i], &own)
+               : NULL;
 }
 
 /* The axis of the value along which all branches have their channels, -1 when
  * they disagree. */
 static int form_channel_axis(Fold *fold, const Form *form)
 {
-    for (int axis = 0; axis < form->value->fact.rank; axis++)
-        if (form_takes(fold, form, VEC_NONE, VEC_NONE, axis))
-            return axis;
+    Sight sight = SIGHT_NOTHING;
+    for (sight.axis = 0; sight.axis < form->value->fact.rank; sight.axis++)
+        if (form_takes(fold, form, &sight))
+            return sight.axis;
     return -1;
 }
 
-Form *form_scaled(Fold *fold, Form *part, Vec scale, Vec shift, int axis)
+Form *form_scaled(Fold *fold, Form *part, const Sight *sight)
 {
-    if (!form_takes(fold, part, scale, shift, axis))
+    if (!form_takes(fold, part, sight))
         return NULL;
     Form *form = form_new(fold, part->value, part->node, 1, part->count);
     form->parts[0] = part;
-    form->axis = axis >= 0 ? axis : part->axis;
+    form->axis = sight->axis >= 0 ? sight->axis : part->axis;
     form->rules = part->rules;
     form->moves = part->moves;
     int holder = 0; /* the branch that takes the shift */
     for (int i = part->count - 1; i >= 0; i--)
         if (part->branches[i].kind != BRANCH_IDENTITY)
             holder = i;
-    bool negation = vec_all_equal(scale, -1, 1);
+    bool negation = vec_all_equal(sight->scale, -1, 1);
     for (int i = 0; i < part->count; i++) {
         Branch *branch = &form->branches[i];
         *branch = part->branches[i];
-        branch->scale = vec_multiply(fold->arena, scale, branch->scale);
-        branch->shift = vec_scale(fold->arena, scale, branch->shift);
+        branch->scale = vec_multiply(fold->arena, sight->scale, branch->scale);
+        branch->shift = vec_scale(fold->arena, sight->scale, branch->shift);
         if (negation)
             branch->alias_sign = -branch->alias_sign;
-        else if (scale.size)
+        else if (sight->scale.size)
             branch->alias = NULL;
-        if (i == holder && shift.size) {
-            branch->shift = vec_add(fold->arena, branch->shift, shift);
+        if (i == holder && sight->shift.size) {
+            branch->shift = vec_add(fold->arena, branch->shift, sight->shift);
             branch->alias = NULL;
         }
     }
@@ -229,16 +204,17 @@ static Form *build_affine(Fold *fold, Form **forms, Node *node)
             fold_note(fold, node, reason, fact);
         return NULL;
     }
+    Sight sight = {map.scale, map.shift, map.axis};
     Form *part = form_take(fold, forms, map.input, node);
-    Form *form = form_scaled(fold, part, map.scale, map.shift, map.axis);
+    Form *form = form_scaled(fold, part, &sight);
     if (!form) {
         const Branch *first = &part->branches[0];
-        bool stopped = first->kind == BRANCH_VIA &&
-                       !mover_commutes(first->mover, map.scale, map.shift);
+        bool stopped =
+            first->kind == BRANCH_VIA && !sight_commutes(first->mover, &sight);
         fold_note(fold, node, stopped ? REASON_NONLINEAR : REASON_WRONG_AXIS,
                   map.input->name);
         part = form_leaf(fold, map.input);
-        form = form_scaled(fold, part, map.scale, map.shift, map.axis);
+        form = form_scaled(fold, part, &sight);
     }
     part->taken = true;
     form->rules |= affine_rules(node, &map, part);
@@ -435,7 +411,7 @@ static Form *build_sum(Fold *fold, Form **forms, Node *node)
 static Form *build_same(Fold *fold, Form **forms, Node *node, Value *input)
 {
     Form *part = form_take(fold, forms, input, NULL);
-    Form *form = form_scaled(fold, part, VEC_NONE, VEC_NONE, -1);
+    Form *form = form_scaled(fold, part, &SIGHT_NOTHING);
     part->taken = true;
     form->value = node->outputs[0];
     form->node = node;
@@ -464,7 +440,8 @@ static Form *build_move(Fold *fold, Form **forms, Node *node)
     if (node_keeps_value(fold, node))
         return build_same(fold, forms, node, input);
     int count = node->op == OP_Concat ? node->input_count : 1;
-    if (!node_commutes(fold, node) || count > BRANCHES_MAX)
+    if (!node_commutes(fold, node) || count > BRANCHES_MAX ||
+        (node->op == OP_Split && node->output_count > 1))
         return NULL;
     Form *form = form_new(fold, node->outputs[0], node, count, 1);
     for (int k = 0; k < count; k++) {

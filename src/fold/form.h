@@ -11,7 +11,7 @@
 #ifndef REPFOLD_FOLD_FORM_H
 #define REPFOLD_FOLD_FORM_H
 
-#include "fold/site.h"
+#include "fold/sight.h"
 
 typedef struct Form Form;
 
@@ -57,14 +57,14 @@ struct Form {
  * nodes that are neither linear nor affine nor sums. */
 Form **forms_build(Fold *fold);
 
-/* The form of scale * form + shift, with vectors along `axis` of the value;
- * NULL when some branch's channels do not lie there. */
-Form *form_scaled(Fold *fold, Form *form, Vec scale, Vec shift, int axis);
+/* The form of scale * form + shift; NULL when some branch's channels do not lie
+ * along that axis of the value. */
+Form *form_scaled(Fold *fold, Form *form, const Sight *sight);
 
-/* The i-th form behind a mover with scale and shift absorbed, which lie along
- * `axis` of the mover's output; NULL when it cannot take them. */
-Form *form_behind(Fold *fold, const Branch *branch, int i, Vec scale, Vec shift,
-                  int axis);
+/* The i-th form behind a branch's mover, with the branch's scale and shift
+ * absorbed, which lie along `axis` of the mover's output; NULL when it cannot
+ * take them. */
+Form *form_behind(Fold *fold, const Branch *branch, int i, int axis);
 
 /* True when every branch has a linear operator to take scale and shift. */
 bool form_absorbs(const Form *form);

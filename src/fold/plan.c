@@ -268,8 +268,7 @@ bool cluster_is_alias(const Plan *plan, const Cluster *cluster)
 
 Plan plan_behind(Fold *fold, const Plan *plan, const Branch *branch, int i)
 {
-    Form *inner = form_behind(fold, branch, i, branch->scale, branch->shift,
-                              plan->form->axis);
+    Form *inner = form_behind(fold, branch, i, plan->form->axis);
     return inner ? plan_make(fold, inner) : (Plan){.form = plan->form};
 }
 

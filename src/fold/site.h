@@ -175,12 +175,6 @@ bool node_is_quantizer(const Node *node);
 bool node_keeps_value(const Fold *fold, const Node *node);
 /* Transpose, Reshape, Flatten, Squeeze, Unsqueeze: only moves elements. */
 bool node_moves_only(const Node *node);
-/* Operators that at least some affine maps commute with: the above, averages
- * whose weights sum to 1, Concat, and with conditions Relu and MaxPool. */
-bool node_commutes(const Fold *fold, const Node *node);
-/* Whether this map does. */
-bool mover_commutes(const Node *mover, Vec scale, Vec shift);
-
 /* Evaluates, in float64, the constant subgraphs that feed weights, statistics
  * and shapes, within a budget; stores them in value->tensor. `found` tells
  * whether there were any. */

@@ -29,54 +29,38 @@ bool node_moves_only(const Node *node)
            node->op == OP_Unsqueeze;
 }
 
-/* An average over elements of the tensor only: padding is left out of it. */
-static bool pool_averages(const Node *node)
+/* Where an axis goes through a node that neither reshapes nor reduces, or where
+ * it comes from: Expand puts axes in front, Gather has those of its indices in
+ * place of one; pools and Resize work on what follows the channels. */
+static int kept_axis(const Node *node, int axis, bool back)
 {
-    const int64_t *pads;
-    int64_t count = node_ints(node, "pads", &pads);
-    bool padded = node_attr(node, "auto_pad") != NULL;
-    for (int64_t i = 0; i < count; i++)
-        padded |= pads[i] != 0;
-    return !padded || !node_int(node, "count_include_pad", 0);
-}
-
-/* Interpolation weights sum to 1, unless what lies outside is extrapolated. */
-static bool resize_averages(const Node *node)
-{
-    return !node_string_is(node, "coordinate_transformation_mode",
-                           "tf_crop_and_resize");
-}
-
-bool node_commutes(const Fold *fold, const Node *node)
-{
-    if (node_is_parametric(node))
-        return false;
+    const Fact *in = &node->inputs[0]->fact, *out = &node->outputs[0]->fact;
+    int more = out->rank - in->rank, taken;
     switch (node->op) {
-    case OP_GlobalAveragePool:
-    case OP_ReduceMean:
-    case OP_Concat:
     case OP_Relu:
-        return true;
-    case OP_MaxPool:
-        return node_output(node, 1) == NULL;
-    case OP_AveragePool:
-        return pool_averages(node);
-    case OP_Resize:
-        return resize_averages(node);
+    case OP_LeakyRelu:
+    case OP_PRelu:
+    case OP_Identity:
+    case OP_Dropout:
+    case OP_Slice:
+    case OP_Split:
+        return axis;
+    case OP_Expand:
+        axis -= back ? more : 0;
+        if (axis < 0 || in->dims[axis] != out->dims[axis + more])
+            return -1;
+        return back ? axis : axis + more;
+    case OP_Gather:
+        taken = (int)node_int(node, "axis", 0);
+        taken += taken < 0 ? in->rank : 0;
+        if (axis < taken)
+            return axis;
+        if (back)
+            return axis <= taken + more ? taken : axis - more;
+        return axis + more;
     default:
-        return node_moves_only(node) || node_keeps_value(fold, node);
+        return axis < 2 ? axis : -1;
     }
-}
-
-/* max(a x + b) = a max(x) + b and relu(a x) = a relu(x) need a > 0. */
-bool mover_commutes(const Node *mover, Vec scale, Vec shift)
-{
-    if (mover->op != OP_Relu && mover->op != OP_MaxPool)
-        return true;
-    for (int64_t i = 0; i < scale.size; i++)
-        if (!(scale.at[i] > 0))
-            return false;
-    return mover->op == OP_MaxPool || vec_all_equal(shift, 0, 0);
 }
 
 static Dim prefix_product(Symbols *symbols, const Fact *fact, int end)
@@ -152,7 +136,7 @@ int affine_axis_back(const Fold *fold, const Node *node, int axis)
     if (node->op == OP_ReduceMean)
         return reduce_source(fold, node, axis);
     if (!node_moves_only(node))
-        return axis < 2 ? axis : -1;
+        return kept_axis(node, axis, true);
     if (node->op == OP_Transpose)
         return transpose_source(node, in->rank, axis);
     Dim before = prefix_product(symbols, out, axis);
@@ -186,7 +170,7 @@ int affine_axis_forward(const Fold *fold, const Node *node, int axis,
     if (node->op == OP_ReduceMean)
         return reduce_target(fold, node, axis);
     if (!node_moves_only(node))
-        return axis < 2 ? axis : -1;
+        return kept_axis(node, axis, false);
     if (node->op == OP_Transpose)
         return transpose_target(node, in->rank, axis);
     Dim before = prefix_product(symbols, in, axis);

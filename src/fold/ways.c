@@ -75,119 +75,6 @@ static void find_adder(Fold *fold, Target *target)
     target->linear.bias = map.shift;
 }
 
-/* The map behind Concat: nothing happens to the other inputs' channels. */
-static Reason sight_concat(Fold *fold, const Node *node, int slot, Sight *sight)
-{
-    int rank = node->outputs[0]->fact.rank;
-    int64_t along = node_int(node, "axis", 1), whole, start = 0, length = 0;
-    along += along < 0 ? rank : 0;
-    if (sight->axis != along && sight->axis >= 0)
-        return REASON_NONE;
-    if (rank < 0 || along < 0 || along >= rank ||
-        !dim_is_known(fold->model->symbols, node->outputs[0]->fact.dims[along],
-                      &whole))
-        return REASON_SHAPE_UNKNOWN;
-    for (int i = 0; i <= slot; i++) {
-        start += length;
-        const Fact *fact = &node->inputs[i]->fact;
-        if (fact->rank != rank ||
-            !dim_is_known(fold->model->symbols, fact->dims[along], &length))
-            return REASON_SHAPE_UNKNOWN;
-    }
-    double *scale = arena_array(fold->arena, (size_t)whole, sizeof *scale);
-    double *shift = arena_array(fold->arena, (size_t)whole, sizeof *shift);
-    for (int64_t c = 0; c < whole; c++) {
-        bool inside = c >= start && c < start + length;
-        scale[c] = inside ? vec_get(sight->scale, c - start, 1) : 1;
-        shift[c] = inside ? vec_get(sight->shift, c - start, 0) : 0;
-    }
-    sight->axis = (int)along;
-    sight->scale = sight->scale.size ? (Vec){whole, scale} : VEC_NONE;
-    sight->shift = sight->shift.size ? (Vec){whole, shift} : VEC_NONE;
-    return REASON_NONE;
-}
-
-static Reason sight_through(Fold *fold, const Node *node, int slot,
-                            Sight *sight)
-{
-    if (node->op == OP_Concat)
-        return sight_concat(fold, node, slot, sight);
-    int64_t repeat;
-    int axis = affine_axis_forward(fold, node, sight->axis, &repeat);
-    if (sight->axis >= 0 && axis < 0)
-        return REASON_SHAPE_UNKNOWN;
-    sight->axis = axis;
-    sight->scale = vec_repeat(fold->arena, sight->scale, repeat);
-    sight->shift = vec_repeat(fold->arena, sight->shift, repeat);
-    return REASON_NONE;
-}
-
-static Reason target_compute(Fold *fold, Target *target);
-static Reason ways_from(Fold *fold, Ways *ways, const Value *value,
-                        const Sight *sight, int step, int depth);
-
-static Reason target_add(Fold *fold, Ways *ways, Node *node, const Sight *sight,
-                         int step)
-{
-    if (ways->target_count == BRANCHES_MAX)
-        return REASON_BUDGET;
-    Target *target = &ways->targets[ways->target_count++];
-    *target =
-        (Target){.step = step, .scale = sight->scale, .shift = sight->shift};
-    Reason reason = linear_read(fold, node, &target->linear, &ways->fact);
-    if (!reason)
-        reason = target_check(fold, target, sight->axis, &ways->fact);
-    if (reason)
-        return reason;
-    find_adder(fold, target);
-    return target_compute(fold, target);
-}
-
-/* Follows one reader. The recursion is bounded by MOVES_MAX. */
-static Reason way_follow(Fold *fold, Ways *ways, const Use *use,
-                         const Sight *sight, int step, int depth)
-{
-    Node *node = use->node;
-    if (node_is_quantizer(node))
-        return REASON_QUANTIZED;
-    if (!node || node->removed || (use->slot != 0 && node->op != OP_Concat))
-        return REASON_NONLINEAR;
-    if (!node_commutes(fold, node) ||
-        !mover_commutes(node, sight->scale, sight->shift))
-        return target_add(fold, ways, node, sight, step);
-    if (ways->step_count == BRANCHES_MAX || depth == MOVES_MAX)
-        return REASON_BUDGET;
-    Sight behind = *sight;
-    ways->fact = node->outputs[0]->name;
-    Reason reason = sight_through(fold, node, use->slot, &behind);
-    if (reason)
-        return reason;
-    int own = ways->step_count++;
-    ways->steps[own] = (Step){.mover = node, .slot = use->slot, .parent = step};
-    return ways_from(fold, ways, node->outputs[0], &behind, own, depth + 1);
-}
-
-/* Follows every reader of the elements of a value. */
-static Reason ways_from(Fold *fold, Ways *ways, const Value *value,
-                        const Sight *sight, int step, int depth)
-{
-    if (value->is_output)
-        return REASON_GRAPH_OUTPUT;
-    if (value->is_captured)
-        return REASON_SUBGRAPH_CAPTURE;
-    int readers = 0;
-    for (int i = 0; i < value->use_count; i++) {
-        if (use_is_value_free(&value->uses[i]))
-            continue;
-        readers++;
-        Reason reason =
-            way_follow(fold, ways, &value->uses[i], sight, step, depth);
-        if (reason)
-            return reason;
-    }
-    return readers ? REASON_NONE : REASON_NONLINEAR;
-}
-
 /* What the operator becomes; a reason when that does not fit its type. */
 static Reason target_compute(Fold *fold, Target *target)
 {
@@ -209,14 +96,109 @@ static Reason target_compute(Fold *fold, Target *target)
     return reason ? reason : vec_obstacle(target->bias, linear->type);
 }
 
+/* Where on the ways a value is, and what the map is there. */
+typedef struct Spot {
+    Sight sight;
+    int step, output; /* that give the value; step -1 is the map itself */
+    int depth;
+} Spot;
+
+static Reason target_add(Fold *fold, Ways *ways, Node *node, const Spot *spot)
+{
+    if (ways->target_count == BRANCHES_MAX)
+        return REASON_BUDGET;
+    Target *target = &ways->targets[ways->target_count++];
+    *target = (Target){.step = spot->step,
+                       .output = spot->output,
+                       .scale = spot->sight.scale,
+                       .shift = spot->sight.shift};
+    Reason reason = linear_read(fold, node, &target->linear, &ways->fact);
+    if (!reason)
+        reason = target_check(fold, target, spot->sight.axis, &ways->fact);
+    if (reason)
+        return reason;
+    find_adder(fold, target);
+    return target_compute(fold, target);
+}
+
+static Reason ways_from(Fold *fold, Ways *ways, const Value *value,
+                        const Spot *spot);
+
+/* Follows what a node that the map commutes with gives. The recursion is
+ * bounded by MOVES_MAX. */
+static Reason step_follow(Fold *fold, Ways *ways, const Use *use,
+                          const Spot *spot)
+{
+    Node *node = use->node;
+    if (ways->step_count == BRANCHES_MAX || spot->depth == MOVES_MAX)
+        return REASON_BUDGET;
+    int own = ways->step_count++;
+    ways->steps[own] = (Step){.mover = node,
+                              .slot = use->slot,
+                              .parent = spot->step,
+                              .output = spot->output};
+    Reason reason = REASON_NONE;
+    for (int i = 0; !reason && i < node->output_count; i++) {
+        Spot behind = {spot->sight, own, i, spot->depth + 1};
+        const Value *value = node->outputs[i];
+        if (!value || (i > 0 && value->use_count == 0 && !value->is_output))
+            continue;
+        ways->fact = value->name;
+        reason = sight_forward(fold, node, use->slot, i, &behind.sight);
+        if (!reason)
+            reason = ways_from(fold, ways, value, &behind);
+    }
+    return reason;
+}
+
+static Reason way_follow(Fold *fold, Ways *ways, const Use *use,
+                         const Spot *spot)
+{
+    Node *node = use->node;
+    if (node_is_quantizer(node))
+        return REASON_QUANTIZED;
+    if (!node || node->removed || (use->slot != 0 && node->op != OP_Concat))
+        return REASON_NONLINEAR;
+    return node_commutes(fold, node) && sight_commutes(node, &spot->sight)
+               ? step_follow(fold, ways, use, spot)
+               : target_add(fold, ways, node, spot);
+}
+
+/* Follows every reader of the elements of a value. */
+static Reason ways_from(Fold *fold, Ways *ways, const Value *value,
+                        const Spot *spot)
+{
+    if (value->is_output)
+        return REASON_GRAPH_OUTPUT;
+    if (value->is_captured)
+        return REASON_SUBGRAPH_CAPTURE;
+    int readers = 0;
+    for (int i = 0; i < value->use_count; i++) {
+        if (use_is_value_free(&value->uses[i]))
+            continue;
+        readers++;
+        Reason reason = way_follow(fold, ways, &value->uses[i], spot);
+        if (reason)
+            return reason;
+    }
+    return readers ? REASON_NONE : REASON_NONLINEAR;
+}
+
 Reason ways_find(Fold *fold, Ways *ways, const Value *value, const Sight *sight)
 {
+    Spot spot = {*sight, -1, 0, 0};
     ways->step_count = ways->target_count = 0;
     ways->fact = "";
-    return ways_from(fold, ways, value, sight, -1, 0);
+    return ways_from(fold, ways, value, &spot);
 }
 
 /* ---- Carrying out ---- */
+
+/* What a step gives now; without step what the map read. */
+static Value *step_made(const Ways *ways, int step, int output, Value *input)
+{
+    return step < 0 ? input : ways->steps[step].made[output];
+}
 
 /* The nodes on the way work on another tensor now, so what they give gets
  * another name. Steps come after their parents. */
@@ -227,16 +209,19 @@ static void steps_apply(Fold *fold, Ways *ways, Value *input, Emission *all)
         Node *mover = step->mover;
         Value **inputs = arena_array(fold->scratch, (size_t)mover->input_count,
                                      sizeof *inputs);
-        Value **outputs = arena_array(
-            fold->scratch, (size_t)mover->output_count, sizeof *outputs);
+        step->made = arena_array(fold->scratch, (size_t)mover->output_count,
+                                 sizeof *step->made);
         for (int k = 0; k < mover->input_count; k++)
             inputs[k] = mover->inputs[k];
-        inputs[step->slot] =
-            step->parent < 0 ? input : ways->steps[step->parent].made;
-        outputs[0] = step->made = emission_value(fold, mover->outputs[0]);
+        inputs[step->slot] = step_made(ways, step->parent, step->output, input);
+        for (int k = 0; k < mover->output_count; k++)
+            if (mover->outputs[k] && (k == 0 || mover->op == OP_Split))
+                step->made[k] = emission_value(fold, mover->outputs[k]);
         all->place = mover;
-        emission_add(fold, all, node_clone(mover, inputs, outputs));
-        value_free_move(mover->outputs[0], step->made);
+        emission_add(fold, all, node_clone(mover, inputs, step->made));
+        for (int k = 0; k < mover->output_count; k++)
+            if (step->made[k])
+                value_free_move(mover->outputs[k], step->made[k]);
     }
 }
 
@@ -253,7 +238,7 @@ static void target_apply(Fold *fold, const Ways *ways, const Target *target,
 {
     Linear linear = target->linear;
     Value *out = target_last(target)->outputs[0];
-    linear.input = target->step < 0 ? input : ways->steps[target->step].made;
+    linear.input = step_made(ways, target->step, target->output, input);
     all->place = linear.node;
     emit_linear(fold, all, &linear, target->kernel, target->bias, out);
     if (!target->adder)

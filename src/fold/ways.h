@@ -7,24 +7,21 @@
 
 #include "fold/emit.h"
 #include "fold/form.h"
-
-/* The map as it is seen behind some operators that it commutes with. */
-typedef struct Sight {
-    Vec scale, shift;
-    int axis;
-} Sight;
+#include "fold/sight.h"
 
 /* An operator on the way that the map commutes with. */
 typedef struct Step {
     Node *mover;
-    int slot;    /* where it reads the map's output, or another step's */
-    int parent;  /* that step, or -1 */
-    Value *made; /* what its copy gives, once there is one */
+    int slot;     /* where it reads the map's output, or another step's */
+    int parent;   /* that step, or -1 */
+    int output;   /* of the parent, that it reads */
+    Value **made; /* what its copy gives, once there is one */
 } Step;
 
 /* A linear operator at the end of a way. */
 typedef struct Target {
-    int step; /* the last one before it, or -1 */
+    int step;   /* the last one before it, or -1 */
+    int output; /* of that step */
     Linear linear;
     Node *adder;          /* an Add after MatMul that holds its bias, or NULL */
     Vec scale, shift;     /* by input channel of the linear operator */

@@ -1,0 +1,371 @@
+#include "fold/sight.h"
+
+/* ---- What commutes ---- */
+
+/* An average over elements of the tensor only: padding is left out of it. */
+static bool pool_averages(const Node *node)
+{
+    const int64_t *pads;
+    int64_t count = node_ints(node, "pads", &pads);
+    bool padded = node_attr(node, "auto_pad") != NULL;
+    for (int64_t i = 0; i < count; i++)
+        padded |= pads[i] != 0;
+    return !padded || !node_int(node, "count_include_pad", 0);
+}
+
+/* Interpolation weights sum to 1, unless what lies outside is extrapolated. */
+static bool resize_averages(const Node *node)
+{
+    return !node_string_is(node, "coordinate_transformation_mode",
+                           "tf_crop_and_resize");
+}
+
+/* f(a x) = a f(x) for a > 0. */
+static bool is_homogeneous(const Node *node)
+{
+    return node->op == OP_Relu || node->op == OP_LeakyRelu ||
+           node->op == OP_PRelu;
+}
+
+bool node_commutes(const Fold *fold, const Node *node)
+{
+    if (node_is_parametric(node))
+        return false;
+    switch (node->op) {
+    case OP_GlobalAveragePool:
+    case OP_ReduceMean:
+    case OP_Concat:
+    case OP_Expand:
+    case OP_Gather:
+    case OP_Slice:
+    case OP_DepthToSpace:
+    case OP_SpaceToDepth:
+        return true;
+    case OP_Split:
+        return node_output(node, 0) != NULL;
+    case OP_MaxPool:
+        return node_output(node, 1) == NULL;
+    case OP_AveragePool:
+        return pool_averages(node);
+    case OP_Resize:
+        return resize_averages(node);
+    default:
+        return is_homogeneous(node) || node_moves_only(node) ||
+               node_keeps_value(fold, node);
+    }
+}
+
+/* max(a x + b) = a max(x) + b for a > 0. */
+bool sight_commutes(const Node *mover, const Sight *sight)
+{
+    if (!is_homogeneous(mover) && mover->op != OP_MaxPool)
+        return true;
+    for (int64_t i = 0; i < sight->scale.size; i++)
+        if (!(sight->scale.at[i] > 0))
+            return false;
+    return mover->op == OP_MaxPool || vec_all_equal(sight->shift, 0, 0);
+}
+
+/* ---- Routes: where single channels go ---- */
+
+/* Pairs of a channel of the input and the channel of the output that holds it,
+ * or elements of it. */
+typedef struct Route {
+    int64_t ins, outs, count;
+    int64_t *in, *out;
+} Route;
+
+static bool channel_counts(const Fold *fold, const Node *node, int output,
+                           int axis, Route *route)
+{
+    const Fact *in = &node->inputs[0]->fact;
+    const Fact *out = &node->outputs[output]->fact;
+    const Symbols *symbols = fold->model->symbols;
+    if (in->rank <= axis || out->rank <= axis ||
+        !dim_is_known(symbols, in->dims[axis], &route->ins) ||
+        !dim_is_known(symbols, out->dims[axis], &route->outs))
+        return false;
+    route->count = route->ins > route->outs ? route->ins : route->outs;
+    route->in = arena_array(fold->arena, (size_t)route->count, sizeof(int64_t));
+    route->out =
+        arena_array(fold->arena, (size_t)route->count, sizeof(int64_t));
+    return true;
+}
+
+/* Output channel c holds input channel start + step * c. */
+static bool route_range(Route *route, int64_t start, int64_t step)
+{
+    route->count = route->outs;
+    for (int64_t c = 0; c < route->outs; c++) {
+        route->in[c] = start + step * c;
+        route->out[c] = c;
+        if (route->in[c] < 0 || route->in[c] >= route->ins)
+            return false;
+    }
+    return true;
+}
+
+/* A list of Slice: an input, or before opset 10 an attribute. */
+static int64_t slice_list(const Fold *fold, const Node *node, int slot,
+                          const char *name, int64_t *out)
+{
+    const int64_t *values;
+    const Value *value = node_input(node, slot);
+    const Tensor *tensor = value ? value_constant(fold->graph, value) : NULL;
+    int64_t count = tensor ? tensor->count : node_ints(node, name, &values);
+    if ((value && !tensor) || count > RANK_MAX)
+        return -2;
+    for (int64_t i = 0; !tensor && i < count; i++)
+        out[i] = values[i];
+    if (tensor)
+        tensor_read_i64(tensor, 0, count, out);
+    return count;
+}
+
+/* ONNX Slice-13 along one axis: where it starts, and by which step it goes;
+ * false when that is not known. An axis that it leaves alone starts at 0. */
+static bool slice_read(const Fold *fold, const Node *node, int axis,
+                       int64_t length, int64_t *start, int64_t *step)
+{
+    int64_t starts[RANK_MAX], axes[RANK_MAX], steps[RANK_MAX];
+    int64_t count = slice_list(fold, node, 1, "starts", starts);
+    int64_t named = slice_list(fold, node, 3, "axes", axes);
+    int64_t stepped = slice_list(fold, node, 4, "steps", steps);
+    int rank = node->inputs[0]->fact.rank;
+    *start = 0;
+    *step = 1;
+    if (count < 0 || named < -1 || stepped < -1 ||
+        (named >= 0 && named != count) || (stepped >= 0 && stepped != count))
+        return false;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t own = named < 0 ? i : axes[i] < 0 ? axes[i] + rank : axes[i];
+        if (own != axis)
+            continue;
+        *step = stepped < 0 ? 1 : steps[i];
+        int64_t last = *step < 0 ? length - 1 : length;
+        *start = starts[i] < 0 ? starts[i] + length : starts[i];
+        *start = *start < 0 ? 0 : *start > last ? last : *start;
+    }
+    return true;
+}
+
+static bool route_slice(const Fold *fold, const Node *node, int axis,
+                        Route *route)
+{
+    int64_t start, step;
+    return slice_read(fold, node, axis, route->ins, &start, &step) &&
+           route_range(route, start, step);
+}
+
+static bool route_gather(const Fold *fold, const Node *node, Route *route)
+{
+    const Tensor *tensor = value_constant(fold->graph, node->inputs[1]);
+    if (!tensor || tensor->rank != 1 || tensor->count != route->outs)
+        return false;
+    route->count = route->outs;
+    for (int64_t c = 0; c < route->outs; c++) {
+        tensor_read_i64(tensor, c, 1, &route->in[c]);
+        route->in[c] += route->in[c] < 0 ? route->ins : 0;
+        route->out[c] = c;
+        if (route->in[c] < 0 || route->in[c] >= route->ins)
+            return false;
+    }
+    return true;
+}
+
+static bool route_split(const Fold *fold, const Node *node, int output,
+                        int axis, Route *route)
+{
+    int64_t start = 0, length;
+    for (int i = 0; i < output; i++) {
+        const Value *before = node_output(node, i);
+        if (!before || before->fact.rank <= axis ||
+            !dim_is_known(fold->model->symbols, before->fact.dims[axis],
+                          &length))
+            return false;
+        start += length;
+    }
+    return route_range(route, start, 1);
+}
+
+/* Blocks of pixels become channels, (block, channel), or channels pixels; there
+ * the other order is possible, too. ONNX SpaceToDepth-13, DepthToSpace-13. */
+static bool route_blocks(const Node *node, Route *route)
+{
+    bool to_depth = node->op == OP_SpaceToDepth;
+    bool outer = node_string_is(node, "mode", "CRD");
+    int64_t few = to_depth ? route->ins : route->outs;
+    for (int64_t c = 0; c < route->count; c++) {
+        int64_t other = outer ? c / (route->count / few) : c % few;
+        route->in[c] = to_depth ? other : c;
+        route->out[c] = to_depth ? c : other;
+    }
+    return few > 0 && route->count % few == 0;
+}
+
+/* The axis of a node that takes elements from along it; -1 for other nodes. */
+static int taken_axis(const Node *node)
+{
+    int rank = node->inputs[0]->fact.rank;
+    int64_t axis = -1;
+    if (node->op == OP_Gather || node->op == OP_Split)
+        axis = node_int(node, "axis", 0);
+    else if (node->op == OP_DepthToSpace || node->op == OP_SpaceToDepth)
+        axis = 1;
+    else
+        return -1;
+    return (int)(axis < 0 ? axis + rank : axis);
+}
+
+/* A route where the node does not keep the channels as they are. */
+static bool route_find(const Fold *fold, const Node *node, int output, int axis,
+                       Route *route)
+{
+    if (!channel_counts(fold, node, output, axis, route))
+        return false;
+    switch (node->op) {
+    case OP_Slice:
+        return route_slice(fold, node, axis, route);
+    case OP_Gather:
+        return route_gather(fold, node, route);
+    case OP_Split:
+        return route_split(fold, node, output, axis, route);
+    default:
+        return route_blocks(node, route);
+    }
+}
+
+/* False when an output channel would hold different numbers. */
+static bool vec_route(const Fold *fold, const Route *route, Vec *vec)
+{
+    if (vec->size <= 1)
+        return true;
+    if (vec->size != route->ins)
+        return false;
+    size_t count = (size_t)route->outs;
+    double *out = arena_array(fold->arena, count, sizeof *out);
+    bool *known = arena_array(fold->arena, count, sizeof *known);
+    for (int64_t i = 0; i < route->count; i++) {
+        int64_t to = route->out[i];
+        double number = vec->at[route->in[i]];
+        if (known[to] && out[to] != number)
+            return false;
+        out[to] = number;
+        known[to] = true;
+    }
+    *vec = (Vec){route->outs, out};
+    return true;
+}
+
+/* ---- Concat ---- */
+
+/* Where the slot's channels start, and how many there are. */
+static bool concat_range(const Fold *fold, const Node *node, int slot, int axis,
+                         int64_t *start, int64_t *length)
+{
+    int rank = node->outputs[0]->fact.rank;
+    *start = *length = 0;
+    for (int i = 0; i <= slot; i++) {
+        const Fact *fact = &node->inputs[i]->fact;
+        *start += *length;
+        if (fact->rank != rank ||
+            !dim_is_known(fold->model->symbols, fact->dims[axis], length))
+            return false;
+    }
+    return true;
+}
+
+static int concat_axis(const Node *node)
+{
+    int rank = node->outputs[0]->fact.rank;
+    int64_t axis = node_int(node, "axis", 1);
+    axis += axis < 0 ? rank : 0;
+    return axis < 0 || axis >= rank ? -1 : (int)axis;
+}
+
+/* Nothing happens to the other inputs' channels. */
+static Reason concat_forward(const Fold *fold, const Node *node, int slot,
+                             Sight *sight)
+{
+    int axis = concat_axis(node);
+    int64_t whole, start, length;
+    if (sight->axis != axis && sight->axis >= 0)
+        return REASON_NONE;
+    if (axis < 0 ||
+        !dim_is_known(fold->model->symbols, node->outputs[0]->fact.dims[axis],
+                      &whole) ||
+        !concat_range(fold, node, slot, axis, &start, &length))
+        return REASON_SHAPE_UNKNOWN;
+    double *scale = arena_array(fold->arena, (size_t)whole, sizeof *scale);
+    double *shift = arena_array(fold->arena, (size_t)whole, sizeof *shift);
+    for (int64_t c = 0; c < whole; c++) {
+        bool inside = c >= start && c < start + length;
+        scale[c] = inside ? vec_get(sight->scale, c - start, 1) : 1;
+        shift[c] = inside ? vec_get(sight->shift, c - start, 0) : 0;
+    }
+    sight->axis = axis;
+    sight->scale = sight->scale.size ? (Vec){whole, scale} : VEC_NONE;
+    sight->shift = sight->shift.size ? (Vec){whole, shift} : VEC_NONE;
+    return REASON_NONE;
+}
+
+/* Each input has a slice of the numbers. */
+static bool concat_back(const Fold *fold, const Node *node, int slot,
+                        Sight *sight)
+{
+    int64_t start, length;
+    if (sight->axis != concat_axis(node))
+        return true;
+    if (!concat_range(fold, node, slot, sight->axis, &start, &length))
+        return false;
+    sight->scale = vec_slice(sight->scale, start, length);
+    sight->shift = vec_slice(sight->shift, start, length);
+    return true;
+}
+
+/* ---- Through a node ---- */
+
+/* Whether the node only takes channels as a whole along other axes. */
+static bool leaves_axis(const Fold *fold, const Node *node, int axis)
+{
+    int64_t start, step, before, after;
+    if (node->op != OP_Slice)
+        return taken_axis(node) != axis;
+    const Fact *in = &node->inputs[0]->fact, *out = &node->outputs[0]->fact;
+    const Symbols *symbols = fold->model->symbols;
+    return in->rank > axis && out->rank > axis &&
+           dim_is_known(symbols, in->dims[axis], &before) &&
+           dim_is_known(symbols, out->dims[axis], &after) && before == after &&
+           slice_read(fold, node, axis, before, &start, &step) && step == 1;
+}
+
+bool sight_back(const Fold *fold, const Node *node, int slot, Sight *sight)
+{
+    if (node->op == OP_Concat)
+        return concat_back(fold, node, slot, sight);
+    if (sight->axis < 0)
+        return true;
+    sight->axis = affine_axis_back(fold, node, sight->axis);
+    return sight->axis >= 0 && leaves_axis(fold, node, sight->axis);
+}
+
+Reason sight_forward(const Fold *fold, const Node *node, int slot, int output,
+                     Sight *sight)
+{
+    int64_t repeat;
+    Route route;
+    if (node->op == OP_Concat)
+        return concat_forward(fold, node, slot, sight);
+    if (sight->axis < 0)
+        return REASON_NONE;
+    if (!leaves_axis(fold, node, sight->axis))
+        return route_find(fold, node, output, sight->axis, &route) &&
+                       vec_route(fold, &route, &sight->scale) &&
+                       vec_route(fold, &route, &sight->shift)
+                   ? REASON_NONE
+                   : REASON_SHAPE_UNKNOWN;
+    sight->axis = affine_axis_forward(fold, node, sight->axis, &repeat);
+    sight->scale = vec_repeat(fold->arena, sight->scale, repeat);
+    sight->shift = vec_repeat(fold->arena, sight->shift, repeat);
+    return sight->axis < 0 ? REASON_SHAPE_UNKNOWN : REASON_NONE;
+}
