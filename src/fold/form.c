@@ -128,13 +128,16 @@ Form *form_scaled(Fold *fold, Form *part, const Sight *sight)
 /* ---- Building, node by node ---- */
 
 /* Why nothing can go into what produces a value that has no form: what keeps
- * that from being linear, if that is known. */
+ * that from being linear, if that is known. A product of two activations is no
+ * weight that could be a constant. */
 static Obstacle producer_obstacle(const Fold *fold, const Value *value)
 {
     const Node *node = value->producer;
+    const Value *first = node ? node_output(node, 0) : NULL;
     const Obstacle *known =
-        node ? map_get(fold->obstacles, node->outputs[0]->name) : NULL;
-    if (known)
+        first ? map_get(fold->obstacles, first->name) : NULL;
+    if (known &&
+        (node->op != OP_MatMul || known->reason != REASON_DYNAMIC_WEIGHT))
         return *known;
     return (Obstacle){node_is_quantizer(node) ? REASON_QUANTIZED
                                               : REASON_NONLINEAR,

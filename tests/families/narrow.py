@@ -8,10 +8,11 @@ Mul of residuals, activations, gates and attention.
 import functools
 
 from torch import nn
-from timm.models import (byobnet, efficientformer, efficientformer_v2,
-                         efficientvit_msra, ghostnet, hgnet, levit, metaformer,
-                         nextvit, repghost, repvit, shvit, starnet,
-                         swiftformer, tiny_vit, xcit)
+from timm.models import (_efficientnet_builder, byobnet, coat, convnext,
+                         efficientformer, efficientformer_v2, efficientnet,
+                         efficientvit_msra, fastvit, ghostnet, hgnet, levit,
+                         metaformer, mlp_mixer, nextvit, regnet, repghost,
+                         repvit, shvit, starnet, swiftformer, tiny_vit, xcit)
 
 from blocks import Block
 
@@ -87,6 +88,25 @@ def mobileone(branches, **kw):
              block_kwargs=dict(num_conv_branches=branches))])
 
 
+def mci():
+    """MobileCLIP's: FastViT with squeeze-and-excitation between stages and an
+    activation in the large kernels."""
+    return fastvit.FastVit(
+        layers=(1, 1, 1, 1), embed_dims=(4, 4, 8, 32), mlp_ratios=(1,) * 4,
+        se_downsamples=(False, False, True, True), lkc_use_act=True,
+        token_mixers=('repmixer',) * 3 + ('attention',), cls_ratio=1,
+        pos_embs=(None,) * 3 + (functools.partial(
+            fastvit.RepConditionalPosEnc, spatial_shape=(7, 7)),),
+        **CLASSES)
+
+
+def efficient_net():
+    blocks = [['ds_r1_k3_s1_e1_c8_se0.25'], ['ir_r2_k5_s2_e2_c8_se0.25']]
+    return efficientnet.EfficientNet(
+        _efficientnet_builder.decode_arch_def(blocks), num_features=16,
+        stem_size=8, act_layer=nn.SiLU, **CLASSES)
+
+
 GHOST = [[[3, 8, 8, 0, 1]], [[3, 12, 12, 0, 2]], [[5, 16, 12, .25, 1]]]
 
 
@@ -151,6 +171,22 @@ MODELS = {
         norm_layers=metaformer.GroupNorm1, layer_scale_init_values=1e-5,
         res_scale_init_values=None, use_mlp_head=False, **CLASSES),
         (6, 0, 6, 4)),
+    'mci': narrow(mci, (32, 0, 21, 33)),
+    'regnet': narrow(lambda: regnet.RegNet(
+        regnet.RegNetCfg(depth=4, w0=8, wa=8, wm=1.4, group_size=4, se_ratio=.25,
+                         stem_width=8), **CLASSES), (25, 0, 4, 4)),
+    'convnext': narrow(lambda: convnext.ConvNeXt(
+        depths=(1,) * 4, dims=(4, 8, 8, 8), conv_mlp=True, **CLASSES),
+        (16, 0, 8, 8)),
+    'efficientnet': narrow(efficient_net, (16, 0, 2, 13)),
+    'resmlp': narrow(lambda: mlp_mixer.MlpMixer(
+        img_size=64, patch_size=16, num_blocks=2, embed_dim=16, mlp_ratio=2,
+        block_layer=mlp_mixer.ResBlock, norm_layer=mlp_mixer.Affine,
+        **CLASSES), (1, 0, 14, 10)),
+    'coat': narrow(lambda: coat.CoaT(
+        img_size=64, patch_size=4, embed_dims=(8,) * 4, serial_depths=(1,) * 4,
+        parallel_depth=1, num_heads=8, mlp_ratios=(1,) * 4, **CLASSES),
+        (33, 0, 62, 28)),
     'xcit': narrow(lambda: xcit.Xcit(
         img_size=64, embed_dim=16, depth=1, num_heads=2, mlp_ratio=1,
         cls_attn_layers=1, **CLASSES),
