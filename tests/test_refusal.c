@@ -349,6 +349,24 @@ static void build_quantized_weight(Bench *b)
     bench_output(b, bench_batchnorm(b, y, 2));
 }
 
+/* What lies outside the image is another number. */
+static void build_extrapolated(Bench *b)
+{
+    double ones[4] = {1, 1, 1, 1}, roi[8] = {0, 0, 0, 0, 1, 1, 2, 2};
+    int64_t four[1] = {4}, eight[1] = {8};
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 2, 5));
+    Value *inputs[3] = {bench_batchnorm(b, x, 2),
+                        bench_numbers(b, 1, eight, roi),
+                        bench_numbers(b, 1, four, ones)};
+    Value *y = graph_fresh_value(b->graph, "resized");
+    Node *node = node_new(b->graph, OP_Resize, "resize", inputs, 3, &y, 1);
+    node_set_string(node, "coordinate_transformation_mode",
+                    "tf_crop_and_resize");
+    bench_add(b, node);
+    y->fact = x->fact;
+    bench_output(b, bench_conv(b, y, (ConvShape){.out = 3}));
+}
+
 static void build_foreign(Bench *b)
 {
     build_conv_bn(b);
@@ -409,6 +427,7 @@ static const struct Row {
     {build_reflect, "pad-mode", "Pad", ""},
     {build_nonlinear, "nonlinear", "BatchNormalization", ""},
     {build_nonlinear_branch, "nonlinear", "Mul", ""},
+    {build_extrapolated, "nonlinear", "BatchNormalization", ""},
     {build_different_inputs, "different-input", "Conv", "conv2 reads"},
     {build_stride_differs, "stride", "Conv", "beside conv"},
     {build_strided_identity, "stride", "Add", "beside conv0"},

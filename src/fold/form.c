@@ -338,7 +338,7 @@ static Form *build_linear(Fold *fold, Node *node)
         form->rules |= RULE_BIT(RULE_C18);
     if (linear.weight_is_computed || linear.bias_is_computed)
         form->rules |= RULE_BIT(RULE_C0);
-    if (node->op == OP_AveragePool || node->op == OP_MaxPool)
+    if (linear.is_virtual)
         form->rules |= RULE_BIT(RULE_C6);
     form->branches[0] = (Branch){.kind = BRANCH_LINEAR,
                                  .linear = linear,
@@ -478,6 +478,11 @@ static bool is_binary_sum(const Fold *fold, const Node *node)
            !value_constant(fold->graph, node->inputs[1]);
 }
 
+static bool is_pool(const Node *node)
+{
+    return node->op == OP_AveragePool || node->op == OP_MaxPool;
+}
+
 Form **forms_build(Fold *fold)
 {
     Graph *graph = fold->graph;
@@ -490,6 +495,9 @@ Form **forms_build(Fold *fold)
             continue;
         if (is_binary_sum(fold, node))
             forms[i] = build_sum(fold, forms, node);
+        else if (is_pool(node) &&
+                 (forms[i] = build_move(fold, forms, node)) != NULL)
+            continue; /* no other branch reads what it reads */
         else if ((forms[i] = build_linear(fold, node)) == NULL &&
                  (forms[i] = build_affine(fold, forms, node)) == NULL)
             forms[i] = build_move(fold, forms, node);

@@ -46,7 +46,7 @@ bool node_commutes(const Fold *fold, const Node *node)
     case OP_MaxPool:
         return node_output(node, 1) == NULL;
     case OP_AveragePool:
-        return pool_averages(node);
+        return true;
     case OP_Resize:
         return resize_averages(node);
     default:
@@ -58,6 +58,8 @@ bool node_commutes(const Fold *fold, const Node *node)
 /* max(a x + b) = a max(x) + b for a > 0. */
 bool sight_commutes(const Node *mover, const Sight *sight)
 {
+    if (mover->op == OP_AveragePool)
+        return pool_averages(mover) || vec_all_equal(sight->shift, 0, 0);
     if (!is_homogeneous(mover) && mover->op != OP_MaxPool)
         return true;
     for (int64_t i = 0; i < sight->scale.size; i++)
