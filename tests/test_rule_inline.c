@@ -84,6 +84,111 @@ START_TEST(subgraphs_fold_on_their_own)
 }
 END_TEST
 
+/* ---- Loops ---- */
+
+static void set_body(Node *node, Graph *body)
+{
+    node_set_int(node, "body", 0);
+    Attr *attr = &node->attrs[node->attr_count - 1];
+    attr->type = ATTR_GRAPH;
+    attr->graph = body;
+}
+
+static Value *body_input(Bench *b, const char *name, Fact fact)
+{
+    Value *value = graph_fresh_value(b->graph, name);
+    value->fact = fact;
+    graph_add_input(b->graph, value);
+    return value;
+}
+
+/* state + BN(conv(state)) + conv(captured): the branches on the state become
+ * one kernel, the weight of the other, which is outside, is not edited. */
+static Value *loop_step(Bench *b, Value *state, Value *captured, Value *weight)
+{
+    Value *x = graph_read_value(b->graph, captured->name);
+    Value *w = graph_read_value(b->graph, weight->name);
+    x->fact = captured->fact;
+    Value *inputs[2] = {x, w};
+    Value *other = bench_node(b, OP_Conv, inputs, 2);
+    other = bench_binary(b, OP_Mul, other, bench_channel_scale(b, 2));
+    Value *sum = bench_binary(b, OP_Add, state, conv_bn(b, state, SAME(3)));
+    return bench_binary(b, OP_Add, sum, other);
+}
+
+static void build_loop(Bench *b)
+{
+    int64_t dims[4] = {2, 2, 1, 1}, two[1] = {2};
+    Value *x = bench_image(b, 2, 5);
+    Value *captured = bench_unary(b, OP_Relu, x);
+    Value *weight = bench_constant(b, 4, dims);
+    Value *count = bench_ints(b, 1, two);
+    count = bench_binary(b, OP_Reshape, count, bench_ints(b, 0, NULL));
+    Bench inside = *b;
+    inside.graph = graph_new(b->model, b->graph);
+    body_input(&inside, "i", FACT_UNKNOWN);
+    Value *go = body_input(&inside, "go", FACT_UNKNOWN);
+    Value *state = body_input(&inside, "state", x->fact);
+    bench_output(&inside, bench_unary(&inside, OP_Identity, go));
+    bench_output(&inside, loop_step(&inside, state, captured, weight));
+    b->random = inside.random;
+    Value *inputs[3] = {count, always(b), x};
+    Value *y = graph_fresh_value(b->graph, "y");
+    Node *node = node_new(b->graph, OP_Loop, "loop", inputs, 3, &y, 1);
+    set_body(node, inside.graph);
+    graph_add_node(b->graph, node);
+    bench_output(b, y);
+}
+
+/* Over the first axis; the state is the image. */
+static void build_scan(Bench *b)
+{
+    int64_t dims[4] = {2, 2, 1, 1}, three[1] = {3};
+    Value *x = bench_image(b, 2, 5), *weight = bench_constant(b, 4, dims);
+    Value *captured = bench_unary(b, OP_Relu, x);
+    Value *list = bench_input(b, 1, three);
+    Bench inside = *b;
+    inside.graph = graph_new(b->model, b->graph);
+    Value *state = body_input(&inside, "state", x->fact);
+    Value *number = body_input(&inside, "number", list->fact);
+    number->fact.rank = 0;
+    bench_output(&inside, loop_step(&inside, state, captured, weight));
+    bench_output(&inside, bench_unary(&inside, OP_Neg, number));
+    b->random = inside.random;
+    Value *inputs[2] = {x, list};
+    Value *outputs[2] = {graph_fresh_value(b->graph, "y"),
+                         graph_fresh_value(b->graph, "numbers")};
+    Node *node = node_new(b->graph, OP_Scan, "scan", inputs, 2, outputs, 2);
+    node_set_int(node, "num_scan_inputs", 1);
+    set_body(node, inside.graph);
+    graph_add_node(b->graph, node);
+    bench_output(b, outputs[0]);
+    bench_output(b, outputs[1]);
+}
+
+static void check_body(Build *build, Op op)
+{
+    Folded folded = fold_model(build, NULL);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    const Graph *body = node_attr(only_node(&folded, op), "body")->graph;
+    size_t convs = 0, adds = 0;
+    for (size_t i = 0; i < body->node_count; i++) {
+        convs += body->nodes[i]->op == OP_Conv;
+        adds += body->nodes[i]->op == OP_Add;
+    }
+    ck_assert_uint_eq(body->node_count, 4);
+    ck_assert_uint_eq(convs, 2);
+    ck_assert_uint_eq(adds, 1);
+    folded_free(&folded);
+}
+
+START_TEST(bodies_of_loops_fold_on_their_own)
+{
+    check_body(build_loop, OP_Loop);
+    check_body(build_scan, OP_Scan);
+}
+END_TEST
+
 /* ---- Functions ---- */
 
 static Value *constant_node(Bench *b, Tensor *tensor)
@@ -205,6 +310,7 @@ Suite *suite_rule_inline(void)
     tcase_add_test(tcase, a_branch_that_always_runs_takes_its_place);
     tcase_add_test(tcase, initializers_that_are_inputs_are_none_of_a_branch);
     tcase_add_test(tcase, subgraphs_fold_on_their_own);
+    tcase_add_test(tcase, bodies_of_loops_fold_on_their_own);
     tcase_add_test(tcase, function_bodies_fold_with_constant_nodes);
     tcase_add_test(tcase, a_function_called_once_can_take_its_place);
     suite_add_tcase(suite, tcase);
