@@ -80,18 +80,6 @@ Coefs coefs_spread(Arena *arena, Coefs coefs, int64_t start, int64_t size)
     return out;
 }
 
-Coefs coefs_repeat(Arena *arena, Coefs coefs, int64_t times)
-{
-    if (coefs.size <= 1 || times == 1)
-        return coefs;
-    Coefs out = coefs_new(arena, coefs.size * times);
-    for (int64_t i = 0; i < out.size; i++) {
-        out.real[i] = coefs.real[i / times];
-        out.exact[i] = coefs.exact[i / times];
-    }
-    return out;
-}
-
 bool coefs_agree(Coefs a, Coefs b, int64_t width)
 {
     for (int64_t i = 0; i < width; i++)

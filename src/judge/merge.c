@@ -196,20 +196,22 @@ bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
                 const double **bound)
 {
     Proof *outer = region->proof, inner = {.arena = outer->arena};
-    bool contracts = !place->node || place->node->op == OP_Relu ||
-                     place->node->op == OP_MaxPool;
+    bool is_bound = !place->node || is_homogeneous(place->node);
+    double gain = place->node ? mover_gain(place->scope, place->node) : 1;
     int64_t width = a->width > b->width ? a->width : b->width;
     double *own = arena_array(region->arena, (size_t)width, sizeof *own);
     region->proof = &inner;
     bool agree = sums_compare(region, a, b, own);
     region->proof = outer;
-    agree = agree && (contracts || inner.rounding == 0);
+    agree = agree && ((is_bound && isfinite(gain)) || inner.rounding == 0);
     if (!agree) {
         region->obstacle = inner.why;
         return false;
     }
     proof_add(outer, &inner);
-    if (contracts)
+    for (int64_t c = 0; is_bound && c < width; c++)
+        own[c] = own[c] > 0 ? gain * own[c] : 0;
+    if (is_bound)
         *bound = own;
     return true;
 }

@@ -112,12 +112,13 @@ static bool does_same(const Place *place, Scope *scope, const Node *node)
            inputs_agree(place->scope, place->node, scope, node, 1);
 }
 
-int place_move(Region *region, Scope *scope, const Node *node, int inner)
+int place_move(Region *region, Scope *scope, const Node *node, int output,
+               int inner)
 {
     for (int i = 0; i < region->place_count; i++) {
         const Place *place = &region->places[i];
         if (place->kind == PLACE_MOVE && place->inner == inner &&
-            does_same(place, scope, node))
+            place->output == output && does_same(place, scope, node))
             return i;
     }
     Operator *pool = arena_alloc(region->arena, sizeof *pool);
@@ -126,6 +127,7 @@ int place_move(Region *region, Scope *scope, const Node *node, int inner)
                                           .inner = inner,
                                           .node = node,
                                           .scope = scope,
+                                          .output = output,
                                           .pool = is_pool ? pool : NULL});
     if (is_pool) {
         const Fact *input = &scope_known(scope, node->inputs[0])->fact;
@@ -266,7 +268,8 @@ double place_bound(const Region *region, int place)
     double largest = 0, factor = 1;
     const Place *own = &region->places[place];
     while (own->kind == PLACE_MOVE || own->kind == PLACE_SLOT) {
-        factor *= own->kind == PLACE_MOVE && own->node->op == OP_Resize ? 4 : 1;
+        if (own->kind == PLACE_MOVE)
+            factor *= mover_gain(own->scope, own->node);
         own = &region->places[own->inner];
     }
     if (own->kind == PLACE_OPAQUE && own->bound)
@@ -275,7 +278,7 @@ double place_bound(const Region *region, int place)
     /* Joins are nested as deep as a region has nodes: a few. */
     for (int i = 0; own->kind == PLACE_JOIN && i < own->count; i++)
         largest = fmax(largest, place_bound(region, own->joined[i]));
-    return factor * largest;
+    return largest > 0 ? factor * largest : 0;
 }
 
 int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
@@ -386,7 +389,7 @@ int axis_forward(Scope *scope, const Node *node, int axis, int64_t *repeat)
     case OP_Squeeze:
     case OP_Unsqueeze:
         return reshaped_axis(scope, in, out, axis, repeat);
-    default: /* over the spatial axes, which follow the channels */
-        return axis < 2 ? axis : -1;
+    default:
+        return axis_kept(scope, node, axis);
     }
 }

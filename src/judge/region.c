@@ -48,6 +48,13 @@ static bool is_algebra(const Node *node)
     case OP_GlobalAveragePool:
     case OP_ReduceMean:
     case OP_Relu:
+    case OP_LeakyRelu:
+    case OP_PRelu:
+    case OP_Expand:
+    case OP_Gather:
+    case OP_Split:
+    case OP_DepthToSpace:
+    case OP_SpaceToDepth:
     case OP_Resize:
     case OP_Transpose:
     case OP_Reshape:

@@ -222,7 +222,6 @@ Coefs coefs_add(Arena *arena, Coefs a, Coefs b);
 Coefs coefs_slice(Coefs coefs, int64_t start, int64_t length);
 /* The numbers from `start` on, among so many that are 1. */
 Coefs coefs_spread(Arena *arena, Coefs coefs, int64_t start, int64_t size);
-Coefs coefs_repeat(Arena *arena, Coefs coefs, int64_t times);
 bool coefs_agree(Coefs a, Coefs b, int64_t width);
 /* True for one number, not 0, in all channels. */
 bool coefs_are_uniform(Coefs coefs);
@@ -242,8 +241,9 @@ int place_base(Region *region, Known *known);
 int place_slot(Region *region, int inner, int axis, int64_t start,
                int64_t length, int shape);
 int place_join(Region *region, const int *joined, int count, int axis);
-/* What a node with one sum as input makes of a place. */
-int place_move(Region *region, Scope *scope, const Node *node, int inner);
+/* What a node with one sum as input makes of a place, in one of its outputs. */
+int place_move(Region *region, Scope *scope, const Node *node, int output,
+               int inner);
 /* What operators of that class make of a place of that shape. */
 int place_linear(Region *region, const Operator *linear, const Fact *shape,
                  int inner);
@@ -259,6 +259,27 @@ double place_bound(const Region *region, int place);
  * -1 when there is none. *repeat is by how much the channels are merged with
  * what follows them. */
 int axis_forward(Scope *scope, const Node *node, int axis, int64_t *repeat);
+
+/* ---- mover.c ---- */
+
+/* Where an axis goes through a node that does not reshape; -1 where it is cut
+ * or mixed. */
+int axis_kept(Scope *scope, const Node *node, int axis);
+
+/* Channel c of what a node gives holds those from[c * ways] and on of what it
+ * reads: one, or as many as there are ways. */
+typedef struct Channels {
+    int64_t width, ways, *from;
+} Channels;
+
+void channels_repeat(Arena *arena, int64_t width, int64_t times, Channels *out);
+/* False for other nodes than those that take channels along that axis. */
+bool channels_take(Region *region, Scope *scope, const Node *node, int output,
+                   int axis, Channels *out);
+/* f(s x) = s f(x) for s > 0. */
+bool is_homogeneous(const Node *node);
+/* By how much the node may enlarge a difference, at most; 1 for most. */
+double mover_gain(Scope *scope, const Node *node);
 
 /* ---- linear.c ---- */
 

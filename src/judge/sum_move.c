@@ -44,6 +44,12 @@ static bool moves(Scope *scope, const Node *node, bool shifted)
     case OP_Flatten:
     case OP_Squeeze:
     case OP_Unsqueeze:
+    case OP_Expand:
+    case OP_Gather:
+    case OP_Slice:
+    case OP_Split:
+    case OP_DepthToSpace:
+    case OP_SpaceToDepth:
     case OP_GlobalAveragePool:
     case OP_ReduceMean:
         return true;
@@ -69,50 +75,106 @@ static bool moves_positive(Region *region, const Node *node, const Sum *input)
     if (!is_homogeneous(node) || input->count != 1 || input->parts[0].linear ||
         input->parts[0].length || !coefs_are_positive(input->parts[0].out))
         return false;
-    if (node->op == OP_Relu && !coefs_are_zero(input->bias))
+    if (node->op != OP_MaxPool && !coefs_are_zero(input->bias))
         return false;
     if (input->parts[0].out.size)
         region_rely(region, FACT_POSITIVE);
     return true;
 }
 
-static Sum *sum_repeat(Region *region, const Sum *from, const Known *known,
-                       int64_t times)
+/* The same numbers in both channels. */
+static bool channels_agree(const Sum *sum, int64_t a, int64_t b)
+{
+    if (coefs_exact(sum->bias, a, 0) != coefs_exact(sum->bias, b, 0))
+        return false;
+    for (int i = 0; i < sum->count; i++)
+        if (coefs_exact(sum->parts[i].out, a, 1) !=
+            coefs_exact(sum->parts[i].out, b, 1))
+            return false;
+    return true;
+}
+
+/* Places alone can be taken apart so, and numbers that meet must be equal. */
+static bool channels_fit(const Sum *from, const Channels *channels)
+{
+    for (int i = 0; i < from->count; i++)
+        if (from->parts[i].linear || from->parts[i].length)
+            return false;
+    for (int64_t i = 0; i < channels->width * channels->ways; i++) {
+        int64_t first = channels->from[i - i % channels->ways];
+        if (channels->from[i] >= from->width ||
+            !channels_agree(from, first, channels->from[i]))
+            return false;
+    }
+    return true;
+}
+
+static Coefs coefs_taken(Arena *arena, Coefs coefs, const Channels *channels)
+{
+    if (coefs.size <= 1)
+        return coefs;
+    Coefs out = coefs_new(arena, channels->width);
+    for (int64_t c = 0; c < channels->width; c++) {
+        int64_t own = channels->from[c * channels->ways];
+        out.real[c] = coefs.real[own];
+        out.exact[c] = coefs.exact[own];
+    }
+    return out;
+}
+
+/* The sum in the channels that are taken; the value is still to be made. */
+static Sum *sum_taken(Region *region, const Sum *from, const Known *known,
+                      const Channels *channels)
 {
     Sum *sum = sum_new(region, known, from->count);
     Part *parts = sum->parts;
     *sum = *from;
     sum->fact = &known->fact;
     sum->parts = parts;
-    sum->width = from->width * times;
+    sum->width = channels->width;
+    sum->as_place = sum->as_whole = 0;
     sum->bias = (Coefs){0};
     if (from->bias.size)
         sum_make_bias(region, sum);
     sum->value =
         arena_array(region->arena, (size_t)sum->width, sizeof *sum->value);
     for (int64_t c = 0; c < sum->width; c++) {
-        sum->value[c] = from->value[c / times];
+        int64_t own = channels->from[c * channels->ways];
+        sum->value[c] = from->value[own];
         if (!from->bias.size)
             continue;
-        sum->bias.real[c] = from->bias.real[c / times];
-        sum->bias.exact[c] = from->bias.exact[c / times];
-        sum->bias_size[c] = from->bias_size[c / times];
-        sum->bias_slack[c] = from->bias_slack[c / times];
+        sum->bias.real[c] = from->bias.real[own];
+        sum->bias.exact[c] = from->bias.exact[own];
+        sum->bias_size[c] = from->bias_size[own];
+        sum->bias_slack[c] = from->bias_slack[own];
     }
     for (int i = 0; i < sum->count; i++) {
         parts[i] = from->parts[i];
-        parts[i].out = coefs_repeat(region->arena, parts[i].out, times);
+        parts[i].out = coefs_taken(region->arena, parts[i].out, channels);
     }
     return sum;
 }
 
-/* True when no operator gave any of it. */
-static bool is_of_places(const Sum *sum)
+/* Where the sum's axis goes, and which channels are taken along it; false when
+ * it is no longer along one axis. */
+static bool axis_move(Region *region, const Known *output, const Sum *input,
+                      int *axis, Channels *channels)
 {
-    for (int i = 0; i < sum->count; i++)
-        if (sum->parts[i].linear || sum->parts[i].length)
-            return false;
-    return true;
+    const Node *node = output->node;
+    int64_t repeat = 1;
+    *axis = input->axis;
+    if (input->axis < 0)
+        return true;
+    if (input->rank != input->fact->rank)
+        return false;
+    if (channels_take(region, output->scope, node, output->output, input->axis,
+                      channels))
+        return true;
+    *channels = (Channels){0};
+    *axis = axis_forward(output->scope, node, input->axis, &repeat);
+    if (repeat > 1)
+        channels_repeat(region->arena, input->width, repeat, channels);
+    return *axis >= 0;
 }
 
 Sum *take_move(Region *region, Known *output)
@@ -120,7 +182,9 @@ Sum *take_move(Region *region, Known *output)
     const Node *node = output->node;
     Known *read = scope_known(output->scope, node_input(node, 0));
     Sum *input = region_sum(region, read);
-    if (!input || output->output != 0)
+    Channels channels = {0};
+    int axis;
+    if (!input || (output->output != 0 && node->op != OP_Split))
         return NULL;
     if (keeps_value(output->scope, node))
         return sum_copy(region, input, output);
@@ -129,29 +193,24 @@ Sum *take_move(Region *region, Known *output)
     else if (input->broadcasts)
         input = sum_as_place(region, read, input);
     bool shifted = !coefs_are_zero(input->bias);
-    int64_t repeat = 1;
-    int axis = input->axis < 0
-                   ? -1
-                   : axis_forward(output->scope, node, input->axis, &repeat);
-    if (input->axis >= 0 && axis < 0 && input->width == 1)
-        input = sum_as_uniform(region, read, input);
-    else if (repeat > 1 && !is_of_places(input))
-        input = sum_as_place(region, read, input);
     if ((!moves(output->scope, node, shifted) &&
          !moves_positive(region, node, input)) ||
-        (input->axis >= 0 && (axis < 0 || input->rank != input->fact->rank)))
+        !axis_move(region, output, input, &axis, &channels) ||
+        (channels.width && !channels_fit(input, &channels)))
         return NULL;
-    Sum *sum = repeat > 1 ? sum_repeat(region, input, output, repeat)
-                          : sum_copy(region, input, output);
+    Sum *sum = channels.width ? sum_taken(region, input, output, &channels)
+                              : sum_copy(region, input, output);
     sum->axis = axis;
     sum->rank = output->fact.rank;
     region_rely(region, FACT_COMMUTES);
-    for (int64_t c = 0; sum->value && c < sum->width; c++)
-        sum->value[c] = residue_subtract(
-            sum->value[c], parts_value(region, input, c / repeat));
+    for (int64_t c = 0; sum->value && c < sum->width; c++) {
+        int64_t own = channels.width ? channels.from[c * channels.ways] : c;
+        sum->value[c] =
+            residue_subtract(sum->value[c], parts_value(region, input, own));
+    }
     for (int i = 0; i < sum->count; i++)
-        sum->parts[i].place =
-            place_move(region, output->scope, node, sum->parts[i].place);
+        sum->parts[i].place = place_move(region, output->scope, node,
+                                         output->output, sum->parts[i].place);
     for (int64_t c = 0; sum->value && c < sum->width; c++)
         sum->value[c] = residue_add(sum->value[c], parts_value(region, sum, c));
     return sum;

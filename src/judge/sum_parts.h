@@ -39,8 +39,6 @@ Sum *sum_map(Region *region, const Sum *from, const Known *known,
 Sum *take_affine(Region *region, const Known *output);
 
 /* sum_scale.c */
-/* f(s x) = s f(x) for s > 0. */
-bool is_homogeneous(const Node *node);
 /* Lets scales go into places that can take them: those of sums, and of nodes
  * that commute with positive ones. */
 void sum_settle(Region *region, Sum *sum);

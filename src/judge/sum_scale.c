@@ -8,12 +8,6 @@
 
 enum { DEPTH_MAX = 16 };
 
-bool is_homogeneous(const Node *node)
-{
-    return node->output_count == 1 &&
-           (node->op == OP_Relu || node->op == OP_MaxPool);
-}
-
 /* Where a number for each channel lies at a place. */
 typedef struct Numbers {
     int axis, rank;
@@ -102,7 +96,7 @@ static int place_scaled(Region *region, int place, Coefs scale, int steps)
         return opaque_scaled(region, &own, scale, steps);
     case PLACE_MOVE:
         inner = place_scaled(region, own.inner, scale, steps);
-        return place_move(region, own.scope, own.node, inner);
+        return place_move(region, own.scope, own.node, own.output, inner);
     case PLACE_SLOT:
         inner = place_scaled(region, own.inner, scale, steps);
         return place_slot(region, inner, own.axis, own.start, own.length,

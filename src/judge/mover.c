@@ -1,0 +1,229 @@
+/* Nodes that take or move elements, and where channels go there. */
+#include <math.h>
+#include <string.h>
+
+#include "judge/sum.h"
+
+/* ---- Axes that stay ---- */
+
+static int named_axis(Scope *scope, const Node *node)
+{
+    int rank = scope_known(scope, node->inputs[0])->fact.rank;
+    int64_t axis = node_int(node, "axis", 0);
+    return (int)(axis < 0 ? axis + rank : axis);
+}
+
+/* A list of Slice: an input, or before opset 10 an attribute; -1 for none, -2
+ * where it is not known. */
+static int64_t slice_list(Scope *scope, const Node *node, int slot,
+                          const char *name, int64_t *out)
+{
+    const int64_t *given;
+    const Known *list = scope_known(scope, node_input(node, slot));
+    if (list) {
+        int64_t count = constant_ints(list->constant, RANK_MAX, out);
+        return count < 0 ? -2 : count;
+    }
+    int64_t count = node_ints(node, name, &given);
+    if (count > RANK_MAX)
+        return -2;
+    for (int64_t i = 0; i < count; i++)
+        out[i] = given[i];
+    return count;
+}
+
+/* ONNX Slice-13: whether the axis is cut, and where and by which steps. */
+typedef struct Cut {
+    bool cuts;
+    int64_t start, step;
+} Cut;
+
+static bool cut_read(Scope *scope, const Node *node, int axis, Cut *cut)
+{
+    int64_t starts[RANK_MAX], axes[RANK_MAX], steps[RANK_MAX];
+    int64_t count = slice_list(scope, node, 1, "starts", starts);
+    int64_t named = slice_list(scope, node, 3, "axes", axes);
+    int64_t stepped = slice_list(scope, node, 4, "steps", steps);
+    int rank = scope_known(scope, node->inputs[0])->fact.rank;
+    *cut = (Cut){.step = 1};
+    if (count < 0 || (named != -1 && named != count) ||
+        (stepped != -1 && stepped != count))
+        return false;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t own = named < 0 ? i : axes[i] < 0 ? axes[i] + rank : axes[i];
+        if (own == axis)
+            *cut = (Cut){true, starts[i], stepped < 0 ? 1 : steps[i]};
+    }
+    return true;
+}
+
+int axis_kept(Scope *scope, const Node *node, int axis)
+{
+    const Fact *in = &scope_known(scope, node->inputs[0])->fact;
+    const Fact *out = &scope_known(scope, node->outputs[0])->fact;
+    int more = out->rank - in->rank, own;
+    Cut cut;
+    switch (node->op) {
+    case OP_Relu:
+    case OP_LeakyRelu:
+    case OP_PRelu:
+        return axis;
+    case OP_Slice:
+        return cut_read(scope, node, axis, &cut) && !cut.cuts ? axis : -1;
+    case OP_Split:
+        return named_axis(scope, node) == axis ? -1 : axis;
+    case OP_Expand: /* may put axes in front */
+        return more >= 0 && in->dims[axis] == out->dims[axis + more]
+                   ? axis + more
+                   : -1;
+    case OP_Gather: /* the indices' axes stand for one */
+        own = named_axis(scope, node);
+        return axis == own ? -1 : axis < own ? axis : axis + more;
+    case OP_DepthToSpace:
+    case OP_SpaceToDepth:
+        return axis == 0 ? 0 : -1;
+    default: /* over the spatial axes, which follow the channels */
+        return axis < 2 ? axis : -1;
+    }
+}
+
+/* ---- Channels that are taken ---- */
+
+static void channels_new(Arena *arena, int64_t width, int64_t ways,
+                         Channels *out)
+{
+    *out = (Channels){.width = width, .ways = ways};
+    out->from = arena_array(arena, (size_t)(width * ways), sizeof *out->from);
+}
+
+void channels_repeat(Arena *arena, int64_t width, int64_t times, Channels *out)
+{
+    channels_new(arena, width * times, 1, out);
+    for (int64_t c = 0; c < out->width; c++)
+        out->from[c] = c / times;
+}
+
+static bool take_range(int64_t start, int64_t step, Channels *out)
+{
+    for (int64_t c = 0; c < out->width; c++)
+        out->from[c] = start + step * c;
+    return true;
+}
+
+static bool take_slice(Scope *scope, const Node *node, int axis, int64_t ins,
+                       Channels *out)
+{
+    Cut cut;
+    if (!cut_read(scope, node, axis, &cut) || !cut.cuts)
+        return false;
+    int64_t first = cut.start < 0 ? cut.start + ins : cut.start;
+    int64_t last = cut.step < 0 ? ins - 1 : ins;
+    first = first < 0 ? 0 : first > last ? last : first;
+    return take_range(first, cut.step, out);
+}
+
+static bool take_listed(Scope *scope, const Node *node, int64_t ins,
+                        Channels *out)
+{
+    const Known *list = scope_known(scope, node_input(node, 1));
+    if (!list || !list->constant || list->constant->rank != 1 ||
+        constant_ints(list->constant, out->width, out->from) != out->width)
+        return false;
+    for (int64_t c = 0; c < out->width; c++)
+        out->from[c] += out->from[c] < 0 ? ins : 0;
+    return true;
+}
+
+static bool take_split(Scope *scope, const Node *node, int output, int axis,
+                       Channels *out)
+{
+    int64_t start = 0, length;
+    for (int i = 0; i < output; i++) {
+        const Known *before = scope_known(scope, node_output(node, i));
+        if (!before || before->fact.rank <= axis ||
+            !dim_is_known(scope->symbols, before->fact.dims[axis], &length))
+            return false;
+        start += length;
+    }
+    return take_range(start, 1, out);
+}
+
+/* ONNX DepthToSpace-13: channels (block, channel), or with CRD the other way
+ * round, become pixels; ONNX SpaceToDepth-13 is the first, backwards. */
+static bool take_blocks(Arena *arena, const Node *node, int64_t ins,
+                        Channels *out)
+{
+    int64_t width = out->width;
+    if (node->op == OP_SpaceToDepth) {
+        for (int64_t c = 0; c < width; c++)
+            out->from[c] = c % ins;
+        return width % ins == 0;
+    }
+    if (width < 1 || ins % width)
+        return false;
+    bool outer = node_string_is(node, "mode", "CRD");
+    channels_new(arena, width, ins / width, out);
+    for (int64_t i = 0; i < ins; i++) {
+        int64_t c = i / width, j = i % width;
+        if (outer)
+            out->from[i] = i;
+        else
+            out->from[j * out->ways + c] = i;
+    }
+    return true;
+}
+
+bool channels_take(Region *region, Scope *scope, const Node *node, int output,
+                   int axis, Channels *out)
+{
+    const Fact *in = &scope_known(scope, node->inputs[0])->fact;
+    const Known *made = scope_known(scope, node_output(node, output));
+    int64_t ins, outs;
+    bool taken = false;
+    if (!made || in->rank <= axis || made->fact.rank <= axis ||
+        !dim_is_known(scope->symbols, in->dims[axis], &ins) ||
+        !dim_is_known(scope->symbols, made->fact.dims[axis], &outs) ||
+        ins < 1 || outs < 1)
+        return false;
+    channels_new(region->arena, outs, 1, out);
+    if (node->op == OP_Slice)
+        taken = take_slice(scope, node, axis, ins, out);
+    else if (node->op == OP_Gather && named_axis(scope, node) == axis)
+        taken = take_listed(scope, node, ins, out);
+    else if (node->op == OP_Split && named_axis(scope, node) == axis)
+        taken = take_split(scope, node, output, axis, out);
+    else if ((node->op == OP_DepthToSpace || node->op == OP_SpaceToDepth) &&
+             axis == 1)
+        taken = take_blocks(region->arena, node, ins, out);
+    for (int64_t i = 0; taken && i < out->width * out->ways; i++)
+        taken = out->from[i] >= 0 && out->from[i] < ins;
+    return taken;
+}
+
+/* ---- Bounds ---- */
+
+bool is_homogeneous(const Node *node)
+{
+    return node->output_count == 1 &&
+           (node->op == OP_Relu || node->op == OP_LeakyRelu ||
+            node->op == OP_PRelu || node->op == OP_MaxPool);
+}
+
+double mover_gain(Scope *scope, const Node *node)
+{
+    double gain = 1, slope;
+    if (node->op == OP_LeakyRelu)
+        return fmax(1, fabs((double)node_float(node, "alpha", 0.01f)));
+    if (node->op == OP_Resize) /* cubic */
+        return 4;
+    if (node->op != OP_PRelu)
+        return 1;
+    const Known *slopes = scope_known(scope, node_input(node, 1));
+    if (!slopes || !slopes->constant)
+        return INFINITY;
+    for (int64_t i = 0; i < slopes->constant->count; i++) {
+        constant_read(slopes->constant, i, 1, &slope);
+        gain = fmax(gain, fabs(slope));
+    }
+    return gain;
+}
