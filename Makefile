@@ -93,6 +93,12 @@ $(BUILD)/onnx.pb-c.o: $(BUILD)/onnx.pb-c.c
 	$(call say,CC) $(CC) -std=c11 -O2 -fPIC -fvisibility=hidden $(SANITIZE) \
 	    -I$(BUILD) $(PC_CFLAGS) -c -o $@ $<
 
+# The page's style and script, as C strings.
+$(BUILD)/%.inc: converter/page/%
+	@mkdir -p $(@D)
+	$(call say,GEN) sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
+$(BUILD)/converter/report_html.o: $(BUILD)/page.css.inc $(BUILD)/page.js.inc
+
 $(BUILD)/src/exec/%.o $(BUILD)/src/fold/kernel.o \
     $(BUILD)/src/judge/rows.o $(BUILD)/src/judge/operator.o \
     $(BUILD)/src/judge/bound.o $(BUILD)/src/judge/compare.o \

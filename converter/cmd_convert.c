@@ -6,7 +6,7 @@
 typedef struct Job {
     const Options *options;
     const char *input, *output;
-    rp_model *original; /* NULL with --no-verify */
+    rp_model *original; /* NULL with --no-verify, unless looked at */
     rp_model *opened;   /* what the file was opened as */
     rp_model *model;    /* the folded one: that, or a copy with less folded */
     rp_verdict *verdict;
@@ -106,8 +106,46 @@ static int save(Job *job)
     return 0;
 }
 
+/* --bench: both models, on the same inputs. */
+static int measure(Job *job)
+{
+    const Options *options = job->options;
+    rp_bench_options how = {
+        .threads = (int)options->threads,
+        .input_shapes = options->shapes.items,
+        .input_shape_count = options->shapes.count,
+    };
+    Report *report = &job->report;
+    return rp_bench(job->original, &how, &report->bench_before, &job->error) <
+                       0 ||
+                   rp_bench(job->model, &how, &report->bench_after,
+                            &job->error) < 0
+               ? -1
+               : 0;
+}
+
+/* What only the page and --bench need: the original beside the result. */
+static int look(Job *job)
+{
+    const Options *options = job->options;
+    if (!options->html && !options->bench)
+        return 0;
+    if (!job->original)
+        job->original = rp_reopen(job->model, &job->error);
+    if (!job->original || (options->bench && measure(job) < 0))
+        return job_trouble(job);
+    if (options->html &&
+        (rp_rounding(job->model, &job->report.rounding, &job->error) < 0 ||
+         report_look(&job->report, job->original, job->model, &job->error) < 0))
+        return job_trouble(job);
+    return 0;
+}
+
 static int tell(Job *job)
 {
+    int looked = look(job);
+    if (looked != 0)
+        return looked;
     progress_end(&job->progress);
     if (!job->options->quiet)
         text_convert(job->options, report_stream(job->options), &job->report);
@@ -176,6 +214,7 @@ static int run(const Options *options)
     int status = check_output(&job);
     if (status == 0)
         status = convert(&job);
+    rp_diff_free(job.report.compared);
     rp_verdict_free(job.verdict);
     certified_free(&job.certified);
     rp_close(job.original);

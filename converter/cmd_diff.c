@@ -129,38 +129,23 @@ static int tell(const Options *options, Report *report)
     return status ? status : report->ok ? YES : NO;
 }
 
-static int look(Report *report, rp_model *a, rp_model *b, rp_error *error)
-{
-    size_t count;
-    return rp_nodes(a, &report->nodes_a, &count, error) < 0 ||
-                   rp_nodes(b, &report->nodes_b, &count, error) < 0 ||
-                   rp_summarize(a, &report->before, error) < 0 ||
-                   rp_summarize(b, &report->after, error) < 0 ||
-                   rp_digest(a, report->input_digest, error) < 0 ||
-                   rp_digest(b, report->other_digest, error) < 0
-               ? -1
-               : 0;
-}
-
 static int run(const Options *options)
 {
     rp_error error = {0};
     rp_model *b = NULL, *a = NULL;
-    rp_diff *diff = NULL;
     Report report = {.command = "diff",
                      .input = options->files.items[0],
                      .other = options->files.items[1]};
     int status;
     if ((a = open_model(options, report.input, &error)) &&
         (b = open_model(options, report.other, &error)) &&
-        look(&report, a, b, &error) == 0 &&
-        (diff = rp_diff_make(a, b, &error))) {
-        report.diff = rp_diff_get(diff);
+        rp_digest(a, report.input_digest, &error) == 0 &&
+        rp_digest(b, report.other_digest, &error) == 0 &&
+        report_look(&report, a, b, &error) == 0)
         status = tell(options, &report);
-    } else {
+    else
         status = trouble(options, &error);
-    }
-    rp_diff_free(diff);
+    rp_diff_free(report.compared);
     rp_close(b);
     rp_close(a);
     return status;

@@ -13,6 +13,14 @@ static int tell(const Options *options, Report *report)
     return status ? status : report->ok ? YES : NO;
 }
 
+/* The page shows the model beside what it would become. */
+static int look(Report *report, rp_model *model, rp_model **original,
+                rp_error *error)
+{
+    *original = rp_reopen(model, error);
+    return *original ? report_look(report, *original, model, error) : -1;
+}
+
 static int run(const Options *options)
 {
     rp_error error = {0};
@@ -20,14 +28,18 @@ static int run(const Options *options)
     progress_start(&progress, options);
     rp_fold_options fold = fold_options(options, &progress);
     rp_model *model = open_model(options, options->files.items[0], &error);
+    rp_model *original = NULL;
     Report report = {
         .command = "lint", .input = options->files.items[0], .folded = model};
     int failed =
         !model ||
         report_digest(options, model, report.input_digest, &error) < 0 ||
-        rp_fold(model, &fold, &error) < 0;
+        rp_fold(model, &fold, &error) < 0 ||
+        (options->html && look(&report, model, &original, &error) < 0);
     progress_end(&progress);
     int status = failed ? trouble(options, &error) : tell(options, &report);
+    rp_diff_free(report.compared);
+    rp_close(original);
     rp_close(model);
     return status;
 }

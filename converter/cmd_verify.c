@@ -14,11 +14,13 @@ static int tell(const Options *options, rp_model *a, rp_model *b,
         .ok = strcmp(info->verdict, "equivalent") == 0,
     };
     if (report_digest(options, a, report.input_digest, &error) < 0 ||
-        report_digest(options, b, report.other_digest, &error) < 0)
+        report_digest(options, b, report.other_digest, &error) < 0 ||
+        (options->html && report_look(&report, a, b, &error) < 0))
         return trouble(options, &error);
     if (!options->quiet)
         text_verify(report_stream(options), &report);
     int status = reports_write(options, &report);
+    rp_diff_free(report.compared);
     return status ? status : report.ok ? YES : NO;
 }
 

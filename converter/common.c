@@ -14,7 +14,8 @@ static bool is_stdout(const char *path)
 FILE *report_stream(const Options *options)
 {
     bool taken = is_stdout(options->output) || is_stdout(options->json) ||
-                 is_stdout(options->junit) || is_stdout(options->sarif);
+                 is_stdout(options->junit) || is_stdout(options->sarif) ||
+                 is_stdout(options->html);
     return taken ? stderr : stdout;
 }
 

@@ -21,11 +21,11 @@ typedef struct List {
 /* Everything the command line can say; opt.c fills it by its table. */
 typedef struct Options {
     List files;
-    const char *output, *json, *junit, *sarif;
+    const char *output, *json, *junit, *sarif, *html;
     const char *only, *skip, *enable, *dump_after;
     const char *data_dir, *dtype, *precision, *certificate;
     List inputs, outputs, shapes;
-    bool help, verbose, quiet, no_sandbox, github;
+    bool help, verbose, quiet, no_sandbox, github, bench;
     bool in_place, no_verify, require_change, allow_cost, inline_functions;
     bool assume_inference, freeze_initializers;
     bool dense, dynamic;
@@ -164,6 +164,17 @@ int proof_check(const Options *options, rp_model *a, rp_model *b, char *said,
 
 /* ---- report_text.c ---- */
 
+enum { TALLY_MAX = 64, TALLY_NAME = 32 };
+
+/* How often each of a few names occurs. */
+typedef struct Tally {
+    char names[TALLY_MAX][TALLY_NAME];
+    size_t counts[TALLY_MAX];
+    size_t size;
+} Tally;
+
+void tally_add(Tally *tally, const char *name, size_t length);
+
 /* What a report may tell; absent parts are NULL. */
 typedef struct Report {
     const Certified *certified;
@@ -173,8 +184,13 @@ typedef struct Report {
     rp_model *folded; /* its folds and refusals */
     const rp_verdict_info *verdict;
     const char *other; /* the second file of verify and diff */
+    /* For diff, and for the page. */
+    rp_diff *compared;
     const rp_diff_info *diff;
     const rp_node_info *nodes_a, *nodes_b; /* that it speaks of */
+    size_t node_count_a, node_count_b;
+    rp_rounding_info rounding;
+    const rp_bench_info *bench_before, *bench_after;
     /* SHA-256, "" where unknown. */
     char input_digest[RP_DIGEST_SIZE], other_digest[RP_DIGEST_SIZE];
     char output_digest[RP_DIGEST_SIZE];
@@ -188,6 +204,11 @@ bool reports_wanted(const Options *options);
 /* Takes the digest of the model where reports are wanted. */
 int report_digest(const Options *options, rp_model *model,
                   char digest[RP_DIGEST_SIZE], rp_error *error);
+/* Compares the graphs of both models for the report; summaries that are there
+ * are kept. */
+int report_look(Report *report, rp_model *a, rp_model *b, rp_error *error);
+/* Of the command by that name? */
+bool report_is(const Report *report, const char *command);
 /* Writes what is asked for. 0, or TROUBLE and its line. */
 int reports_write(const Options *options, const Report *report);
 /* Saves what was written to a stream of open_memstream, and closes it. */
@@ -197,8 +218,9 @@ int report_save(const Options *options, const char *path, FILE *stream,
 const rp_certificate *report_certificate(const Report *report,
                                          const char *output);
 
-/* ---- report_junit.c, report_sarif.c, report_github.c ---- */
+/* ---- report_html.c, report_junit.c, report_sarif.c, report_github.c ---- */
 
+int html_report(const Options *options, const Report *report);
 int junit_report(const Options *options, const Report *report);
 int sarif_report(const Options *options, const Report *report);
 void github_report(FILE *stream, const Report *report);

@@ -60,12 +60,12 @@ static bool same_file(const char *a, const char *b)
     return !exists_a && !exists_b && strcmp(a, b) == 0;
 }
 
-enum { REPORT_MAX = 3 };
+enum { REPORT_MAX = 4 };
 
 static size_t reports_list(const Options *options, const char **paths)
 {
     const char *all[REPORT_MAX] = {options->json, options->junit,
-                                   options->sarif};
+                                   options->sarif, options->html};
     size_t count = 0;
     for (size_t i = 0; i < REPORT_MAX; i++)
         if (all[i])

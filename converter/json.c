@@ -17,6 +17,12 @@ void json_append(json_t *array, json_t *value)
     failed |= json_array_append_new(array, value) < 0;
 }
 
+void json_merge(json_t *object, json_t *from)
+{
+    failed |= json_object_update(object, from) < 0;
+    json_decref(from);
+}
+
 json_t *json_text(const char *string)
 {
     json_t *value = json_string(string ? string : "");

@@ -11,6 +11,8 @@
 
 void json_put(json_t *object, const char *key, json_t *value);
 void json_append(json_t *array, json_t *value);
+/* Moves the keys of `from`, which is gone then. */
+void json_merge(json_t *object, json_t *from);
 /* A name from a file need not be UTF-8; JSON must be. */
 json_t *json_text(const char *string);
 /* JSON has neither NaN nor infinity: null is "not known or not finite". */
@@ -24,6 +26,8 @@ json_t *json_begin(const char *command);
 /* Writes it to `path` and lets go of it. 0, or TROUBLE and its line. */
 int json_finish(const Options *options, const char *path, json_t *root);
 
+/* What a model is; report_json.c. */
+json_t *json_summary(const rp_summary *summary);
 /* The keys of a diff; report_json_diff.c. */
 void json_put_diff(json_t *root, const Report *report);
 

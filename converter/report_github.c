@@ -77,14 +77,14 @@ static void annotate_convert(FILE *stream, const Report *report)
 
 void github_report(FILE *stream, const Report *report)
 {
-    if (report->diff)
+    if (report_is(report, "diff"))
         annotate(stream, report->ok ? "notice" : "warning", report->other,
                  "repfold", report->ok ? "the same" : "the models differ");
-    else if (strcmp(report->command, "lint") == 0)
+    else if (report_is(report, "lint"))
         annotate_lint(stream, report);
     else if (report->verdict)
         annotate_verdict(stream, report);
-    if (strcmp(report->command, "convert") == 0)
+    if (report_is(report, "convert"))
         annotate_convert(stream, report);
 }
 

@@ -52,7 +52,7 @@ static json_t *blocks_json(const rp_summary *summary)
     return array;
 }
 
-static json_t *summary_json(const rp_summary *summary)
+json_t *json_summary(const rp_summary *summary)
 {
     json_t *object = json_object(), *ops = json_object();
     for (size_t i = 0; i < summary->op_count; i++) {
@@ -256,6 +256,40 @@ static void put_file(json_t *root, const char *key, const char *path,
         json_put(root, digest_key, json_text(digest));
 }
 
+static json_t *bench_json(const rp_bench_info *info)
+{
+    json_t *root = json_object(), *operators = json_array();
+    for (size_t i = 0; i < info->operator_count; i++) {
+        json_t *object = json_object();
+        json_put(object, "op", json_text(info->operators[i].op));
+        json_put(object, "count", json_count(info->operators[i].count));
+        json_put(object, "median_ms",
+                 json_finite(info->operators[i].median_ms));
+        json_append(operators, object);
+    }
+    json_put(root, "median_ms", json_finite(info->median_ms));
+    json_put(root, "min_ms", json_finite(info->min_ms));
+    json_put(root, "macs_per_s", json_finite(info->macs_per_s));
+    json_put(root, "operators", operators);
+    return root;
+}
+
+static void put_convert(json_t *root, const Report *report)
+{
+    put_file(root, "output", report->output, report->output_digest);
+    json_put(root, "before", json_summary(report->before));
+    json_put(root, "after", json_summary(report->after));
+    json_put(root, "verification", verification_json(report->verdict));
+    if (report->certified)
+        json_put(root, "certificates", certificates_json(report->certified));
+    if (!report->bench_before)
+        return;
+    json_t *bench = json_object();
+    json_put(bench, "before", bench_json(report->bench_before));
+    json_put(bench, "after", bench_json(report->bench_after));
+    json_put(root, "bench", bench);
+}
+
 int json_report(const Options *options, const Report *report)
 {
     json_t *root = json_begin(report->command);
@@ -263,25 +297,18 @@ int json_report(const Options *options, const Report *report)
     put_file(root, "input", report->input, report->input_digest);
     if (report->other)
         put_file(root, "other", report->other, report->other_digest);
-    if (strcmp(report->command, "convert") == 0)
-        put_file(root, "output", report->output, report->output_digest);
-    if (report->before)
-        json_put(root, report->after ? "before" : "model",
-                 summary_json(report->before));
-    if (report->after)
-        json_put(root, "after", summary_json(report->after));
+    if (report_is(report, "convert"))
+        put_convert(root, report);
+    else if (report_is(report, "diff"))
+        json_put_diff(root, report);
+    else if (report->verdict)
+        put_verdict(root, report->verdict);
+    else if (!report->folded)
+        json_put(root, "model", json_summary(report->before));
     if (report->folded) {
         json_put(root, "folds", folds_json(report->folded));
         json_put(root, "refusals", refusals_json(report->folded));
     }
-    if (report->certified)
-        json_put(root, "certificates", certificates_json(report->certified));
-    if (report->diff)
-        json_put_diff(root, report);
-    else if (report->other)
-        put_verdict(root, report->verdict);
-    else if (report->after)
-        json_put(root, "verification", verification_json(report->verdict));
     return json_finish(options, options->json, root);
 }
 
@@ -305,20 +332,9 @@ int json_bench(const Options *options, const char *digest,
 {
     if (!options->json)
         return 0;
-    json_t *root = json_begin("bench"), *operators = json_array();
-    for (size_t i = 0; i < info->operator_count; i++) {
-        json_t *object = json_object();
-        json_put(object, "op", json_text(info->operators[i].op));
-        json_put(object, "count", json_count(info->operators[i].count));
-        json_put(object, "median_ms",
-                 json_finite(info->operators[i].median_ms));
-        json_append(operators, object);
-    }
+    json_t *root = json_begin("bench"), *measured = bench_json(info);
     json_put(root, "ok", json_true());
     put_file(root, "input", options->files.items[0], digest);
-    json_put(root, "median_ms", json_finite(info->median_ms));
-    json_put(root, "min_ms", json_finite(info->min_ms));
-    json_put(root, "macs_per_s", json_finite(info->macs_per_s));
-    json_put(root, "operators", operators);
+    json_merge(root, measured);
     return json_finish(options, options->json, root);
 }

@@ -91,6 +91,8 @@ void json_put_diff(json_t *root, const Report *report)
     json_put(names, "initializers",
              names_json(diff->initializers, diff->initializer_count));
     json_put(names, "values", names_json(diff->values, diff->value_count));
+    json_put(root, "before", json_summary(report->before));
+    json_put(root, "after", json_summary(report->after));
     json_put(root, "same", json_boolean(diff->same));
     json_put(root, "notes", notes);
     json_put(root, "counts", counts_json(diff));

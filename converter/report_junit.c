@@ -71,7 +71,7 @@ static void add_left(Junit *junit, const rp_fold_record *fold)
 static void add_folds(Junit *junit, const Report *report)
 {
     size_t count, refused;
-    bool is_lint = strcmp(report->command, "lint") == 0;
+    bool is_lint = report_is(report, "lint");
     const rp_fold_record *folds = rp_folds(report->folded, &count);
     const rp_refusal *refusals = rp_refusals(report->folded, &refused);
     for (size_t i = 0; i < count; i++)

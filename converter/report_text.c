@@ -12,15 +12,7 @@
 
 /* ---- Tallies: "C1 70, C4 31" ---- */
 
-enum { TALLY_MAX = 64, TALLY_NAME = 32 };
-
-typedef struct Tally {
-    char names[TALLY_MAX][TALLY_NAME];
-    size_t counts[TALLY_MAX];
-    size_t size;
-} Tally;
-
-static void tally_add(Tally *tally, const char *name, size_t length)
+void tally_add(Tally *tally, const char *name, size_t length)
 {
     size_t i = 0;
     if (length >= TALLY_NAME)
@@ -321,6 +313,10 @@ void text_convert(const Options *options, FILE *stream, const Report *report)
         print_certificates(stream, report->certified, options->verbose);
     if (report->verdict)
         print_verdict(stream, report->verdict);
+    if (report->bench_before && report->bench_after)
+        fprintf(stream, "time     %s ms -> %s ms, median in float32\n",
+                format_number(report->bench_before->median_ms),
+                format_number(report->bench_after->median_ms));
     if (report->output) {
         fputs("wrote    ", stream);
         print_escaped(stream, report->output);

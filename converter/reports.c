@@ -7,13 +7,32 @@
 
 bool reports_wanted(const Options *options)
 {
-    return options->json || options->junit || options->sarif;
+    return options->json || options->junit || options->sarif || options->html;
 }
 
 int report_digest(const Options *options, rp_model *model,
                   char digest[RP_DIGEST_SIZE], rp_error *error)
 {
     return reports_wanted(options) ? rp_digest(model, digest, error) : 0;
+}
+
+bool report_is(const Report *report, const char *command)
+{
+    return strcmp(report->command, command) == 0;
+}
+
+int report_look(Report *report, rp_model *a, rp_model *b, rp_error *error)
+{
+    if ((!report->before && rp_summarize(a, &report->before, error) < 0) ||
+        (!report->after && rp_summarize(b, &report->after, error) < 0))
+        return -1;
+    report->compared = rp_diff_make(a, b, error);
+    if (!report->compared ||
+        rp_nodes(a, &report->nodes_a, &report->node_count_a, error) < 0 ||
+        rp_nodes(b, &report->nodes_b, &report->node_count_b, error) < 0)
+        return -1;
+    report->diff = rp_diff_get(report->compared);
+    return 0;
 }
 
 int report_save(const Options *options, const char *path, FILE *stream,
@@ -50,6 +69,8 @@ int reports_write(const Options *options, const Report *report)
         status = junit_report(options, report);
     if (status == 0 && options->sarif)
         status = sarif_report(options, report);
+    if (status == 0 && options->html)
+        status = html_report(options, report);
     if (status == 0 && options->github)
         github_report(report_stream(options), report);
     return status;

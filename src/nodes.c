@@ -29,7 +29,7 @@ static const char *detail_of(Arena *arena, const Node *node)
         kernel = arena_printf(arena, "%s%s%lld", kernel, i > 2 ? "x" : "",
                               (long long)weight->tensor->dims[i]);
     bool forward = node->op == OP_Conv;
-    return arena_printf(arena, "%s %lld > %lld%s", kernel,
+    return arena_printf(arena, "%s %lld->%lld%s", kernel,
                         forward ? second * group : first,
                         forward ? first : second * group,
                         group == 1                  ? ""

@@ -156,7 +156,7 @@ typedef struct rp_node_info {
     const char *name;   /* that of its first output where it has none; or "" */
     const char *op;     /* "Conv", "com.microsoft.Gelu" */
     const char *output; /* the first one's name, or "" */
-    const char *detail; /* of its size, for a reader: "3x3 48 > 96", or "" */
+    const char *detail; /* of its size, for a reader: "3x3 48->96", or "" */
     int stage;          /* index of the summary's stage; -1: before all */
     const size_t *sources; /* the nodes whose values it reads, each once */
     size_t source_count;
@@ -220,6 +220,20 @@ RP_API int rp_fold(rp_model *model, const rp_fold_options *options,
 RP_API const rp_fold_record *rp_folds(const rp_model *model, size_t *count);
 RP_API const rp_refusal *rp_refusals(const rp_model *model, size_t *count);
 
+enum { RP_ROUNDING_BINS = 20 };
+
+/* How far the stored numbers of folded weights are from the unrounded ones, in
+ * units in the last place. */
+typedef struct rp_rounding_info {
+    uint64_t bins[RP_ROUNDING_BINS]; /* from 0 to 1/2, even; the last: more */
+    uint64_t count;
+    double largest;
+} rp_rounding_info;
+
+/* Of all weights that rp_fold has made. */
+RP_API int rp_rounding(rp_model *model, rp_rounding_info *info,
+                       rp_error *error);
+
 /* ---- Verifying ---- */
 
 /* Three numbers for each output, as |difference| divided by the maximum of
@@ -233,6 +247,10 @@ typedef struct rp_output_verdict {
     double execution_a, execution_b; /* each in float32 against float64 */
     double noise_floor;  /* what storing A's parameters once costs */
     double ratio;        /* weights / noise_floor */
+    /* Of axis 1 (of axis 0 where that is all): what `weights` is the largest
+     * of, over all samples. */
+    const double *channel_errors;
+    size_t channels; /* 0 where the output has none */
 } rp_output_verdict;
 
 typedef struct rp_segment_verdict {

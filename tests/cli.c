@@ -211,6 +211,11 @@ int cli_program(const char *program, const char *const *arguments)
     return run_program(built(program), NULL, NULL, arguments);
 }
 
+int cli_command(const char *path, const char *const *arguments)
+{
+    return run_program(path, NULL, NULL, arguments);
+}
+
 /* ---- Files ---- */
 
 void cli_write(const char *name, const void *bytes, size_t size)

@@ -12,7 +12,7 @@ typedef struct Cli {
     int status; /* exit status; 128 + N when signal N ended it */
     double seconds; /* it took */
     size_t peak;    /* bytes of memory at most */
-    char out[1 << 18];
+    char out[1 << 20];
     char err[1 << 14];
 } Cli;
 extern Cli cli;
@@ -32,6 +32,8 @@ int cli_run_with(const char *input, const char *output,
 int cli_run_terminal(const char *const *arguments);
 /* Any program of the build folder: "samples/verify_files". */
 int cli_program(const char *program, const char *const *arguments);
+/* Any other program, by its path. */
+int cli_command(const char *path, const char *const *arguments);
 
 /* The path of a file of tests/fixtures, and of any file of the repository;
  * good until it is called eight times more. */

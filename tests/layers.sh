@@ -28,7 +28,7 @@ allowed() {
     checkpoint) echo 'base/*|checkpoint/*' ;;
     top) echo 'base/*|graph/*|onnx/*|fold/*|exec/*|zoo/*|judge/*' \
         '|checkpoint/*|api.h|repfold.h' | tr -d ' ' ;;
-    converter) echo 'converter.h|opt.h|repfold.h' ;;
+    converter) echo 'converter.h|opt.h|repfold.h|page.*.inc' ;;
     *) echo '' ;;
     esac
 }

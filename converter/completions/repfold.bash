@@ -6,11 +6,11 @@ _repfold_options() {
     local reads='--freeze-initializers --assume-inference --max-memory --json'
     local folds='--only --skip --enable --allow-cost --inline-functions'
     folds+=' --stop-after --verbose'
-    local checks='--junit --github'
+    local checks='--html --junit --github'
     local judges='--input --input-shape --samples --seed --precision'
     case $1 in
     convert) echo "$common $reads $folds $judges $checks --threads --output --in-place
-        --no-verify --require-change --dump-after" ;;
+        --no-verify --require-change --dump-after --bench" ;;
     verify) echo "$common $reads $judges $checks --threads --certificate" ;;
     lint) echo "$common $reads $folds $checks --threads --sarif" ;;
     diff) echo "$common $reads --github --verbose" ;;

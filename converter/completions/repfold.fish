@@ -23,6 +23,7 @@ __repfold_option "$reads" -x -l max-memory -d 'Stop when more is needed'
 __repfold_option "$reads" -r -l json -d 'Write the report as JSON'
 
 set -l checks convert verify lint
+__repfold_option "$checks" -r -l html -d 'Write the report as a page'
 __repfold_option "$checks" -r -l junit -d 'Write a JUnit report'
 __repfold_option "$checks diff" -l github -d 'Print GitHub annotations'
 __repfold_option lint -r -l sarif -d 'Write the findings as SARIF'
@@ -48,6 +49,7 @@ __repfold_option "$judges lint run bench" -x -l threads -d 'Processors'
 
 __repfold_option "convert sample" -s o -r -l output -d 'Where the model goes'
 __repfold_option convert -l in-place -d 'Replace the input file'
+__repfold_option convert -l bench -d 'Time both models'
 __repfold_option convert -l no-verify -d 'Write without verifying'
 __repfold_option convert -l require-change -d 'Exit 1 when nothing folded'
 __repfold_option convert -x -l dump-after -d 'Print the graph after a pass'

@@ -195,6 +195,18 @@ static void judge_integers(Judge *judge, rp_output_verdict *output,
                              output->name));
 }
 
+static void take_channels(const Judge *judge, const Channels *channels,
+                          rp_output_verdict *to)
+{
+    size_t size = channels->count * sizeof *channels->errors;
+    double *errors = arena_array(judge->arena, channels->count + 1,
+                                 sizeof *channels->errors);
+    if (size > 0)
+        memcpy(errors, channels->errors, size);
+    to->channel_errors = errors;
+    to->channels = channels->count;
+}
+
 /* Names are copied: the verdict outlives the models. */
 static void judge_outputs(Judge *judge)
 {
@@ -210,6 +222,7 @@ static void judge_outputs(Judge *judge)
             .execution_a = skip ? (double)NAN : numbers->execution_a[i],
             .execution_b = skip ? (double)NAN : numbers->execution_b[i],
         };
+        take_channels(judge, &numbers->channels[i], &outputs[i]);
         if (output_is_real(judge, i))
             judge_reals(judge, &outputs[i], i);
         else

@@ -45,6 +45,8 @@ static void set_samples(Numbers *numbers, int generated)
     numbers->truth = arena_array(arena, samples + 1, sizeof *numbers->truth);
     numbers->magnitudes = number_array(numbers, all, 0);
     numbers->weights = number_array(numbers, all, 0);
+    numbers->channels = arena_array(numbers->arena, numbers->output_count + 1,
+                                    sizeof *numbers->channels);
     numbers->noise_floor = number_array(numbers, all, 0);
     numbers->algebra =
         number_array(numbers, all, numbers->folded ? 0 : (double)NAN);
@@ -354,6 +356,16 @@ static const char *fault_text(const Numbers *numbers, int sample, int output,
         compare_text(numbers->arena, fault, a, b));
 }
 
+static void measure_channels(Numbers *numbers, int sample,
+                             Array *const *outputs)
+{
+    for (size_t i = 0; i < numbers->output_count; i++)
+        channels_measure(
+            numbers->arena, &numbers->channels[i], outputs[i],
+            numbers->truth[sample][i],
+            *numbers_at(numbers, numbers->magnitudes, sample, i));
+}
+
 /* A model that fails where the original runs is a different one. */
 static int run_stored_sample(Trial *trial, int sample, Err *err)
 {
@@ -381,6 +393,8 @@ static int run_stored_sample(Trial *trial, int sample, Err *err)
                    fault_text(numbers, sample, broken, &fault, outputs));
     else if (sample == 0 && numbers->survey[true])
         measure_execution(numbers, true, outputs);
+    if (broken < 0)
+        measure_channels(numbers, sample, outputs);
     arena_free(arena);
     return 0;
 }
