@@ -26,6 +26,16 @@ typedef void StripRun(const Strip *strip);
 typedef void SpreadRun(const void *from, int64_t from_step, int64_t rows,
                        int64_t columns, void *to, int64_t to_step);
 
+/* Copies columns [first, first + columns) of rows that are `width` wide, as if
+ * they lay end to end; may read and write a vector beyond. */
+typedef struct Gather {
+    const void *from;
+    int64_t from_step, width;
+    int64_t first, columns;
+    void *to;
+} Gather;
+typedef void GatherRun(const Gather *gather);
+
 enum { STRIP_HEIGHTS = 3, STRIP_STRIDES = 2 };
 
 typedef struct DepthwiseSet {
@@ -35,6 +45,9 @@ typedef struct DepthwiseSet {
      * and 2. */
     StripRun *run[STRIP_HEIGHTS][STRIP_STRIDES];
     SpreadRun *spread;
+    GatherRun *gather;
 } DepthwiseSet;
+
+const DepthwiseSet *depthwise_set(Precision precision, SimdLevel level);
 
 #endif

@@ -84,6 +84,20 @@ TARGET static void L(spread)(const void *from_, int64_t from_step, int64_t rows,
     }
 }
 
+TARGET static void L(gather)(const Gather *gather)
+{
+    const REAL *row = gather->from;
+    REAL *to = gather->to;
+    int64_t x = gather->first, left = gather->columns;
+    for (; left > 0; row += gather->from_step, x = 0) {
+        int64_t now = gather->width - x < left ? gather->width - x : left;
+        for (int64_t i = 0; i < now; i += L(LANES))
+            *(L(Vector) *)(to + i) = *(const L(Vector) *)(row + x + i);
+        to += now;
+        left -= now;
+    }
+}
+
 const DepthwiseSet L(depthwise) = {
     .rows = PANEL_ROWS,
     .lanes = L(LANES),
@@ -92,6 +106,7 @@ const DepthwiseSet L(depthwise) = {
             {L(strip_5_1), L(strip_5_2)},
             {L(strip_7_1), L(strip_7_2)}},
     .spread = L(spread),
+    .gather = L(gather),
 };
 
 #undef STRIP

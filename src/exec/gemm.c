@@ -3,34 +3,16 @@
 #include <string.h>
 
 #include "exec/gemm_pack.h"
-#include "exec/level.h"
 
 enum {
-    COLUMN_PANELS = 5, /* of b in a tile: a block of them stays in the L2 */
-    ROW_SIZE = 96,     /* of a in a tile, where a tile packs it */
+    COLUMN_PANELS = 5,        /* of b in a tile, at least */
+    BLOCK_BYTES = 192 * 1024, /* of b in a tile, which stays in the L2 */
+    ROW_SIZE = 96,            /* of a in a tile, where a tile packs it */
     ROWS_LEAST = 32,   /* in a tile that is made smaller for the threads */
     TILES_EACH = 4,    /* for each thread, so that none waits for long */
     TILE_BYTES = 2048, /* of the largest micro tile */
     LINE = 64
 };
-
-const GemmSet *gemm_set(Precision precision, SimdLevel level)
-{
-    bool f32 = precision == PRECISION_F32;
-    switch (level) {
-#if defined(__x86_64__)
-    case SIMD_AVX512:
-        return f32 ? &gemm_f32_avx512 : &gemm_f64_avx512;
-    case SIMD_AVX2:
-        return f32 ? &gemm_f32_avx2 : &gemm_f64_avx2;
-#elif defined(__aarch64__)
-    case SIMD_NEON:
-        return f32 ? &gemm_f32_neon : &gemm_f64_neon;
-#endif
-    default:
-        return f32 ? &gemm_f32_plain : &gemm_f64_plain;
-    }
-}
 
 static int64_t at_most(int64_t a, int64_t b)
 {
@@ -59,6 +41,15 @@ static void cut(int64_t *size, int64_t whole, int64_t parts, int64_t unit)
         *size = smaller;
 }
 
+static int64_t columns_fitting(const Gemm *g)
+{
+    int64_t width = gemm_width(g->set);
+    int64_t row = gemm_depth(g->set, g->depth) * (int64_t)gemm_size(g->set);
+    int64_t panels = BLOCK_BYTES / (row * width);
+    return at_most((panels > COLUMN_PANELS ? panels : COLUMN_PANELS) * width,
+                   g->columns);
+}
+
 /* Makes tiles smaller until each thread finds enough of them: first across
  * what need not be packed once more for it. */
 static void choose_tiles(Gemm *g, int64_t batch, int threads)
@@ -67,8 +58,7 @@ static void choose_tiles(Gemm *g, int64_t batch, int threads)
     int64_t wanted = threads > 1 ? (int64_t)threads * TILES_EACH : 1;
     wanted = divide_up(wanted, batch > 0 ? batch : 1);
     g->row_size = g->a_packed ? g->rows : at_most(ROW_SIZE, g->rows);
-    g->column_size =
-        g->b_packed ? g->columns : at_most(COLUMN_PANELS * width, g->columns);
+    g->column_size = g->b_packed ? g->columns : columns_fitting(g);
     if (g->b_packed && g->rows > ROWS_LEAST) {
         cut(&g->row_size, g->rows, wanted, ROWS_LEAST);
         wanted = divide_up(wanted, divide_up(g->rows, g->row_size));
@@ -105,7 +95,7 @@ typedef struct Part {
     int64_t row, rows, column, columns; /* of the tile */
     int64_t first, depth;               /* of the block */
     const char *a, *b;                  /* panels, or a block of b */
-    int64_t b_step, b_panel;            /* from row to row, panel to panel */
+    int64_t b_step, b_column;           /* from row to row, by column */
     bool adds;
 } Part;
 
@@ -124,7 +114,7 @@ static void run_micro(const Gemm *g, const Part *part, int64_t row, int rows,
         part->a +
         (size_t)(row / set->rows * set->rows * part->depth + row % set->rows) *
             size;
-    const char *b = part->b + (size_t)(column / width * part->b_panel) * size;
+    const char *b = part->b + (size_t)(column * part->b_column) * size;
     const char *start = g->start;
     if (start)
         start =
@@ -145,9 +135,8 @@ static void run_micro(const Gemm *g, const Part *part, int64_t row, int rows,
 
 /* Rows of a panel that is not full go by powers of two. */
 static void run_panels(const Gemm *g, const Part *part, int64_t row,
-                       int64_t column)
+                       int64_t column, int columns)
 {
-    int columns = (int)at_most(part->columns - column, gemm_width(g->set));
     int left = (int)at_most(part->rows - row, g->set->rows);
     for (int rows = g->set->rows; rows > 0; rows /= 2)
         if (left >= rows) {
@@ -178,17 +167,25 @@ static void run_by_columns(const Gemm *g, const Part *part, int worker,
     int64_t panel = g->set->rows;
     for (int64_t j = 0; j < part->columns; j += gemm_width(g->set))
         for (int64_t i = 0; i < part->rows; i += panel)
-            run_panels(g, part, i, j);
+            run_panels(g, part, i, j,
+                       (int)at_most(gemm_width(g->set), part->columns - j));
     for (int64_t i = 0; last && i < part->rows; i += panel)
         finish_rows(g, part, worker, i, at_most(panel, part->rows - i));
 }
 
+/* Vectors are shared out evenly: one alone would not keep the processor busy.
+ */
 static void run_by_rows(const Gemm *g, const Part *part, int worker, bool last)
 {
-    int64_t panel = g->set->rows;
+    int64_t panel = g->set->rows, lanes = g->set->lanes, columns;
     for (int64_t i = 0; i < part->rows; i += panel) {
-        for (int64_t j = 0; j < part->columns; j += gemm_width(g->set))
-            run_panels(g, part, i, j);
+        for (int64_t j = 0; j < part->columns; j += columns) {
+            int64_t vectors = divide_up(part->columns - j, lanes);
+            int64_t panels = divide_up(vectors, GEMM_VECTORS);
+            columns =
+                at_most(divide_up(vectors, panels) * lanes, part->columns - j);
+            run_panels(g, part, i, j, (int)columns);
+        }
         if (last)
             finish_rows(g, part, worker, i, at_most(panel, part->rows - i));
     }
@@ -220,12 +217,12 @@ static void pack_part(const Gemm *g, Part *part, char *scratch)
                            part->column * part->depth) *
                       size;
         part->b_step = width;
-        part->b_panel = width * part->depth;
+        part->b_column = part->depth; /* only from panel to panel */
         return;
     }
     part->b = scratch;
     part->b_step = block_step(g);
-    part->b_panel = width;
+    part->b_column = 1;
     if (g->fill) {
         g->fill(g->source, &b, scratch, part->b_step);
         gemm_pad_b(set, &b, scratch, part->b_step);

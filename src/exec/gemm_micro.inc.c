@@ -20,6 +20,7 @@ enum { L(LANES) = VECTOR_BYTES / sizeof(REAL) };
                 sum[i][j] = (L(Vector)){0} + (begin ? begin[i] : 0);           \
         for (; depth > 0; depth--, a += PANEL_ROWS, b += b_step) {             \
             L(Vector) row[n];                                                  \
+            __builtin_prefetch(a + AHEAD * PANEL_ROWS);                        \
             for (int j = 0; j < n; j++)                                        \
                 row[j] = *(const L(Vector) *)(b + j * L(LANES));               \
             for (int i = 0; i < m; i++)                                        \

@@ -11,19 +11,20 @@
 #include <string.h>
 
 #include "exec/conv.h"
-#include "exec/simd.h"
+#include "exec/spread.h"
 
 /* What an im2col is made of: the channels of one group of one image. */
 typedef struct Unfold {
-    const Window *window;
-    bool moves; /* each of its rows is a plane, moved */
-    const void *in;
+    const Conv *conv;
+    int64_t plane;        /* the first of them */
+    const Spread *spread; /* of a window in two dimensions */
+    void *scratch;
 } Unfold;
 
 typedef struct Dense {
     Conv conv;
     Gemm product; /* of one group of one image */
-    Unfold unfold;
+    Spread spread;
     int64_t panels_size; /* of the weights of one group, in elements */
 } Dense;
 
@@ -38,11 +39,6 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 #include "exec/real_f32.h"
 
 #include "exec/kern_conv.inc.c"
@@ -51,27 +47,57 @@ static int64_t larger(int64_t a, int64_t b)
 
 #include "exec/kern_conv.inc.c"
 
+/* Rows of an im2col, channel by channel. */
+static void unfold_spread(const void *source, const GemmBlock *block, void *to,
+                          int64_t to_step)
+{
+    const Unfold *unfold = source;
+    const Spread *s = unfold->spread;
+    const Conv *conv = unfold->conv;
+    const Window *w = &conv->window;
+    int64_t first = block->column / w->out[2];
+    int64_t last = (block->column + block->columns - 1) / w->out[2];
+    int64_t end = block->row + block->rows;
+    Gather gather = {.from_step = s->row_size * w->stride[1],
+                     .width = w->out[2],
+                     .first = block->column % w->out[2],
+                     .columns = block->columns,
+                     .to = to};
+    for (int64_t k = block->row; k < end;) {
+        int64_t channel = k / w->kernel_size, tap = k % w->kernel_size;
+        spread_band(s, unfold->plane + channel, first, last - first + 1,
+                    unfold->scratch);
+        for (; tap < w->kernel_size && k < end; tap++, k++) {
+            gather.from = conv_at(conv, unfold->scratch, s->offsets[tap]);
+            s->set->gather(&gather);
+            gather.to = conv_at(conv, gather.to, to_step);
+        }
+    }
+}
+
 static void dense_piece(void *context, int worker, int64_t begin, int64_t end)
 {
     const Dense *dense = context;
     const Conv *conv = &dense->conv;
     const Window *w = &conv->window;
     int64_t tiles = dense->product.row_count * dense->product.column_count;
+    char *scratch = conv_scratch(conv, worker);
+    size_t used = dense->product.scratch_size;
+    memset(scratch + used, 0, conv->scratch_size - used);
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t plane = unit / tiles, group = plane % conv->groups;
-        Unfold unfold = dense->unfold;
+        Unfold unfold = {conv, plane * conv->group_in, &dense->spread,
+                         scratch + used};
         Gemm product = dense->product;
-        unfold.in =
-            conv_at(conv, conv->in, plane * conv->group_in * w->in_size);
         product.source = &unfold;
-        product.b.data = unfold.in;
+        product.b.data = conv_at(conv, conv->in, unfold.plane * w->in_size);
         product.a_packed =
             conv_at(conv, product.a_packed, group * dense->panels_size);
         if (conv->bias)
             product.start = conv_at(conv, conv->bias, group * conv->group_out);
         product.c_first = plane * conv->group_out * w->out_size;
         product.c = conv_at(conv, conv->out, product.c_first);
-        gemm_tile(&product, unit % tiles, worker, conv_scratch(conv, worker));
+        gemm_tile(&product, unit % tiles, worker, scratch);
     }
 }
 
@@ -108,10 +134,26 @@ static bool window_is_flat(const Window *w)
            w->pad[0] == 0;
 }
 
-static bool window_moves(const Window *w)
+/* How b comes about, and what scratch that takes. */
+static void plan_fill(KernelCall *call, Dense *dense)
 {
-    return window_is_flat(w) && w->stride[1] == 1 && w->stride[2] == 1 &&
-           w->in[1] == w->out[1] && w->in[2] == w->out[2];
+    Conv *conv = &dense->conv;
+    const Window *w = &conv->window;
+    Gemm *product = &dense->product;
+    int64_t rows = 0;
+    if (window_is_flat(w) && product->columns > 0) {
+        spread_make(call, conv, depthwise_set(call->precision, call->level),
+                    &dense->spread);
+        product->fill = unfold_spread;
+        /* A tile may begin and end within a row. */
+        rows = (product->column_size + 2 * w->out[2] - 2) / w->out[2];
+        rows = spread_rows(&dense->spread, smaller(rows, w->out[1])) + 1;
+    } else {
+        product->fill =
+            call->precision == PRECISION_F32 ? unfold_f32 : unfold_f64;
+    }
+    conv_make_scratch(call, conv, product->scratch_size, rows,
+                      dense->spread.row_size);
 }
 
 static void run_dense(KernelCall *call, Dense *dense)
@@ -121,7 +163,6 @@ static void run_dense(KernelCall *call, Dense *dense)
     const ConvPanels *panels = (const ConvPanels *)call->prepared;
     Gemm *product = &dense->product;
     void *packed = NULL;
-    dense->unfold = (Unfold){.window = w, .moves = window_moves(w)};
     *product = (Gemm){.set = gemm_set(call->precision, call->level),
                       .rows = conv->group_out,
                       .columns = w->out_size,
@@ -129,9 +170,6 @@ static void run_dense(KernelCall *call, Dense *dense)
                       .b = {.row_step = w->in_size, .column_step = 1},
                       .c_step = w->out_size,
                       .epilogue = conv->epilogue};
-    if (!window_is_pointwise(w))
-        product->fill =
-            call->precision == PRECISION_F32 ? unfold_f32 : unfold_f64;
     if (!panels)
         packed =
             pack_weights(call, product->set, call->inputs[1], conv->groups);
@@ -139,7 +177,10 @@ static void run_dense(KernelCall *call, Dense *dense)
     dense->panels_size =
         gemm_packed_a(product->set, product->rows, product->depth);
     gemm_plan(product, conv->images * conv->groups, pool_threads(call->pool));
-    conv_make_scratch(call, conv, product->scratch_size, 0, 0);
+    if (window_is_pointwise(w))
+        conv_make_scratch(call, conv, product->scratch_size, 0, 0);
+    else
+        plan_fill(call, dense);
     pool_run(call->pool,
              conv->images * conv->groups * product->row_count *
                  product->column_count,

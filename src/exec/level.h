@@ -14,6 +14,10 @@
 /* A name of one level and real type: product_f32_avx2. */
 #define L(name) JOIN(R(name), LEVEL)
 
+/* Numbers of a are fetched so many steps before they are needed: a panel that
+ * comes from memory would be waited for at each page. */
+enum { AHEAD = 64 };
+
 #define DECLARE_LEVEL(level)                                                   \
     extern const GemmSet gemm_f32_##level, gemm_f64_##level;                   \
     extern const DepthwiseSet depthwise_f32_##level, depthwise_f64_##level;

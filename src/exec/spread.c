@@ -1,0 +1,100 @@
+#include "exec/spread.h"
+
+#include <string.h>
+
+static int64_t at_most(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static int64_t clamp(int64_t x, int64_t low, int64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+#include "exec/real_f32.h"
+
+#include "exec/spread.inc.c"
+
+#include "exec/real_f64.h"
+
+#include "exec/spread.inc.c"
+
+/* Rows [first, first + count) of a plane, of which all are inside. The set's
+ * copy may read a vector less one element beyond a row, which is not there
+ * after the last plane. */
+static void spread_inside(const Spread *s, int64_t plane, int64_t first,
+                          int64_t count, void *to)
+{
+    const Conv *conv = s->conv;
+    const Window *w = &conv->window;
+    int64_t planes = conv->images * conv->groups * conv->group_in, fast = 0;
+    int64_t begin = plane * w->in_size + first * w->in[2];
+    int64_t after = planes * w->in_size - begin - (s->set->lanes - 1);
+    if (s->copies && after > 0)
+        fast = at_most(after / w->in[2], count);
+    s->set->spread(conv_at(conv, conv->in, begin), w->in[2], fast, w->in[2],
+                   conv_at(conv, to, w->pad[2]), s->row_size);
+    for (int64_t r = fast; r < count; r++)
+        (conv->precision == PRECISION_F32 ? spread_line_f32 : spread_line_f64)(
+            s, conv_at(conv, conv->in, begin + r * w->in[2]),
+            conv_at(conv, to, r * s->row_size));
+}
+
+int64_t spread_rows(const Spread *s, int64_t count)
+{
+    const Window *w = &s->conv->window;
+    return (count - 1) * w->stride[1] + (w->kernel[1] - 1) * w->dilation[1] + 1;
+}
+
+void spread_band(const Spread *s, int64_t plane, int64_t first, int64_t count,
+                 void *to)
+{
+    const Window *w = &s->conv->window;
+    int64_t rows = spread_rows(s, count);
+    int64_t top = first * w->stride[1] - w->pad[1];
+    int64_t begin = clamp(-top, 0, rows);
+    int64_t end = clamp(w->in[1] - top, begin, rows);
+    size_t row = (size_t)s->row_size * s->conv->size;
+    memset(to, 0, (size_t)begin * row);
+    memset((char *)to + (size_t)end * row, 0, (size_t)(rows - end) * row);
+    spread_inside(s, plane, top + begin, end - begin,
+                  (char *)to + (size_t)begin * row);
+}
+
+/* A row holds what every vector of outputs sees. Where it is a copy of the
+ * input's row with a border, all of that. */
+static void set_row_size(Spread *s)
+{
+    const Window *w = &s->conv->window;
+    int64_t lanes = s->set->lanes;
+    s->copies = w->stride[2] == 1 && w->pad[2] >= 0;
+    s->phase_size = (w->out[2] > lanes ? w->out[2] : lanes) +
+                    (w->kernel[2] - 1) * w->dilation[2] / w->stride[2];
+    int64_t copied = w->pad[2] + divide_up(w->in[2], lanes) * lanes;
+    if (s->copies && s->phase_size < copied)
+        s->phase_size = copied;
+    s->row_size = s->phase_size * w->stride[2];
+}
+
+void spread_make(const KernelCall *call, const Conv *conv,
+                 const DepthwiseSet *set, Spread *out)
+{
+    const Window *w = &conv->window;
+    *out = (Spread){.conv = conv, .set = set};
+    set_row_size(out);
+    out->offsets =
+        arena_array(call->arena, (size_t)w->kernel_size, sizeof *out->offsets);
+    for (int64_t t = 0; t < w->kernel_size; t++) {
+        int64_t row = t / w->kernel[2] * w->dilation[1];
+        int64_t column = t % w->kernel[2] * w->dilation[2];
+        out->offsets[t] = row * out->row_size +
+                          column % w->stride[2] * out->phase_size +
+                          column / w->stride[2];
+    }
+}
