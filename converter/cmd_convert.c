@@ -175,6 +175,10 @@ static int convert(Job *job)
     if (!job->opened)
         return job_trouble(job);
     job->model = job->opened;
+    if (job->options->in_place && rp_imported(job->opened))
+        return trouble_say(job->options, "usage", job->input,
+                           "a checkpoint cannot be replaced by a model; give "
+                           "--output FILE");
     if (job->options->dump_after)
         return dump(job);
     job->report.command = "convert";

@@ -37,13 +37,15 @@ const Verb verb_sample = {
     .min_files = 1,
     .max_files = 1,
     .arguments = "VARIANT -o OUT.onnx [OPTION ...]",
-    .summary = "write a training-form FastViT with random weights",
+    .summary = "write a network in training form with random weights",
     .text =
         "VARIANT is fastvit_t8, fastvit_t12, fastvit_s12, fastvit_sa12, "
         "fastvit_sa24,\n"
-        "fastvit_sa36 or fastvit_ma36. Weights, statistics and layer scales "
-        "are random,\n"
-        "so that a wrong fold shows; the same seed gives the same file.\n"
+        "fastvit_sa36, fastvit_ma36, mobileone_s0 to _s4 or repvgg_a0 to "
+        "_d2se. Weights,\n"
+        "statistics and layer scales are random, so that a wrong fold shows; "
+        "the same\n"
+        "seed gives the same file.\n"
         "\n"
         "  repfold sample fastvit_t8 -o train.onnx\n"
         "  repfold sample fastvit_sa12 --dense --dtype float16 -o sa12.onnx\n"

@@ -19,9 +19,35 @@ FILE *report_stream(const Options *options)
     return taken ? stderr : stdout;
 }
 
+/* -v: each tensor that does not fit. */
+static void show_mismatch(void *context, const char *line)
+{
+    const Options *options = context;
+    if (!options->verbose)
+        return;
+    print_escaped(stderr, line);
+    fputc('\n', stderr);
+}
+
+rp_import_options import_options(const Options *options)
+{
+    return (rp_import_options){
+        .key = options->key,
+        .variant = options->variant,
+        .size = (int)options->size,
+        .dense = options->dense,
+        .dynamic = options->dynamic,
+        .dtype = options->dtype,
+        .mismatch = show_mismatch,
+        .mismatch_context = (void *)options,
+    };
+}
+
 rp_model *open_model(const Options *options, const char *path, rp_error *error)
 {
+    rp_import_options import = import_options(options);
     rp_open_options open = {
+        .import = &import,
         .max_memory = options->max_memory,
         .freeze_initializers = options->freeze_initializers,
         .assume_inference = options->assume_inference,

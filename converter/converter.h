@@ -23,6 +23,7 @@ typedef struct Options {
     List files;
     const char *output, *json, *junit, *sarif, *html;
     const char *only, *skip, *enable, *dump_after;
+    const char *key, *variant;
     const char *data_dir, *dtype, *precision, *certificate;
     List inputs, outputs, shapes;
     bool help, verbose, quiet, no_sandbox, github, bench;
@@ -53,11 +54,12 @@ enum {
     VERB_RUN = 16,
     VERB_BENCH = 32,
     VERB_SAMPLE = 64,
-    VERB_DIFF = 128
+    VERB_DIFF = 128,
+    VERB_IMPORT = 256
 };
 
-extern const Verb verb_convert, verb_verify, verb_lint, verb_inspect, verb_run,
-    verb_bench, verb_sample, verb_diff;
+extern const Verb verb_convert, verb_import, verb_verify, verb_lint,
+    verb_inspect, verb_run, verb_bench, verb_sample, verb_diff;
 
 /* ---- trouble.c: errors ---- */
 
@@ -119,6 +121,7 @@ void progress_end(Progress *progress);
 /* Where the report for people goes: standard error when the model or the JSON
  * takes standard output. */
 FILE *report_stream(const Options *options);
+rp_import_options import_options(const Options *options);
 rp_model *open_model(const Options *options, const char *path, rp_error *error);
 rp_fold_options fold_options(const Options *options, Progress *progress);
 rp_verify_options verify_options(const Options *options, Progress *progress);

@@ -7,7 +7,7 @@
 #include "opt.h"
 
 static const Verb *const verbs[] = {
-    &verb_convert, &verb_verify, &verb_lint,   &verb_inspect,
+    &verb_convert, &verb_import, &verb_verify, &verb_lint, &verb_inspect,
     &verb_run,     &verb_bench,  &verb_sample, &verb_diff,
 };
 

@@ -12,6 +12,8 @@ struct rp_model {
     const char *path;       /* as the user named it */
     const rp_model *origin; /* what it was reopened from, or itself */
     rp_open_options options;
+    const rp_import_info *imported; /* NULL: not from a checkpoint */
+    Span checkpoint;                /* its bytes */
     FoldReport report;
     bool is_file; /* path names a file that a save must not overwrite */
     bool folded;

@@ -6,11 +6,14 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "api.h"
 #include "graph/dump.h"
+#include "import.h"
 #include "judge/judge.h"
+#include "onnx/input.h"
 #include "onnx/onnx.h"
 #include "zoo/zoo.h"
 
@@ -99,19 +102,46 @@ typedef struct OpenWork {
     const char *path;  /* of a file, or */
     const void *bytes; /* memory */
     size_t size;
+    bool only_checkpoint;
 } OpenWork;
+
+/* The bytes of what can be read but once, or is a checkpoint; none of a file
+ * that onnx/ opens by itself. */
+static int open_bytes(const OpenWork *work, Span *bytes, Err *err)
+{
+    struct stat status;
+    Arena *arena = work->model->arena;
+    bool is_stream =
+        strcmp(work->path, "-") == 0 ||
+        (stat(work->path, &status) == 0 && !S_ISREG(status.st_mode));
+    *bytes = (Span){work->bytes, work->size};
+    if (work->bytes || !(is_stream || import_recognises(work->path)))
+        return 0;
+    return input_open(arena, work->path, bytes, err);
+}
+
+static int open_model(const OpenWork *work, Err *err)
+{
+    rp_model *model = work->model;
+    Span bytes;
+    TRY(open_bytes(work, &bytes, err));
+    if (bytes.bytes && checkpoint_is(bytes.bytes, bytes.size))
+        return import_model(model, bytes, model->options.import, err);
+    if (work->only_checkpoint)
+        return err_set(err, ERR_BAD_CHECKPOINT,
+                       "neither a PyTorch checkpoint nor .safetensors");
+    if (bytes.bytes)
+        return model_read_memory(model->arena, bytes.bytes, bytes.size,
+                                 model->path, NULL, &model->model, err);
+    return model_read_file(model->arena, model->path, NULL, &model->model, err);
+}
 
 static int open_work(void *context, Err *err)
 {
     OpenWork *work = context;
     rp_model *model = work->model;
-    Arena *arena = model->arena;
-    model->path = arena_strdup(arena, work->path);
-    if (work->bytes)
-        TRY(model_read_memory(arena, work->bytes, work->size, model->path, NULL,
-                              &model->model, err));
-    else
-        TRY(model_read_file(arena, model->path, NULL, &model->model, err));
+    model->path = arena_strdup(model->arena, work->path);
+    TRY(open_model(work, err));
     model->model->freeze_initializers = model->options.freeze_initializers;
     model->model->assume_inference = model->options.assume_inference;
     return 0;
@@ -149,14 +179,31 @@ static rp_model *model_fill(const rp_open_options *options, Work *fill,
     return NULL;
 }
 
-rp_model *rp_open(const char *path, const rp_open_options *options,
-                  rp_error *error)
+static rp_model *open_path(const char *path, const rp_open_options *options,
+                           bool only_checkpoint, rp_error *error)
 {
-    OpenWork work = {.path = path};
+    OpenWork work = {.path = path, .only_checkpoint = only_checkpoint};
     rp_model *model = model_fill(options, open_work, &work.model, path, error);
     if (model)
         model->is_file = strcmp(path, "-") != 0;
     return model;
+}
+
+rp_model *rp_open(const char *path, const rp_open_options *options,
+                  rp_error *error)
+{
+    return open_path(path, options, false, error);
+}
+
+rp_model *rp_import(const char *path, const rp_open_options *options,
+                    rp_error *error)
+{
+    return open_path(path, options, true, error);
+}
+
+const rp_import_info *rp_imported(const rp_model *model)
+{
+    return model->imported;
 }
 
 rp_model *rp_open_memory(const void *bytes, size_t size, const char *name,
@@ -172,7 +219,7 @@ rp_model *rp_open_memory(const void *bytes, size_t size, const char *name,
 
 rp_model *rp_reopen(const rp_model *model, rp_error *error)
 {
-    const Span file = model->model->file;
+    const Span file = model->imported ? model->checkpoint : model->model->file;
     if (file.size == 0) {
         Err err = {0};
         err_set(&err, ERR_USAGE,

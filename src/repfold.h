@@ -54,16 +54,31 @@ RP_API const char *rp_version(void);
 
 /* ---- Reading and writing ---- */
 
+typedef struct rp_import_options {
+    const char *key;     /* of the state dict; NULL: where timm looks for it */
+    const char *variant; /* what it must be; NULL: recognised */
+    int size;            /* pixels; 0 for what is usual */
+    int dense;           /* four feature maps instead of a classifier */
+    int dynamic;         /* symbolic batch */
+    const char *dtype;   /* NULL: as the checkpoint has it */
+    /* Told of each tensor that is missing, extra or of another shape. */
+    void (*mismatch)(void *context, const char *line);
+    void *mismatch_context;
+} rp_import_options;
+
 typedef struct rp_open_options {
     /* Bytes for the model and all work on it. 0: three quarters of the
      * machine's memory, and to read it sixteen times the file and 64 MB. */
     size_t max_memory;
     int freeze_initializers; /* those that are also inputs are constant */
     int assume_inference;    /* training_mode=1 counts as 0, in all work */
+    const rp_import_options *import; /* for a checkpoint; NULL for none */
 } rp_open_options;
 
 /* Opens a model; the file is mapped and must not change until rp_close. "-" is
- * standard input. `options` may be NULL. */
+ * standard input. A file that begins like a checkpoint, of PyTorch or
+ * .safetensors, becomes the network that it is of, in ONNX. `options` may be
+ * NULL. */
 RP_API rp_model *rp_open(const char *path, const rp_open_options *options,
                          rp_error *error);
 /* The same from memory, which must live until rp_close. `name` is what
@@ -96,6 +111,23 @@ enum { RP_DIGEST_SIZE = 65 };
  * model in which nothing was folded, that of its file. */
 RP_API int rp_digest(rp_model *model, char digest[RP_DIGEST_SIZE],
                      rp_error *error);
+
+/* ---- Checkpoints ---- */
+
+typedef struct rp_import_info {
+    const char *format;  /* "PyTorch", "PyTorch before 1.6", "safetensors" */
+    const char *key;     /* that the state dict was under, or "" */
+    const char *variant; /* "fastvit_sa12"; "FastViT" of other widths */
+    int deploy;          /* the branches were merged already */
+    size_t tensors;      /* that became weights */
+    size_t unused;       /* counters, and those of other networks */
+} rp_import_info;
+
+/* rp_open for checkpoints alone: anything else is an error. */
+RP_API rp_model *rp_import(const char *path, const rp_open_options *options,
+                           rp_error *error);
+/* What an opened checkpoint was; NULL for a model. */
+RP_API const rp_import_info *rp_imported(const rp_model *model);
 
 /* ---- What a model is ---- */
 
@@ -470,7 +502,7 @@ RP_API int rp_bench(rp_model *model, const rp_bench_options *options,
 /* ---- The generator ---- */
 
 typedef struct rp_sample_options {
-    const char *variant; /* "fastvit_t8" ... "fastvit_ma36" */
+    const char *variant; /* one of rp_sample_variants */
     double width_mult;   /* 0 for 1 */
     int size;            /* pixels; 0 for 256 */
     int classes;         /* 0 for 1000 */

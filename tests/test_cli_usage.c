@@ -7,7 +7,8 @@
 #include "suites.h"
 
 static const char *const verbs[] = {"convert", "verify", "lint",   "inspect",
-                                    "run",     "bench",  "sample", "diff"};
+                                    "run",     "bench",  "sample", "diff",
+                                    "import"};
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 
 START_TEST(test_overview_names_every_command)

@@ -225,7 +225,7 @@ START_TEST(test_samples_are_models)
         ck_assert_ptr_null(rp_reopen(model, &error));
         rp_close(model);
     }
-    ck_assert_int_eq(count, 7);
+    ck_assert_int_eq(count, 23);
 }
 END_TEST
 

@@ -8,8 +8,10 @@ _repfold_options() {
     folds+=' --stop-after --verbose'
     local checks='--html --junit --github'
     local judges='--input --input-shape --samples --seed --precision'
+    local imports='--key --variant --size --dense --dynamic --dtype'
     case $1 in
-    convert) echo "$common $reads $folds $judges $checks --threads --output --in-place
+    import) echo "$common $imports --output --max-memory --verbose" ;;
+    convert) echo "$common $reads $folds $judges $checks $imports --threads --output --in-place
         --no-verify --require-change --dump-after --bench" ;;
     verify) echo "$common $reads $judges $checks --threads --certificate" ;;
     lint) echo "$common $reads $folds $checks --threads --sarif" ;;
@@ -28,7 +30,7 @@ _repfold() {
     local previous=${COMP_WORDS[COMP_CWORD - 1]}
     compopt -o default 2>/dev/null
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='convert verify lint diff inspect run bench sample
+        words='convert import verify lint diff inspect run bench sample
             --help --version'
     elif [ "$previous" = --precision ]; then
         words='f32 f64 both'
@@ -38,7 +40,10 @@ _repfold() {
         words=$(_repfold_options "$verb")
     elif [ "$verb" = sample ] && [ "$COMP_CWORD" -eq 2 ]; then
         words='fastvit_t8 fastvit_t12 fastvit_s12 fastvit_sa12 fastvit_sa24
-            fastvit_sa36 fastvit_ma36'
+            fastvit_sa36 fastvit_ma36 mobileone_s0 mobileone_s1 mobileone_s2
+            mobileone_s3 mobileone_s4 repvgg_a0 repvgg_a1 repvgg_a2 repvgg_b0
+            repvgg_b1 repvgg_b1g4 repvgg_b2 repvgg_b2g4 repvgg_b3 repvgg_b3g4
+            repvgg_d2se'
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }

@@ -1,5 +1,5 @@
 # fish completion for repfold
-set -l verbs convert verify lint diff inspect run bench sample
+set -l verbs convert import verify lint diff inspect run bench sample
 
 complete -c repfold -n "not __fish_seen_subcommand_from $verbs" -f \
     -a "$verbs"
@@ -19,7 +19,7 @@ __repfold_option "$reads" -l freeze-initializers \
     -d 'Initializers that are also inputs are constant'
 __repfold_option "$reads" -l assume-inference \
     -d 'Take training_mode=1 for inference'
-__repfold_option "$reads" -x -l max-memory -d 'Stop when more is needed'
+__repfold_option "$reads import" -x -l max-memory -d 'Stop when more is needed'
 __repfold_option "$reads" -r -l json -d 'Write the report as JSON'
 
 set -l checks convert verify lint
@@ -47,7 +47,12 @@ __repfold_option "$judges" -x -l precision -a 'f64 both'
 __repfold_option "run bench" -x -l precision -a 'f32 f64'
 __repfold_option "$judges lint run bench" -x -l threads -d 'Processors'
 
-__repfold_option "convert sample" -s o -r -l output -d 'Where the model goes'
+set -l imports import convert
+__repfold_option "$imports" -x -l key -d 'Of the state dict in a checkpoint'
+__repfold_option "$imports" -x -l variant -d 'What a checkpoint must be of'
+__repfold_option import -s v -l verbose -d 'List what does not fit'
+
+__repfold_option "$imports sample" -s o -r -l output -d 'Where the model goes'
 __repfold_option convert -l in-place -d 'Replace the input file'
 __repfold_option convert -l bench -d 'Time both models'
 __repfold_option convert -l no-verify -d 'Write without verifying'
@@ -63,12 +68,15 @@ __repfold_option run -x -l atol -d 'Absolute tolerance'
 __repfold_option bench -x -l runs -d 'How often to run'
 
 __repfold_option sample -x -l width-mult -d 'Multiply the channels'
-__repfold_option sample -x -l size -d 'Height and width'
+__repfold_option "$imports sample" -x -l size -d 'Height and width'
 __repfold_option sample -x -l classes -d 'Outputs of the classifier'
-__repfold_option sample -l dense -d 'Four feature maps'
-__repfold_option sample -l dynamic -d 'Leave the batch size open'
-__repfold_option sample -x -l dtype -a 'float16 float32 float64'
+__repfold_option "$imports sample" -l dense -d 'Four feature maps'
+__repfold_option "$imports sample" -l dynamic -d 'Leave the batch size open'
+__repfold_option "$imports sample" -x -l dtype -a 'float16 float32 float64'
 __repfold_option sample -f -a 'fastvit_t8 fastvit_t12 fastvit_s12
-    fastvit_sa12 fastvit_sa24 fastvit_sa36 fastvit_ma36'
+    fastvit_sa12 fastvit_sa24 fastvit_sa36 fastvit_ma36 mobileone_s0
+    mobileone_s1 mobileone_s2 mobileone_s3 mobileone_s4 repvgg_a0 repvgg_a1
+    repvgg_a2 repvgg_b0 repvgg_b1 repvgg_b1g4 repvgg_b2 repvgg_b2g4 repvgg_b3
+    repvgg_b3g4 repvgg_d2se'
 
 functions -e __repfold_option

@@ -88,6 +88,20 @@ double dtype_least_normal(DType type)
     }
 }
 
+double dtype_round(DType type, double value)
+{
+    switch (type) {
+    case DT_FLOAT:
+        return (double)(float)value;
+    case DT_FLOAT16:
+        return half_to_double(half_from_double(value));
+    case DT_BFLOAT16:
+        return bfloat_to_double(bfloat_from_double(value));
+    default:
+        return value;
+    }
+}
+
 /* The product of the dims; -1 when one is negative or it overflows. */
 static int64_t dims_count(int rank, const int64_t *dims)
 {

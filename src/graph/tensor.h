@@ -61,6 +61,9 @@ double dtype_roundoff(DType type);
 /* The smallest positive number that has that roundoff: 2^-126 for float32. */
 double dtype_least_normal(DType type);
 
+/* The number of that real type that is nearest. */
+double dtype_round(DType type, double value);
+
 /* Elements that are computed when they are read. */
 typedef struct TensorFormula {
     /* Writes elements [first, first + count) of the tensor, in row-major

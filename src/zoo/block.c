@@ -50,6 +50,17 @@ Feature block_conv_bn(Net *net, Scope scope, Feature x, ConvShape shape)
     return block_batch_norm(net, scope_child(net, scope, "bn"), x);
 }
 
+Feature block_reparam_conv(Net *net, Scope scope, Feature x, ConvShape shape)
+{
+    return block_conv(net, scope_child(net, scope, "reparam_conv"), x, shape,
+                      true);
+}
+
+Feature block_relu(Net *net, Scope scope, Feature x)
+{
+    return with_value(x, net_unary(net, scope, OP_Relu, x.value));
+}
+
 /* 0.5 * x * (1 + erf(x / sqrt(2))), as the exporter orders it. */
 Feature block_gelu(Net *net, Scope scope, Feature x)
 {
@@ -72,7 +83,7 @@ Feature block_squeeze_excite(Net *net, Scope scope, Feature x, int64_t reduced)
     Feature y = {mean->outputs[0], x.channels, 1};
     y = block_conv(net, scope_child(net, scope, "fc1"), y,
                    (ConvShape){reduced, 1, 1, 1}, true);
-    y.value = net_unary(net, scope_child(net, scope, "act"), OP_Relu, y.value);
+    y = block_relu(net, scope_child(net, scope, "act"), y);
     y = block_conv(net, scope_child(net, scope, "fc2"), y,
                    (ConvShape){x.channels, 1, 1, 1}, true);
     y.value =
@@ -120,8 +131,8 @@ static Value *scaled_input(Net *net, Scope scope, Feature x,
     return net_binary(net, scope, OP_Add, sum, zero);
 }
 
-Feature block_mobileone(Net *net, Scope scope, Feature x,
-                        const MobileOne *block)
+static Feature mobileone_branches(Net *net, Scope scope, Feature x,
+                                  const MobileOne *block)
 {
     Feature sum = with_value(x, scaled_input(net, scope, x, block));
     for (int i = 0; i < block->branches; i++) {
@@ -132,17 +143,27 @@ Feature block_mobileone(Net *net, Scope scope, Feature x,
             term.value = net_binary(net, scope, OP_Add, sum.value, term.value);
         sum = term;
     }
-    if (block->se_channels > 0)
-        sum = block_squeeze_excite(net, scope_child(net, scope, "se"), sum,
-                                   block->se_channels);
-    if (block->gelu)
-        sum = block_gelu(net, scope_child(net, scope, "act"), sum);
     return sum;
+}
+
+Feature block_mobileone(Net *net, Scope scope, Feature x,
+                        const MobileOne *block)
+{
+    x = net->options.deploy ? block_reparam_conv(net, scope, x, block->conv)
+                            : mobileone_branches(net, scope, x, block);
+    if (block->se_channels > 0)
+        x = block_squeeze_excite(net, scope_child(net, scope, "se"), x,
+                                 block->se_channels);
+    if (block->gelu)
+        x = block_gelu(net, scope_child(net, scope, "act"), x);
+    return x;
 }
 
 static Feature large_kernel(Net *net, Scope scope, Feature x, ConvShape large)
 {
     ConvShape small = large;
+    if (net->options.deploy)
+        return block_reparam_conv(net, scope, x, large);
     small.kernel = 3;
     Feature a =
         block_conv_bn(net, scope_child(net, scope, "large_conv"), x, large);
@@ -165,6 +186,8 @@ Feature block_rep_mixer(Net *net, Scope scope, Feature x)
 {
     MobileOne mixer = {.conv = {x.channels, x.channels, 3, 1}, .branches = 1};
     MobileOne norm = {.conv = mixer.conv, .no_scale_branch = true};
+    if (net->options.deploy)
+        return block_reparam_conv(net, scope, x, mixer.conv);
     Feature a =
         block_mobileone(net, scope_child(net, scope, "mixer"), x, &mixer);
     Feature b = block_mobileone(net, scope_child(net, scope, "norm"), x, &norm);
@@ -187,9 +210,11 @@ Feature block_conv_ffn(Net *net, Scope scope, Feature x, int64_t hidden)
 
 Feature block_positional_encoding(Net *net, Scope scope, Feature x, int kernel)
 {
+    ConvShape shape = {x.channels, x.channels, kernel, 1};
+    if (net->options.deploy)
+        return block_reparam_conv(net, scope, x, shape);
     Feature y =
-        block_conv(net, scope_child(net, scope, "pos_enc"), x,
-                   (ConvShape){x.channels, x.channels, kernel, 1}, true);
+        block_conv(net, scope_child(net, scope, "pos_enc"), x, shape, true);
     return block_residual(net, scope, y, x, NULL);
 }
 

@@ -1,6 +1,7 @@
 /*
- * The blocks that reparameterizable networks are made of, in training form and
- * in the node order of the exporter.  Each takes the scope of its module.
+ * The blocks that reparameterizable networks are made of, in training form or,
+ * where the net says so, in deploy form, and in the node order of the
+ * exporter.  Each takes the scope of its module.
  *
  * MobileOne: Vasu et al. 2022, arXiv 2206.04040.  RepMixer, ConvFFN and patch
  * embedding: FastViT, Vasu et al. 2023, arXiv 2303.14189.  Large kernels: Ding
@@ -23,6 +24,9 @@ Feature block_conv(Net *net, Scope scope, Feature x, ConvShape shape,
 Feature block_batch_norm(Net *net, Scope scope, Feature x);
 /* Children "conv", without bias, and "bn". */
 Feature block_conv_bn(Net *net, Scope scope, Feature x, ConvShape shape);
+/* What reparameterization makes of the branches of a module. */
+Feature block_reparam_conv(Net *net, Scope scope, Feature x, ConvShape shape);
+Feature block_relu(Net *net, Scope scope, Feature x);
 Feature block_gelu(Net *net, Scope scope, Feature x);
 /* x * sigmoid(fc2(relu(fc1(mean of x)))). */
 Feature block_squeeze_excite(Net *net, Scope scope, Feature x, int64_t reduced);

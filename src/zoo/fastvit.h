@@ -2,19 +2,15 @@
 #ifndef REPFOLD_ZOO_FASTVIT_H
 #define REPFOLD_ZOO_FASTVIT_H
 
-#include "zoo/net.h"
-
 enum { FASTVIT_STAGES = 4 };
 
+/* Of int alone, as every description: zoo.c compares them byte by byte. */
 typedef struct FastVit {
-    int depths[FASTVIT_STAGES];
     int widths[FASTVIT_STAGES];
-    int mlp_ratio;
+    int depths[FASTVIT_STAGES];
+    int mlp_ratios[FASTVIT_STAGES];
     enum { REPMIXER, ATTENTION } mixers[FASTVIT_STAGES];
     int encodings[FASTVIT_STAGES];
 } FastVit;
-
-/* `description` is a FastVit. */
-int fastvit_build(Net *net, const void *description);
 
 #endif

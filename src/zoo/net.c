@@ -25,6 +25,36 @@ Scope scope_item(Net *net, Scope scope, const char *name, int number)
                    key_join(net, scope.key, item)};
 }
 
+Scope scope_nested(Net *net, Scope scope, int number)
+{
+    const char *key = arena_printf(net->arena, "%s.%d", scope.key, number);
+    return (Scope){arena_printf(net->arena, "%s/%s", scope.path, key), key};
+}
+
+int net_scale_widths(Net *net, const int *widths, int count, int64_t *out)
+{
+    double factor = net->options.width_mult;
+    for (int i = 0; i < count; i++) {
+        out[i] = (int64_t)((double)widths[i] * factor + 0.5);
+        if (out[i] == 0)
+            return err_set(net->err, ERR_USAGE,
+                           "width multiplier %g leaves stage %d no channels",
+                           factor, i + 1);
+    }
+    return 0;
+}
+
+int net_bad_width(Net *net, int stage, int64_t width, const char *why)
+{
+    if (net->options.width_mult == 1)
+        return err_set(net->err, ERR_BAD_WEIGHTS,
+                       "stage %d has %lld channels, %s", stage,
+                       (long long)width, why);
+    return err_set(net->err, ERR_USAGE,
+                   "width multiplier %g gives stage %d %lld channels, %s",
+                   net->options.width_mult, stage, (long long)width, why);
+}
+
 /* The source's tensor, or NULL and the fault remembered. */
 static Tensor *param_tensor(Net *net, const char *key, int rank,
                             const int64_t *dims)

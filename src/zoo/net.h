@@ -18,6 +18,7 @@ typedef struct NetOptions {
     double width_mult;
     int64_t size, classes;
     bool dense;   /* feature maps instead of a classifier */
+    bool deploy;  /* the branches are one convolution, "reparam_conv" */
     bool dynamic; /* the batch is a symbol */
     DType type;
 } NetOptions;
@@ -50,6 +51,14 @@ Scope scope_root(void);
 Scope scope_child(Net *net, Scope scope, const char *name);
 /* That of the number-th module of an attribute that is a called sequence. */
 Scope scope_item(Net *net, Scope scope, const char *name, int number);
+
+/* That of the number-th module of a sequence inside another one. */
+Scope scope_nested(Net *net, Scope scope, int number);
+
+/* Widths times the width multiplier, to nearest; each at least 1. */
+int net_scale_widths(Net *net, const int *widths, int count, int64_t *out);
+/* The error of a width that is no multiple of what its stage needs. */
+int net_bad_width(Net *net, int stage, int64_t width, const char *why);
 
 /* The weight scope.key + "." + leaf, from the net's source. */
 Value *net_param(Net *net, Scope scope, const char *leaf, int rank,

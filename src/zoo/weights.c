@@ -7,7 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/half.h"
 #include "base/random.h"
 #include "zoo/zoo.h"
 
@@ -41,23 +40,15 @@ static uint64_t stream_of(uint64_t seed, const char *name)
     return seed;
 }
 
-/* So that the formula's number is the one a file holds. */
-static double round_to(DType type, double value)
-{
-    if (type == DT_FLOAT)
-        return (double)(float)value;
-    if (type == DT_FLOAT16)
-        return half_to_double(half_from_double(value));
-    return value;
-}
-
+/* Rounded, so that the formula's number is the one a file holds. */
 static void uniform_read(const TensorFormula *formula, int64_t first,
                          int64_t count, double *out)
 {
     const Uniform *uniform = (const Uniform *)formula;
     for (int64_t i = 0; i < count; i++) {
         double unit = random_unit(uniform->stream, (uint64_t)(first + i));
-        out[i] = round_to(uniform->type, uniform->low + unit * uniform->width);
+        out[i] =
+            dtype_round(uniform->type, uniform->low + unit * uniform->width);
     }
 }
 

@@ -2,35 +2,49 @@
 
 #include <string.h>
 
+#include "zoo/architecture.h"
+#include "zoo/byob.h"
 #include "zoo/fastvit.h"
-#include "zoo/net.h"
 
 /* ONNX opset 17 is of IR version 8. */
 enum { OPSET = 17, IR_VERSION = 8, SIZE_MAX_PIXELS = 1 << 14 };
 
+/* One line of variants.def. */
 typedef struct Variant {
     const char *name;
-    int (*build)(Net *net, const void *description);
+    const Architecture *architecture;
     const void *description;
 } Variant;
 
+#define FASTVIT(name, ...) {#name, &fastvit, &(const FastVit){__VA_ARGS__}},
+#define MOBILEONE(name, ...)                                                   \
+    {#name, &mobileone, &(const MobileOneNet){__VA_ARGS__}},
+#define REPVGG(name, ...) {#name, &repvgg, &(const RepVgg){__VA_ARGS__}},
 static const Variant variants[] = {
-#define FASTVIT(name, ...)                                                     \
-    {#name, fastvit_build, &(const FastVit){__VA_ARGS__}},
 #include "zoo/variants.def"
-#undef FASTVIT
 };
-
-const char *const zoo_variants[] = {
-#define FASTVIT(name, ...) #name,
-#include "zoo/variants.def"
 #undef FASTVIT
+#undef MOBILEONE
+#undef REPVGG
+
+#define FASTVIT(name, ...) #name,
+#define MOBILEONE(name, ...) #name,
+#define REPVGG(name, ...) #name,
+const char *const zoo_variants[] = {
+#include "zoo/variants.def"
     NULL};
+
+static const Architecture *const architectures[] = {&fastvit, &mobileone,
+                                                    &repvgg};
+enum {
+    VARIANTS = sizeof variants / sizeof *variants,
+    ARCHITECTURES = sizeof architectures / sizeof *architectures
+};
 
 static const Variant *find_variant(Arena *arena, const char *name, Err *err)
 {
     const char *known = "";
-    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+    for (size_t i = 0; i < VARIANTS; i++) {
         if (name && strcmp(name, variants[i].name) == 0)
             return &variants[i];
         known = arena_printf(arena, "%s%s%s", known, *known ? ", " : "",
@@ -53,8 +67,8 @@ static int find_type(const char *name, DType *type, Err *err)
                    "dtype \"%s\" is not float16, float32 or float64", name);
 }
 
-static int fill_options(NetOptions *net, const rp_sample_options *given,
-                        Err *err)
+static int fill_options(NetOptions *net, const Architecture *architecture,
+                        const rp_sample_options *given, Err *err)
 {
     *net = (NetOptions){.width_mult = given->width_mult,
                         .size = given->size,
@@ -64,7 +78,7 @@ static int fill_options(NetOptions *net, const rp_sample_options *given,
     if (given->width_mult == 0)
         net->width_mult = 1;
     if (given->size == 0)
-        net->size = 256;
+        net->size = architecture->size;
     if (given->classes == 0)
         net->classes = 1000;
     if (!(net->width_mult > 0 && net->width_mult <= 16))
@@ -95,22 +109,118 @@ static Model *new_model(Arena *arena, const char *name)
     return model;
 }
 
+/* The net is set up but for its graph. */
+static int build_net(Net *net, const Architecture *architecture,
+                     const void *description, const char *name, Model **out)
+{
+    Model *model = new_model(net->arena, name);
+    net->graph = model->graph;
+    net->counts = map_new(net->arena);
+    TRY(architecture->build(net, description));
+    if (net->failed)
+        return -1;
+    *out = model;
+    return 0;
+}
+
 int zoo_build(Arena *arena, const rp_sample_options *options,
               WeightSource *weights, Model **out, Err *err)
 {
     const Variant *variant = find_variant(arena, options->variant, err);
     if (!variant)
         return -1;
-    Net net = {.arena = arena,
-               .weights = weights,
-               .counts = map_new(arena),
-               .err = err};
-    TRY(fill_options(&net.options, options, err));
-    Model *model = new_model(arena, variant->name);
-    net.graph = model->graph;
-    TRY(variant->build(&net, variant->description));
-    if (net.failed)
-        return -1;
-    *out = model;
-    return 0;
+    Net net = {.arena = arena, .weights = weights, .err = err};
+    TRY(fill_options(&net.options, variant->architecture, options, err));
+    return build_net(&net, variant->architecture, variant->description,
+                     variant->name, out);
+}
+
+/* ---- Checkpoints ---- */
+
+static Keys *spell(Arena *arena, const ZooList *list,
+                   const Architecture *architecture)
+{
+    Keys *keys = keys_spell(arena, list, architecture->spellings);
+    if (architecture->respell)
+        architecture->respell(keys);
+    keys_index(keys);
+    return keys;
+}
+
+static void fill_match(ZooMatch *match, const Architecture *architecture,
+                       const Keys *keys)
+{
+    const int64_t *head = keys_dims(keys, 2, "head.fc.weight");
+    match->architecture = architecture;
+    match->names = keys->names;
+    match->deploy = keys_mention(keys, "reparam_conv.");
+    match->classes = head ? head[0] : 0;
+}
+
+/* The variant of that description, or the architecture's own name. Both
+ * descriptions are of int alone. */
+static const char *name_of(const Architecture *architecture,
+                           const void *description)
+{
+    for (size_t i = 0; i < VARIANTS; i++)
+        if (variants[i].architecture == architecture &&
+            memcmp(variants[i].description, description,
+                   architecture->description_size) == 0)
+            return variants[i].name;
+    return architecture->name;
+}
+
+int zoo_match(Arena *arena, const ZooList *list, const char *variant,
+              ZooMatch *out, Err *err)
+{
+    if (variant) {
+        const Variant *found = find_variant(arena, variant, err);
+        if (!found)
+            return -1;
+        fill_match(out, found->architecture,
+                   spell(arena, list, found->architecture));
+        out->variant = found->name;
+        out->description = found->description;
+        return 0;
+    }
+    for (size_t i = 0; i < ARCHITECTURES; i++) {
+        const Architecture *architecture = architectures[i];
+        const Keys *keys = spell(arena, list, architecture);
+        void *description = arena_alloc(arena, architecture->description_size);
+        if (!architecture->measure(keys, description))
+            continue;
+        fill_match(out, architecture, keys);
+        out->description = description;
+        out->variant = name_of(architecture, description);
+        return 0;
+    }
+    return err_set(err, ERR_UNKNOWN_NETWORK,
+                   "its tensors are those of no FastViT, MobileOne or RepVGG; "
+                   "with --variant what is missing is listed");
+}
+
+int zoo_build_match(Arena *arena, const ZooMatch *match,
+                    const rp_sample_options *options, WeightSource *weights,
+                    Model **out, Err *err)
+{
+    Net net = {.arena = arena, .weights = weights, .err = err};
+    TRY(fill_options(&net.options, match->architecture, options, err));
+    if (match->classes > 0)
+        net.options.classes = match->classes;
+    else if (!net.options.dense)
+        return err_set(err, ERR_BAD_WEIGHTS,
+                       "it has no classifier, head.fc.weight; --dense imports "
+                       "the feature maps alone");
+    net.options.deploy = match->deploy;
+    return build_net(&net, match->architecture, match->description,
+                     match->variant, out);
+}
+
+bool zoo_only_classifies(const ZooMatch *match, const char *name)
+{
+    const char *const *module = match->architecture->classifier;
+    for (; *module; module++)
+        if (strncmp(name, *module, strlen(*module)) == 0)
+            return true;
+    return false;
 }

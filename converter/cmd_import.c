@@ -1,0 +1,66 @@
+#include "converter.h"
+
+static int check(const Options *options)
+{
+    if (!options->output)
+        return trouble_say(options, "usage", "",
+                           "where to? give --output FILE");
+    return output_check(options, options->output);
+}
+
+static void tell(const Options *options, const rp_import_info *info)
+{
+    FILE *stream = report_stream(options);
+    if (options->quiet)
+        return;
+    fprintf(stream, "%s", info->format);
+    if (info->key[0]) {
+        fputs(", ", stream);
+        print_escaped(stream, info->key);
+    }
+    fprintf(stream, ": %s%s, %zu tensors, %zu not used\n", info->variant,
+            info->deploy ? ", already reparameterized" : "", info->tensors,
+            info->unused);
+}
+
+static int run(const Options *options)
+{
+    rp_error error = {0};
+    int status = check(options);
+    if (status)
+        return status;
+    rp_import_options how = import_options(options);
+    rp_open_options open = {.max_memory = options->max_memory, .import = &how};
+    rp_model *model = rp_import(options->files.items[0], &open, &error);
+    if (!model || rp_save(model, options->output, NULL, &error) < 0)
+        status = trouble(options, &error);
+    else
+        tell(options, rp_imported(model));
+    rp_close(model);
+    return status;
+}
+
+const Verb verb_import = {
+    .name = "import",
+    .bit = VERB_IMPORT,
+    .min_files = 1,
+    .max_files = 1,
+    .arguments = "CHECKPOINT -o OUT.onnx [OPTION ...]",
+    .summary = "write the network that a PyTorch checkpoint is of",
+    .text =
+        "Reads what torch.save wrote, or .safetensors, and executes nothing "
+        "in it. The\n"
+        "network is recognised from the tensors' names and shapes: FastViT, "
+        "MobileOne or\n"
+        "RepVGG, of any width, in training form or already reparameterized. "
+        "All other\n"
+        "commands take a checkpoint where they take a model, too.\n"
+        "\n"
+        "  repfold import fastvit_sa12.pth.tar -o train.onnx\n"
+        "  repfold import backbone.safetensors --dense --size 512 -o "
+        "train.onnx\n"
+        "  repfold convert fastvit_sa12.pth.tar -o deploy.onnx\n"
+        "\n"
+        "Exit status: 0 written; 2 trouble, such as tensors that are missing.",
+    .run = run,
+};
