@@ -14,7 +14,7 @@ enum { BYOB_STAGES = 4 };
 typedef struct RepVgg {
     int stem, widths[BYOB_STAGES];
     int depths[BYOB_STAGES];
-    int groups; /* of every second block's kernels; 0: one */
+    int groups;  /* of every second block's kernels; 0: one */
     int squeeze; /* every block has an SE */
 } RepVgg;
 
