@@ -37,7 +37,8 @@ LIB_SOURCES := $(filter-out %.inc.c, $(sort $(wildcard src/*/*.c src/*.c)))
 CONVERTER_SOURCES := $(sort $(wildcard converter/*.c))
 # tests/test_NAME.c has a suite_NAME; the suites and what they share are one
 # program, all but these, which are programs of their own.
-TEST_PROGRAMS := tests/bench_chain.c tests/fuzz/soak.c tests/conformance/main.c
+TEST_PROGRAMS := tests/bench_chain.c tests/fuzz/soak.c \
+    tests/conformance/main.c tests/hostile/shim.c
 TEST_SOURCES := $(filter-out $(TEST_PROGRAMS), \
     $(sort $(wildcard tests/*.c tests/*/*.c)))
 SUITES := $(patsubst tests/test_%.c,%, $(filter tests/test_%, $(TEST_SOURCES)))
@@ -50,9 +51,31 @@ LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o
 CONVERTER_OBJECTS := $(CONVERTER_SOURCES:%.c=$(BUILD)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 
-.PHONY: all lib samples demo test check asan layers headertest format soak \
-    bench bench-families conformance real install uninstall clean help deps fixtures-full full \
-    interop FORCE
+.PHONY: FORCE \
+    all \
+    asan \
+    bench \
+    bench-families \
+    check \
+    clean \
+    conformance \
+    demo \
+    deps \
+    faults \
+    fixtures-full \
+    format \
+    full \
+    headertest \
+    help \
+    install \
+    interop \
+    layers \
+    lib \
+    real \
+    samples \
+    soak \
+    test \
+    uninstall
 
 # `make V=1` shows commands, otherwise only what they make.
 say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)
@@ -64,6 +87,7 @@ help:
 	@echo 'make test        set up, build, run every test'
 	@echo 'make all         program, libraries and samples into $(BUILD)/'
 	@echo 'make asan        the tests under ASan and UBSan'
+	@echo 'make faults      every call of the system fails once; kills'
 	@echo 'make layers      check that includes point downwards only'
 	@echo 'make headertest  compile repfold.h alone, strictly'
 	@echo 'make format      clang-format the sources'
@@ -132,6 +156,11 @@ $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/converter/sandbox.o \
     $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -o $@ $^ $(shell pkg-config --libs check) $(LIBS)
 
+# Makes calls of the system fail, see there.
+$(BUILD)/shim.so: tests/hostile/shim.c
+	$(call say,LD) $(CC) -std=c11 -D_GNU_SOURCE -O1 -g $(WARNINGS) $(WERROR) \
+	    -fPIC -shared -o $@ $< -ldl
+
 # The program with a wrong fold in it, which the tests expect to be undone.
 $(BUILD)/planted/emit.o: src/fold/emit.c | $(BUILD)/onnx.pb-c.h
 	@mkdir -p $(@D)
@@ -158,13 +187,17 @@ test: deps
 	@$(MAKE) --no-print-directory check
 
 # Everything but the set-up; Check's own closing lines come last.
-check: layers headertest all $(BUILD)/repfold-planted $(BUILD)/run-tests
+check: layers headertest all $(BUILD)/shim.so $(BUILD)/repfold-planted $(BUILD)/run-tests
 	$(BUILD)/run-tests
 
 asan: deps
 	@CK_FORK=no $(MAKE) --no-print-directory $(JOBS) check \
 	    BUILD=$(BUILD)/asan OPTIMIZE=-O1 EXEC_OPTIMIZE=-O1 \
 	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
+
+# Every place where a call can fail, and a thousand kills. A quarter of an hour.
+faults: all $(BUILD)/shim.so $(BUILD)/run-tests
+	REPFOLD_FAULTS=all $(BUILD)/run-tests fault
 
 layers:
 	./tests/layers.sh

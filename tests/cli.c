@@ -47,7 +47,7 @@ const char *cli_path(const char *name)
 }
 
 /* The program lies beside the one that runs the tests. */
-static const char *built(const char *program)
+const char *cli_built(const char *program)
 {
     char self[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
@@ -177,13 +177,13 @@ static int run_program(const char *program, const char *input,
 
 int cli_run(const char *const *arguments)
 {
-    return run_program(built("repfold"), NULL, NULL, arguments);
+    return run_program(cli_built("repfold"), NULL, NULL, arguments);
 }
 
 int cli_run_with(const char *input, const char *output,
                  const char *const *arguments)
 {
-    return run_program(built("repfold"), input ? cli_path(input) : NULL,
+    return run_program(cli_built("repfold"), input ? cli_path(input) : NULL,
                        output ? cli_path(output) : NULL, arguments);
 }
 
@@ -191,7 +191,7 @@ int cli_run_terminal(const char *const *arguments)
 {
     int terminal;
     size_t used = 0;
-    const char *program = built("repfold");
+    const char *program = cli_built("repfold");
     fflush(NULL);
     pid_t child = forkpty(&terminal, NULL, NULL, NULL);
     if (child == 0)
@@ -208,7 +208,7 @@ int cli_run_terminal(const char *const *arguments)
 
 int cli_program(const char *program, const char *const *arguments)
 {
-    return run_program(built(program), NULL, NULL, arguments);
+    return run_program(cli_built(program), NULL, NULL, arguments);
 }
 
 int cli_command(const char *path, const char *const *arguments)

@@ -39,6 +39,8 @@ int cli_command(const char *path, const char *const *arguments);
  * good until it is called eight times more. */
 const char *cli_fixture(const char *name);
 const char *cli_source(const char *path);
+/* The same of a file in the build folder, where the running tests lie. */
+const char *cli_built(const char *name);
 
 /* Files in the folder. */
 const char *cli_path(const char *name);
