@@ -343,6 +343,7 @@ static int set_value(const Option *option, const char *text, Options *options,
 typedef struct Arguments {
     int count, next;
     char **items;
+    bool taken[TABLE_SIZE];
 } Arguments;
 
 static const Option *find_long(const Verb *verb, const char *name,
@@ -369,6 +370,10 @@ static int take_option(const Option *option, const char *attached,
 {
     if (option->kind == FLAG && attached)
         return usage(error, "--%s takes no value", option->name);
+    bool repeats = option->kind == FLAG || option->kind == LIST;
+    if (!repeats && arguments->taken[option - table])
+        return usage(error, "--%s is there twice", option->name);
+    arguments->taken[option - table] = true;
     if (option->kind != FLAG && !attached) {
         if (arguments->next == arguments->count)
             return usage(error, "--%s needs a value: %s", option->name,
@@ -443,7 +448,7 @@ void opt_free(Options *options)
 int opt_parse(const Verb *verb, int argc, char **argv, Options *options,
               rp_error *error)
 {
-    Arguments arguments = {argc, 0, argv};
+    Arguments arguments = {.count = argc, .items = argv};
     bool only_files = false;
     if (make_lists(options, (size_t)argc) < 0)
         return usage(error, "out of memory");

@@ -9,8 +9,8 @@
 
 /* Of the last run. */
 typedef struct Cli {
-    int status; /* exit status; 128 + N when signal N ended it */
-    double seconds; /* it took */
+    int status;     /* exit status; 128 + N when signal N ended it */
+    double seconds; /* of processor time, whatever else is running */
     size_t peak;    /* bytes of memory at most */
     char out[1 << 20];
     char err[1 << 14];

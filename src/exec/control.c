@@ -5,7 +5,7 @@
 #include "exec/nested.h"
 
 /* A loop may have no end. */
-enum { RUNS_MOST = 200 * 1000 };
+enum { RUNS_MOST = 100 * 1000 };
 
 void nested_give(StepCall *call, int output, const Array *value)
 {
