@@ -333,6 +333,55 @@ START_TEST(many_branches_become_one_kernel)
 }
 END_TEST
 
+/* Rows and columns from `from` to `to`. */
+static Value *crop(Bench *b, Value *x, int64_t from, int64_t to)
+{
+    int64_t starts[2] = {from, from}, ends[2] = {to, to}, axes[2] = {2, -1};
+    Value *inputs[4] = {x, bench_ints(b, 2, starts), bench_ints(b, 2, ends),
+                        bench_ints(b, 2, axes)};
+    return bench_node(b, OP_Slice, inputs, 4);
+}
+
+/* Without padding the middle of the image is what the middle tap reads. */
+static void build_cropped_on(Bench *b, Value *x)
+{
+    Value *sum = conv_bn(b, x, (ConvShape){.kernel = 5});
+    Value *inner = crop(b, x, 1, -1);
+    sum = bench_binary(b, OP_Add, sum,
+                       conv_bn(b, inner, (ConvShape){.kernel = 3}));
+    Value *middle = crop(b, inner, 1, INT64_MAX);
+    middle = crop(b, middle, 0, -1);
+    middle = bench_binary(b, OP_Mul, middle, bench_channel_scale(b, 4));
+    bench_output(b, bench_binary(b, OP_Sub, sum, middle));
+}
+
+static void build_cropped(Bench *b)
+{
+    build_cropped_on(b, bench_image(b, 4, 9));
+}
+
+static void build_cropped_symbolic(Bench *b)
+{
+    build_cropped_on(b, symbolic_image(b));
+}
+
+/* Zeros where the whole image has numbers: not the same. */
+static void build_cropped_and_padded(Bench *b)
+{
+    Value *x = bench_image(b, 4, 9);
+    Value *sum = bench_conv(b, x, (ConvShape){.kernel = 3});
+    Value *other = bench_conv(b, crop(b, x, 1, -1), SAME(3));
+    bench_output(b, bench_binary(b, OP_Add, sum, other));
+}
+
+START_TEST(a_branch_may_read_a_crop)
+{
+    check_folds(build_cropped, 1, 0);
+    check_folds(build_cropped_symbolic, 1, 0);
+    check_refuses(build_cropped_and_padded, "different-input");
+}
+END_TEST
+
 /* Different slack, but for the one size that is known the same output. */
 static void build_sized(Bench *b)
 {
@@ -486,6 +535,7 @@ Suite *suite_rule_branch(void)
     tcase_add_test(tcase, an_identity_joins_a_transposed_convolution);
     tcase_add_test(tcase, padding_may_name_its_axes);
     tcase_add_test(tcase, many_branches_become_one_kernel);
+    tcase_add_test(tcase, a_branch_may_read_a_crop);
     tcase_add_test(tcase, a_known_size_may_make_slack_equal);
     tcase_add_test(tcase, nested_sums_are_flattened);
     tcase_add_test(tcase, three_of_four_merge_and_the_fourth_says_why);

@@ -138,8 +138,7 @@ static bool is_operator(const Branch *branch)
 
 /* Tries the branch, described by `linear`, on the clusters over its base. What
  * stands in the way of an identity is noted at the sum. */
-static bool place_branch(Fold *fold, Plan *plan, int index,
-                         const Linear *linear)
+static bool join_any(Fold *fold, Plan *plan, int index, const Linear *linear)
 {
     const Node *node = linear->node ? linear->node : plan->form->node;
     const Linear *other = NULL;
@@ -163,6 +162,18 @@ static bool place_branch(Fold *fold, Plan *plan, int index,
                                linear->input->name, node_title(other->node),
                                other->input->name));
     return false;
+}
+
+/* What reads a crop may join what reads the whole. */
+static bool place_branch(Fold *fold, Plan *plan, int index, Linear *linear)
+{
+    Linear whole;
+    if (linear_uncrop(fold, linear, &whole) &&
+        join_any(fold, plan, index, &whole)) {
+        *linear = whole;
+        return true;
+    }
+    return join_any(fold, plan, index, linear);
 }
 
 /* The largest kernels come first: what joins a dense kernel is free, and would
@@ -218,8 +229,7 @@ static void cluster_rest(Fold *fold, Plan *plan)
         else
             joins = false;
         if (joins && place_branch(fold, plan, i, &linear)) {
-            if (branch->kind == BRANCH_IDENTITY)
-                branch->linear = linear;
+            branch->linear = linear;
             continue;
         }
         cluster_start(plan, i);

@@ -107,47 +107,18 @@ static bool route_range(Route *route, int64_t start, int64_t step)
     return true;
 }
 
-/* A list of Slice: an input, or before opset 10 an attribute. */
-static int64_t slice_list(const Fold *fold, const Node *node, int slot,
-                          const char *name, int64_t *out)
+/* Where a Slice along one axis of that length starts; an axis that it leaves
+ * alone starts at 0. */
+static bool slice_start(const Fold *fold, const Node *node, int axis,
+                        int64_t length, int64_t *start, int64_t *step)
 {
-    const int64_t *values;
-    const Value *value = node_input(node, slot);
-    const Tensor *tensor = value ? value_constant(fold->graph, value) : NULL;
-    int64_t count = tensor ? tensor->count : node_ints(node, name, &values);
-    if ((value && !tensor) || count > RANK_MAX)
-        return -2;
-    for (int64_t i = 0; !tensor && i < count; i++)
-        out[i] = values[i];
-    if (tensor)
-        tensor_read_i64(tensor, 0, count, out);
-    return count;
-}
-
-/* ONNX Slice-13 along one axis: where it starts, and by which step it goes;
- * false when that is not known. An axis that it leaves alone starts at 0. */
-static bool slice_read(const Fold *fold, const Node *node, int axis,
-                       int64_t length, int64_t *start, int64_t *step)
-{
-    int64_t starts[RANK_MAX], axes[RANK_MAX], steps[RANK_MAX];
-    int64_t count = slice_list(fold, node, 1, "starts", starts);
-    int64_t named = slice_list(fold, node, 3, "axes", axes);
-    int64_t stepped = slice_list(fold, node, 4, "steps", steps);
-    int rank = node->inputs[0]->fact.rank;
-    *start = 0;
-    *step = 1;
-    if (count < 0 || named < -1 || stepped < -1 ||
-        (named >= 0 && named != count) || (stepped >= 0 && stepped != count))
+    Cut cut;
+    if (!cut_read(fold, node, axis, &cut))
         return false;
-    for (int64_t i = 0; i < count; i++) {
-        int64_t own = named < 0 ? i : axes[i] < 0 ? axes[i] + rank : axes[i];
-        if (own != axis)
-            continue;
-        *step = stepped < 0 ? 1 : steps[i];
-        int64_t last = *step < 0 ? length - 1 : length;
-        *start = starts[i] < 0 ? starts[i] + length : starts[i];
-        *start = *start < 0 ? 0 : *start > last ? last : *start;
-    }
+    int64_t last = cut.step < 0 ? length - 1 : length;
+    *step = cut.step;
+    *start = cut.start < 0 ? cut.start + length : cut.start;
+    *start = *start < 0 ? 0 : *start > last ? last : *start;
     return true;
 }
 
@@ -155,7 +126,7 @@ static bool route_slice(const Fold *fold, const Node *node, int axis,
                         Route *route)
 {
     int64_t start, step;
-    return slice_read(fold, node, axis, route->ins, &start, &step) &&
+    return slice_start(fold, node, axis, route->ins, &start, &step) &&
            route_range(route, start, step);
 }
 
@@ -338,7 +309,7 @@ static bool leaves_axis(const Fold *fold, const Node *node, int axis)
     return in->rank > axis && out->rank > axis &&
            dim_is_known(symbols, in->dims[axis], &before) &&
            dim_is_known(symbols, out->dims[axis], &after) && before == after &&
-           slice_read(fold, node, axis, before, &start, &step) && step == 1;
+           slice_start(fold, node, axis, before, &start, &step) && step == 1;
 }
 
 bool sight_back(const Fold *fold, const Node *node, int slot, Sight *sight)

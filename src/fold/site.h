@@ -116,6 +116,11 @@ typedef struct Linear {
  * REASON_NONE when it can. REASON_NONLINEAR for any other operator. */
 Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact);
 
+/* What a convolution of a cropped image is of the whole image: its taps lie
+ * farther inside, which is padding below 0, and so only in a sum with others.
+ * False when the input is not cropped, or padded where it is. */
+bool linear_uncrop(Fold *fold, const Linear *linear, Linear *out);
+
 /* The identity on a value as a one-tap depthwise convolution, transposed or
  * not; false when its channels are not known. `type` is that of the weights it
  * will join. */
@@ -175,6 +180,15 @@ bool node_is_quantizer(const Node *node);
 bool node_keeps_value(const Fold *fold, const Node *node);
 /* Transpose, Reshape, Flatten, Squeeze, Unsqueeze: only moves elements. */
 bool node_moves_only(const Node *node);
+/* What a Slice does along one axis: from 0 to the end by steps of 1 where it
+ * does nothing. Start and end are as they are written, still to be clamped to
+ * the length. */
+typedef struct Cut {
+    int64_t start, end, step;
+} Cut;
+/* False when that is not constant. */
+bool cut_read(const Fold *fold, const Node *node, int axis, Cut *cut);
+
 /* Evaluates, in float64, the constant subgraphs that feed weights, statistics
  * and shapes, within a budget; stores them in value->tensor. `found` tells
  * whether there were any. */

@@ -182,6 +182,58 @@ static Reason matmul_read(Fold *fold, Linear *linear, const Tensor *weight)
     return REASON_NONE;
 }
 
+/* How much a Slice takes off an axis, before and after, where no more is known
+ * of the size than that it leaves something. */
+static bool crop_read(const Fold *fold, const Node *node, int axis,
+                      int64_t *before, int64_t *after)
+{
+    Cut cut;
+    int64_t size = -1;
+    if (!cut_read(fold, node, axis, &cut) || cut.step != 1)
+        return false;
+    dim_is_known(fold->model->symbols, node->inputs[0]->fact.dims[axis], &size);
+    if (size >= 0 && cut.end > size)
+        cut.end = size;
+    if (size >= 0 && cut.end >= 0)
+        cut.end -= size;
+    *before = cut.start < 0 && size >= 0 ? cut.start + size : cut.start;
+    *after = cut.end >= INT32_MAX ? 0 : -cut.end;
+    return *before >= 0 && *after >= 0 && *before < ATTRIBUTE_MAX &&
+           *after < ATTRIBUTE_MAX;
+}
+
+static bool axis_uncrop(Axis *axis, int64_t before, int64_t after)
+{
+    if ((before && axis->begin > 0) || (after && axis->end > 0))
+        return false;
+    axis->begin -= before;
+    axis->end -= after;
+    return true;
+}
+
+bool linear_uncrop(Fold *fold, const Linear *linear, Linear *out)
+{
+    bool cropped = false;
+    *out = *linear;
+    for (;;) {
+        const Node *node = out->input->producer;
+        if (out->kind != LINEAR_CONV || out->pads_follow || !node ||
+            node->op != OP_Slice || node->graph != fold->graph ||
+            node_is_parametric(node) ||
+            node->inputs[0]->fact.rank != out->spatial + 2)
+            return cropped;
+        for (int i = 0; i < out->spatial + 2; i++) {
+            int64_t before, after;
+            if (!crop_read(fold, node, i, &before, &after) ||
+                (i < 2 && (before || after)) ||
+                (i >= 2 && !axis_uncrop(&out->axes[i - 2], before, after)))
+                return false;
+        }
+        out->input = node->inputs[0];
+        cropped = true;
+    }
+}
+
 /* ---- Linear operators without a weight ---- */
 
 bool linear_identity(Fold *fold, Value *value, LinearKind kind, DType type,

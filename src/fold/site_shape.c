@@ -192,3 +192,44 @@ int affine_axis_forward(const Fold *fold, const Node *node, int axis,
     *repeat = trailing;
     return last;
 }
+
+/* ---- Slices ---- */
+
+/* A list of Slice: an input, or before opset 10 an attribute. Its length, -1
+ * when there is none, -2 when it is not constant. */
+static int64_t cut_list(const Fold *fold, const Node *node, int slot,
+                        const char *name, int64_t *out)
+{
+    const int64_t *values;
+    const Value *value = node_input(node, slot);
+    const Tensor *tensor = value ? value_constant(fold->graph, value) : NULL;
+    int64_t count = tensor ? tensor->count : node_ints(node, name, &values);
+    if ((value && !tensor) || count > RANK_MAX)
+        return -2;
+    for (int64_t i = 0; !tensor && i < count; i++)
+        out[i] = values[i];
+    if (tensor)
+        tensor_read_i64(tensor, 0, count, out);
+    return count;
+}
+
+/* ONNX Slice-1, Slice-13. */
+bool cut_read(const Fold *fold, const Node *node, int axis, Cut *cut)
+{
+    int64_t starts[RANK_MAX], ends[RANK_MAX], axes[RANK_MAX], steps[RANK_MAX];
+    int64_t count = cut_list(fold, node, 1, "starts", starts);
+    int64_t ended = cut_list(fold, node, 2, "ends", ends);
+    int64_t named = cut_list(fold, node, 3, "axes", axes);
+    int64_t stepped = cut_list(fold, node, 4, "steps", steps);
+    int rank = node->inputs[0]->fact.rank;
+    *cut = (Cut){0, INT64_MAX, 1};
+    if (count < 0 || ended != count || (named != -1 && named != count) ||
+        (stepped != -1 && stepped != count))
+        return false;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t own = named < 0 ? i : axes[i] < 0 ? axes[i] + rank : axes[i];
+        if (own == axis)
+            *cut = (Cut){starts[i], ends[i], stepped < 0 ? 1 : steps[i]};
+    }
+    return true;
+}

@@ -135,7 +135,8 @@ static const Operator *place_as_operator(Region *region, int place,
     }
     if (!own->pool || own->inner != whole->inner || like->kind != OPERATOR_CONV)
         return NULL;
-    region_rely(region, FACT_DIVISOR);
+    if (own->node->op == OP_AveragePool)
+        region_rely(region, FACT_DIVISOR);
     const Known *input = scope_known(own->scope, own->node->inputs[0]);
     OperatorClass class = operator_class(own->pool, &input->fact);
     return classes_agree(&class, &whole->class) ? own->pool : NULL;

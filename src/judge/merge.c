@@ -196,7 +196,8 @@ bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
                 const double **bound)
 {
     Proof *outer = region->proof, inner = {.arena = outer->arena};
-    bool is_bound = !place->node || is_homogeneous(place->node);
+    bool is_bound = !place->node || is_homogeneous(place->node) ||
+                    place->node->op == OP_AveragePool;
     double gain = place->node ? mover_gain(place->scope, place->node) : 1;
     int64_t width = a->width > b->width ? a->width : b->width;
     double *own = arena_array(region->arena, (size_t)width, sizeof *own);

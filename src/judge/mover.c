@@ -35,24 +35,25 @@ static int64_t slice_list(Scope *scope, const Node *node, int slot,
 /* ONNX Slice-13: whether the axis is cut, and where and by which steps. */
 typedef struct Cut {
     bool cuts;
-    int64_t start, step;
+    int64_t start, end, step;
 } Cut;
 
 static bool cut_read(Scope *scope, const Node *node, int axis, Cut *cut)
 {
-    int64_t starts[RANK_MAX], axes[RANK_MAX], steps[RANK_MAX];
+    int64_t starts[RANK_MAX], ends[RANK_MAX], axes[RANK_MAX], steps[RANK_MAX];
     int64_t count = slice_list(scope, node, 1, "starts", starts);
+    int64_t ended = slice_list(scope, node, 2, "ends", ends);
     int64_t named = slice_list(scope, node, 3, "axes", axes);
     int64_t stepped = slice_list(scope, node, 4, "steps", steps);
     int rank = scope_known(scope, node->inputs[0])->fact.rank;
-    *cut = (Cut){.step = 1};
-    if (count < 0 || (named != -1 && named != count) ||
+    *cut = (Cut){.end = INT64_MAX, .step = 1};
+    if (count < 0 || ended != count || (named != -1 && named != count) ||
         (stepped != -1 && stepped != count))
         return false;
     for (int64_t i = 0; i < count; i++) {
         int64_t own = named < 0 ? i : axes[i] < 0 ? axes[i] + rank : axes[i];
         if (own == axis)
-            *cut = (Cut){true, starts[i], stepped < 0 ? 1 : steps[i]};
+            *cut = (Cut){true, starts[i], ends[i], stepped < 0 ? 1 : steps[i]};
     }
     return true;
 }
@@ -85,6 +86,43 @@ int axis_kept(Scope *scope, const Node *node, int axis)
     default: /* over the spatial axes, which follow the channels */
         return axis < 2 ? axis : -1;
     }
+}
+
+/* ---- Crops ---- */
+
+/* What is cut off an axis before and after what stays. */
+static bool axis_crop(Scope *scope, const Node *node, int axis, int64_t *before,
+                      int64_t *after)
+{
+    Cut cut;
+    int64_t size;
+    const Fact *in = &scope_known(scope, node->inputs[0])->fact;
+    if (!cut_read(scope, node, axis, &cut) || cut.step != 1)
+        return false;
+    bool sized = dim_is_known(scope->symbols, in->dims[axis], &size);
+    bool to_end = cut.end >= INT32_MAX || (sized && cut.end >= size);
+    *before = sized && cut.start < 0 ? cut.start + size : cut.start;
+    *after = to_end ? 0 : sized && cut.end >= 0 ? size - cut.end : -cut.end;
+    return *before >= 0 && *after >= 0 && *before <= 1 << 24 &&
+           *after <= 1 << 24;
+}
+
+bool crop_read(Scope *scope, const Node *node, int spatial, int64_t *amounts)
+{
+    const Fact *in = &scope_known(scope, node->inputs[0])->fact;
+    if (node->op != OP_Slice || in->rank != spatial + 2)
+        return false;
+    for (int i = 0; i < in->rank; i++) {
+        int64_t before, after;
+        if (!axis_crop(scope, node, i, &before, &after) ||
+            (i < 2 && (before || after)))
+            return false;
+        if (i >= 2) {
+            amounts[i - 2] = before;
+            amounts[SPACE_MAX + i - 2] = after;
+        }
+    }
+    return true;
 }
 
 /* ---- Channels that are taken ---- */
@@ -201,6 +239,12 @@ bool channels_take(Region *region, Scope *scope, const Node *node, int output,
 }
 
 /* ---- Bounds ---- */
+
+bool is_scaling(const Node *node, Coefs scale)
+{
+    return (node->op == OP_AveragePool && node->output_count == 1) ||
+           (is_homogeneous(node) && coefs_are_positive(scale));
+}
 
 bool is_homogeneous(const Node *node)
 {

@@ -239,11 +239,34 @@ static bool divisor_is_one_number(const Scope *scope, const Node *node,
     return true;
 }
 
+/* A crop as one tap that lies farther inside. */
+static bool read_crop(Scope *scope, const Node *node, Operator *out)
+{
+    const Fact *input = &scope_known(scope, node->inputs[0])->fact;
+    int64_t amounts[2 * SPACE_MAX], channels;
+    if (input->rank < 3 || input->rank > SPACE_MAX + 2 ||
+        !dim_is_known(scope->symbols, input->dims[1], &channels) ||
+        !crop_read(scope, node, input->rank - 2, amounts))
+        return false;
+    operator_init(out, node, OPERATOR_CONV);
+    out->spatial = input->rank - 2;
+    out->rows_are_outputs = true;
+    out->outputs = out->inputs = out->group = channels;
+    out->input_axis = out->output_axis = 1;
+    out->uniform = 1;
+    out->uniform_exact = 1;
+    for (int i = 0; i < out->spatial; i++)
+        out->axes[i] = (Lattice){1, 1, 1, -amounts[i], -amounts[SPACE_MAX + i]};
+    return true;
+}
+
 bool operator_read_pool(Scope *scope, const Node *node, Operator *out)
 {
     const Known *input = scope_known(scope, node_input(node, 0));
     const int64_t *taps;
     int64_t count = node_ints(node, "kernel_shape", &taps), channels;
+    if (node->op == OP_Slice)
+        return read_crop(scope, node, out);
     if ((node->op != OP_AveragePool && node->op != OP_MaxPool) ||
         node_output(node, 1) || count < 1 || count > SPACE_MAX ||
         input->fact.rank != count + 2 ||
@@ -291,7 +314,7 @@ OperatorClass operator_class(const Operator *linear, const Fact *input)
 bool operator_is_padded(const Operator *linear)
 {
     for (int i = 0; i < linear->spatial; i++)
-        if (linear->axes[i].begin || linear->axes[i].end)
+        if (linear->axes[i].begin > 0 || linear->axes[i].end > 0)
             return true;
     return linear->kind == OPERATOR_CONV_TRANSPOSE;
 }

@@ -266,6 +266,10 @@ int axis_forward(Scope *scope, const Node *node, int axis, int64_t *repeat);
  * or mixed. */
 int axis_kept(Scope *scope, const Node *node, int axis);
 
+/* What a Slice cuts off the spatial axes, begin and end; false when it is
+ * another node, or cuts others. */
+bool crop_read(Scope *scope, const Node *node, int spatial, int64_t *amounts);
+
 /* Channel c of what a node gives holds those from[c * ways] and on of what it
  * reads: one, or as many as there are ways. */
 typedef struct Channels {
@@ -276,8 +280,9 @@ void channels_repeat(Arena *arena, int64_t width, int64_t times, Channels *out);
 /* False for other nodes than those that take channels along that axis. */
 bool channels_take(Region *region, Scope *scope, const Node *node, int output,
                    int axis, Channels *out);
-/* f(s x) = s f(x) for s > 0. */
+/* f(s x) = s f(x) for s > 0; for that scale. */
 bool is_homogeneous(const Node *node);
+bool is_scaling(const Node *node, Coefs scale);
 /* By how much the node may enlarge a difference, at most; 1 for most. */
 double mover_gain(Scope *scope, const Node *node);
 
@@ -286,8 +291,8 @@ double mover_gain(Scope *scope, const Node *node);
 /* False when the node is no linear operator with a constant weight. */
 bool operator_read(Region *region, Scope *scope, const Node *node,
                    Operator *out);
-/* An average pool, or a maximum over one element, as an operator; false when
- * its divisor is not the same everywhere. */
+/* An average pool, a maximum over one element or a crop as an operator; false
+ * when its divisor is not the same everywhere. */
 bool operator_read_pool(Scope *scope, const Node *node, Operator *out);
 OperatorClass operator_class(const Operator *linear, const Fact *input);
 bool classes_agree(const OperatorClass *a, const OperatorClass *b);

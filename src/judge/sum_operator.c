@@ -63,7 +63,29 @@ bool pad_read(Scope *scope, const Node *node, int64_t *amounts, int *spatial)
     return true;
 }
 
-/* Takes explicit paddings in front of the operator into its own. */
+/* A crop is less padding, where there is none. */
+static bool take_crop(Operator *linear, const int64_t *amounts)
+{
+    for (int i = 0; i < linear->spatial; i++)
+        if ((amounts[i] && linear->axes[i].begin > 0) ||
+            (amounts[SPACE_MAX + i] && linear->axes[i].end > 0))
+            return false;
+    for (int i = 0; i < linear->spatial; i++) {
+        linear->axes[i].begin -= amounts[i];
+        linear->axes[i].end -= amounts[SPACE_MAX + i];
+    }
+    return true;
+}
+
+static void take_padding(Operator *linear, const int64_t *amounts)
+{
+    for (int i = 0; i < linear->spatial; i++) {
+        linear->axes[i].begin += amounts[i];
+        linear->axes[i].end += amounts[SPACE_MAX + i];
+    }
+}
+
+/* Takes explicit paddings and crops in front of the operator into its own. */
 static const Fact *absorb_pads(Region *region, const Sum *input,
                                Operator *linear, int *places)
 {
@@ -75,18 +97,19 @@ static const Fact *absorb_pads(Region *region, const Sum *input,
         int64_t amounts[2 * SPACE_MAX];
         int spatial;
         if (linear->kind != OPERATOR_CONV || operator_is_far(linear) ||
-            pad->kind != PLACE_MOVE || pad->node->op != OP_Pad ||
-            input->count != 1 ||
-            !pad_read(pad->scope, pad->node, amounts, &spatial) ||
-            spatial != linear->spatial)
+            pad->kind != PLACE_MOVE || input->count != 1)
             return fact;
-        for (int i = 0; i < spatial; i++) {
-            linear->axes[i].begin += amounts[i];
-            linear->axes[i].end += amounts[SPACE_MAX + i];
-        }
+        if (pad->node->op == OP_Pad &&
+            pad_read(pad->scope, pad->node, amounts, &spatial) &&
+            spatial == linear->spatial)
+            take_padding(linear, amounts);
+        else if (!crop_read(pad->scope, pad->node, linear->spatial, amounts) ||
+                 !take_crop(linear, amounts))
+            return fact;
         fact = &scope_known(pad->scope, pad->node->inputs[0])->fact;
         places[0] = pad->inner;
-        region_rely(region, FACT_ZERO_PADS);
+        if (pad->node->op == OP_Pad)
+            region_rely(region, FACT_ZERO_PADS);
     }
 }
 

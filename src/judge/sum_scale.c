@@ -40,11 +40,11 @@ static bool numbers_find(const Region *region, int place, Coefs scale,
     const Place *own = &region->places[place];
     int64_t repeat = 1;
     if (depth == DEPTH_MAX || (own->node && is_homogeneous(own->node) &&
-                               !own->pool && !coefs_are_positive(scale)))
+                               !own->pool && !is_scaling(own->node, scale)))
         return false;
     switch (own->kind) {
     case PLACE_OPAQUE:
-        if (own->node && !is_homogeneous(own->node))
+        if (own->node && !is_scaling(own->node, scale))
             return false;
         *out = (Numbers){own->sums[0]->axis, own->sums[0]->rank,
                          own->sums[0]->width};
@@ -81,7 +81,7 @@ static int opaque_scaled(Region *region, const Place *place, Coefs scale,
     sums[0] = sum_map(region, sums[0], &shape, &scaling);
     sums[0]->fact = fact;
     sum_settle(region, sums[0]);
-    if (place->node)
+    if (place->node && is_homogeneous(place->node))
         region_rely(region, FACT_POSITIVE);
     return place_opaque(region, place->scope, place->node, sums, place->output);
 }

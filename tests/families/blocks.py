@@ -355,7 +355,7 @@ MODELS = {
         lambda: S(Asymmetric(4, 8), Asymmetric(8, 8, 1, 2),
                   Asymmetric(8, 4, 2)),
         (3, 0, 0, 0)),
-    'acb_crop': Block(lambda: S(Asymmetric(4, 8, 0)), (3, 0, 2, 0)),
+    'acb_crop': Block(lambda: S(Asymmetric(4, 8, 0)), (1, 0, 0, 0)),
     'unireplk': Block(
         lambda: S(DilatedReparam(4, 13), DilatedReparam(4, 9),
                   DilatedReparam(4, 7)),
