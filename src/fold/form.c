@@ -243,7 +243,8 @@ static Reason pad_amounts_read(const Fold *fold, const Node *pad, int rank,
         return constant_obstacle(fold, given ? named : list);
     if (axes)
         count = axes->count;
-    if (count > rank || given->count != 2 * count)
+    if ((axes && pad->inputs[0]->fact.rank != rank) || count > rank ||
+        given->count != 2 * count)
         return REASON_SHAPE_UNKNOWN;
     tensor_read_i64(given, 0, 2 * count, found);
     memset(amounts, 0, 2 * (size_t)rank * sizeof *amounts);

@@ -58,19 +58,34 @@ static bool cut_read(Scope *scope, const Node *node, int axis, Cut *cut)
     return true;
 }
 
+/* A Slice that leaves an axis as it is, whatever it says. */
+static bool is_uncut(Scope *scope, const Node *node, int axis)
+{
+    Cut cut;
+    int64_t before, after;
+    const Fact *in = &scope_known(scope, node->inputs[0])->fact;
+    const Fact *out = &scope_known(scope, node->outputs[0])->fact;
+    if (!cut_read(scope, node, axis, &cut))
+        return false;
+    return !cut.cuts ||
+           (cut.step == 1 && out->rank > axis &&
+            dim_is_known(scope->symbols, in->dims[axis], &before) &&
+            dim_is_known(scope->symbols, out->dims[axis], &after) &&
+            before == after);
+}
+
 int axis_kept(Scope *scope, const Node *node, int axis)
 {
     const Fact *in = &scope_known(scope, node->inputs[0])->fact;
     const Fact *out = &scope_known(scope, node->outputs[0])->fact;
     int more = out->rank - in->rank, own;
-    Cut cut;
     switch (node->op) {
     case OP_Relu:
     case OP_LeakyRelu:
     case OP_PRelu:
         return axis;
     case OP_Slice:
-        return cut_read(scope, node, axis, &cut) && !cut.cuts ? axis : -1;
+        return is_uncut(scope, node, axis) ? axis : -1;
     case OP_Split:
         return named_axis(scope, node) == axis ? -1 : axis;
     case OP_Expand: /* may put axes in front */
@@ -152,7 +167,7 @@ static bool take_slice(Scope *scope, const Node *node, int axis, int64_t ins,
                        Channels *out)
 {
     Cut cut;
-    if (!cut_read(scope, node, axis, &cut) || !cut.cuts)
+    if (is_uncut(scope, node, axis) || !cut_read(scope, node, axis, &cut))
         return false;
     int64_t first = cut.start < 0 ? cut.start + ins : cut.start;
     int64_t last = cut.step < 0 ? ins - 1 : ins;

@@ -177,6 +177,14 @@ static bool axis_move(Region *region, const Known *output, const Sum *input,
     return *axis >= 0;
 }
 
+static bool has_linear(const Sum *sum)
+{
+    for (int i = 0; i < sum->count; i++)
+        if (sum->parts[i].linear)
+            return true;
+    return false;
+}
+
 Sum *take_move(Region *region, Known *output)
 {
     const Node *node = output->node;
@@ -190,8 +198,8 @@ Sum *take_move(Region *region, Known *output)
         return sum_copy(region, input, output);
     if (node->op == OP_Pad && !coefs_are_zero(input->bias))
         input = sum_as_whole(region, read, input);
-    else if (input->broadcasts)
-        input = sum_as_place(region, read, input);
+    else if (input->broadcasts || (node->op == OP_Slice && has_linear(input)))
+        input = sum_as_place(region, read, input); /* as others may read it */
     bool shifted = !coefs_are_zero(input->bias);
     if ((!moves(output->scope, node, shifted) &&
          !moves_positive(region, node, input)) ||
