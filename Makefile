@@ -38,6 +38,7 @@ CONVERTER_SOURCES := $(sort $(wildcard converter/*.c))
 # tests/test_NAME.c has a suite_NAME; the suites and what they share are one
 # program, all but these, which are programs of their own.
 TEST_PROGRAMS := tests/bench_chain.c tests/fuzz/soak.c \
+    tests/fuzz/libfuzzer.c tests/save_checkpoint.c \
     tests/conformance/main.c tests/hostile/shim.c
 TEST_SOURCES := $(filter-out $(TEST_PROGRAMS), \
     $(sort $(wildcard tests/*.c tests/*/*.c)))
@@ -56,6 +57,7 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
     asan \
     bench \
     bench-families \
+    bench-import \
     check \
     clean \
     conformance \
@@ -65,8 +67,10 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
     fixtures-full \
     format \
     full \
+    fuzz-readers \
     headertest \
     help \
+    import-full \
     install \
     interop \
     layers \
@@ -92,6 +96,9 @@ help:
 	@echo 'make headertest  compile repfold.h alone, strictly'
 	@echo 'make format      clang-format the sources'
 	@echo 'make soak        fuzz folding for SECONDS, or COUNT seeds from START'
+	@echo 'make fuzz-readers  the readers of checkpoints, SECONDS each (clang)'
+	@echo 'make bench-import  from a checkpoint to the deploy form (PYTHON=$(PYTHON))'
+	@echo 'make import-full  every variant at its real size (PYTHON=$(PYTHON))'
 	@echo 'make bench       time conversion and execution of a generated model'
 	@echo 'make bench-families  beside other converters, on many networks'
 	@echo 'make interop     hold results against onnxruntime (PYTHON=$(PYTHON))'
@@ -211,6 +218,38 @@ demo: deps
 
 $(BUILD)/bench_chain: $(BUILD)/tests/bench_chain.o $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
+
+$(BUILD)/save_checkpoint: $(BUILD)/tests/save_checkpoint.o \
+    $(BUILD)/librepfold.a
+	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
+
+# From a checkpoint to the deploy form; with PYTHON's way where it has torch.
+bench-import: all $(BUILD)/save_checkpoint
+	@PYTHON=$(PYTHON) ./tests/bench_import.sh $(BUILD)
+
+# Optional: every variant at its real size against torch. Ten minutes, 2 GB.
+import-full: $(BUILD)/repfold
+	$(PYTHON) tests/fixtures/checkpoints/check_full.py $(BUILD)/repfold \
+	    $(BUILD)/import
+
+# The readers of checkpoints under libFuzzer, SECONDS each; needs clang.
+READERS := fuzz_pickle fuzz_checkpoint fuzz_import
+fuzz-readers:
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang WERROR= \
+	    OPTIMIZE=-O1 EXEC_OPTIMIZE=-O1 SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \
+	    $(READERS:%=$(BUILD)/fuzz/%)
+	@for target in $(READERS); do \
+	    mkdir -p $(BUILD)/fuzz/corpus/$$target; \
+	    $(BUILD)/fuzz/$$target -max_total_time=$(SECONDS) -max_len=8192 \
+	        -rss_limit_mb=2048 -timeout=5 -print_final_stats=1 \
+	        $(BUILD)/fuzz/corpus/$$target tests/fuzz/corpus || exit 1; \
+	done
+
+$(READERS:%=$(BUILD)/%): $(BUILD)/%: tests/fuzz/libfuzzer.c \
+    $(BUILD)/tests/fuzz/readers.o $(BUILD)/tests/archive.o \
+    $(BUILD)/librepfold.a
+	$(call say,LD) $(CC) -DTARGET=$* -fsanitize=fuzzer -o $@ $^ $(LIBS) \
+	    $(shell pkg-config --libs check)
 
 $(BUILD)/soak: $(FUZZ_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/tests/fuzz/soak.o \
     $(BUILD)/librepfold.a

@@ -115,7 +115,8 @@ static int open_bytes(const OpenWork *work, Span *bytes, Err *err)
         strcmp(work->path, "-") == 0 ||
         (stat(work->path, &status) == 0 && !S_ISREG(status.st_mode));
     *bytes = (Span){work->bytes, work->size};
-    if (work->bytes || !(is_stream || import_recognises(work->path)))
+    if (work->bytes || !(is_stream || work->only_checkpoint ||
+                         import_recognises(work->path)))
         return 0;
     return input_open(arena, work->path, bytes, err);
 }
