@@ -52,10 +52,11 @@ static DType type_of(Parser *parser)
     static const struct {
         const char *name;
         DType type;
-    } types[] = {{"f32", DT_FLOAT},  {"f64", DT_DOUBLE},   {"f16", DT_FLOAT16},
-                 {"i64", DT_INT64},  {"i32", DT_INT32},    {"bool", DT_BOOL},
-                 {"str", DT_STRING}, {"u8", DT_UINT8},     {"i8", DT_INT8},
-                 {"u64", DT_UINT64}, {"bf16", DT_BFLOAT16}};
+    } types[] = {{"f32", DT_FLOAT},  {"f64", DT_DOUBLE},    {"f16", DT_FLOAT16},
+                 {"i64", DT_INT64},  {"i32", DT_INT32},     {"bool", DT_BOOL},
+                 {"str", DT_STRING}, {"u8", DT_UINT8},      {"i8", DT_INT8},
+                 {"u64", DT_UINT64}, {"bf16", DT_BFLOAT16}, {"i16", DT_INT16},
+                 {"u16", DT_UINT16}, {"u32", DT_UINT32}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (take(parser, types[i].name))
             return types[i].type;

@@ -167,8 +167,11 @@ static const ExecRow makers[] = {
     {"Resize(i64[1,1,2]{1,2}, -, f32{1,1,2}) "
      "coordinate_transformation_mode=\"asymmetric\" nearest_mode=\"floor\"",
      "int64[1,1,4]{1,1,2,2}"},
-    {"Resize(i64[1,1,2]{1,2}, -, f32{1,1,2}) mode=\"linear\"",
-     "unsupported-type"},
+    /* integers are rounded, and a cubic overshoot stays in the type */
+    {"Resize(i64[1,1,2]{1,3}, -, f32{1,1,2}) mode=\"linear\"",
+     "int64[1,1,4]{1,2,2,3}"},
+    {"Resize(u8[4]{0,0,255,255}, -, f32[1]{2}) mode=\"cubic\"",
+     "uint8[8]{0,0,0,58,197,255,255,255}"},
     {"Resize(f32[4]{1,2,3,4}, -, f32{0.5}) mode=\"linear\" antialias=1",
      "float32[2]{1.625,3.375}"},
     {"Resize(f32[4]{1,2,3,4}, f32[2]{0.5,1.5}, f32{1}) mode=\"linear\" "

@@ -48,7 +48,9 @@ MAP_INT(sign_i64, int64_t, (x > 0) - (x < 0))
 MAP_INT(relu_i64, int64_t, x < 0 ? 0 : x)
 MAP_INT(not_i64, int64_t, x == 0)
 MAP_INT(clip_i64, int64_t, clamp_i64(x, numbers->low, numbers->high))
+MAP_INT(error_function_i64, int64_t, (int64_t)erf((double)x))
 MAP_INT(same_u64, uint64_t, x)
+MAP_INT(error_function_u64, uint64_t, (uint64_t)erf((double)x))
 MAP_INT(sign_u64, uint64_t, x > 0)
 MAP_INT(clip_u64, uint64_t,
         clamp_u64(x, (uint64_t)numbers->low, (uint64_t)numbers->high))
@@ -74,7 +76,7 @@ static const MapRows maps[OP_COUNT] = {
     [OP_Sin] = {REALS(sine)},
     [OP_Cos] = {REALS(cosine)},
     [OP_Tanh] = {REALS(hyperbolic_tangent)},
-    [OP_Erf] = {REALS(error_function)},
+    [OP_Erf] = {REALS(error_function), INTS(error_function)},
     [OP_Ceil] = {REALS(ceiling)},
     [OP_Floor] = {REALS(floor_of)},
     [OP_Round] = {REALS(round_to_even)},

@@ -325,6 +325,34 @@ static void resample(KernelCall *call, const Taps *taps)
     memcpy(out->data, from->data, (size_t)out->count * size);
 }
 
+/* To the nearest number of an integer type, as ONNX's reference does it. */
+static double saturate(DType type, double value)
+{
+    double range = ldexp(1, 8 * (int)dtype_size(type));
+    bool is_signed = type != DT_UINT64 && integer_wrap(type, -1) < 0;
+    double low = is_signed ? -range / 2 : 0;
+    return fmin(fmax(rint(value), low), low + range - 1);
+}
+
+/* Integers are interpolated in double. */
+static void resample_integers(KernelCall *call, const Taps *taps)
+{
+    const Array *in = call->inputs[0], *out = call->outputs[0];
+    Array *from =
+        array_new(call->arena, DT_DOUBLE, in->rank, in->dims, PRECISION_F64);
+    Array *to =
+        array_new(call->arena, DT_DOUBLE, out->rank, out->dims, PRECISION_F64);
+    array_to_f64(in, call->precision, 0, in->count, from->data);
+    KernelCall real = *call;
+    real.precision = PRECISION_F64;
+    real.inputs = &from;
+    real.outputs = &to;
+    resample(&real, taps);
+    for (int64_t i = 0; i < out->count; i++)
+        array_put(out, call->precision, i,
+                  saturate(out->type, ((const double *)to->data)[i]));
+}
+
 /* What lies outside of the region of tf_crop_and_resize. */
 static void extrapolate(KernelCall *call, const Taps *taps)
 {
@@ -360,13 +388,12 @@ static int resize(KernelCall *call, Resizing *r, const Array *scales,
     if (r->mode == MODE_NEAREST) {
         move_by_tables(call, in, out, sources, NULL);
     } else {
-        if (!is_real)
-            return err_set(err, ERR_UNSUPPORTED_TYPE,
-                           "it interpolates %s, which is not real",
-                           dtype_name(in->type));
-        resample(call, taps);
+        if (is_real)
+            resample(call, taps);
+        else
+            resample_integers(call, taps);
     }
-    if (is_real && strcmp(r->coordinates, "tf_crop_and_resize") == 0)
+    if (strcmp(r->coordinates, "tf_crop_and_resize") == 0)
         extrapolate(call, taps);
     return 0;
 }
@@ -381,20 +408,21 @@ int kernel_resize(KernelCall *call, Err *err)
                   unless_empty(kernel_input(call, 3)), unless_empty(roi), err);
 }
 
-/* Upsample: scales are an attribute up to opset 8, an input in 9. */
+/* Upsample: scales are attributes up to opset 8, an input in 9. */
 int kernel_upsample(KernelCall *call, Err *err)
 {
     Resizing r = {.node = call->node};
     KernelCall old = *call;
     const Array *scales = unless_empty(kernel_input(call, 1));
     old.opset = 10;
-    const Attr *attr = node_attr(call->node, "scales");
-    if (!scales && attr && attr->type == ATTR_FLOATS) {
-        int64_t dims[] = {(int64_t)attr->count};
+    double attributes[RANK_MAX];
+    int count = scales ? -1 : node_upsample_scales(call->node, attributes);
+    if (count >= 0) {
+        int64_t dims[] = {count};
         Array *given =
             array_new(call->arena, DT_FLOAT, 1, dims, call->precision);
-        for (int64_t i = 0; i < dims[0]; i++)
-            array_put(given, call->precision, i, (double)attr->floats[i]);
+        for (int i = 0; i < count; i++)
+            array_put(given, call->precision, i, attributes[i]);
         scales = given;
     }
     return resize(&old, &r, scales, NULL, NULL, err);

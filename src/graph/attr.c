@@ -71,6 +71,24 @@ bool node_string_is(const Node *node, const char *name, const char *text)
            memcmp(attr->s.bytes, text, attr->s.size) == 0;
 }
 
+int node_upsample_scales(const Node *node, double scales[RANK_MAX])
+{
+    const Attr *list = attr_of_type(node, "scales", ATTR_FLOATS);
+    if (list && list->count <= RANK_MAX) {
+        for (size_t i = 0; i < list->count; i++)
+            scales[i] = (double)list->floats[i];
+        return (int)list->count;
+    }
+    const Attr *height = attr_of_type(node, "height_scale", ATTR_FLOAT);
+    const Attr *width = attr_of_type(node, "width_scale", ATTR_FLOAT);
+    if (list || !height || !width)
+        return -1;
+    scales[0] = scales[1] = 1;
+    scales[2] = (double)height->f;
+    scales[3] = (double)width->f;
+    return 4;
+}
+
 /* The place of the attribute to set, empty but for its name. */
 static Attr *attr_slot(Node *node, const char *name, AttrType type)
 {

@@ -240,6 +240,10 @@ int64_t node_ints(const Node *node, const char *name, const int64_t **values);
 /* True when the attribute is there and is that string. */
 bool node_string_is(const Node *node, const char *name, const char *text);
 
+/* The scales that Upsample has in attributes up to opset 8: one for each axis,
+ * or in opset 1 for an image's height and width. The count, or -1. */
+int node_upsample_scales(const Node *node, double scales[RANK_MAX]);
+
 /* The value of an input slot, NULL when absent or past the end. */
 Value *node_input(const Node *node, int slot);
 Value *node_output(const Node *node, int slot);

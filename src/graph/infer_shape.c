@@ -384,13 +384,35 @@ int infer_expand(InferCall *call, Err *err)
 }
 
 /* Tile-1 had `tiles` and `axis` as inputs: left unknown. */
+/* Tile-1: how often, and along which axis, are numbers of the input's type. */
+static int tile_axis(InferCall *call, const Fact *in, Fact *out, Err *err)
+{
+    double times, axis;
+    int at = 0;
+    infer_copy(out, in);
+    out->int_count = -1;
+    bool known = infer_reals(call, 1, 1, &times) == 1 &&
+                 infer_reals(call, 2, 1, &axis) == 1;
+    if (known)
+        TRY(infer_axis(call, (int64_t)axis, in->rank, &at, err));
+    for (int i = 0; i < in->rank; i++)
+        if (!known)
+            out->dims[i] = dim_size_unknown(call->symbols);
+        else if (i == at)
+            out->dims[i] = infer_dim(call, DIM_MUL, in->dims[i],
+                                     dim_number(call->symbols, (int64_t)times));
+    return 0;
+}
+
 int infer_tile(InferCall *call, Err *err)
 {
     const Fact *in = infer_in(call, 0);
     Fact *out = infer_out(call, 0), times = FACT_UNKNOWN;
     out->type = in->type;
-    if (in->rank < 0 || call->node->input_count > 2)
+    if (in->rank < 0)
         return 0;
+    if (call->opset < 6)
+        return tile_axis(call, in, out, err);
     TRY(dims_from_input(call, 1, &times, err));
     if (times.rank >= 0 && times.rank != in->rank)
         return infer_fail(call, err, ERR_BAD_SHAPE,

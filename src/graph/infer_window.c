@@ -435,14 +435,7 @@ static int resize_scales(const InferCall *call, double *scales)
 {
     bool old = call->node->op == OP_Upsample || call->opset < 11;
     int count = infer_reals(call, old ? 1 : 2, RANK_MAX, scales);
-    const Attr *attr = node_attr(call->node, "scales");
-    if (count >= 0 || !attr || attr->type != ATTR_FLOATS)
-        return count;
-    if (attr->count > RANK_MAX)
-        return -1;
-    for (size_t i = 0; i < attr->count; i++)
-        scales[i] = (double)attr->floats[i];
-    return (int)attr->count;
+    return count >= 0 ? count : node_upsample_scales(call->node, scales);
 }
 
 /* Resize-18's axes; all of them without the attribute. */

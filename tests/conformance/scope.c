@@ -32,6 +32,12 @@ static const char *const operators[] = {
 };
 /* clang-format on */
 
+const char *const *scope_operators(size_t *count)
+{
+    *count = sizeof operators / sizeof *operators;
+    return operators;
+}
+
 /* Softmax of a thousand logits that are equal in real arithmetic: where they
  * are that large, one rounding in one of them decides the answer. */
 #define TIE "expects huge equal logits to be equal to the last bit"

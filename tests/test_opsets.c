@@ -1,0 +1,549 @@
+/*
+ * Every operator at every opset at which it exists, and every type. A row
+ * holds from its first opset to its last; where a later one says the same in
+ * another way, another row follows. exec_case.h has the notation.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "conformance/scope.h"
+#include "exec_case.h"
+#include "suites.h"
+
+enum { NEWEST = 27 };
+
+typedef struct OpsetRow {
+    int first, last;
+    const char *line, *expect;
+} OpsetRow;
+
+/* clang-format off */
+static const OpsetRow rows[] = {
+    {1, 27, "Abs(f32[2]{-1,2})", "float32[2]{1,2}"},
+    {1, 6, "Add(f32[2,2,1]{1,2,3,4}, f32[2]{10,20}) broadcast=1 axis=1",
+     "float32[2,2,1]{11,22,13,24}"},
+    {1, 6, "Add(f32[2,2]{1,2,3,4}, f32[1]{10}) broadcast=1",
+     "float32[2,2]{11,12,13,14}"},
+    {1, 6, "Add(f32[2]{1,2}, f32[2]{10,20})", "float32[2]{11,22}"},
+    {7, 27, "Add(f32[2,1]{1,2}, f32[2]{10,20})", "float32[2,2]{11,21,12,22}"},
+    {1, 6, "And(bool[2,2]{0,1,1,1}, bool[2]{0,1}) broadcast=1 axis=0",
+     "bool[2,2]{0,0,1,1}"},
+    {7, 27, "And(bool[2,1]{0,1}, bool[2]{0,1})", "bool[2,2]{0,0,0,1}"},
+    {1, 27, "ArgMax(f32[2,2]{1,3,4,2}) axis=1", "int64[2,1]{1,0}"},
+    {1, 27, "ArgMax(f32[2,2]{1,3,4,2}) keepdims=0", "int64[2]{1,0}"},
+    {12, 27, "ArgMax(f32[3]{1,2,2}) select_last_index=1", "int64[1]{2}"},
+    {1, 27, "ArgMin(f32[2,2]{1,3,4,2}) axis=1", "int64[2,1]{0,1}"},
+    {1, 27, "AveragePool(f32[1,1,4]{1,3,5,9}) kernel_shape=[2] strides=[2]",
+     "float32[1,1,2]{2,7}"},
+    {7, 27, "AveragePool(f32[1,1,2]{1,3}) kernel_shape=[2] pads=[1,1] count_include_pad=1",
+     "float32[1,1,3]{0.5,2,1.5}"},
+    {10, 27, "AveragePool(f32[1,1,3]{1,3,5}) kernel_shape=[2] strides=[2] ceil_mode=1",
+     "float32[1,1,2]{2,5}"},
+    {19, 27, "AveragePool(f32[1,1,3]{1,3,5}) kernel_shape=[2] dilations=[2]",
+     "float32[1,1,1]{3}"},
+    {1, 6, "BatchNormalization(f32[1,2,1]{1,2}, f32{2,3}, f32{1,1}, f32{0,1}, f32{4,1}) is_test=1 epsilon=0.",
+     "float32[1,2,1]{2,4}"},
+    {7, 27, "BatchNormalization(f32[1,2,1]{1,2}, f32{2,3}, f32{1,1}, f32{0,1}, f32{4,1}) epsilon=0.",
+     "float32[1,2,1]{2,4}"},
+    {7, 8, "BatchNormalization(f32[2,1,2]{1,2,3,4}, f32[1,2]{2,3}, f32[1,2]{1,1}, f32[1,2]{0,1}, f32[1,2]{4,1}) epsilon=0. spatial=0",
+     "float32[2,1,2]{2,4,4,10}"},
+    {1, 5, "Cast(f32[3]{-1.5,0,2.5}) to=\"INT32\"", "int32[3]{-1,0,2}"},
+    {6, 27, "Cast(f32[3]{-1.5,0,2.5}) to=7", "int64[3]{-1,0,2}"},
+    {6, 27, "Cast(f32[3]{-1.5,0,2.5}) to=9", "bool[3]{1,0,1}"},
+    {13, 27, "Cast(f32[2]{1.00390625,3}) to=16", "bfloat16[2]{1.00391,3}"},
+    {15, 27, "CastLike(f32[2]{-1.5,2.5}, i32[1]{0})", "int32[2]{-1,2}"},
+    {1, 27, "Ceil(f32[2]{-1.5,1.5})", "float32[2]{-1,2}"},
+    {12, 27, "Celu(f32[2]{-1,2})", "float32[2]{-0.632121,2}"},
+    {1, 10, "Clip(f32[3]{-2,0.5,2}) min=-1. max=1.", "float32[3]{-1,0.5,1}"},
+    {11, 27, "Clip(f32[3]{-2,0.5,2}, f32[]{-1}, f32[]{1})",
+     "float32[3]{-1,0.5,1}"},
+    {12, 27, "Clip(i32[3]{-2,0,2}, i32[]{-1}, i32[]{1})", "int32[3]{-1,0,1}"},
+    {1, 3, "Concat(f32[1,2]{1,2}, f32[1,1]{3})", "float32[1,3]{1,2,3}"},
+    {4, 27, "Concat(f32[1,2]{1,2}, f32[1,1]{3}) axis=1", "float32[1,3]{1,2,3}"},
+    {11, 27, "Concat(f32[1,2]{1,2}, f32[1,1]{3}) axis=-1",
+     "float32[1,3]{1,2,3}"},
+    {12, 27, "Constant() value_float=1.5", "float32[]{1.5}"},
+    {12, 27, "Constant() value_ints=[1,2]", "int64[2]{1,2}"},
+    {9, 27, "ConstantOfShape(i64{2,1})", "float32[2,1]{0,0}"},
+    {1, 27, "Conv(f32[1,1,3]{1,2,3}, f32[1,1,2]{1,10}, f32{5})",
+     "float32[1,1,2]{26,37}"},
+    {1, 27, "Conv(f32[1,2,2]{1,2,3,4}, f32[2,1,1]{1,10}) group=2",
+     "float32[1,2,2]{1,2,30,40}"},
+    {1, 27, "Conv(f32[1,1,2]{1,2}, f32[1,1,3]{1,10,100}) auto_pad=\"SAME_UPPER\"",
+     "float32[1,1,2]{210,21}"},
+    {1, 27, "ConvTranspose(f32[1,1,2]{1,2}, f32[1,1,2]{1,10}) strides=[2]",
+     "float32[1,1,4]{1,10,2,20}"},
+    {7, 27, "Cos(f32[1]{0})", "float32[1]{1}"},
+    {11, 27, "CumSum(f32[3]{1,2,3}, i32[]{0})", "float32[3]{1,3,6}"},
+    {11, 27, "CumSum(f32[3]{1,2,3}, i64[]{0}) exclusive=1 reverse=1",
+     "float32[3]{5,3,0}"},
+    {1, 27, "DepthToSpace(f32[1,4,1,1]{1,2,3,4}) blocksize=2",
+     "float32[1,1,2,2]{1,2,3,4}"},
+    {11, 27, "DepthToSpace(f32[1,8,1,1]{1,2,3,4,5,6,7,8}) blocksize=2 mode=\"CRD\"",
+     "float32[1,2,2,2]{1,2,3,4,5,6,7,8}"},
+    {1, 6, "Div(f32[2,2]{1,2,3,4}, f32[2]{1,2}) broadcast=1 axis=0",
+     "float32[2,2]{1,2,1.5,2}"},
+    {7, 27, "Div(f32[2,1]{1,2}, f32[2]{1,2})", "float32[2,2]{1,0.5,2,1}"},
+    {1, 6, "Dropout(f32[2]{1,2}) is_test=1", "float32[2]{1,2}"},
+    {7, 27, "Dropout(f32[2]{1,2})", "float32[2]{1,2}"},
+    {12, 27, "Dropout(f32[2]{1,2}, f32[]{0.5}, bool[]{0})", "float32[2]{1,2}"},
+    {12, 27, "Einsum(f32[2]{1,2}, f32[2]{3,4}) equation=\"i,i->\"",
+     "float32[]{11}"},
+    {1, 27, "Elu(f32[2]{-1,2})", "float32[2]{-0.632121,2}"},
+    {1, 6, "Equal(i32[2,2]{1,2,3,4}, i32[2]{1,4}) broadcast=1 axis=0",
+     "bool[2,2]{1,0,0,1}"},
+    {7, 27, "Equal(i32[2,1]{1,2}, i32[2]{1,2})", "bool[2,2]{1,0,0,1}"},
+    {9, 27, "Erf(f32[1]{0.5})", "float32[1]{0.5205}"},
+    {1, 27, "Exp(f32[1]{1})", "float32[1]{2.71828}"},
+    {8, 27, "Expand(f32[2,1]{1,2}, i64{2,2})", "float32[2,2]{1,1,2,2}"},
+    {9, 27, "EyeLike(f32[2,2]) k=1", "float32[2,2]{0,1,0,0}"},
+    {1, 27, "Flatten(f32[2,1,2]{1,2,3,4})", "float32[2,2]{1,2,3,4}"},
+    {11, 27, "Flatten(f32[2,1,2]{1,2,3,4}) axis=-1", "float32[2,2]{1,2,3,4}"},
+    {1, 27, "Floor(f32[2]{-1.5,1.5})", "float32[2]{-2,1}"},
+    {1, 27, "Gather(f32[3]{1,2,3}, i64[2]{2,0})", "float32[2]{3,1}"},
+    {11, 27, "Gather(f32[3]{1,2,3}, i32[1]{-1})", "float32[1]{3}"},
+    {11, 27, "GatherElements(f32[2,2]{1,2,3,4}, i64[2,1]{1,-2}) axis=1",
+     "float32[2,1]{2,3}"},
+    {11, 27, "GatherND(f32[2,2]{1,2,3,4}, i64[1,2]{1,0})", "float32[1]{3}"},
+    {12, 27, "GatherND(f32[2,2]{1,2,3,4}, i64[2,1]{1,0}) batch_dims=1",
+     "float32[2]{2,3}"},
+    {20, 27, "Gelu(f32[1]{1})", "float32[1]{0.841345}"},
+    {1, 6, "Gemm(f32[1,2]{1,2}, f32[2,2]{1,2,3,4}, f32{10,20}) broadcast=1",
+     "float32[1,2]{17,30}"},
+    {7, 27, "Gemm(f32[1,2]{1,2}, f32[2,2]{1,2,3,4}, f32{10,20})",
+     "float32[1,2]{17,30}"},
+    {11, 27, "Gemm(f32[2,1]{1,2}, f32[2,2]{1,2,3,4}) transA=1 transB=1 alpha=0.5",
+     "float32[1,2]{2.5,5.5}"},
+    {1, 27, "GlobalAveragePool(f32[1,1,3]{1,2,6})", "float32[1,1,1]{3}"},
+    {1, 27, "GlobalMaxPool(f32[1,1,3]{1,2,6})", "float32[1,1,1]{6}"},
+    {1, 6, "Greater(f32[2,2]{1,2,3,4}, f32[2]{1,3}) broadcast=1 axis=0",
+     "bool[2,2]{0,1,0,1}"},
+    {7, 27, "Greater(f32[2,1]{1,2}, f32[2]{1,2})", "bool[2,2]{0,0,1,0}"},
+    {12, 27, "GreaterOrEqual(f32[2,1]{1,2}, f32[2]{1,2})",
+     "bool[2,2]{1,0,1,1}"},
+    {18, 20, "GroupNormalization(f32[1,2,2]{1,3,5,9}, f32{2}, f32{1}) num_groups=1 epsilon=0.",
+     "float32[1,2,2]{-1.36643,-0.0141851,1.33806,4.04256}"},
+    {21, 27, "GroupNormalization(f32[1,2,2]{1,3,5,9}, f32{2,3}, f32{1,0}) num_groups=1 epsilon=0.",
+     "float32[1,2,2]{-1.36643,-0.0141851,0.507093,4.56383}"},
+    {1, 27, "HardSigmoid(f32[3]{-9,0,9})", "float32[3]{0,0.5,1}"},
+    {14, 27, "HardSwish(f32[3]{-9,1,9})", "float32[3]{0,0.666667,9}"},
+    {1, 27, "Identity(f32[2]{1,2})", "float32[2]{1,2}"},
+    {1, 27, "InstanceNormalization(f32[1,1,2]{1,3}, f32{2}, f32{1}) epsilon=0.",
+     "float32[1,1,2]{-1,3}"},
+    {10, 27, "IsInf(f32[2]{inf,1})", "bool[2]{1,0}"},
+    {9, 27, "IsNaN(f32[2]{nan,1})", "bool[2]{1,0}"},
+    {1, 27, "LRN(f32[1,2,1]{1,2}) size=3 alpha=3. beta=1.",
+     "float32[1,2,1]{0.166667,0.333333}"},
+    {17, 27, "LayerNormalization(f32[1,2]{1,3}, f32{2,2}, f32{1,1}) epsilon=0.",
+     "float32[1,2]{-1,3}"},
+    {1, 27, "LeakyRelu(f32[2]{-1,2}) alpha=0.1", "float32[2]{-0.1,2}"},
+    {1, 6, "Less(f32[2,2]{1,2,3,4}, f32[2]{2,5}) broadcast=1 axis=0",
+     "bool[2,2]{1,0,1,1}"},
+    {7, 27, "Less(f32[2,1]{1,2}, f32[2]{1,2})", "bool[2,2]{0,1,0,0}"},
+    {12, 27, "LessOrEqual(f32[2,1]{1,2}, f32[2]{1,2})", "bool[2,2]{1,1,0,1}"},
+    {1, 27, "Log(f32[2]{1,2})", "float32[2]{0,0.693147}"},
+    {1, 12, "LogSoftmax(f32[1,2,2]{0,0,0,0})",
+     "float32[1,2,2]{-1.38629,-1.38629,-1.38629,-1.38629}"},
+    {13, 27, "LogSoftmax(f32[1,2,2]{0,0,0,0})",
+     "float32[1,2,2]{-0.693147,-0.693147,-0.693147,-0.693147}"},
+    {1, 27, "LpNormalization(f32[2]{3,-4})", "float32[2]{0.6,-0.8}"},
+    {1, 27, "LpNormalization(f32[2]{3,-4}) p=1",
+     "float32[2]{0.428571,-0.571429}"},
+    {1, 27, "MatMul(f32[2,2]{1,2,3,4}, f32[2]{1,10})", "float32[2]{21,43}"},
+    {1, 7, "Max(f32[2]{1,5}, f32[2]{3,2})", "float32[2]{3,5}"},
+    {8, 27, "Max(f32[2,1]{1,5}, f32[2]{3,2})", "float32[2,2]{3,2,5,5}"},
+    {12, 27, "Max(i8[2]{1,5}, i8[1]{3})", "int8[2]{3,5}"},
+    {1, 27, "MaxPool(f32[1,1,4]{1,3,9,5}) kernel_shape=[2] strides=[2]",
+     "float32[1,1,2]{3,9}"},
+    {8, 27, "MaxPool(f32[1,1,4]{1,3,9,5}) kernel_shape=[2] strides=[2] -> 2",
+     "float32[1,1,2]{3,9}; int64[1,1,2]{1,2}"},
+    {10, 27, "MaxPool(f32[1,1,3]{1,3,9}) kernel_shape=[2] dilations=[2] ceil_mode=1",
+     "float32[1,1,1]{9}"},
+    {1, 7, "Mean(f32[2]{1,5}, f32[2]{3,1})", "float32[2]{2,3}"},
+    {8, 27, "Mean(f32[2,1]{1,5}, f32[2]{3,1})", "float32[2,2]{2,1,4,3}"},
+    {1, 7, "Min(f32[2]{1,5}, f32[2]{3,2})", "float32[2]{1,2}"},
+    {8, 27, "Min(f32[2,1]{1,5}, f32[2]{3,2})", "float32[2,2]{1,1,3,2}"},
+    {18, 27, "Mish(f32[1]{1})", "float32[1]{0.865098}"},
+    {10, 27, "Mod(i64[2]{7,-7}, i64[2]{3,3})", "int64[2]{1,2}"},
+    {1, 6, "Mul(f32[2,2]{1,2,3,4}, f32[2]{10,20}) broadcast=1 axis=0",
+     "float32[2,2]{10,20,60,80}"},
+    {7, 27, "Mul(f32[2,1]{1,2}, f32[2]{10,20})", "float32[2,2]{10,20,20,40}"},
+    {1, 27, "Neg(f32[2]{1,-2})", "float32[2]{-1,2}"},
+    {9, 27, "NonZero(f32[2,2]{0,1,2,0})", "int64[2,2]{0,1,1,0}"},
+    {1, 27, "Not(bool[2]{0,1})", "bool[2]{1,0}"},
+    {9, 27, "OneHot(i64[2]{1,0}, i64[]{2}, f32[2]{5,7})",
+     "float32[2,2]{5,7,7,5}"},
+    {1, 6, "Or(bool[2,2]{0,1,0,0}, bool[2]{0,1}) broadcast=1 axis=0",
+     "bool[2,2]{0,1,1,1}"},
+    {7, 27, "Or(bool[2,1]{0,1}, bool[2]{0,1})", "bool[2,2]{0,1,1,1}"},
+    {1, 6, "PRelu(f32[1,2,2]{-1,2,-3,-4}, f32{2,10})",
+     "float32[1,2,2]{-2,2,-30,-40}"},
+    {7, 27, "PRelu(f32[1,2,2]{-1,2,-3,-4}, f32[2,1]{2,10})",
+     "float32[1,2,2]{-2,2,-30,-40}"},
+    {1, 1, "Pad(f32[2]{1,2}) paddings=[1,2] value=9.", "float32[5]{9,1,2,9,9}"},
+    {2, 10, "Pad(f32[2]{1,2}) pads=[1,2] value=9.", "float32[5]{9,1,2,9,9}"},
+    {2, 10, "Pad(f32[3]{1,2,3}) pads=[1,2] mode=\"reflect\"",
+     "float32[6]{2,1,2,3,2,1}"},
+    {11, 27, "Pad(f32[2]{1,2}, i64{1,2}, f32[]{9})", "float32[5]{9,1,2,9,9}"},
+    {18, 27, "Pad(f32[1,2]{1,2}, i64{1,0}, -, i64[1]{1})",
+     "float32[1,3]{0,1,2}"},
+    {19, 27, "Pad(f32[2]{1,2}, i64{1,2}) mode=\"wrap\"",
+     "float32[5]{2,1,2,1,2}"},
+    {1, 6, "Pow(f32[2,2]{1,2,3,4}, f32[2]{1,2}) broadcast=1 axis=0",
+     "float32[2,2]{1,2,9,16}"},
+    {7, 27, "Pow(f32[2,1]{2,3}, f32[2]{1,2})", "float32[2,2]{2,4,3,9}"},
+    {12, 27, "Pow(f32[2]{2,3}, i64[2]{3,2})", "float32[2]{8,9}"},
+    {11, 27, "Range(i64[]{1}, i64[]{7}, i64[]{3})", "int64[2]{1,4}"},
+    {1, 27, "Reciprocal(f32[2]{2,4})", "float32[2]{0.5,0.25}"},
+    {1, 17, "ReduceL1(f32[2,2]{1,-2,3,-4}) axes=[1]", "float32[2,1]{3,7}"},
+    {18, 27, "ReduceL1(f32[2,2]{1,-2,3,-4}, i64[1]{1})", "float32[2,1]{3,7}"},
+    {1, 17, "ReduceL2(f32[2]{3,-4}) axes=[0]", "float32[1]{5}"},
+    {18, 27, "ReduceL2(f32[2]{3,-4}, i64[1]{0})", "float32[1]{5}"},
+    {1, 17, "ReduceLogSum(f32[2]{3,4}) axes=[0]", "float32[1]{1.94591}"},
+    {18, 27, "ReduceLogSum(f32[2]{3,4}, i64[1]{0})", "float32[1]{1.94591}"},
+    {1, 17, "ReduceLogSumExp(f32[2]{3,4}) axes=[0]", "float32[1]{4.31326}"},
+    {18, 27, "ReduceLogSumExp(f32[2]{3,4}, i64[1]{0})", "float32[1]{4.31326}"},
+    {1, 17, "ReduceMax(f32[2,2]{1,-2,3,-4}) axes=[0] keepdims=0",
+     "float32[2]{3,-2}"},
+    {18, 27, "ReduceMax(f32[2,2]{1,-2,3,-4}, i64[1]{0}) keepdims=0",
+     "float32[2]{3,-2}"},
+    {1, 17, "ReduceMean(f32[2,2]{1,-2,3,-4}) axes=[0] keepdims=0",
+     "float32[2]{2,-3}"},
+    {18, 27, "ReduceMean(f32[2,2]{1,-2,3,-4}, i64[1]{0}) keepdims=0",
+     "float32[2]{2,-3}"},
+    {1, 17, "ReduceMin(f32[2,2]{1,-2,3,-4}) axes=[0] keepdims=0",
+     "float32[2]{1,-4}"},
+    {18, 27, "ReduceMin(f32[2,2]{1,-2,3,-4}, i64[1]{0}) keepdims=0",
+     "float32[2]{1,-4}"},
+    {1, 17, "ReduceProd(f32[2,2]{1,-2,3,-4}) axes=[0] keepdims=0",
+     "float32[2]{3,8}"},
+    {18, 27, "ReduceProd(f32[2,2]{1,-2,3,-4}, i64[1]{0}) keepdims=0",
+     "float32[2]{3,8}"},
+    {1, 12, "ReduceSum(f32[2,2]{1,-2,3,-4}) axes=[0] keepdims=0",
+     "float32[2]{4,-6}"},
+    {11, 12, "ReduceSum(f32[2,2]{1,-2,3,-4}) axes=[-1]", "float32[2,1]{-1,-1}"},
+    {13, 27, "ReduceSum(f32[2,2]{1,-2,3,-4}, i64[1]{0}) keepdims=0",
+     "float32[2]{4,-6}"},
+    {13, 27, "ReduceSum(f32[2]{1,-2}) noop_with_empty_axes=1",
+     "float32[2]{1,-2}"},
+    {1, 17, "ReduceSumSquare(f32[2,2]{1,-2,3,-4}) axes=[0] keepdims=0",
+     "float32[2]{10,20}"},
+    {18, 27, "ReduceSumSquare(f32[2,2]{1,-2,3,-4}, i64[1]{0}) keepdims=0",
+     "float32[2]{10,20}"},
+    {1, 27, "Relu(f32[2]{-1,2})", "float32[2]{0,2}"},
+    {1, 4, "Reshape(f32[2,2]{1,2,3,4}) shape=[0,-1,1]",
+     "float32[2,2,1]{1,2,3,4}"},
+    {5, 27, "Reshape(f32[2,2]{1,2,3,4}, i64{0,-1,1})",
+     "float32[2,2,1]{1,2,3,4}"},
+    {14, 27, "Reshape(f32[0,2], i64{2,0}) allowzero=1", "float32[2,0]{}"},
+    {10, 10, "Resize(f32[1,1,2]{1,2}, f32{1,1,2})", "float32[1,1,4]{1,1,2,2}"},
+    {11, 27, "Resize(f32[1,1,2]{1,2}, f32[0], f32{1,1,2}) coordinate_transformation_mode=\"asymmetric\" nearest_mode=\"floor\"",
+     "float32[1,1,4]{1,1,2,2}"},
+    {13, 27, "Resize(f32[1,1,2]{1,3}, -, -, i64{1,1,4}) mode=\"linear\"",
+     "float32[1,1,4]{1,1.5,2.5,3}"},
+    {18, 27, "Resize(f32[1,1,2]{1,3}, -, f32{2}) mode=\"linear\" axes=[2]",
+     "float32[1,1,4]{1,1.5,2.5,3}"},
+    {11, 27, "Resize(u8[1,1,2]{1,4}, -, f32{1,1,2}) mode=\"linear\"",
+     "uint8[1,1,4]{1,2,3,4}"},
+    {23, 27, "RMSNormalization(f32[1,2]{3,4}, f32{2,1}) epsilon=0.",
+     "float32[1,2]{1.69706,1.13137}"},
+    {11, 27, "Round(f32[3]{0.5,1.5,-1.7})", "float32[3]{0,2,-2}"},
+    {11, 27, "ScatterElements(f32[3]{1,2,3}, i64[2]{2,0}, f32[2]{7,8})",
+     "float32[3]{8,2,7}"},
+    {16, 27, "ScatterElements(f32[3]{1,2,3}, i64[2]{2,2}, f32[2]{7,8}) reduction=\"add\"",
+     "float32[3]{1,2,18}"},
+    {18, 27, "ScatterElements(f32[3]{1,2,3}, i64[2]{2,2}, f32[2]{7,8}) reduction=\"max\"",
+     "float32[3]{1,2,8}"},
+    {11, 27, "ScatterND(f32[3]{1,2,3}, i64[2,1]{2,0}, f32[2]{7,8})",
+     "float32[3]{8,2,7}"},
+    {16, 27, "ScatterND(f32[3]{1,2,3}, i64[2,1]{2,2}, f32[2]{7,8}) reduction=\"mul\"",
+     "float32[3]{1,2,168}"},
+    {18, 27, "ScatterND(f32[3]{1,2,3}, i64[2,1]{2,2}, f32[2]{7,8}) reduction=\"min\"",
+     "float32[3]{1,2,3}"},
+    {1, 27, "Selu(f32[2]{-1,2})", "float32[2]{-1.11133,2.1014}"},
+    {1, 27, "Shape(f32[2,3])", "int64[2]{2,3}"},
+    {15, 27, "Shape(f32[2,3,4]) start=1 end=-1", "int64[1]{3}"},
+    {1, 27, "Sigmoid(f32[2]{0,1})", "float32[2]{0.5,0.731059}"},
+    {9, 27, "Sign(f32[3]{-3,0,5})", "float32[3]{-1,0,1}"},
+    {7, 27, "Sin(f32[2]{0,1})", "float32[2]{0,0.841471}"},
+    {1, 27, "Size(f32[2,3])", "int64[]{6}"},
+    {1, 9, "Slice(f32[4]{1,2,3,4}) starts=[1] ends=[-1]", "float32[2]{2,3}"},
+    {1, 9, "Slice(f32[1,4]{1,2,3,4}) starts=[1] ends=[9] axes=[1]",
+     "float32[1,3]{2,3,4}"},
+    {10, 27, "Slice(f32[4]{1,2,3,4}, i64[1]{3}, i64[1]{-9}, i64[1]{0}, i64[1]{-2})",
+     "float32[2]{4,2}"},
+    {1, 12, "Softmax(f32[1,2,2]{0,0,0,0})",
+     "float32[1,2,2]{0.25,0.25,0.25,0.25}"},
+    {11, 12, "Softmax(f32[1,2,2]{0,0,0,0}) axis=-1",
+     "float32[1,2,2]{0.5,0.5,0.5,0.5}"},
+    {13, 27, "Softmax(f32[1,2,2]{0,0,0,0})", "float32[1,2,2]{0.5,0.5,0.5,0.5}"},
+    {1, 27, "Softplus(f32[1]{0})", "float32[1]{0.693147}"},
+    {1, 27, "Softsign(f32[2]{-1,3})", "float32[2]{-0.5,0.75}"},
+    {1, 27, "SpaceToDepth(f32[1,1,2,2]{1,2,3,4}) blocksize=2",
+     "float32[1,4,1,1]{1,2,3,4}"},
+    {1, 1, "Split(f32[3]{1,2,3}, i64[2]{1,2}) axis=0 -> 2",
+     "float32[1]{1}; float32[2]{2,3}"},
+    {2, 12, "Split(f32[3]{1,2,3}) axis=0 split=[1,2] -> 2",
+     "float32[1]{1}; float32[2]{2,3}"},
+    {2, 17, "Split(f32[4]{1,2,3,4}) axis=0 -> 2",
+     "float32[2]{1,2}; float32[2]{3,4}"},
+    {13, 27, "Split(f32[3]{1,2,3}, i64[2]{1,2}) axis=0 -> 2",
+     "float32[1]{1}; float32[2]{2,3}"},
+    {18, 27, "Split(f32[3]{1,2,3}) axis=0 num_outputs=2 -> 2",
+     "float32[2]{1,2}; float32[1]{3}"},
+    {1, 27, "Sqrt(f32[2]{4,9})", "float32[2]{2,3}"},
+    {1, 12, "Squeeze(f32[1,2,1]{1,2}) axes=[0]", "float32[2,1]{1,2}"},
+    {1, 27, "Squeeze(f32[1,2,1]{1,2})", "float32[2]{1,2}"},
+    {13, 27, "Squeeze(f32[1,2,1]{1,2}, i64[1]{-1})", "float32[1,2]{1,2}"},
+    {1, 6, "Sub(f32[2,2]{1,2,3,4}, f32[2]{10,20}) broadcast=1 axis=0",
+     "float32[2,2]{-9,-8,-17,-16}"},
+    {7, 27, "Sub(f32[2,1]{1,2}, f32[2]{10,20})", "float32[2,2]{-9,-19,-8,-18}"},
+    {1, 7, "Sum(f32[2]{1,5}, f32[2]{3,2})", "float32[2]{4,7}"},
+    {8, 27, "Sum(f32[2,1]{1,5}, f32[2]{3,2})", "float32[2,2]{4,3,8,7}"},
+    {24, 27, "Swish(f32[1]{1})", "float32[1]{0.731059}"},
+    {24, 27, "Swish(f32[1]{1}) alpha=2.", "float32[1]{0.880797}"},
+    {1, 27, "Tanh(f32[1]{1})", "float32[1]{0.761594}"},
+    {10, 27, "ThresholdedRelu(f32[2]{0.5,2})", "float32[2]{0,2}"},
+    {1, 5, "Tile(f32[1,2]{1,2}, f32[1]{2}, f32[1]{1})",
+     "float32[1,4]{1,2,1,2}"},
+    {6, 27, "Tile(f32[1,2]{1,2}, i64{1,2})", "float32[1,4]{1,2,1,2}"},
+    {1, 9, "TopK(f32[3]{1,3,2}) k=2 -> 2", "float32[2]{3,2}; int64[2]{1,2}"},
+    {10, 27, "TopK(f32[3]{1,3,2}, i64[1]{2}) -> 2",
+     "float32[2]{3,2}; int64[2]{1,2}"},
+    {11, 27, "TopK(f32[3]{1,3,2}, i64[1]{2}) largest=0 -> 2",
+     "float32[2]{1,2}; int64[2]{0,2}"},
+    {1, 27, "Transpose(f32[2,2]{1,2,3,4})", "float32[2,2]{1,3,2,4}"},
+    {1, 27, "Transpose(f32[1,2,2]{1,2,3,4}) perm=[2,0,1]",
+     "float32[2,1,2]{1,3,2,4}"},
+    {14, 27, "Trilu(f32[2,2]{1,2,3,4}) upper=0", "float32[2,2]{1,0,3,4}"},
+    {1, 12, "Unsqueeze(f32[2]{1,2}) axes=[0]", "float32[1,2]{1,2}"},
+    {13, 27, "Unsqueeze(f32[2]{1,2}, i64[1]{-1})", "float32[2,1]{1,2}"},
+    {1, 1, "Upsample(f32[1,1,1,2]{1,2}) height_scale=1. width_scale=2.",
+     "float32[1,1,1,4]{1,1,2,2}"},
+    {7, 8, "Upsample(f32[1,1,1,2]{1,2}) scales=[1.,1.,1.,2.]",
+     "float32[1,1,1,4]{1,1,2,2}"},
+    {9, 9, "Upsample(f32[1,1,1,2]{1,2}, f32{1,1,1,2})",
+     "float32[1,1,1,4]{1,1,2,2}"},
+    {9, 27, "Where(bool[2,1]{1,0}, f32[2]{1,2}, f32[]{9})",
+     "float32[2,2]{1,2,9,9}"},
+    {1, 6, "Xor(bool[2,2]{0,1,1,1}, bool[2]{0,1}) broadcast=1 axis=0",
+     "bool[2,2]{0,1,0,0}"},
+    {7, 27, "Xor(bool[2,1]{0,1}, bool[2]{0,1})", "bool[2,2]{0,1,1,0}"},
+    {23, 27, "Attention(f32[1,1,1,2]{1,0}, f32[1,1,2,2]{0,0,0,0}, f32[1,1,2,1]{1,3})",
+     "float32[1,1,1,1]{2}"},
+};
+/* clang-format on */
+
+enum { ROWS = sizeof rows / sizeof *rows };
+
+START_TEST(row_holds_at_all_its_opsets)
+{
+    const OpsetRow *row = &rows[_i];
+    for (int opset = row->first; opset <= row->last; opset++) {
+        char line[256];
+        int length = snprintf(line, sizeof line, "%s @%d", row->line, opset);
+        ck_assert_int_lt(length, (int)sizeof line);
+        ExecRow at = {line, row->expect};
+        check_exec_row(&at);
+    }
+}
+END_TEST
+
+static bool row_is_of(const OpsetRow *row, const char *operator)
+{
+    size_t length = strlen(operator);
+    return strncmp(row->line, operator, length) == 0 &&
+           row->line[length] == '(';
+}
+
+/* Those that hold graphs have a suite of their own, `nested`. */
+static bool holds_graphs(const char *operator)
+{
+    return strcmp(operator, "If") == 0 || strcmp(operator, "Loop") == 0 ||
+           strcmp(operator, "Scan") == 0;
+}
+
+/* From its first opset on there is none without a row, up to the newest one or
+ * where the operator ends. */
+START_TEST(every_operator_has_rows_without_a_gap)
+{
+    size_t count;
+    const char *const *operators = scope_operators(&count);
+    for (size_t i = 0; i < count; i++) {
+        int first = NEWEST + 1, last = 0, opsets = 0;
+        bool seen[NEWEST + 1] = {false};
+        for (int r = 0; r < ROWS; r++)
+            for (int n = rows[r].first;
+                 row_is_of(&rows[r], operators[i]) && n <= rows[r].last; n++) {
+                first = n < first ? n : first;
+                last = n > last ? n : last;
+                opsets += !seen[n];
+                seen[n] = true;
+            }
+        if (holds_graphs(operators[i]))
+            continue;
+        bool ended = strcmp(operators[i], "Upsample") == 0;
+        ck_assert_msg(last == (ended ? 9 : NEWEST), "%s ends at opset %d",
+                      operators[i], last);
+        ck_assert_msg(opsets == last - first + 1 || ended,
+                      "%s has %d opsets from %d to %d", operators[i], opsets,
+                      first, last);
+    }
+}
+END_TEST
+
+/* ---- Types ---- */
+
+static const struct {
+    const char *name;
+    DType type;
+} types[] = {
+    {"f32", DT_FLOAT},     {"f64", DT_DOUBLE}, {"f16", DT_FLOAT16},
+    {"bf16", DT_BFLOAT16}, {"i8", DT_INT8},    {"i16", DT_INT16},
+    {"i32", DT_INT32},     {"i64", DT_INT64},  {"u8", DT_UINT8},
+    {"u16", DT_UINT16},    {"u32", DT_UINT32}, {"u64", DT_UINT64},
+    {"bool", DT_BOOL},
+};
+
+typedef enum Group { ALL, NUMBERS, SIGNED, INTEGERS, REALS } Group;
+
+static bool group_has(Group group, DType type)
+{
+    bool is_real = dtype_is_real(type), is_signed = is_real;
+    is_signed |= type == DT_INT8 || type == DT_INT16 || type == DT_INT32 ||
+                 type == DT_INT64;
+    switch (group) {
+    case ALL:
+        return true;
+    case NUMBERS:
+        return type != DT_BOOL;
+    case SIGNED:
+        return is_signed;
+    case INTEGERS:
+        return type != DT_BOOL && !is_real;
+    default:
+        return is_real;
+    }
+}
+
+/* T stands for each type of the group, of which the result is too. */
+typedef struct TypeRow {
+    Group group;
+    const char *line, *expect;
+} TypeRow;
+
+/* clang-format off */
+static const TypeRow type_rows[] = {
+    {ALL, "Identity(T[2]{1,0})", "[2]{1,0}"},
+    {ALL, "Reshape(T[2]{1,0}, i64{2,1})", "[2,1]{1,0}"},
+    {ALL, "Flatten(T[2,1]{1,0})", "[2,1]{1,0}"},
+    {ALL, "Squeeze(T[2,1]{1,0})", "[2]{1,0}"},
+    {ALL, "Unsqueeze(T[2]{1,0}, i64[1]{0})", "[1,2]{1,0}"},
+    {ALL, "Transpose(T[1,2]{1,0})", "[2,1]{1,0}"},
+    {ALL, "Concat(T[1]{1}, T[1]{0}) axis=0", "[2]{1,0}"},
+    {ALL, "Slice(T[2]{1,0}, i64[1]{1}, i64[1]{2})", "[1]{0}"},
+    {ALL, "Split(T[2]{1,0}, i64[1]{2})", "[2]{1,0}"},
+    {ALL, "Gather(T[2]{1,0}, i64[1]{1})", "[1]{0}"},
+    {ALL, "GatherElements(T[2]{1,0}, i64[1]{1})", "[1]{0}"},
+    {ALL, "GatherND(T[2]{1,0}, i64[1,1]{1})", "[1]{0}"},
+    {ALL, "ScatterElements(T[2]{1,0}, i64[1]{1}, T[1]{1})", "[2]{1,1}"},
+    {ALL, "ScatterND(T[2]{1,0}, i64[1,1]{1}, T[1]{1})", "[2]{1,1}"},
+    {ALL, "Expand(T[1]{1}, i64[1]{2})", "[2]{1,1}"},
+    {ALL, "Tile(T[1]{1}, i64[1]{2})", "[2]{1,1}"},
+    {ALL, "Pad(T[1]{1}, i64{0,1})", "[2]{1,0}"},
+    {ALL, "Where(bool[2]{1,0}, T[1]{1}, T[1]{0})", "[2]{1,0}"},
+    {ALL, "DepthToSpace(T[1,4,1,1]{1,0,1,0}) blocksize=2",
+     "[1,1,2,2]{1,0,1,0}"},
+    {ALL, "SpaceToDepth(T[1,1,2,2]{1,0,1,0}) blocksize=2",
+     "[1,4,1,1]{1,0,1,0}"},
+    {ALL, "Trilu(T[2,2]{1,1,1,1})", "[2,2]{1,1,0,1}"},
+    {ALL, "Resize(T[2]{1,0}, -, f32[1]{2})", "[4]{1,1,0,0}"},
+    {REALS, "Dropout(T[2]{1,0})", "[2]{1,0}"},
+    {NUMBERS, "Add(T[2]{1,2}, T[2]{3,4})", "[2]{4,6}"},
+    {NUMBERS, "Sub(T[2]{5,6}, T[2]{3,4})", "[2]{2,2}"},
+    {NUMBERS, "Mul(T[2]{1,2}, T[2]{3,4})", "[2]{3,8}"},
+    {NUMBERS, "Div(T[2]{6,8}, T[2]{3,4})", "[2]{2,2}"},
+    {NUMBERS, "Pow(T[2]{1,2}, T[2]{3,4})", "[2]{1,16}"},
+    {NUMBERS, "Max(T[2]{1,4}, T[2]{3,2})", "[2]{3,4}"},
+    {NUMBERS, "Min(T[2]{1,4}, T[2]{3,2})", "[2]{1,2}"},
+    {NUMBERS, "Abs(T[2]{1,4})", "[2]{1,4}"},
+    {NUMBERS, "Sign(T[2]{0,4})", "[2]{0,1}"},
+    {NUMBERS, "Clip(T[2]{1,4}, T[]{2}, T[]{3})", "[2]{2,3}"},
+    {NUMBERS, "ReduceMax(T[2]{1,4})", "[1]{4}"},
+    {NUMBERS, "ReduceMin(T[2]{1,4})", "[1]{1}"},
+    {NUMBERS, "ReduceSum(T[2]{1,4})", "[1]{5}"},
+    {NUMBERS, "ReduceMean(T[2]{1,5})", "[1]{3}"},
+    {NUMBERS, "ReduceProd(T[2]{2,4})", "[1]{8}"},
+    {NUMBERS, "ReduceL1(T[2]{2,4})", "[1]{6}"},
+    {NUMBERS, "ReduceSumSquare(T[2]{2,3})", "[1]{13}"},
+    {NUMBERS, "MatMul(T[1,2]{1,2}, T[2,1]{3,4})", "[1,1]{11}"},
+    {NUMBERS, "Gemm(T[1,2]{1,2}, T[2,1]{3,4})", "[1,1]{11}"},
+    {NUMBERS, "Einsum(T[2]{1,2}, T[2]{3,4}) equation=\"i,i->\"", "[]{11}"},
+    {NUMBERS, "CumSum(T[2]{1,2}, i64[]{0})", "[2]{1,3}"},
+    {NUMBERS, "TopK(T[3]{1,3,2}, i64[1]{1})", "[1]{3}"},
+    {NUMBERS, "Range(T[]{1}, T[]{4}, T[]{2})", "[2]{1,3}"},
+    {NUMBERS, "Upsample(T[2]{1,2}, f32[1]{2}) @9", "[4]{1,1,2,2}"},
+    {SIGNED, "Neg(T[2]{1,-2})", "[2]{-1,2}"},
+    {SIGNED, "Relu(T[2]{-1,2})", "[2]{0,2}"},
+    {INTEGERS, "Mod(T[2]{7,8}, T[2]{4,4})", "[2]{3,0}"},
+};
+/* clang-format on */
+
+enum { TYPE_ROWS = sizeof type_rows / sizeof *type_rows };
+
+/* The line with a type's name for each "T[". */
+static void put_type(const char *line, const char *name, char *out, size_t size)
+{
+    size_t length = 0;
+    for (; *line; line++) {
+        bool stands = line[0] == 'T' && line[1] == '[';
+        int put = stands ? snprintf(out + length, size - length, "%s", name)
+                         : snprintf(out + length, size - length, "%c", *line);
+        length += (size_t)put;
+        ck_assert_uint_lt(length, size);
+    }
+}
+
+START_TEST(row_holds_for_all_its_types)
+{
+    const TypeRow *row = &type_rows[_i];
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        char line[256], expect[256];
+        if (!group_has(row->group, types[i].type))
+            continue;
+        put_type(row->line, types[i].name, line, sizeof line);
+        snprintf(expect, sizeof expect, "%s%s", dtype_name(types[i].type),
+                 row->expect);
+        ExecRow of = {line, expect};
+        check_exec_row(&of);
+    }
+}
+END_TEST
+
+/* From each type to each. */
+START_TEST(every_type_is_cast_to_every_type)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        for (size_t k = 0; k < sizeof types / sizeof *types; k++) {
+            char line[256], expect[256];
+            snprintf(line, sizeof line, "Cast(%s[2]{1,0}) to=%d", types[i].name,
+                     (int)types[k].type);
+            snprintf(expect, sizeof expect, "%s[2]{1,0}",
+                     dtype_name(types[k].type));
+            ExecRow of = {line, expect};
+            check_exec_row(&of);
+        }
+}
+END_TEST
+
+Suite *suite_opsets(void)
+{
+    Suite *suite = suite_create("opsets");
+    TCase *tc = tcase_create("opsets");
+    tcase_add_loop_test(tc, row_holds_at_all_its_opsets, 0, ROWS);
+    tcase_add_test(tc, every_operator_has_rows_without_a_gap);
+    tcase_add_loop_test(tc, row_holds_for_all_its_types, 0, TYPE_ROWS);
+    tcase_add_test(tc, every_type_is_cast_to_every_type);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
