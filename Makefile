@@ -130,7 +130,7 @@ $(BUILD)/%.inc: converter/page/%
 	$(call say,GEN) sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' $< >$@
 $(BUILD)/converter/report_html.o: $(BUILD)/page.css.inc $(BUILD)/page.js.inc
 
-$(BUILD)/src/exec/%.o $(BUILD)/src/fold/kernel.o \
+$(BUILD)/src/exec/%.o $(BUILD)/src/fold/kernel.o $(BUILD)/src/graph/tensor.o \
     $(BUILD)/src/judge/rows.o $(BUILD)/src/judge/operator.o \
     $(BUILD)/src/judge/bound.o $(BUILD)/src/judge/compare.o \
     $(BUILD)/src/judge/segment.o: OPTIMIZE := $(EXEC_OPTIMIZE)
@@ -248,8 +248,7 @@ fuzz-readers:
 $(READERS:%=$(BUILD)/%): $(BUILD)/%: tests/fuzz/libfuzzer.c \
     $(BUILD)/tests/fuzz/readers.o $(BUILD)/tests/archive.o \
     $(BUILD)/librepfold.a
-	$(call say,LD) $(CC) -DTARGET=$* -fsanitize=fuzzer -o $@ $^ $(LIBS) \
-	    $(shell pkg-config --libs check)
+	$(call say,LD) $(CC) -DTARGET=$* -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 $(BUILD)/soak: $(FUZZ_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/tests/fuzz/soak.o \
     $(BUILD)/librepfold.a

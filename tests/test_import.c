@@ -393,6 +393,39 @@ START_TEST(a_network_may_be_part_of_another)
 }
 END_TEST
 
+/* The list as reparameterization leaves it: the first kernel alone. */
+static void merge_branches(void)
+{
+    static const char tail[] = ".conv_kxk.0.conv.weight";
+    ZooTensor *tensors = arena_array(arena, list.count, sizeof *tensors);
+    size_t count = 0;
+    for (size_t i = 0; i < list.count; i++) {
+        const char *name = list.tensors[i].name;
+        const char *kernel = strstr(name, tail);
+        if (!kernel && (strstr(name, ".conv_") || strstr(name, ".identity.")))
+            continue;
+        tensors[count] = list.tensors[i];
+        if (kernel)
+            tensors[count].name = arena_printf(
+                arena, "%.*s.reparam_conv.weight", (int)(kernel - name), name);
+        count++;
+    }
+    list = (ZooList){tensors, count};
+}
+
+/* How many branches there were, no deploy form tells. */
+START_TEST(a_deploy_form_is_told_from_its_shapes)
+{
+    const char *variant = arena_printf(arena, "mobileone_s%d", _i);
+    ZooMatch match = match_variant(variant, "");
+    Err err = {0};
+    merge_branches();
+    ck_assert_int_eq(zoo_match(arena, &list, NULL, &match, &err), 0);
+    ck_assert_str_eq(match.variant, variant);
+    ck_assert(match.deploy);
+}
+END_TEST
+
 static int count_variants(void)
 {
     int count = 0;
@@ -425,6 +458,7 @@ Suite *suite_import(void)
     tcase_add_test(misfit, dense_leaves_the_classifier_out);
     tcase_add_loop_test(misfit, every_variant_is_told_from_its_shapes, 0,
                         count_variants());
+    tcase_add_loop_test(misfit, a_deploy_form_is_told_from_its_shapes, 0, 5);
     tcase_add_test(misfit, a_network_may_be_part_of_another);
     suite_add_tcase(suite, misfit);
     return suite;

@@ -7,6 +7,9 @@
 
 struct Spelling;
 
+/* In a measured description: a number that shapes do not tell. */
+enum { UNTOLD = -1 };
+
 typedef struct Keys {
     Arena *arena;
     const ZooTensor *tensors;

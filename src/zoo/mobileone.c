@@ -94,8 +94,8 @@ static bool measure(const Keys *keys, void *description)
                 keys_dims(keys, 1, "stages.%d.%d.attn.fc1.bias", i, k) != NULL;
     }
     one->branches = keys_depth(keys, "stages.0.0.conv_kxk.");
-    if (one->branches == 0) /* merged */
-        one->branches = 1;
+    if (one->branches == 0) /* they are merged */
+        one->branches = UNTOLD;
     return true;
 }
 

@@ -157,15 +157,25 @@ static void fill_match(ZooMatch *match, const Architecture *architecture,
     match->classes = head ? head[0] : 0;
 }
 
-/* The variant of that description, or the architecture's own name. Both
- * descriptions are of int alone. */
+/* Whether a variant's description can be the measured one; both are of int
+ * alone. */
+static bool agrees(const void *variant, const void *measured, size_t size)
+{
+    const int *a = variant, *b = measured;
+    for (size_t i = 0; i < size / sizeof *a; i++)
+        if (a[i] != b[i] && b[i] != UNTOLD)
+            return false;
+    return true;
+}
+
+/* The variant of that description, or the architecture's own name. */
 static const char *name_of(const Architecture *architecture,
                            const void *description)
 {
     for (size_t i = 0; i < VARIANTS; i++)
         if (variants[i].architecture == architecture &&
-            memcmp(variants[i].description, description,
-                   architecture->description_size) == 0)
+            agrees(variants[i].description, description,
+                   architecture->description_size))
             return variants[i].name;
     return architecture->name;
 }
