@@ -427,6 +427,31 @@ START_TEST(a_zip_of_something_else)
 }
 END_TEST
 
+/* Each may be as large, both may not. */
+START_TEST(a_zip_bomb)
+{
+    enum { SIZE = 700 << 10 };
+    const Saved saved[] = {
+        {"x", "FloatStorage", "0", SIZE / 4, 0, 1, {1}, {1}},
+        {"y", "FloatStorage", "1", SIZE / 4, 0, 1, {1}, {1}}};
+    const void *zeros = arena_alloc(arena, SIZE);
+    for (size_t count = 1; count <= 2; count++) {
+        archive_start(&archive, archive.bytes);
+        pickle->size = 0;
+        pickle_whole(pickle, saved, count);
+        archive_add(&archive, "a/data.pkl", pickle->bytes, pickle->size, true);
+        archive_add(&archive, "a/data/0", zeros, SIZE, true);
+        archive_add(&archive, "a/data/1", zeros, SIZE, true);
+        archive_end(&archive);
+        int status = checkpoint_read(arena, archive.bytes, archive.size, NULL,
+                                     &checkpoint, &err);
+        ck_assert_msg(status == (count == 1 ? 0 : -1), "%s", err.message);
+    }
+    ck_assert_int_eq(err.code, ERR_BUDGET);
+    ck_assert_ptr_nonnull(strstr(err.message, "y: a/data/1: decompressed"));
+}
+END_TEST
+
 START_TEST(an_unknown_byte_order)
 {
     pickle_whole(pickle, typed, 1);
@@ -479,6 +504,7 @@ Suite *suite_checkpoint(void)
                         sizeof bombs / sizeof *bombs);
     tcase_add_test(refuses, deep_nesting_is_read);
     tcase_add_test(refuses, a_zip_of_something_else);
+    tcase_add_test(refuses, a_zip_bomb);
     tcase_add_test(refuses, an_unknown_byte_order);
     tcase_add_test(refuses, a_truncated_file);
     suite_add_tcase(suite, refuses);

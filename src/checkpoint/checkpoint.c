@@ -33,15 +33,19 @@ bool checkpoint_is(const void *bytes, size_t size)
            safetensors_is(bytes, size);
 }
 
-/* Strides of 0 and shared storages let a small file hold any number of
- * elements. No real one comes near this bound. */
+size_t checkpoint_limit(size_t size)
+{
+    enum { SMALL = 1 << 20 };
+    size_t limit;
+    if (__builtin_mul_overflow(size, CHECKPOINT_TIMES, &limit) ||
+        __builtin_add_overflow(limit, SMALL, &limit))
+        return SIZE_MAX;
+    return limit;
+}
+
 static int check_extent(const Checkpoint *checkpoint, size_t size, Err *err)
 {
-    enum { TIMES = 8, SMALL = 1 << 20 };
-    size_t limit = SMALL, sum = 0, bytes;
-    if (__builtin_mul_overflow(size, TIMES, &limit))
-        return err_set(err, ERR_BUDGET, "the file is too large");
-    limit += SMALL;
+    size_t limit = checkpoint_limit(size), sum = 0, bytes;
     for (size_t i = 0; i < checkpoint->count; i++) {
         const CheckpointTensor *tensor = &checkpoint->tensors[i];
         if (__builtin_mul_overflow((size_t)tensor->count,
@@ -50,7 +54,7 @@ static int check_extent(const Checkpoint *checkpoint, size_t size, Err *err)
             return err_set(err, ERR_BUDGET,
                            "%.200s: the tensors up to here would be more than "
                            "%d times as large as the file",
-                           tensor->name, TIMES);
+                           tensor->name, CHECKPOINT_TIMES);
     }
     return 0;
 }

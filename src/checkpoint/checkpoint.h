@@ -53,6 +53,12 @@ bool checkpoint_is(const void *bytes, size_t size);
 int checkpoint_read(Arena *arena, const void *bytes, size_t size,
                     const char *key, Checkpoint *out, Err *err);
 
+/* What a file of that size may become: strides of 0, shared storages and
+ * compression let a small file hold any number of elements, but no real one
+ * comes near. */
+enum { CHECKPOINT_TIMES = 8 };
+size_t checkpoint_limit(size_t size);
+
 /* True when the elements follow one another in row-major order. */
 bool checkpoint_is_packed(const CheckpointTensor *tensor);
 /* Elements [first, first + count) in row-major order, of a real type. */

@@ -16,6 +16,7 @@ typedef struct Source {
     Zip *zip;           /* NULL for the legacy format */
     const char *folder; /* that the archive's entries are in, with its slash */
     Map *storages;      /* by key: those read so far, or all of a legacy file */
+    size_t room;        /* bytes that entries may still be decompressed to */
     bool big_endian;
     Err *err;
 } Source;
@@ -23,6 +24,19 @@ typedef struct Source {
 static int bad(Err *err, const char *what)
 {
     return err_set(err, ERR_BAD_CHECKPOINT, "%s", what);
+}
+
+static int read_entry(Source *source, const ZipEntry *entry, const void **out)
+{
+    if (entry->is_deflated) {
+        if (entry->size > source->room)
+            return err_set(source->err, ERR_BUDGET,
+                           "%.200s: decompressed, the file would be more than "
+                           "%d times as large",
+                           entry->name, CHECKPOINT_TIMES);
+        source->room -= entry->size;
+    }
+    return zip_read(source->arena, source->zip, entry, out, source->err);
 }
 
 /* ---- Tensors ---- */
@@ -42,7 +56,7 @@ static int find_storage(Source *source, const StorageRef *ref,
                        "storage %s is not in the file", ref->key);
     Storage *storage = arena_alloc(source->arena, sizeof *storage);
     const void *bytes;
-    TRY(zip_read(source->arena, source->zip, entry, &bytes, source->err));
+    TRY(read_entry(source, entry, &bytes));
     *storage = (Storage){bytes, entry->size};
     map_put(source->storages, ref->key, storage);
     *out = storage;
@@ -253,7 +267,7 @@ static int read_byte_order(Source *source)
                  arena_printf(source->arena, "%sbyteorder", source->folder));
     if (!entry)
         return 0;
-    TRY(zip_read(source->arena, source->zip, entry, &text, source->err));
+    TRY(read_entry(source, entry, &text));
     source->big_endian = entry->size == 3 && memcmp(text, "big", 3) == 0;
     if (source->big_endian ||
         (entry->size == 6 && memcmp(text, "little", 6) == 0))
@@ -264,7 +278,10 @@ static int read_byte_order(Source *source)
 int torch_read_zip(Arena *arena, const uint8_t *bytes, size_t size,
                    const char *key, Checkpoint *out, Err *err)
 {
-    Source source = {.arena = arena, .storages = map_new(arena), .err = err};
+    Source source = {.arena = arena,
+                     .storages = map_new(arena),
+                     .room = checkpoint_limit(size),
+                     .err = err};
     TRY(zip_open(arena, bytes, size, &source.zip, err));
     const ZipEntry *entry = find_pickle(&source);
     if (!entry)
@@ -272,7 +289,7 @@ int torch_read_zip(Arena *arena, const uint8_t *bytes, size_t size,
     const void *text;
     Pickle pickle;
     TRY(read_byte_order(&source));
-    TRY(zip_read(arena, source.zip, entry, &text, err));
+    TRY(read_entry(&source, entry, &text));
     TRY(pickle_read(arena, text, entry->size, &pickle, err));
     out->format = "PyTorch";
     return read_state(&source, pickle.root, key, out);
