@@ -1,13 +1,5 @@
 #include "converter.h"
 
-static int check(const Options *options)
-{
-    if (!options->output)
-        return trouble_say(options, "usage", "",
-                           "where to? give --output FILE");
-    return output_check(options, options->output);
-}
-
 static void tell(const Options *options, const rp_import_info *info)
 {
     FILE *stream = report_stream(options);
@@ -26,7 +18,7 @@ static void tell(const Options *options, const rp_import_info *info)
 static int run(const Options *options)
 {
     rp_error error = {0};
-    int status = check(options);
+    int status = output_needed(options);
     if (status)
         return status;
     rp_import_options how = import_options(options);

@@ -1,13 +1,5 @@
 #include "converter.h"
 
-static int check(const Options *options)
-{
-    if (!options->output)
-        return trouble_say(options, "usage", "",
-                           "where to? give --output FILE");
-    return output_check(options, options->output);
-}
-
 static int run(const Options *options)
 {
     rp_error error = {0};
@@ -21,7 +13,7 @@ static int run(const Options *options)
         .dtype = options->dtype,
         .seed = options->seed,
     };
-    int status = check(options);
+    int status = output_needed(options);
     if (status)
         return status;
     rp_model *model = rp_sample(&how, &error);

@@ -78,6 +78,8 @@ int bytes_save(const char *path, const char *bytes, size_t size);
 /* Refuses a folder, and a path in a folder that does not exist, before hours
  * of work are spent on it. */
 int output_check(const Options *options, const char *path);
+/* The same of --output, which must be given. */
+int output_needed(const Options *options);
 /* The same for every report that is asked for. */
 int reports_check(const Options *options);
 /* Refuses to write one file twice, or a report over an input. Until it has

@@ -46,6 +46,14 @@ int output_check(const Options *options, const char *path)
     return 0;
 }
 
+int output_needed(const Options *options)
+{
+    if (!options->output)
+        return trouble_say(options, "usage", "",
+                           "where to? give --output FILE");
+    return output_check(options, options->output);
+}
+
 /* Two paths that do not exist yet are the same when they are spelled alike;
  * devices may be written twice. */
 static bool same_file(const char *a, const char *b)

@@ -5,21 +5,34 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "onnx/input.h"
+
 /* More than any format's first words. */
 enum { HEAD_BYTES = 64 };
 
-bool import_recognises(const char *path)
+/* True when a regular file begins like a checkpoint. */
+static bool begins_like_one(int fd)
 {
     uint8_t head[HEAD_BYTES];
-    struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return false;
-    ssize_t size = fstat(fd, &status) == 0 && S_ISREG(status.st_mode)
-                       ? pread(fd, head, sizeof head, 0)
-                       : -1;
-    close(fd);
+    ssize_t size = pread(fd, head, sizeof head, 0);
     return size > 0 && checkpoint_is(head, (size_t)size);
+}
+
+int import_look(Arena *arena, const char *path, bool always, Span *bytes,
+                Err *err)
+{
+    struct stat status;
+    *bytes = (Span){0};
+    if (!always && strcmp(path, "-") != 0) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        bool known = fd < 0 || fstat(fd, &status) < 0 ||
+                     (S_ISREG(status.st_mode) && !begins_like_one(fd));
+        if (fd >= 0)
+            close(fd);
+        if (known)
+            return 0;
+    }
+    return input_open(arena, path, bytes, err);
 }
 
 static ZooList list_tensors(Arena *arena, const Checkpoint *checkpoint)

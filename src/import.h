@@ -6,8 +6,11 @@
 #include "checkpoint/checkpoint.h"
 #include "zoo/zoo.h"
 
-/* True when a regular file begins like a checkpoint. */
-bool import_recognises(const char *path);
+/* The bytes of a file that begins like a checkpoint, or that can be read but
+ * once, or, where `always`, of any; none of a file that onnx/ opens by itself.
+ */
+int import_look(Arena *arena, const char *path, bool always, Span *bytes,
+                Err *err);
 
 /* Makes the model from a checkpoint's bytes, which must outlive its arena. */
 int import_model(rp_model *model, Span bytes, const rp_import_options *options,

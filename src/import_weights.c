@@ -6,6 +6,7 @@
  */
 #include "import.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -89,16 +90,37 @@ static void zeros_read(const TensorFormula *formula, int64_t first,
     memset(out, 0, (size_t)count * sizeof *out);
 }
 
+/* A number that the file has and the type has not is refused, as folds do. */
+static int check_range(const CheckpointTensor *tensor, const char *name,
+                       DType type, Err *err)
+{
+    enum { PIECE = 512 };
+    double values[PIECE];
+    for (int64_t at = 0; at < tensor->count; at += PIECE) {
+        int64_t rest = tensor->count - at;
+        int64_t now = rest < PIECE ? rest : PIECE;
+        checkpoint_read_f64(tensor, at, now, values);
+        for (int64_t i = 0; i < now; i++)
+            if (isfinite(values[i]) && !isfinite(dtype_round(type, values[i])))
+                return err_set(err, ERR_BAD_WEIGHTS,
+                               "%.200s: %g is beyond the range of %s", name,
+                               values[i], dtype_name(type));
+    }
+    return 0;
+}
+
 static const TensorFormula zeros = {zeros_read};
 
-static int take_tensor(Arena *arena, const CheckpointTensor *tensor, DType type,
-                       Tensor **out, Err *err)
+static int take_tensor(Arena *arena, const CheckpointTensor *tensor,
+                       const char *name, DType type, Tensor **out, Err *err)
 {
     if (type_of(tensor->element) == type && !tensor->big_endian &&
         checkpoint_is_packed(tensor))
         return tensor_new(arena, type, tensor->rank, tensor->dims,
                           tensor->bytes,
                           (size_t)tensor->count * dtype_size(type), out, err);
+    if (dtype_size(type) < element_size(tensor->element))
+        TRY(check_range(tensor, name, type, err));
     Converted *converted = arena_alloc(arena, sizeof *converted);
     *converted = (Converted){{converted_read}, tensor, type};
     *out = tensor_from_formula(arena, type, tensor->rank, tensor->dims,
@@ -168,7 +190,7 @@ static int find_tensor(WeightSource *self, Arena *arena, const char *name,
                           dims_text(arena, tensor->rank, tensor->dims),
                           wanted));
     else
-        return take_tensor(arena, tensor, type, out, err);
+        return take_tensor(arena, tensor, name, type, out, err);
     return 0;
 }
 

@@ -6,14 +6,12 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "api.h"
 #include "graph/dump.h"
 #include "import.h"
 #include "judge/judge.h"
-#include "onnx/input.h"
 #include "onnx/onnx.h"
 #include "zoo/zoo.h"
 
@@ -105,27 +103,13 @@ typedef struct OpenWork {
     bool only_checkpoint;
 } OpenWork;
 
-/* The bytes of what can be read but once, or is a checkpoint; none of a file
- * that onnx/ opens by itself. */
-static int open_bytes(const OpenWork *work, Span *bytes, Err *err)
-{
-    struct stat status;
-    Arena *arena = work->model->arena;
-    bool is_stream =
-        strcmp(work->path, "-") == 0 ||
-        (stat(work->path, &status) == 0 && !S_ISREG(status.st_mode));
-    *bytes = (Span){work->bytes, work->size};
-    if (work->bytes || !(is_stream || work->only_checkpoint ||
-                         import_recognises(work->path)))
-        return 0;
-    return input_open(arena, work->path, bytes, err);
-}
-
 static int open_model(const OpenWork *work, Err *err)
 {
     rp_model *model = work->model;
-    Span bytes;
-    TRY(open_bytes(work, &bytes, err));
+    Span bytes = {work->bytes, work->size};
+    if (!work->bytes)
+        TRY(import_look(model->arena, model->path, work->only_checkpoint,
+                        &bytes, err));
     if (bytes.bytes && checkpoint_is(bytes.bytes, bytes.size))
         return import_model(model, bytes, model->options.import, err);
     if (work->only_checkpoint)

@@ -244,24 +244,36 @@ static void note_line(void *context, const char *line)
     strcat(strcat(told, line), "\n");
 }
 
-/* micro-f64.safetensors with one text in its header in place of another, as
- * long. */
-static int import_changed(const char *from, const char *to,
-                          rp_import_options options, rp_error *error)
+static char changed[1 << 17];
+
+/* micro-f64.safetensors, to be changed. */
+static size_t read_file(void)
 {
     FILE *file = fopen(FOLDER "micro-f64.safetensors", "rb");
-    static char bytes[1 << 17];
     ck_assert_ptr_nonnull(file);
-    size_t size = fread(bytes, 1, sizeof bytes, file);
+    size_t size = fread(changed, 1, sizeof changed, file);
     fclose(file);
-    char *place = memmem(bytes, size, from, strlen(from));
-    ck_assert_ptr_nonnull(place);
-    memcpy(place, to, strlen(to));
+    return size;
+}
+
+static int open_changed(size_t size, rp_import_options options, rp_error *error)
+{
     rp_open_options open = {.import = &options};
+    options.size = IMAGE;
     options.mismatch = note_line;
-    rp_model *model = rp_open_memory(bytes, size, "changed", &open, error);
+    rp_model *model = rp_open_memory(changed, size, "changed", &open, error);
     rp_close(model);
     return model ? 0 : -1;
+}
+
+/* One text in the header is another, as long. */
+static int import_changed(const char *from, const char *to, rp_error *error)
+{
+    size_t size = read_file();
+    char *place = memmem(changed, size, from, strlen(from));
+    ck_assert_ptr_nonnull(place);
+    memcpy(place, to, strlen(to));
+    return open_changed(size, (rp_import_options){0}, error);
 }
 
 static const struct {
@@ -291,13 +303,35 @@ static const struct {
 START_TEST(what_does_not_fit_is_listed)
 {
     rp_error error = {0};
-    ck_assert_int_eq(import_changed(misfits[_i].from, misfits[_i].to,
-                                    (rp_import_options){.size = IMAGE}, &error),
+    ck_assert_int_eq(import_changed(misfits[_i].from, misfits[_i].to, &error),
                      -1);
     ck_assert_str_eq(error.code, misfits[_i].code);
     ck_assert_msg(strstr(error.message, misfits[_i].message) != NULL, "%s",
                   error.message);
     ck_assert_msg(strstr(told, misfits[_i].told) != NULL, "%s", told);
+}
+END_TEST
+
+START_TEST(a_number_beyond_the_type_is_refused)
+{
+    rp_error error = {0};
+    const double large = 1e6;
+    size_t size = read_file(), header, place;
+    static const char field[] =
+        "\"head.fc.bias\":{\"dtype\":\"F64\",\"shape\":[10],"
+        "\"data_offsets\":[";
+    const char *found = memmem(changed, size, field, sizeof field - 1);
+    ck_assert_ptr_nonnull(found);
+    place = strtoul(found + sizeof field - 1, NULL, 10);
+    memcpy(&header, changed, sizeof header);
+    memcpy(changed + sizeof header + header + place, &large, sizeof large);
+    ck_assert_int_eq(open_changed(size, (rp_import_options){0}, &error), 0);
+    ck_assert_int_eq(
+        open_changed(size, (rp_import_options){.dtype = "float16"}, &error),
+        -1);
+    ck_assert_str_eq(error.code, "bad-weights");
+    ck_assert_ptr_nonnull(strstr(
+        error.message, "head.fc.bias: 1e+06 is beyond the range of float16"));
 }
 END_TEST
 
@@ -454,6 +488,7 @@ Suite *suite_import(void)
     tcase_add_checked_fixture(misfit, setup, teardown);
     tcase_add_loop_test(misfit, what_does_not_fit_is_listed, 0,
                         sizeof misfits / sizeof *misfits);
+    tcase_add_test(misfit, a_number_beyond_the_type_is_refused);
     tcase_add_test(misfit, a_variant_is_insisted_on);
     tcase_add_test(misfit, dense_leaves_the_classifier_out);
     tcase_add_loop_test(misfit, every_variant_is_told_from_its_shapes, 0,

@@ -11,16 +11,16 @@
  * stranger's file says must not make us build without end. */
 enum { DEPTH_MAX = 256, WIDTH_MAX = 1 << 24, NAME_MAX_BYTES = 512 };
 
-/* Where the part stands in the name, whole; NULL where it does not. */
+/* Where the first `length` bytes of the part stand in the name, between dots;
+ * NULL where they do not. */
 static const char *find_part(const char *name, const char *part, size_t length,
                              bool at_end)
 {
-    for (const char *at = name; (at = strstr(at, part)); at++) {
-        char after = at[length];
-        if (strncmp(at, part, length) == 0 && (at == name || at[-1] == '.') &&
-            (after == '\0' || (after == '.' && !at_end)))
+    const char *end = name + strlen(name), *at = name;
+    for (; (at = memmem(at, (size_t)(end - at), part, length)); at++)
+        if ((at == name || at[-1] == '.') &&
+            (at[length] == '\0' || (at[length] == '.' && !at_end)))
             return at;
-    }
     return NULL;
 }
 
@@ -30,8 +30,7 @@ static const char *respell_once(Arena *arena, const char *name,
     size_t length = strlen(spelling->from);
     bool at_end = spelling->from[length - 1] == '$';
     length -= at_end;
-    const char *part = arena_strndup(arena, spelling->from, length);
-    const char *at = find_part(name, part, length, at_end);
+    const char *at = find_part(name, spelling->from, length, at_end);
     return at ? arena_printf(arena, "%.*s%s%s", (int)(at - name), name,
                              spelling->to, at + length)
               : name;
