@@ -15,6 +15,7 @@ used() {
     if [ -x /usr/bin/time ]; then
         measured=$(/usr/bin/time -f '%e %U %S %M' "$@" 2>&1 >/dev/null |
             tail -n 1)
+        # shellcheck disable=SC2086 # four words
         set -- $measured
         echo "$1 $(awk -v u="$2" -v s="$3" 'BEGIN { print u + s }') $4"
     else
@@ -34,8 +35,9 @@ conversion() {
     done | awk '{ print $4 / ($1 > 0 ? $1 : 0.01), $0 }' | sort -g |
         awk -v n="$runs" -v size="$size" -v what="${file##*.} $*" '
         NR == int((n + 1) / 2) {
-            printf "%s: %.2f s wall, %.2f s CPU; cp %.2f s, ratio %.1f", what,
-                $5, $6, $2, $1
+            printf "%s: %.2f s wall, %.2f s CPU; cp: %.2f s, %.2f s; " \
+                "%.1f and %.1f times as long", what, $5, $6, $2, $3, $1,
+                $6 / ($3 > 0 ? $3 : 0.01)
             if ($7 != "-")
                 printf "; peak %.0f MB, %.2f times the file", $7 / 1e3,
                     $7 * 1024 / size

@@ -38,6 +38,34 @@ static void check_refused(DType type, int rank, const int64_t *dims,
     ck_assert_int_eq(err.code, ERR_BAD_TENSOR);
 }
 
+static void count_up(const TensorFormula *formula, int64_t first, int64_t count,
+                     double *out)
+{
+    (void)formula;
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (double)(first + i);
+}
+
+START_TEST(columns_are_read_by_steps)
+{
+    static const TensorFormula formula = {count_up};
+    const int64_t dims[] = {3, 4};
+    const double column[] = {1, 5, 9};
+    void *data;
+    double out[3];
+    Tensor *computed = tensor_from_formula(arena, DT_FLOAT, 2, dims, &formula);
+    Tensor *stored = tensor_alloc(arena, DT_FLOAT, 2, dims, &data);
+    tensor_read_stored(computed, 0, 12, data);
+    tensor_read_f64_step(stored, 1, 4, 3, out);
+    ck_assert_mem_eq(out, column, sizeof column);
+    tensor_read_f64_step(computed, 1, 4, 3, out);
+    ck_assert_mem_eq(out, column, sizeof column);
+    tensor_read_f64_step(stored, 12, 4, 0, out);
+    tensor_read_f64_step(computed, 12, 4, 0, out);
+    ck_assert_mem_eq(out, column, sizeof column);
+}
+END_TEST
+
 START_TEST(data_must_be_exactly_as_long_as_dims_say)
 {
     check_refused(DT_FLOAT, 1, (int64_t[]){2}, 7);
@@ -210,6 +238,7 @@ Suite *suite_tensor(void)
     Suite *suite = suite_create("tensor");
     TCase *tcase = tcase_create("tensor");
     tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, columns_are_read_by_steps);
     tcase_add_test(tcase, data_must_be_exactly_as_long_as_dims_say);
     tcase_add_test(tcase, hostile_dims_are_refused);
     tcase_add_test(tcase, an_empty_tensor_and_a_scalar);

@@ -180,24 +180,21 @@ bool tensor_is_readable(const Tensor *tensor)
            (tensor->data || tensor->formula || tensor->count == 0);
 }
 
-/* Reads packed little-endian elements of one C type, at any alignment. */
+/* Reads packed little-endian elements of one C type, every step-th one, at any
+ * alignment. */
 #define READ_AS(ctype, convert)                                                \
     for (int64_t i = 0; i < count; i++) {                                      \
         ctype element;                                                         \
-        memcpy(&element, bytes + (size_t)i * sizeof element, sizeof element);  \
+        memcpy(&element, bytes + (size_t)(i * step) * sizeof element,          \
+               sizeof element);                                                \
         out[i] = convert(element);                                             \
     }                                                                          \
     break
 
-void tensor_read_f64(const Tensor *tensor, int64_t first, int64_t count,
-                     double *out)
+/* Inlined, so that a step of 1 makes loops that can be widened. */
+static inline void read_f64(const Tensor *tensor, int64_t first, int64_t step,
+                            int64_t count, double *out)
 {
-    if (count <= 0) /* also when there is no data to point into */
-        return;
-    if (tensor->formula) {
-        tensor->formula->read(tensor->formula, first, count, out);
-        return;
-    }
     const char *bytes =
         (const char *)tensor->data + (size_t)first * dtype_size(tensor->type);
     switch (tensor->type) {
@@ -232,9 +229,30 @@ void tensor_read_f64(const Tensor *tensor, int64_t first, int64_t count,
     }
 }
 
+void tensor_read_f64(const Tensor *tensor, int64_t first, int64_t count,
+                     double *out)
+{
+    if (count <= 0) /* also when there is no data to point into */
+        return;
+    if (tensor->formula)
+        tensor->formula->read(tensor->formula, first, count, out);
+    else
+        read_f64(tensor, first, 1, count, out);
+}
+
+void tensor_read_f64_step(const Tensor *tensor, int64_t first, int64_t step,
+                          int64_t count, double *out)
+{
+    if (!tensor->formula && count > 0)
+        read_f64(tensor, first, step, count, out);
+    for (int64_t i = 0; tensor->formula && i < count; i++)
+        tensor->formula->read(tensor->formula, first + i * step, 1, out + i);
+}
+
 void tensor_read_i64(const Tensor *tensor, int64_t first, int64_t count,
                      int64_t *out)
 {
+    const int64_t step = 1;
     if (count <= 0)
         return;
     const char *bytes =

@@ -104,6 +104,9 @@ bool tensor_is_readable(const Tensor *tensor);
  * int64 beyond 2^53 lose precision: use tensor_read_i64 for indices. */
 void tensor_read_f64(const Tensor *tensor, int64_t first, int64_t count,
                      double *out);
+/* Elements first, first + step, ..., count of them: a column of a matrix. */
+void tensor_read_f64_step(const Tensor *tensor, int64_t first, int64_t step,
+                          int64_t count, double *out);
 void tensor_read_i64(const Tensor *tensor, int64_t first, int64_t count,
                      int64_t *out);
 

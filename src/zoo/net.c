@@ -91,10 +91,13 @@ static void transposed_read(const TensorFormula *formula, int64_t first,
                             int64_t count, double *out)
 {
     const Tensor *matrix = ((const Transposed *)formula)->matrix;
-    int64_t rows = matrix->dims[0], columns = matrix->dims[1];
-    for (int64_t i = first; i < first + count; i++)
-        tensor_read_f64(matrix, i % rows * columns + i / rows, 1,
-                        out + (i - first));
+    int64_t rows = matrix->dims[0], columns = matrix->dims[1], now;
+    for (int64_t done = 0; done < count; done += now) {
+        int64_t column = (first + done) / rows, row = (first + done) % rows;
+        now = count - done < rows - row ? count - done : rows - row;
+        tensor_read_f64_step(matrix, row * columns + column, columns, now,
+                             out + done);
+    }
 }
 
 Value *net_param_transposed(Net *net, Scope scope, const char *leaf,
