@@ -168,6 +168,23 @@ static int dump(Job *job)
     return YES;
 }
 
+/* What goes for a checkpoint alone, and what does not go for one. */
+static int check_checkpoint(Job *job)
+{
+    const Options *options = job->options;
+    bool imported = rp_imported(job->opened) != NULL;
+    if (imported && options->in_place)
+        return trouble_say(options, "usage", job->input,
+                           "a checkpoint cannot be replaced by a model; give "
+                           "--output FILE");
+    if (!imported && (options->key || options->variant || options->size ||
+                      options->dense || options->dynamic || options->dtype))
+        return trouble_say(options, "usage", job->input,
+                           "is a model; --key, --variant, --size, --dense, "
+                           "--dynamic and --dtype are for checkpoints");
+    return 0;
+}
+
 static int convert(Job *job)
 {
     progress_start(&job->progress, job->options);
@@ -175,10 +192,9 @@ static int convert(Job *job)
     if (!job->opened)
         return job_trouble(job);
     job->model = job->opened;
-    if (job->options->in_place && rp_imported(job->opened))
-        return trouble_say(job->options, "usage", job->input,
-                           "a checkpoint cannot be replaced by a model; give "
-                           "--output FILE");
+    int wrong = check_checkpoint(job);
+    if (wrong)
+        return wrong;
     if (job->options->dump_after)
         return dump(job);
     job->report.command = "convert";

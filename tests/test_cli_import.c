@@ -114,6 +114,10 @@ START_TEST(test_a_checkpoint_stays_what_it_is)
     ck_assert_int_eq(REPFOLD("convert", "--in-place", cli_fixture(CHECKPOINT)),
                      2);
     cli_assert_trouble("usage", "cannot be replaced by a model");
+    ck_assert_int_eq(REPFOLD("convert", cli_fixture("micro.ts-preserve.onnx"),
+                             "--size", "64", "-o", "x.onnx"),
+                     2);
+    cli_assert_trouble("usage", "are for checkpoints");
 }
 END_TEST
 
