@@ -6,7 +6,7 @@
 #include "judge/assign.h"
 
 /* Choices that are tried, and rows that must fit. */
-enum { CHOICES_MAX = 1 << 12, ROWS_TRIED = 5 };
+enum { TRIES_MAX = 1 << 12, ROWS_TRIED = 5 };
 
 /* Where the taps of a part land in the whole; false when they are not all on
  * its lattice. */
@@ -50,8 +50,9 @@ typedef struct Candidate {
 } Candidate;
 
 typedef struct Assignment {
-    Candidate *candidates;
-    int count, chosen;
+    Candidate *candidates; /* in the order of the operators */
+    int count;
+    bool taken;
 } Assignment;
 
 /* False where the part does not fit into the operator. */
@@ -193,41 +194,88 @@ static void assignment_make(Region *region, Merges *merges, const Part *part,
     }
 }
 
-static bool all_fit(Region *region, const Merges *merges)
+/* A search for the parts of each operator, one operator after the other. */
+typedef struct Search {
+    Region *region;
+    Merges *merges;
+    Assignment *open; /* parts that several can take */
+    int count;
+    int tries;
+} Search;
+
+static const Candidate *candidate_of(const Assignment *assignment,
+                                     const Merge *merge)
 {
-    for (int i = 0; i < merges->count; i++)
-        if (!merge_fits(region, &merges->items[i], ROWS_TRIED))
+    for (int i = 0; i < assignment->count; i++)
+        if (assignment->candidates[i].merge == merge)
+            return &assignment->candidates[i];
+    return NULL;
+}
+
+/* Parts that the operator may take, and of these those that no later one can;
+ * false where there are too many to try. */
+static bool parts_open(const Search *search, const Merge *merge, uint64_t *may,
+                       uint64_t *must)
+{
+    *may = *must = 0;
+    for (int i = 0; i < search->count; i++) {
+        const Assignment *assignment = &search->open[i];
+        if (assignment->taken || !candidate_of(assignment, merge))
+            continue;
+        if (i >= 64)
             return false;
+        *may |= UINT64_C(1) << i;
+        if (assignment->candidates[assignment->count - 1].merge == merge)
+            *must |= UINT64_C(1) << i;
+    }
     return true;
 }
 
-/* The next choice, as one counts; false after the last. */
-static bool choose_next(Assignment *assignments, int count)
+static void parts_take(Search *search, Merge *merge, uint64_t parts, bool take)
 {
-    for (int i = 0; i < count; i++) {
-        Assignment *assignment = &assignments[i];
-        assignment->chosen = (assignment->chosen + 1) % assignment->count;
-        if (assignment->chosen)
-            return true;
+    for (int i = 0; i < search->count && i < 64; i++) {
+        if (!(parts >> i & 1))
+            continue;
+        const Candidate *candidate = candidate_of(&search->open[i], merge);
+        search->open[i].taken = take;
+        if (take)
+            candidate_add(candidate);
+        else
+            candidate_drop(candidate);
     }
+}
+
+/* Recursion is as deep as there are operators in a sum. */
+static bool search_from(Search *search, int index)
+{
+    if (index == search->merges->count)
+        return true;
+    Merge *merge = &search->merges->items[index];
+    uint64_t may, must;
+    if (!parts_open(search, merge, &may, &must))
+        return false;
+    uint64_t chosen = 0, free = may & ~must;
+    do {
+        parts_take(search, merge, chosen | must, true);
+        if (merge_fits(search->region, merge, ROWS_TRIED) &&
+            search_from(search, index + 1))
+            return true;
+        parts_take(search, merge, chosen | must, false);
+        chosen = (chosen - free) & free; /* the next subset */
+    } while (chosen && search->tries++ < TRIES_MAX);
     return false;
 }
 
-/* Tries all choices; where none fits, any is as good, for comparing will say
- * what does not. */
-static void choose(Region *region, Merges *merges, Assignment *assignments,
-                   int count)
+/* Where nothing fits, any choice is as good, for comparing will say what does
+ * not. */
+static void choose(Region *region, Merges *merges, Assignment *open, int count)
 {
-    for (int tried = 0;; tried++) {
-        for (int i = 0; i < count; i++)
-            candidate_add(&assignments[i].candidates[assignments[i].chosen]);
-        if (count == 0 || tried == CHOICES_MAX || all_fit(region, merges))
-            return;
-        for (int i = 0; i < count; i++)
-            candidate_drop(&assignments[i].candidates[assignments[i].chosen]);
-        if (!choose_next(assignments, count))
-            tried = CHOICES_MAX - 1;
-    }
+    Search search = {
+        .region = region, .merges = merges, .open = open, .count = count};
+    if (count == 0 || search_from(&search, 0))
+        return;
+    for (int i = 0; i < count; i++)
+        candidate_add(&open[i].candidates[0]);
 }
 
 static const char *nobody_takes(const Region *region, const Part *part)

@@ -264,7 +264,7 @@ static bool border_is_around(Region *region, Known *output, Border *border,
                     !border_find(output, border, 0) || !border->inside))
         return false;
     if (border->inside->stamp != region->stamp ||
-        !region_joins(region, output, JOINT_COMPOSE))
+        region_reading(region, output, 1u << READ_COMPOSED) != READ_COMPOSED)
         return false;
     *inside = region_sum(region, border->inside);
     if (!*inside || (*inside)->axis != 1 || (*inside)->broadcasts)

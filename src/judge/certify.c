@@ -119,29 +119,53 @@ static bool regions_agree(Region *region, const Regions *regions, Sum **a,
     return sums_compare(region, *a, b, *bounds);
 }
 
-/* Operators that follow each other are taken for one only where the region is
- * not the same otherwise: all of them, or some. What is said of a failure is of
- * the first try. */
-static bool joints_try(Region *region, Regions *regions, Sum **a,
-                       double **bounds)
+/* The next choice of readings, as one counts; false after the last. */
+static bool readings_next(Region *region)
 {
-    enum { TRIES_MAX = 1 << 6 };
-    Proof *proof = region->proof, first;
-    if (regions_agree(region, regions, a, bounds))
-        return true;
-    first = *proof;
-    const char *obstacle = region->obstacle;
-    region->joined = UINT64_MAX;
-    for (uint64_t tried = 0; region->joint_count && tried < TRIES_MAX &&
-                             tried >> region->joint_count == 0;
-         tried++) {
-        *proof = (Proof){.arena = proof->arena};
+    for (int i = 0; i < region->joint_count; i++) {
+        Joint *joint = &region->joints[i];
+        while (++joint->now < READINGS)
+            if (joint->possible >> joint->now & 1)
+                return true;
+        joint->now = READ_PLACE;
+    }
+    return false;
+}
+
+static void readings_prefer(Region *region, Reading reading)
+{
+    region->preferred = reading;
+    for (int i = 0; i < region->joint_count; i++)
+        region->joints[i].now =
+            region->joints[i].possible >> reading & 1 ? reading : READ_PLACE;
+}
+
+/* Tries the ways to read what operators gave until the regions are the same.
+ * What is said of a failure is of the first. */
+static bool readings_try(Region *region, Regions *regions, Sum **a,
+                         double **bounds)
+{
+    enum { TRIES_MAX = 256 };
+    static const Reading first[] = {READ_PLACE, READ_COMPOSED, READ_WHOLE,
+                                    READ_PLACE};
+    enum { FIRST = sizeof first / sizeof *first };
+    Proof failure = {0};
+    const char *obstacle = NULL;
+    for (int tried = 0; tried < TRIES_MAX; tried++) {
+        if (tried < FIRST)
+            readings_prefer(region, first[tried]);
+        if (tried >= FIRST - 1 && !readings_next(region))
+            break;
+        *region->proof = (Proof){.arena = region->proof->arena};
         regions_forget(regions);
         if (regions_agree(region, regions, a, bounds))
             return true;
-        region->joined = tried + 1;
+        if (tried == 0) {
+            failure = *region->proof;
+            obstacle = region->obstacle;
+        }
     }
-    *proof = first;
+    *region->proof = failure;
     region->obstacle = obstacle;
     return false;
 }
@@ -149,14 +173,14 @@ static bool joints_try(Region *region, Regions *regions, Sum **a,
 static void certificate_compare(const Certifier *certifier, Region *region,
                                 Regions *regions, rp_certificate *out)
 {
-    Sum *a;
-    double *bounds;
+    Sum *a = NULL;
+    double *bounds = NULL;
     Proof *proof = region->proof;
-    out->holds = joints_try(region, regions, &a, &bounds);
+    out->holds = readings_try(region, regions, &a, &bounds);
     out->weights = proof->weights;
     out->rounding = proof->rounding;
     out->square_roots = region->square_roots;
-    out->residue = certificate_residue(region, a);
+    out->residue = out->holds ? certificate_residue(region, a) : 0;
     out->preconditions =
         facts_of(certifier, region->facts, &out->precondition_count);
     if (out->holds)

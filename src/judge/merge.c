@@ -174,24 +174,6 @@ bool sums_compare(Region *region, Sum *a, Sum *b, double *bound)
     return true;
 }
 
-static void proof_add(Proof *proof, const Proof *more)
-{
-    proof->weights += more->weights;
-    if (more->rounding > proof->rounding)
-        proof->rounding = more->rounding;
-}
-
-bool biases_match(Region *region, const Sum *a, const Sum *b, double *bound)
-{
-    Proof *outer = region->proof, inner = {.arena = outer->arena};
-    region->proof = &inner;
-    bool agree = biases_agree(region, a, b, bound);
-    region->proof = outer;
-    if (agree)
-        proof_add(outer, &inner);
-    return agree;
-}
-
 bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
                 const double **bound)
 {
@@ -209,7 +191,9 @@ bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
         region->obstacle = inner.why;
         return false;
     }
-    proof_add(outer, &inner);
+    outer->weights += inner.weights;
+    if (inner.rounding > outer->rounding)
+        outer->rounding = inner.rounding;
     for (int64_t c = 0; is_bound && c < width; c++)
         own[c] = own[c] > 0 ? gain * own[c] : 0;
     if (is_bound)

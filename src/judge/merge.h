@@ -25,7 +25,4 @@ bool sums_compare(Region *region, Sum *a, Sum *b, double *bound);
 bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
                 const double **bound);
 
-/* The same for their biases alone. */
-bool biases_match(Region *region, const Sum *a, const Sum *b, double *bound);
-
 #endif

@@ -241,26 +241,6 @@ static void bound_raise(Region *region, Place *place, const double *bound)
     place->bound = larger;
 }
 
-const Sum *place_shift(Region *region, int place, const Sum *shifted)
-{
-    Place *own = &region->places[place];
-    if (region->is_original) {
-        own->shifted = shifted;
-        return NULL;
-    }
-    if (!own->shifted || !shifted->bias.size ||
-        own->shifted->width != shifted->width)
-        return NULL;
-    size_t width = (size_t)shifted->width;
-    double *bound = arena_array(region->arena, width, sizeof *bound);
-    if (!biases_match(region, own->shifted, shifted, bound))
-        return NULL;
-    for (size_t c = 0; own->bound && c < width; c++)
-        bound[c] += own->bound[c];
-    own->bound = bound;
-    return own->shifted;
-}
-
 /* Averages and moves do not enlarge differences; weights of a cubic Resize add
  * up to less than 4 in magnitude. */
 double place_bound(const Region *region, int place)

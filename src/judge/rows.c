@@ -352,16 +352,18 @@ static void merge_start(Region *region, Merge *merge)
     /* Each summand costs a product of two factors, one more, and a sum; once
      * here, and once where it was folded. */
     merge->noise = 2 * (merge->steps + 3 * merge->count + 2) * 0x1p-53;
-    merge->x = whole_input(region, merge);
+    if (!merge->x)
+        merge->x = whole_input(region, merge);
     merge->inside = place_bound(region, whole_place(region, merge));
 }
 
-bool merge_fits(Region *region, const Merge *merge, int rows)
+bool merge_fits(Region *region, Merge *merge, int rows)
 {
+    merge_start(region, merge);
     Merge part = *merge;
     size_t outputs = (size_t)merge->whole->outputs;
-    part.y = arena_array(region->arena, outputs, sizeof *part.y);
-    merge_start(region, &part);
+    part.y = arena_block(region->arena, outputs, sizeof *part.y);
+    memset(part.y, 0, outputs * sizeof *part.y);
     Bench bench = benches_one(region, part.width);
     int64_t all = operator_rows(part.whole);
     for (int i = 0; i < rows && i < all; i++) {
@@ -370,6 +372,7 @@ bool merge_fits(Region *region, const Merge *merge, int rows)
         compare_row(&part, row, &bench);
     }
     arena_release(region->arena, bench.real);
+    arena_release(region->arena, part.y);
     return bench.row < 0;
 }
 

@@ -42,6 +42,6 @@ typedef struct Merge {
 bool merge_run(Region *region, Merge *merge);
 
 /* Whether so many rows, spread over all, are what they should be. */
-bool merge_fits(Region *region, const Merge *merge, int rows);
+bool merge_fits(Region *region, Merge *merge, int rows);
 
 #endif

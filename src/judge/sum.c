@@ -37,19 +37,25 @@ Sum *region_sum(Region *region, Known *known)
     return known->sum;
 }
 
-bool region_joins(Region *region, const Known *at, JointKind kind)
+static Joint *joint_find(Region *region, const Known *at)
 {
-    int i = 0;
-    if (!region->is_original)
-        return false;
-    while (i < region->joint_count &&
-           (region->joints[i].at != at || region->joints[i].kind != kind))
-        i++;
-    if (i == JOINTS_MAX)
-        return false;
-    region->joints[i] = (Joint){at, kind};
-    region->joint_count += i == region->joint_count;
-    return region->joined >> i & 1;
+    for (int i = 0; region->is_original && i < region->joint_count; i++)
+        if (region->joints[i].at == at)
+            return &region->joints[i];
+    return NULL;
+}
+
+Reading region_reading(Region *region, const Known *at, unsigned possible)
+{
+    Joint *joint = joint_find(region, at);
+    if (!region->is_original || (!joint && region->joint_count == JOINTS_MAX))
+        return READ_PLACE;
+    if (!joint) {
+        joint = &region->joints[region->joint_count++];
+        *joint = (Joint){at, 0, region->preferred};
+    }
+    joint->possible |= possible | 1u << READ_PLACE;
+    return joint->possible >> joint->now & 1 ? joint->now : READ_PLACE;
 }
 
 void sum_make_bias(Region *region, Sum *sum)
@@ -116,8 +122,6 @@ Sum *sum_copy(Region *region, const Sum *from, const Known *known)
     sum->parts = parts;
     sum->fact = fact;
     sum->as_place = sum->as_whole = 0;
-    sum->shift = NULL;
-    sum->divided = NULL;
     memcpy(parts, from->parts, (size_t)from->count * sizeof *parts);
     if (from->bias.size) {
         sum->bias = (Coefs){0};
@@ -210,14 +214,13 @@ static Sum *sum_bare(Region *region, const Sum *from, const Known *known)
     return bare;
 }
 
-/* The sum with factor * place for its parts. */
+/* The sum with a place for its parts. */
 static Sum *sum_put(Region *region, const Sum *from, const Known *known,
-                    int place, Coefs factor)
+                    int place)
 {
     Sum *sum = sum_copy(region, from, known);
     sum->parts = arena_array(region->arena, 1, sizeof *sum->parts);
     sum->parts[0].place = place;
-    sum->parts[0].out = factor;
     sum->count = 1;
     sum->broadcasts = false;
     for (int64_t c = 0; sum->value && c < sum->width; c++)
@@ -233,33 +236,8 @@ Sum *sum_as_place(Region *region, Known *known, Sum *input)
         sum_settle(region, input);
         bare[0] = sum_bare(region, input, known);
         input->as_place = 1 + place_opaque(region, known->scope, NULL, bare, 0);
-        input->shift = place_shift(region, input->as_place - 1, input);
     }
-    Sum *sum = sum_put(region, input, known, input->as_place - 1, (Coefs){0});
-    for (int64_t c = 0; input->shift && c < sum->width; c++) {
-        sum->bias.real[c] = input->shift->bias.real[c];
-        sum->bias.exact[c] = input->shift->bias.exact[c];
-        sum->bias_size[c] = input->shift->bias_size[c];
-        sum->bias_slack[c] = 0;
-    }
-    return sum;
-}
-
-Sum *sum_as_multiple(Region *region, Known *known, Sum *input, Coefs factor)
-{
-    if (!input->divided) {
-        Affine division = {.axis = factor.size > 1 ? input->axis : -1,
-                           .width = factor.size,
-                           .scale = coefs_new(region->arena, factor.size),
-                           .steps = 1};
-        for (int64_t c = 0; c < factor.size; c++) {
-            division.scale.real[c] = 1 / factor.real[c];
-            division.scale.exact[c] = residue_inverse(factor.exact[c]);
-        }
-        input->divided = sum_map(region, input, known, &division);
-    }
-    const Sum *place = sum_as_place(region, known, input->divided);
-    return sum_put(region, input, known, place->parts[0].place, factor);
+    return sum_put(region, input, known, input->as_place - 1);
 }
 
 Sum *sum_as_whole(Region *region, Known *known, Sum *input)
@@ -289,8 +267,6 @@ static Sum *summand_take(Region *region, Known *input)
     Sum *own = region_sum(region, input);
     if (!own)
         return NULL;
-    if (own->as_place && region_joins(region, input, JOINT_SHARE))
-        own = sum_as_place(region, input, own);
     if (own->axis < 0 || own->rank >= 0)
         return own;
     return sum_as_whole(region, input, own);
@@ -401,7 +377,7 @@ static Sum *take_opaque(Region *region, Known *output)
                            scope_known(output->scope, node->inputs[0]));
     int place = place_opaque(region, output->scope, node, sums, output->output);
     Sum *sum = sum_of_place(region, output, place);
-    return shifts ? sum_put(region, shifted, output, place, (Coefs){0}) : sum;
+    return shifts ? sum_put(region, shifted, output, place) : sum;
 }
 
 /* Inside a function that is not called from here nothing is known of an
@@ -412,6 +388,14 @@ static bool is_parametric(const Node *node)
         if (node->attrs[i].reference)
             return true;
     return false;
+}
+
+static void share(Region *region, Known *output, bool whole)
+{
+    Sum *sum = output->sum;
+    output->sum = whole ? sum_as_whole(region, output, sum)
+                        : sum_as_place(region, output, sum);
+    region->places[output->sum->parts[0].place].closed = true;
 }
 
 void region_take(Region *region, Known *output)
@@ -438,4 +422,7 @@ void region_take(Region *region, Known *output)
     if (!sum)
         sum = take_move(region, output);
     output->sum = sum ? sum : take_opaque(region, output);
+    const Joint *joint = joint_find(region, output);
+    if (joint && (joint->now == READ_SHARED || joint->now == READ_SHARED_WHOLE))
+        share(region, output, joint->now == READ_SHARED_WHOLE);
 }

@@ -100,11 +100,9 @@ typedef struct Place {
     int *joined;
     struct Sum **sums; /* of OPAQUE: for each input, NULL where constant */
     int count;         /* of joined or sums */
+    bool closed;       /* scales stay outside, for what reads it */
     /* By channel, what rounding of weights inside changes; or NULL. */
     const double *bound;
-    /* Of OPAQUE without node: the original's sum, with the bias that the place
-     * leaves out. */
-    const struct Sum *shifted;
 } Place;
 
 typedef struct Part {
@@ -131,24 +129,31 @@ typedef struct Sum {
     Coefs bias;
     double *bias_size, *bias_slack;
     int bias_sources, bias_steps;
-    DType bias_type; /* of the source, where there is one and it is not
-                        scaled */
-    int as_place;    /* 1 + the place that it is without its bias, or 0 */
-    int as_whole;    /* the same with it */
-    const struct Sum *shift; /* whose bias stands for this one's, or NULL */
-    struct Sum *divided;     /* by its common scale, or NULL */
-    Residue *value;          /* by channel; NULL while axis is -1 */
+    DType bias_type;     /* of the source, where there is one and it is not
+                            scaled */
+    int as_place;        /* 1 + the place that it is without its bias, or 0 */
+    int as_whole;        /* the same with it */
+    struct Sum *divided; /* by its common scale, or NULL */
+    Residue *value;      /* by channel; NULL while axis is -1 */
 } Sum;
 
-typedef enum JointKind {
-    JOINT_COMPOSE, /* the operators before and behind it are one */
-    JOINT_DIVIDE,  /* its scale goes into what reads it */
-    JOINT_SHARE    /* what adds it reads the same place as operators do */
-} JointKind;
+/* How the original may read what operators gave. Which way is the right one
+ * depends on what folding did. */
+typedef enum Reading {
+    READ_PLACE,    /* as one place, and what was added to it apart */
+    READ_COMPOSED, /* as operators, which become one with it */
+    READ_WHOLE,    /* as one place with what was added to it */
+    READ_SCALED,   /* as places whose scales stay outside */
+    /* The first and the third, and so do all others that read it. */
+    READ_SHARED,
+    READ_SHARED_WHOLE,
+    READINGS
+} Reading;
 
 typedef struct Joint {
     const Known *at;
-    JointKind kind;
+    unsigned possible; /* bits of Reading; READ_PLACE always is */
+    Reading now;
 } Joint;
 
 enum { JOINTS_MAX = 64 };
@@ -163,11 +168,9 @@ typedef struct Region {
     uint64_t seed;
     Pool *pool;
     bool is_original; /* whose nodes are read now */
-    /* Values of the original that can be read in two ways, and a bit for each
-     * that is read in the second. */
     Joint joints[JOINTS_MAX];
     int joint_count;
-    uint64_t joined;
+    Reading preferred; /* of joints that are new */
     int square_roots;
     unsigned facts;       /* what was relied on: bits of FactKind */
     const char *obstacle; /* what could not be looked through, or NULL */
@@ -196,8 +199,8 @@ static inline void region_rely(Region *region, FactKind fact)
     region->facts |= 1u << fact;
 }
 
-/* True when the value is to be read in that way; notes that it could be. */
-bool region_joins(Region *region, const Known *at, JointKind kind);
+/* How the value is to be read, of the ways that are possible. */
+Reading region_reading(Region *region, const Known *at, unsigned possible);
 /* LayerNormalization and the like, whose scale and bias stand apart. */
 bool is_norm(const Node *node);
 /* True when two sums have one shape. */
@@ -249,10 +252,6 @@ int place_linear(Region *region, const Operator *linear, const Fact *shape,
                  int inner);
 int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
                  int output);
-/* What is added to a place of a sum: of the original, that is noted; of the
- * converted graph it gives the original's where that is what it stores, rounded
- * once, and the rounding counts as the place's; or NULL. */
-const Sum *place_shift(Region *region, int place, const Sum *shifted);
 /* What rounding inside changes at the place, at most, in any channel. */
 double place_bound(const Region *region, int place);
 /* The axis of the node's output that `axis` of its input becomes as a whole;

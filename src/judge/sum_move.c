@@ -195,7 +195,7 @@ Sum *take_move(Region *region, Known *output)
     if (!input || (output->output != 0 && node->op != OP_Split))
         return NULL;
     if (keeps_value(output->scope, node))
-        return sum_copy(region, input, output);
+        return input;
     if (node->op == OP_Pad && !coefs_are_zero(input->bias))
         input = sum_as_whole(region, read, input);
     else if (input->broadcasts || (node->op == OP_Slice && has_linear(input)))

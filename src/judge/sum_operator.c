@@ -119,9 +119,12 @@ static void part_values(Region *region, const Part *part, int place,
 {
     if (part->linear) {
         /* The operator is directly on a place: others are not composed. */
-        operator_evaluate(region, part->linear,
-                          region->places[part->place].inner, part->in, offsets,
-                          out);
+        const Place *own = &region->places[part->place];
+        memset(out, 0, (size_t)channels * sizeof *out);
+        if (own->kind == PLACE_SLOT)
+            own = &region->places[own->inner];
+        operator_evaluate(region, part->linear, own->inner, part->in, offsets,
+                          out + part->start);
         return;
     }
     for (int64_t c = 0; c < channels; c++)
@@ -144,8 +147,11 @@ static Residue *operator_input(Region *region, const Sum *input,
             const Part *part = &input->parts[k];
             part_values(region, part, places[k], offsets, linear->inputs, own);
             for (int64_t c = 0; c < linear->inputs; c++) {
-                Residue term =
-                    residue_multiply(coefs_exact(part->out, c, 1), own[c]);
+                /* Beside a slot there is nothing to scale. */
+                if (!own[c])
+                    continue;
+                Residue term = residue_multiply(
+                    coefs_exact(part->out, c - part->start, 1), own[c]);
                 x[c * taps + t] = residue_add(x[c * taps + t], term);
             }
         }
@@ -217,7 +223,8 @@ static bool operator_find(Region *region, const Known *output, Operator *out)
     Scope *scope = output->scope;
     return operator_read(region, scope, output->node, out) ||
            (operator_read_pool(scope, output->node, out) &&
-            region_joins(region, output, JOINT_COMPOSE));
+            region_reading(region, output, 1u << READ_COMPOSED) ==
+                READ_COMPOSED);
 }
 
 static Sum *sum_of_operator(Region *region, const Known *output,
@@ -264,18 +271,24 @@ static bool is_given(const Region *region, const Part *part)
     return part->linear && place->kind == PLACE_LINEAR;
 }
 
-/* What a place is scaled by beside what operators gave, where that divides. */
-static Coefs common_scale(const Sum *sum)
+/* What operators gave, as another one reads it. The converted graph stores what
+ * it adds there, so it is held against the original's. */
+static Sum *given_read(Region *region, Known *known, Sum *input, bool apart)
 {
-    for (int i = 0; i < sum->count; i++) {
-        const Part *part = &sum->parts[i];
-        bool divides = !part->linear && !part->length && part->out.size;
-        for (int64_t c = 0; divides && c < part->out.size; c++)
-            divides = part->out.exact[c] != 0;
-        if (divides)
-            return part->out;
+    bool shifted = !coefs_are_zero(input->bias);
+    unsigned possible = !apart << READ_COMPOSED | shifted << READ_WHOLE |
+                        1 << READ_SHARED | shifted << READ_SHARED_WHOLE;
+    if (!region->is_original && shifted)
+        return sum_as_whole(region, known, input);
+    switch (region_reading(region, known_root(known), possible)) {
+    case READ_COMPOSED:
+        return input;
+    case READ_WHOLE:
+    case READ_SHARED_WHOLE:
+        return sum_as_whole(region, known, input);
+    default:
+        return sum_as_place(region, known, input);
     }
-    return (Coefs){0};
 }
 
 /* What an operator reads, as places that it can be linear in. */
@@ -284,7 +297,10 @@ static Sum *operator_reads(Region *region, Known *known, const Operator *linear)
     Sum *input = region_sum(region, known);
     if (!input)
         return NULL;
-    sum_settle(region, input);
+    if (!sum_settles(region, input) ||
+        region_reading(region, known_root(known), 1u << READ_SCALED) !=
+            READ_SCALED)
+        sum_settle(region, input);
     if (input->axis >= 0 && input->width == 1 && linear->inputs > 1)
         input = sum_as_uniform(region, known, input);
     if (!operator_takes(input, linear))
@@ -297,12 +313,7 @@ static Sum *operator_reads(Region *region, Known *known, const Operator *linear)
     }
     if (!coefs_are_zero(input->bias))
         region_rely(region, FACT_UNPADDED);
-    if (!apart && (!given || region_joins(region, known, JOINT_COMPOSE)))
-        return input;
-    Coefs common = common_scale(input);
-    return common.size && region_joins(region, known, JOINT_DIVIDE)
-               ? sum_as_multiple(region, known, input, common)
-               : sum_as_place(region, known, input);
+    return given || apart ? given_read(region, known, input, apart) : input;
 }
 
 Sum *take_operator(Region *region, Known *output)

@@ -24,8 +24,6 @@ void sum_make_bias(Region *region, Sum *sum);
 Residue parts_value(const Region *region, const Sum *sum, int64_t c);
 /* A sum of what operators gave, but for its bias, as one place. */
 Sum *sum_as_place(Region *region, Known *known, Sum *input);
-/* The same as a factor times a place. */
-Sum *sum_as_multiple(Region *region, Known *known, Sum *input, Coefs factor);
 /* Any sum with its bias as one place. */
 Sum *sum_as_whole(Region *region, Known *known, Sum *input);
 /* A sum of one channel, whose numbers are the same in all that it is broadcast
@@ -42,6 +40,8 @@ Sum *take_affine(Region *region, const Known *output);
 /* Lets scales go into places that can take them: those of sums, and of nodes
  * that commute with positive ones. */
 void sum_settle(Region *region, Sum *sum);
+/* True when that would change it. */
+bool sum_settles(const Region *region, const Sum *sum);
 
 /* sum_operator.c */
 bool pad_read(Scope *scope, const Node *node, int64_t *amounts, int *spatial);

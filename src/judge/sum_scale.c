@@ -44,7 +44,7 @@ static bool numbers_find(const Region *region, int place, Coefs scale,
         return false;
     switch (own->kind) {
     case PLACE_OPAQUE:
-        if (own->node && !is_scaling(own->node, scale))
+        if (own->closed || (own->node && !is_scaling(own->node, scale)))
             return false;
         *out = (Numbers){own->sums[0]->axis, own->sums[0]->rank,
                          own->sums[0]->width};
@@ -86,34 +86,43 @@ static int opaque_scaled(Region *region, const Place *place, Coefs scale,
     return place_opaque(region, place->scope, place->node, sums, place->output);
 }
 
-/* The place with the scale inside, where numbers_find says that it can be. */
-static int place_scaled(Region *region, int place, Coefs scale, int steps)
+static int place_scaled(Region *region, int place, Coefs scale, int steps);
+
+static int join_scaled(Region *region, const Place *join, Coefs scale,
+                       int steps)
 {
-    const Place own = region->places[place];
-    int inner;
-    switch (own.kind) {
-    case PLACE_OPAQUE:
-        return opaque_scaled(region, &own, scale, steps);
-    case PLACE_MOVE:
-        inner = place_scaled(region, own.inner, scale, steps);
-        return place_move(region, own.scope, own.node, own.output, inner);
-    case PLACE_SLOT:
-        inner = place_scaled(region, own.inner, scale, steps);
-        return place_slot(region, inner, own.axis, own.start, own.length,
-                          own.shape);
-    default:
-        break;
-    }
-    int *joined = arena_array(region->arena, (size_t)own.count, sizeof *joined);
-    for (int64_t i = 0, start = 0; i < own.count; i++) {
+    int *joined =
+        arena_array(region->arena, (size_t)join->count, sizeof *joined);
+    for (int64_t i = 0, start = 0; i < join->count; i++) {
         Numbers numbers = {0};
-        numbers_find(region, own.joined[i], scale, 0, &numbers);
+        numbers_find(region, join->joined[i], scale, 0, &numbers);
         joined[i] =
-            place_scaled(region, own.joined[i],
+            place_scaled(region, join->joined[i],
                          coefs_slice(scale, start, numbers.width), steps);
         start += numbers.width;
     }
-    return place_join(region, joined, own.count, own.axis);
+    return place_join(region, joined, join->count, join->axis);
+}
+
+/* The place with the scale inside, where numbers_find says that it can be; its
+ * shape stays. */
+static int place_scaled(Region *region, int place, Coefs scale, int steps)
+{
+    const Place own = region->places[place];
+    int made;
+    if (own.kind == PLACE_OPAQUE) {
+        made = opaque_scaled(region, &own, scale, steps);
+    } else if (own.kind == PLACE_JOIN) {
+        made = join_scaled(region, &own, scale, steps);
+    } else {
+        int inner = place_scaled(region, own.inner, scale, steps);
+        made = own.kind == PLACE_MOVE
+                   ? place_move(region, own.scope, own.node, own.output, inner)
+                   : place_slot(region, inner, own.axis, own.start, own.length,
+                                own.shape);
+    }
+    region->places[made].shape = own.shape;
+    return made;
 }
 
 /* The random input is another one at another place. */
@@ -130,22 +139,33 @@ static void value_replace(Region *region, Sum *sum, const Part *part, int place)
     }
 }
 
+/* True when what the part is scaled by can go into its place. */
+static bool part_settles(const Region *region, const Sum *sum, const Part *part)
+{
+    Numbers numbers;
+    return !part->linear && part->out.size &&
+           numbers_find(region, part->place, part->out, 0, &numbers) &&
+           (part->out.size == 1 ||
+            (numbers.width == part->out.size && numbers.rank >= 0 &&
+             numbers.rank - numbers.axis == sum->rank - sum->axis));
+}
+
+bool sum_settles(const Region *region, const Sum *sum)
+{
+    for (int i = 0; i < sum->count; i++)
+        if (!coefs_are_ones(sum->parts[i].out) &&
+            part_settles(region, sum, &sum->parts[i]))
+            return true;
+    return false;
+}
+
 void sum_settle(Region *region, Sum *sum)
 {
     for (int i = 0; i < sum->count; i++) {
         Part *part = &sum->parts[i];
-        Numbers numbers;
-        if (part->linear || !part->out.size)
-            continue;
-        if (coefs_are_ones(part->out)) {
+        if (!part->linear && coefs_are_ones(part->out))
             part->out = (Coefs){0};
-            continue;
-        }
-        if (!numbers_find(region, part->place, part->out, 0, &numbers))
-            continue;
-        if (part->out.size > 1 &&
-            (numbers.width != part->out.size || numbers.rank < 0 ||
-             numbers.rank - numbers.axis != sum->rank - sum->axis))
+        if (!part_settles(region, sum, part))
             continue;
         int place = place_scaled(region, part->place, part->out, part->steps);
         value_replace(region, sum, part, place);
