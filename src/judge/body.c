@@ -10,6 +10,13 @@
  * that call functions end. */
 enum { ENTERED = 1 << 10 };
 
+size_t input_from(const Graph *graph, size_t index)
+{
+    while (index < graph->input_count && graph->inputs[index]->is_initializer)
+        index++;
+    return index;
+}
+
 static const Function *function_of(const Model *model, const Node *node)
 {
     for (size_t i = 0; node->op == OP_OTHER && i < model->function_count; i++)
@@ -40,7 +47,8 @@ static const Graph *body_of(Scope *scope, const Node *node)
     if (!condition || constant_ints(condition->constant, 1, &holds) != 1)
         return NULL;
     const Attr *attr = node_attr(node, holds ? "then_branch" : "else_branch");
-    return attr && attr->graph && attr->graph->input_count == 0 &&
+    return attr && attr->graph &&
+                   input_from(attr->graph, 0) == attr->graph->input_count &&
                    attr->graph->output_count == (size_t)node->output_count
                ? attr->graph
                : NULL;

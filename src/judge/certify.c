@@ -240,26 +240,35 @@ static int certificate_make(Certifier *certifier, Known *a, Known *b, Err *err)
 
 static int scopes_certify(Certifier *certifier, Scope *a, Scope *b, Err *err);
 
+static bool inputs_pair_up(Scope *a, Scope *b)
+{
+    const Graph *one = a->graph, *other = b->graph;
+    for (size_t i = 0, k = 0;; i++, k++) {
+        i = input_from(one, i);
+        k = input_from(other, k);
+        if (i == one->input_count || k == other->input_count)
+            return i == one->input_count && k == other->input_count;
+        Known *own = scope_known(a, one->inputs[i]);
+        Known *twin = scope_known(b, other->inputs[k]);
+        twin->twin = own->twin = own;
+        twin->fact = own->fact;
+    }
+}
+
 /* Inputs and outputs of bodies correspond by position. */
 static int bodies_certify(Certifier *certifier, Scope *outer_a,
                           const Graph *graph_a, Scope *outer_b,
                           const Graph *graph_b, bool *same, Err *err)
 {
-    *same = graph_a->input_count == graph_b->input_count &&
-            graph_a->output_count == graph_b->output_count;
-    if (!*same)
-        return 0;
     bool inside = graph_a->parent != NULL;
     Scope *a =
         scope_new(certifier->arena, outer_a, graph_a, inside ? outer_a : NULL);
     Scope *b =
         scope_new(certifier->arena, outer_b, graph_b, inside ? outer_b : NULL);
-    for (size_t i = 0; i < graph_a->input_count; i++) {
-        Known *own = scope_known(a, graph_a->inputs[i]);
-        Known *twin = scope_known(b, graph_b->inputs[i]);
-        twin->twin = own->twin = own;
-        twin->fact = own->fact;
-    }
+    *same =
+        graph_a->output_count == graph_b->output_count && inputs_pair_up(a, b);
+    if (!*same)
+        return 0;
     TRY(scopes_certify(certifier, a, b, err));
     for (size_t i = 0; *same && i < graph_a->output_count; i++) {
         Known *own = scope_known(a, graph_a->outputs[i]);

@@ -62,6 +62,10 @@ int scope_take(Scope *scope, const Node *node, Err *err);
 /* Finds the shapes of what it gives, once its inputs' are known. */
 int scope_infer(Scope *scope, const Node *node, Err *err);
 
+/* The first input from there on that is no initializer, as those of a body are
+ * listed too up to IR version 3; the number of inputs where there is none. */
+size_t input_from(const Graph *graph, size_t index);
+
 /* Makes what is inside a call, or inside the branch that a known condition
  * takes, known, and the outputs of `known`'s node the same as the body's; any
  * other node stays as it is. */

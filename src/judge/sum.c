@@ -332,7 +332,7 @@ static Sum *take_sum(Region *region, Known *output)
     Sum *summands[SUMMANDS_MAX], like;
     int count = node->input_count;
     if (count < 1 || count > SUMMANDS_MAX ||
-        !dtype_is_real(output->fact.type) ||
+        (output->fact.type && !dtype_is_real(output->fact.type)) ||
         !summands_read(region, output, summands, &like))
         return NULL;
     Sum *sum = sum_new(region, output, like.count);
