@@ -360,10 +360,9 @@ static void measure_channels(Numbers *numbers, int sample,
                              Array *const *outputs)
 {
     for (size_t i = 0; i < numbers->output_count; i++)
-        channels_measure(
-            numbers->arena, &numbers->channels[i], outputs[i],
-            numbers->truth[sample][i],
-            *numbers_at(numbers, numbers->magnitudes, sample, i));
+        channels_measure(numbers->arena, &numbers->channels[i], outputs[i],
+                         numbers->truth[sample][i],
+                         *numbers_at(numbers, numbers->magnitudes, sample, i));
 }
 
 /* A model that fails where the original runs is a different one. */

@@ -35,7 +35,7 @@ typedef struct Numbers {
     double *algebra, *weights, *noise_floor;
     /* And of each output. */
     double *max_abs, *execution_a, *execution_b;
-    Channels *channels; /* of each output, what `weights` is largest over */
+    Channels *channels;     /* of each output, what `weights` is largest over */
     SharedSet *shared;      /* settled, after the survey */
     bool cuts_known;        /* both models ran in it */
     SegmentResult segments; /* of the first sample, under b's bound alone */

@@ -94,12 +94,18 @@ static bool channels_agree(const Sum *sum, int64_t a, int64_t b)
     return true;
 }
 
-/* Places alone can be taken apart so, and numbers that meet must be equal. */
+/* True when no operator gave any of it: places alone can be taken apart. */
+static bool is_of_places(const Sum *sum)
+{
+    for (int i = 0; i < sum->count; i++)
+        if (sum->parts[i].linear || sum->parts[i].length)
+            return false;
+    return true;
+}
+
+/* Numbers that meet must be equal. */
 static bool channels_fit(const Sum *from, const Channels *channels)
 {
-    for (int i = 0; i < from->count; i++)
-        if (from->parts[i].linear || from->parts[i].length)
-            return false;
     for (int64_t i = 0; i < channels->width * channels->ways; i++) {
         int64_t first = channels->from[i - i % channels->ways];
         if (channels->from[i] >= from->width ||
@@ -177,34 +183,43 @@ static bool axis_move(Region *region, const Known *output, const Sum *input,
     return *axis >= 0;
 }
 
-static bool has_linear(const Sum *sum)
+/* What the node reads, as a sum that it can move part by part, and how; NULL
+ * where there is none. */
+static Sum *move_reads(Region *region, const Known *output, Known *read,
+                       int *axis, Channels *channels)
 {
-    for (int i = 0; i < sum->count; i++)
-        if (sum->parts[i].linear)
-            return true;
-    return false;
+    const Node *node = output->node;
+    Sum *input = region_sum(region, read);
+    if (node->op == OP_Pad && !coefs_are_zero(input->bias))
+        input = sum_as_whole(region, read, input);
+    else if (input->broadcasts ||
+             (node->op == OP_Slice && !is_of_places(input)))
+        input = sum_as_place(region, read, input); /* as others may read it */
+    if (!moves(output->scope, node, !coefs_are_zero(input->bias)) &&
+        !moves_positive(region, node, input))
+        return NULL;
+    if (!axis_move(region, output, input, axis, channels)) {
+        *axis = -1;
+        return input->width == 1 ? sum_as_uniform(region, read, input) : NULL;
+    }
+    if (channels->width && !is_of_places(input))
+        input = sum_as_place(region, read, input);
+    return channels->width && !channels_fit(input, channels) ? NULL : input;
 }
 
 Sum *take_move(Region *region, Known *output)
 {
     const Node *node = output->node;
     Known *read = scope_known(output->scope, node_input(node, 0));
-    Sum *input = region_sum(region, read);
     Channels channels = {0};
     int axis;
-    if (!input || (output->output != 0 && node->op != OP_Split))
+    if (!read || read->constant ||
+        (output->output != 0 && node->op != OP_Split))
         return NULL;
     if (keeps_value(output->scope, node))
-        return input;
-    if (node->op == OP_Pad && !coefs_are_zero(input->bias))
-        input = sum_as_whole(region, read, input);
-    else if (input->broadcasts || (node->op == OP_Slice && has_linear(input)))
-        input = sum_as_place(region, read, input); /* as others may read it */
-    bool shifted = !coefs_are_zero(input->bias);
-    if ((!moves(output->scope, node, shifted) &&
-         !moves_positive(region, node, input)) ||
-        !axis_move(region, output, input, &axis, &channels) ||
-        (channels.width && !channels_fit(input, &channels)))
+        return region_sum(region, read);
+    const Sum *input = move_reads(region, output, read, &axis, &channels);
+    if (!input)
         return NULL;
     Sum *sum = channels.width ? sum_taken(region, input, output, &channels)
                               : sum_copy(region, input, output);
