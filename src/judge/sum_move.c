@@ -190,7 +190,8 @@ static Sum *move_reads(Region *region, const Known *output, Known *read,
 {
     const Node *node = output->node;
     Sum *input = region_sum(region, read);
-    if (node->op == OP_Pad && !coefs_are_zero(input->bias))
+    if (!coefs_are_zero(input->bias) && !moves(output->scope, node, true) &&
+        moves(output->scope, node, false))
         input = sum_as_whole(region, read, input);
     else if (input->broadcasts ||
              (node->op == OP_Slice && !is_of_places(input)))
