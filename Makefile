@@ -44,7 +44,8 @@ TEST_SOURCES := $(filter-out $(TEST_PROGRAMS), \
     $(sort $(wildcard tests/*.c tests/*/*.c)))
 SUITES := $(patsubst tests/test_%.c,%, $(filter tests/test_%, $(TEST_SOURCES)))
 # Random networks and all that must hold of them; `make soak` goes on and on.
-FUZZ_SOURCES := $(filter-out $(TEST_PROGRAMS), $(wildcard tests/fuzz/*.c))
+FUZZ_SOURCES := $(filter-out $(TEST_PROGRAMS) tests/fuzz/readers.c, \
+    $(wildcard tests/fuzz/*.c))
 SECONDS ?= 60
 SAMPLES := convert_memory verify_files
 
