@@ -91,6 +91,7 @@ START_TEST(test_nan_in_the_original_is_inconclusive)
     write_graph("nan.onnx", &graph);
     ck_assert_int_eq(REPFOLD("verify", "nan.onnx", "nan.onnx"), 1);
     ck_assert_ptr_nonnull(strstr(cli.out, "verdict  inconclusive"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "--input NAME=FILE.npy"));
 }
 END_TEST
 

@@ -410,6 +410,8 @@ START_TEST(chaotic_original_is_inconclusive)
         judge_pair(arena, model, model, false, (rp_verify_options){0});
     check_verdict(&info, "inconclusive");
     check_words(&info, "rounding its own parameters");
+    check_words(&info, "--input NAME=FILE.npy");
+    check_words(&info, "--no-verify");
 }
 END_TEST
 

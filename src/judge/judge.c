@@ -153,16 +153,26 @@ static void take_numbers(const Numbers *numbers, int sample, size_t output,
         *numbers_at(numbers, numbers->noise_floor, sample, output);
 }
 
+/* Of a network that nothing can be said about, with what the user can do. */
+static void set_inconclusive(Judge *judge, const char *why)
+{
+    set_verdict(judge, "inconclusive",
+                arena_printf(judge->arena,
+                             "%s; compare on real data (--input "
+                             "NAME=FILE.npy), or convert with --no-verify",
+                             why));
+}
+
 static void judge_reals(Judge *judge, rp_output_verdict *output, size_t index)
 {
     int sample = worst_sample(judge, index);
     take_numbers(&judge->numbers, sample < 0 ? 0 : sample, index, output);
     if (sample < 0) {
-        set_verdict(judge, "inconclusive",
-                    arena_printf(judge->arena,
-                                 "rounding its own parameters changes output "
-                                 "\"%s\" of the original by %.2g of max |y|",
-                                 output->name, output->noise_floor));
+        set_inconclusive(
+            judge, arena_printf(judge->arena,
+                                "rounding its own parameters changes output "
+                                "\"%s\" of the original by %.2g of max |y|",
+                                output->name, output->noise_floor));
         return;
     }
     Finding finding = find(judge, sample, index);
@@ -329,10 +339,10 @@ static int judge_work(Judge *judge, Err *err)
     judge->out->samples = numbers->samples;
     judge->segments = &numbers->segments;
     if (numbers->not_finite || numbers->elements == 0) {
-        set_verdict(judge, "inconclusive",
-                    numbers->not_finite
-                        ? arena_strdup(judge->arena, numbers->not_finite)
-                        : "the outputs have no elements to compare");
+        set_inconclusive(judge,
+                         numbers->not_finite
+                             ? numbers->not_finite
+                             : "the outputs have no elements to compare");
         return 0;
     }
     if (numbers->broken) {
