@@ -3,6 +3,7 @@
  * same function, and that both are what torch computes in float64.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "fixture.h"
 #include "suites.h"
@@ -70,6 +71,62 @@ START_TEST(nothing_foldable_is_left)
 }
 END_TEST
 
+/* A constant of several numbers along one axis. */
+static const Tensor *axis_constant(const Graph *graph, const Value *value)
+{
+    const Tensor *tensor = value ? value_constant(graph, value) : NULL;
+    int long_axes = 0;
+    for (int i = 0; tensor && i < tensor->rank; i++)
+        long_axes += tensor->dims[i] > 1;
+    return long_axes == 1 && dtype_is_real(tensor->type) ? tensor : NULL;
+}
+
+/* What a reparameterization is expected to remove: normalizations, and scales
+ * and shifts along an axis, but for the biases that MatMul cannot have. */
+static bool must_be_listed(const Graph *graph, const Node *node)
+{
+    if (node->op == OP_BatchNormalization)
+        return true;
+    if (node->op != OP_Mul && node->op != OP_Add && node->op != OP_Sub &&
+        node->op != OP_Div)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        const Value *other = node->inputs[1 - i];
+        if (axis_constant(graph, node->inputs[i]) &&
+            !value_constant(graph, other))
+            return node->op != OP_Add || !other->producer ||
+                   other->producer->op != OP_MatMul;
+    }
+    return false;
+}
+
+static bool is_listed(const FoldReport *report, const Node *node)
+{
+    const char *title = node->name[0] ? node->name : node->outputs[0]->name;
+    for (size_t i = 0; i < report->refusal_count; i++)
+        if (strcmp(report->refusals[i].node, title) == 0 &&
+            strcmp(report->refusals[i].op, node->op_type) == 0)
+            return true;
+    return false;
+}
+
+START_TEST(what_is_left_has_a_reason)
+{
+    const Family *family = &families[_i];
+    Arena *arena = arena_new(0);
+    Model *model = load(arena, family);
+    FoldReport report = fixture_fold(model);
+    for (size_t i = 0; i < model->graph->node_count; i++) {
+        const Node *node = model->graph->nodes[i];
+        if (must_be_listed(model->graph, node))
+            ck_assert_msg(is_listed(&report, node),
+                          "%s: %s \"%s\" is left, and nothing said",
+                          family->model, node->op_type, node->name);
+    }
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(the_function_is_the_same)
 {
     const Family *family = &families[_i];
@@ -100,6 +157,7 @@ Suite *suite_families(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, the_index_is_there);
     tcase_add_loop_test(tcase, nothing_foldable_is_left, 0, family_count);
+    tcase_add_loop_test(tcase, what_is_left_has_a_reason, 0, family_count);
     tcase_add_loop_test(tcase, the_function_is_the_same, 0, family_count);
     suite_add_tcase(suite, tcase);
     return suite;
