@@ -382,6 +382,41 @@ START_TEST(a_branch_may_read_a_crop)
 }
 END_TEST
 
+static Value *cast(Bench *b, Value *x)
+{
+    Value *y = graph_fresh_value(b->graph, "y");
+    Node *node = node_new(b->graph, OP_Cast, "cast", &x, 1, &y, 1);
+    node_set_int(node, "to", x->fact.type);
+    bench_add(b, node);
+    return y;
+}
+
+static Value *reshape(Bench *b, Value *x)
+{
+    int64_t shape[4] = {0, 4, 6, -1};
+    return bench_binary(b, OP_Reshape, x, bench_ints(b, 4, shape));
+}
+
+/* Nodes that do nothing, before and behind the branches. */
+static void build_idle(Bench *b)
+{
+    int64_t ones[4] = {1, 1, 1, 1};
+    Value *x = bench_image(b, 4, 6);
+    Value *same = bench_unary(b, OP_Identity, cast(b, x));
+    Value *sum = bench_conv(b, x, SAME(3));
+    sum = bench_binary(b, OP_Add, reshape(b, sum),
+                       bench_batchnorm(b, bench_conv(b, same, SAME(1)), 4));
+    same = bench_binary(b, OP_Expand, same, bench_ints(b, 4, ones));
+    sum = bench_binary(b, OP_Add, cast(b, sum), reshape(b, same));
+    bench_output(b, bench_batchnorm(b, bench_unary(b, OP_Dropout, sum), 4));
+}
+
+START_TEST(nodes_that_do_nothing_are_looked_through)
+{
+    check_folds(build_idle, 1, 0);
+}
+END_TEST
+
 /* Different slack, but for the one size that is known the same output. */
 static void build_sized(Bench *b)
 {
@@ -536,6 +571,7 @@ Suite *suite_rule_branch(void)
     tcase_add_test(tcase, padding_may_name_its_axes);
     tcase_add_test(tcase, many_branches_become_one_kernel);
     tcase_add_test(tcase, a_branch_may_read_a_crop);
+    tcase_add_test(tcase, nodes_that_do_nothing_are_looked_through);
     tcase_add_test(tcase, a_known_size_may_make_slack_equal);
     tcase_add_test(tcase, nested_sums_are_flattened);
     tcase_add_test(tcase, three_of_four_merge_and_the_fourth_says_why);

@@ -147,7 +147,8 @@ static bool join_any(Fold *fold, Plan *plan, int index, const Linear *linear)
         const char *fact;
         if (!is_operator(&plan->form->branches[cluster->members[0]]))
             continue;
-        if (value_behind(cluster->lead.input) != value_behind(linear->input)) {
+        if (value_behind(fold, cluster->lead.input) !=
+            value_behind(fold, linear->input)) {
             other = &cluster->lead;
             continue;
         }
@@ -199,13 +200,14 @@ static void cluster_operators(Fold *fold, Plan *plan)
 
 /* The operator that an identity may join: over the same base, if there is
  * one. */
-static const Linear *plan_lead(const Plan *plan, const Branch *identity)
+static const Linear *plan_lead(const Fold *fold, const Plan *plan,
+                               const Branch *identity)
 {
     const Linear *lead = NULL;
     for (int i = 0; i < plan->count; i++) {
         const Linear *own = &plan->clusters[i].lead;
-        if (own->node && (!lead || value_behind(own->input) ==
-                                       value_behind(identity->value)))
+        if (own->node && (!lead || value_behind(fold, own->input) ==
+                                       value_behind(fold, identity->value)))
             lead = own;
     }
     return lead;
@@ -219,7 +221,7 @@ static void cluster_rest(Fold *fold, Plan *plan)
         if (is_operator(branch))
             continue;
         Linear linear;
-        const Linear *lead = plan_lead(plan, branch);
+        const Linear *lead = plan_lead(fold, plan, branch);
         bool joins = lead && (form->axis < 0 || form->axis == 1);
         if (branch->kind == BRANCH_IDENTITY)
             joins = joins && linear_identity(fold, branch->value, lead->kind,

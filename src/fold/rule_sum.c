@@ -125,7 +125,7 @@ static void cluster_emit(Fold *fold, const Plan *plan, const Cluster *cluster,
     }
     Linear lead = cluster->lead;
     if (cluster->count > 1)
-        lead.input = value_behind(lead.input);
+        lead.input = value_behind(fold, lead.input);
     emission->place = cluster_place(plan, cluster);
     emit_linear(fold, emission, &lead, cluster_kernel(fold, plan, cluster),
                 cluster_bias(fold, plan, cluster), out);

@@ -112,10 +112,11 @@ const char *node_title(const Node *node)
     return node->name[0] ? node->name : node->outputs[0]->name;
 }
 
-Value *value_behind(Value *value)
+Value *value_behind(const Fold *fold, Value *value)
 {
-    while (value->producer && value->producer->op == OP_Identity &&
-           node_input(value->producer, 0))
+    while (value->producer && value->producer->outputs[0] == value &&
+           node_input(value->producer, 0) &&
+           node_keeps_value(fold, value->producer))
         value = value->producer->inputs[0];
     return value;
 }

@@ -154,8 +154,8 @@ bool node_is_parametric(const Node *node);
  * not their outputs. */
 const char *node_title(const Node *node);
 
-/* The value behind Identity nodes: what a branch really reads. */
-Value *value_behind(Value *value);
+/* The value behind nodes that keep it: what a branch really reads. */
+Value *value_behind(const Fold *fold, Value *value);
 
 /* True when a use reads only the value's shape or type. */
 bool use_is_value_free(const Use *use);
@@ -176,7 +176,8 @@ int affine_axis_forward(const Fold *fold, const Node *node, int axis,
                         int64_t *repeat);
 /* QuantizeLinear and DequantizeLinear; `node` may be NULL. */
 bool node_is_quantizer(const Node *node);
-/* Identity, and Dropout in inference. */
+/* Identity, Dropout in inference, and Cast, Reshape and Expand to what it is.
+ */
 bool node_keeps_value(const Fold *fold, const Node *node);
 /* Transpose, Reshape, Flatten, Squeeze, Unsqueeze: only moves elements. */
 bool node_moves_only(const Node *node);

@@ -16,10 +16,31 @@ static bool dropout_is_identity(const Fold *fold, const Node *node)
            (!mask || mask->use_count == 0);
 }
 
+static bool keeps_shape(const Node *node)
+{
+    const Fact *in = &node->inputs[0]->fact, *out = &node->outputs[0]->fact;
+    bool same = in->rank >= 0 && in->rank == out->rank;
+    for (int i = 0; same && i < in->rank; i++)
+        same = in->dims[i] == out->dims[i];
+    return same;
+}
+
 bool node_keeps_value(const Fold *fold, const Node *node)
 {
-    return node->op == OP_Identity ||
-           (node->op == OP_Dropout && dropout_is_identity(fold, node));
+    switch (node->op) {
+    case OP_Identity:
+        return true;
+    case OP_Dropout:
+        return dropout_is_identity(fold, node);
+    case OP_Cast:
+        return (int64_t)node->inputs[0]->fact.type ==
+               node_int(node, "to", DT_UNDEFINED);
+    case OP_Reshape:
+    case OP_Expand:
+        return keeps_shape(node);
+    default:
+        return false;
+    }
 }
 
 bool node_moves_only(const Node *node)

@@ -62,6 +62,7 @@ static bool is_algebra(const Node *node)
     case OP_Squeeze:
     case OP_Unsqueeze:
     case OP_Identity:
+    case OP_Cast:
     case OP_Dropout:
         return true;
     default:

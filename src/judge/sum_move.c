@@ -8,10 +8,21 @@
 
 static bool keeps_value(Scope *scope, const Node *node)
 {
-    if (node->op == OP_Identity)
+    const Known *read = scope_known(scope, node->inputs[0]);
+    const Known *made = scope_known(scope, node->outputs[0]);
+    switch (node->op) {
+    case OP_Identity:
         return true;
-    if (node->op != OP_Dropout)
+    case OP_Cast:
+        return (int64_t)read->fact.type == node_int(node, "to", DT_UNDEFINED);
+    case OP_Reshape:
+    case OP_Expand:
+        return read->fact.rank >= 0 && facts_agree(&read->fact, &made->fact);
+    case OP_Dropout:
+        break;
+    default:
         return false;
+    }
     const Model *model = scope->graph->model;
     const Known *mode = scope_known(scope, node_input(node, 2));
     int64_t training = model->opset < 7 && !node_int(node, "is_test", 0);
