@@ -6,7 +6,14 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-enum { THREADS_MAX = 256 };
+/* A worker that has nothing to do looks for work so often before it sleeps:
+ * some 20 us, about what it takes to wake one. */
+enum { THREADS_MAX = 256, LOOKS = 1000 };
+
+/* The gate counts rounds above its low bits, which count the workers inside.
+ * It is open while the round is odd: a worker that comes later than that takes
+ * no part, and nobody waits for it. */
+enum { INSIDE = 0xffff, NEXT = INSIDE + 1 };
 
 typedef struct Worker {
     struct Pool *pool;
@@ -17,10 +24,11 @@ struct Pool {
     int threads; /* the caller counts as one */
     pthread_t ids[THREADS_MAX];
     Worker workers[THREADS_MAX];
-    pthread_mutex_t lock;
+    int looks; /* 0 where threads are more than processors */
+    atomic_llong gate;
+    pthread_mutex_t lock; /* for those who sleep */
     pthread_cond_t start, finish;
-    uint64_t round; /* raised when there is work */
-    int busy;       /* threads that have not finished this round */
+    int sleepers;
     bool ending;
     /* The work of this round; pieces are handed out in order by `next`. */
     PoolTask *task;
@@ -42,25 +50,76 @@ static void work_off(Pool *pool, int worker)
     }
 }
 
+/* A hint that this is a loop that waits. */
+static void pause_briefly(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static long long round_of(long long gate)
+{
+    return gate / NEXT;
+}
+
+static bool is_new_round(const Pool *pool, long long seen)
+{
+    long long round = round_of(atomic_load(&pool->gate));
+    return round % 2 == 1 && round != seen;
+}
+
+/* Goes in while the gate is open; returns the round, or -1. */
+static long long go_in(Pool *pool, long long seen)
+{
+    long long gate = atomic_load(&pool->gate);
+    while (round_of(gate) % 2 == 1 && round_of(gate) != seen)
+        if (atomic_compare_exchange_weak(&pool->gate, &gate, gate + 1))
+            return round_of(gate);
+    return -1;
+}
+
+static void go_out(Pool *pool)
+{
+    long long gate = atomic_fetch_sub(&pool->gate, 1) - 1;
+    if (round_of(gate) % 2 == 1 || (gate & INSIDE) > 0)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pthread_cond_signal(&pool->finish);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Waits for a round after that one; false when the pool ends. */
+static bool wait_for_round(Pool *pool, long long seen)
+{
+    for (int i = 0; i < pool->looks; i++, pause_briefly())
+        if (is_new_round(pool, seen))
+            return true;
+    pthread_mutex_lock(&pool->lock);
+    pool->sleepers++;
+    while (!is_new_round(pool, seen) && !pool->ending)
+        pthread_cond_wait(&pool->start, &pool->lock);
+    pool->sleepers--;
+    bool ending = pool->ending;
+    pthread_mutex_unlock(&pool->lock);
+    return !ending;
+}
+
 static void *worker_main(void *argument)
 {
     Worker *worker = argument;
     Pool *pool = worker->pool;
-    uint64_t seen = 0;
-    pthread_mutex_lock(&pool->lock);
-    for (;;) {
-        while (pool->round == seen && !pool->ending)
-            pthread_cond_wait(&pool->start, &pool->lock);
-        if (pool->ending)
-            break;
-        seen = pool->round;
-        pthread_mutex_unlock(&pool->lock);
+    long long seen = -1;
+    while (wait_for_round(pool, seen)) {
+        long long round = go_in(pool, seen);
+        if (round < 0)
+            continue;
+        seen = round;
         work_off(pool, worker->index);
-        pthread_mutex_lock(&pool->lock);
-        if (--pool->busy == 0)
-            pthread_cond_signal(&pool->finish);
+        go_out(pool);
     }
-    pthread_mutex_unlock(&pool->lock);
     return NULL;
 }
 
@@ -104,8 +163,9 @@ static void start_workers(Pool *pool, int threads)
 
 Pool *pool_new(Arena *arena, int threads)
 {
+    int processors = usable_processors();
     if (threads <= 0)
-        threads = usable_processors();
+        threads = processors;
     if (threads > THREADS_MAX)
         threads = THREADS_MAX;
     Pool *pool = arena_alloc(arena, sizeof *pool);
@@ -113,6 +173,7 @@ Pool *pool_new(Arena *arena, int threads)
     pthread_cond_init(&pool->start, NULL);
     pthread_cond_init(&pool->finish, NULL);
     pool->threads = 1;
+    pool->looks = threads <= processors ? LOOKS : 0;
     arena_defer(arena, pool_end, pool);
     start_workers(pool, threads);
     return pool;
@@ -130,6 +191,30 @@ static void run_alone(int64_t count, int64_t grain, PoolTask *task,
         task(context, 0, begin, count - begin < grain ? count : begin + grain);
 }
 
+static void wake_workers(Pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    if (pool->sleepers > 0)
+        pthread_cond_broadcast(&pool->start);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static bool is_empty(const Pool *pool)
+{
+    return (atomic_load(&pool->gate) & INSIDE) == 0;
+}
+
+static void wait_for_workers(Pool *pool)
+{
+    for (int i = 0; i < pool->looks; i++, pause_briefly())
+        if (is_empty(pool))
+            return;
+    pthread_mutex_lock(&pool->lock);
+    while (!is_empty(pool))
+        pthread_cond_wait(&pool->finish, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
+}
+
 void pool_run(Pool *pool, int64_t count, int64_t grain, PoolTask *task,
               void *context)
 {
@@ -139,19 +224,14 @@ void pool_run(Pool *pool, int64_t count, int64_t grain, PoolTask *task,
         run_alone(count, grain, task, context);
         return;
     }
-    pthread_mutex_lock(&pool->lock);
     pool->task = task;
     pool->context = context;
     pool->count = count;
     pool->grain = grain;
     atomic_store(&pool->next, 0);
-    pool->busy = pool->threads - 1;
-    pool->round++;
-    pthread_cond_broadcast(&pool->start);
-    pthread_mutex_unlock(&pool->lock);
+    atomic_fetch_add(&pool->gate, NEXT);
+    wake_workers(pool);
     work_off(pool, 0);
-    pthread_mutex_lock(&pool->lock);
-    while (pool->busy > 0)
-        pthread_cond_wait(&pool->finish, &pool->lock);
-    pthread_mutex_unlock(&pool->lock);
+    atomic_fetch_add(&pool->gate, NEXT);
+    wait_for_workers(pool);
 }
