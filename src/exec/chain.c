@@ -93,6 +93,16 @@ void chain_zip(Chain *chain, ZipRow *zip, const Array *left, const Array *right)
     set_operand(chain, right, &row->right);
 }
 
+void chain_affine(Chain *chain, AffineRow *affine, const Channels *numbers,
+                  int64_t channels, int64_t inner, const Array *in)
+{
+    ChainRow *row = add_row(chain);
+    row->affine = affine;
+    row->channels = *numbers;
+    row->right = (Operand){.inner = inner, .period = channels};
+    set_operand(chain, in, &row->left);
+}
+
 /* ---- Running ---- */
 
 /* One thread's room: the registers, and two spread operands. */
@@ -170,6 +180,21 @@ static const void *operand_at(const Operand *operand, Piece *piece, int side,
     return piece->room[CHAIN_REGISTERS + side];
 }
 
+/* Channel by channel. */
+static void run_affine(const ChainRow *row, const Piece *piece, const char *in,
+                       char *out)
+{
+    const Operand *channels = &row->right;
+    int64_t end = piece->first + piece->count;
+    for (int64_t at = piece->first, now; at < end; at += now) {
+        size_t done = (size_t)(at - piece->first) * piece->size;
+        now = channels->inner - at % channels->inner;
+        now = now < end - at ? now : end - at;
+        row->affine(in + done, out + done, now, &row->channels,
+                    at / channels->inner % channels->period);
+    }
+}
+
 static void run_rows(const Chain *chain, Piece *piece)
 {
     for (int i = 0; i < chain->count; i++) {
@@ -179,6 +204,8 @@ static void run_rows(const Chain *chain, Piece *piece)
         char *out = i + 1 < chain->count ? piece->room[row->to] : piece->out;
         if (row->map) {
             row->map(left, out, piece->count, &row->numbers);
+        } else if (row->affine) {
+            run_affine(row, piece, left, out);
         } else {
             const void *right = operand_at(&row->right, piece, 1, &right_step);
             row->zip(left, left_step, right, right_step, out, piece->count);

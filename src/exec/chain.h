@@ -23,6 +23,14 @@ typedef void MapRow(const void *in, void *out, int64_t count,
 typedef void ZipRow(const void *left, int64_t left_step, const void *right,
                     int64_t right_step, void *out, int64_t count);
 
+/* (x - mean) * scale + bias of `count` elements of one channel; `out` may be
+ * `in`. */
+typedef struct Channels {
+    const void *mean, *scale, *bias; /* of all channels */
+} Channels;
+typedef void AffineRow(const void *in, void *out, int64_t count,
+                       const Channels *numbers, int64_t channel);
+
 enum {
     CHAIN_ROWS = 64,     /* in a chain, at most */
     CHAIN_REGISTERS = 4, /* values between rows that are alive together */
@@ -39,11 +47,15 @@ typedef struct Operand {
 } Operand;
 
 typedef struct ChainRow {
-    MapRow *map; /* NULL for a zip */
+    /* One of them is what it does. */
+    MapRow *map;
     ZipRow *zip;
+    AffineRow *affine;
     MapNumbers numbers;
-    Operand left, right;
-    int to; /* a register; the last row's is not used */
+    Channels channels;
+    Operand left;
+    Operand right; /* of an affine row: how channels follow each other */
+    int to;        /* a register; the last row's is not used */
 } ChainRow;
 
 struct Chain {
@@ -70,8 +82,9 @@ void chain_map(Chain *chain, MapRow *row, const MapNumbers *numbers,
 void chain_zip(Chain *chain, ZipRow *row, const Array *left,
                const Array *right);
 
-/* The row of Add, Sub, Mul, Max or Min. */
-void chain_op(Chain *chain, Op op, const Array *left, const Array *right);
+/* `channels` channels of `inner` elements each, over and over. */
+void chain_affine(Chain *chain, AffineRow *row, const Channels *numbers,
+                  int64_t channels, int64_t inner, const Array *in);
 
 /* Computes elements [first, first + count) of `out`, whose memory may be that
  * of an operand with all elements of the chain's shape. */

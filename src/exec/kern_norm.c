@@ -60,10 +60,19 @@ static int64_t grain_of(int64_t elements)
 
 /* ---- BatchNormalization ---- */
 
+/* y = (x - mean) * scale + bias, with numbers for each channel in the
+ * precision that is computed in: what constants are prepared as. */
+typedef struct Affine {
+    Prepared prepared;
+    int64_t channels;
+    Channels numbers;
+} Affine;
+
 typedef struct BatchNorm {
     const Array *in;
     const Array *out;
-    double *mean, *scale, *bias; /* of each channel */
+    double *mean, *variance, *scale, *bias; /* of each channel */
+    const Affine *affine;
     int64_t channels, inner;
     bool is_f32;
 } BatchNorm;
@@ -72,18 +81,13 @@ static void batch_norm_piece(void *context, int worker, int64_t begin,
                              int64_t end)
 {
     const BatchNorm *b = context;
+    size_t size = b->is_f32 ? sizeof(float) : sizeof(double);
+    AffineRow *row = b->is_f32 ? scale_plane_f32 : scale_plane_f64;
     (void)worker;
     for (int64_t plane = begin; plane < end; plane++) {
-        int64_t c = plane % b->channels, at = plane * b->inner;
-        if (b->is_f32)
-            scale_plane_f32((const float *)b->in->data + at,
-                            (float *)b->out->data + at, b->inner,
-                            (float)b->mean[c], (float)b->scale[c],
-                            (float)b->bias[c]);
-        else
-            scale_plane_f64((const double *)b->in->data + at,
-                            (double *)b->out->data + at, b->inner, b->mean[c],
-                            b->scale[c], b->bias[c]);
+        size_t at = (size_t)(plane * b->inner) * size;
+        row((const char *)b->in->data + at, (char *)b->out->data + at, b->inner,
+            &b->affine->numbers, plane % b->channels);
     }
 }
 
@@ -114,9 +118,9 @@ static void put_output(const KernelCall *call, int slot, int64_t index,
 /* training_mode: the batch's own moments replace the given ones, which are
  * returned moved towards them. Opset 13 and older return the batch's own as
  * well. */
-static void use_batch_moments(const KernelCall *call, BatchNorm *b,
-                              double *variance)
+static void use_batch_moments(const KernelCall *call, BatchNorm *b)
 {
+    double *variance = b->variance;
     double momentum = (double)node_float(call->node, "momentum", 0.9f);
     int64_t count = b->channels > 0 ? b->in->count / b->channels : 0;
     for (int64_t c = 0; c < b->channels; c++) {
@@ -133,12 +137,12 @@ static void use_batch_moments(const KernelCall *call, BatchNorm *b,
 }
 
 /* Taken as in inference: the running moments stay as they are given. */
-static void keep_moments(const KernelCall *call, const BatchNorm *b,
-                         const double *variance)
+static void keep_moments(const KernelCall *call, const BatchNorm *b)
 {
     for (int output = 1; output <= 4; output++)
         for (int64_t c = 0; c < b->channels; c++)
-            put_output(call, output, c, output % 2 ? b->mean[c] : variance[c]);
+            put_output(call, output, c,
+                       output % 2 ? b->mean[c] : b->variance[c]);
 }
 
 /* Up to opset 13 the further outputs say that it is training. */
@@ -165,6 +169,48 @@ static void channel_axes(const KernelCall *call, int *first, int *end)
         *end = *first + (rank > 1);
 }
 
+/* The parameters in double. */
+static int read_parameters(const KernelCall *call, BatchNorm *b, Err *err)
+{
+    double **parts[4] = {&b->scale, &b->bias, &b->mean, &b->variance};
+    for (int i = 0; i < 4; i++) {
+        const Array *part = call->inputs[1 + i];
+        if (part->count != b->channels)
+            return err_set(err, ERR_BAD_SHAPE,
+                           "input %d does not have one element for each of "
+                           "%lld channels",
+                           1 + i, (long long)b->channels);
+        *parts[i] =
+            arena_block(call->arena, (size_t)b->channels, sizeof(double));
+        array_to_f64(part, call->precision, 0, b->channels, *parts[i]);
+    }
+    return 0;
+}
+
+static const void *store_channels(const KernelCall *call, const double *values,
+                                  int64_t count)
+{
+    Array *array =
+        array_new(call->arena, DT_DOUBLE, 1, &count, call->precision);
+    for (int64_t i = 0; i < count; i++)
+        array_put(array, call->precision, i, values[i]);
+    return array->data;
+}
+
+static Affine *make_affine(const KernelCall *call, const BatchNorm *b)
+{
+    Affine *affine = arena_alloc(call->arena, sizeof *affine);
+    double epsilon = (double)node_float(call->node, "epsilon", 1e-5f);
+    for (int64_t c = 0; c < b->channels; c++)
+        b->scale[c] /= sqrt(b->variance[c] + epsilon);
+    affine->channels = b->channels;
+    affine->numbers =
+        (Channels){.mean = store_channels(call, b->mean, b->channels),
+                   .scale = store_channels(call, b->scale, b->channels),
+                   .bias = store_channels(call, b->bias, b->channels)};
+    return affine;
+}
+
 /* BatchNormalization: y = (x - mean) * scale / sqrt(var + epsilon) + bias. */
 static int batch_norm_make(const KernelCall *call, BatchNorm *b, Err *err)
 {
@@ -173,26 +219,15 @@ static int batch_norm_make(const KernelCall *call, BatchNorm *b, Err *err)
     channel_axes(call, &first, &end);
     b->channels = dims_product(b->in->dims, first, end);
     b->inner = dims_product(b->in->dims, end, b->in->rank);
-    double *parts[4];
-    for (int i = 0; i < 4; i++) {
-        const Array *part = call->inputs[1 + i];
-        if (part->count != b->channels)
-            return err_set(err, ERR_BAD_SHAPE,
-                           "input %d does not have one element for each of "
-                           "%lld channels",
-                           1 + i, (long long)b->channels);
-        parts[i] =
-            arena_block(call->arena, (size_t)b->channels, sizeof(double));
-        array_to_f64(part, call->precision, 0, b->channels, parts[i]);
-    }
-    b->scale = parts[0], b->bias = parts[1], b->mean = parts[2];
+    b->affine = (const Affine *)call->prepared;
+    if (b->affine && b->affine->channels == b->channels)
+        return 0;
+    TRY(read_parameters(call, b, err));
     if (is_training(call))
-        use_batch_moments(call, b, parts[3]);
+        use_batch_moments(call, b);
     else
-        keep_moments(call, b, parts[3]);
-    double epsilon = (double)node_float(call->node, "epsilon", 1e-5f);
-    for (int64_t c = 0; c < b->channels; c++)
-        b->scale[c] /= sqrt(parts[3][c] + epsilon);
+        keep_moments(call, b);
+    b->affine = make_affine(call, b);
     return 0;
 }
 
@@ -207,23 +242,24 @@ int kernel_batch_norm(KernelCall *call, Err *err)
     return 0;
 }
 
-/* Per-channel numbers in the precision that is computed in. */
-static Array *channel_array(const KernelCall *call, const double *values)
+/* Parameters that are constants make the same numbers in every run; those
+ * arrays stay, in case that the channels are not as many. */
+int prepare_batch_norm(const KernelCall *call, Prepared **out, Err *err)
 {
-    const Array *in = call->inputs[0];
-    int64_t dims[RANK_MAX];
-    int first, end;
-    channel_axes(call, &first, &end);
-    for (int i = 0; i < in->rank; i++)
-        dims[i] = i >= first && i < end ? in->dims[i] : 1;
-    Array *array =
-        array_new(call->arena, in->type, in->rank, dims, call->precision);
-    for (int64_t i = 0; i < array->count; i++)
-        array_put(array, call->precision, i, values[i]);
-    return array;
+    BatchNorm b = {.channels = -1};
+    if (is_training(call) || call->node->output_count > 1)
+        return 0;
+    for (int i = 1; i <= 4; i++) {
+        if (!kernel_input(call, i) ||
+            (i > 1 && call->inputs[i]->count != call->inputs[1]->count))
+            return 0;
+        b.channels = call->inputs[i]->count;
+    }
+    TRY(read_parameters(call, &b, err));
+    *out = &make_affine(call, &b)->prepared;
+    return 0;
 }
 
-/* The three steps of scale_plane, one after the other. */
 int chain_add_batch_norm(const KernelCall *call, Chain *chain, Err *err)
 {
     BatchNorm b;
@@ -232,9 +268,8 @@ int chain_add_batch_norm(const KernelCall *call, Chain *chain, Err *err)
         return 0;
     }
     TRY(batch_norm_make(call, &b, err));
-    chain_op(chain, OP_Sub, call->inputs[0], channel_array(call, b.mean));
-    chain_op(chain, OP_Mul, NULL, channel_array(call, b.scale));
-    chain_op(chain, OP_Add, NULL, channel_array(call, b.bias));
+    chain_affine(chain, b.is_f32 ? scale_plane_f32 : scale_plane_f64,
+                 &b.affine->numbers, b.channels, b.inner, call->inputs[0]);
     return 0;
 }
 

@@ -1,8 +1,13 @@
 /* Normalisation for one real type: see kern_norm.c. Sums are in double. */
 
-SIMD static void R(scale_plane)(const REAL *x, REAL *y, int64_t count,
-                                REAL mean, REAL scale, REAL bias)
+SIMD static void R(scale_plane)(const void *in, void *out, int64_t count,
+                                const Channels *numbers, int64_t channel)
 {
+    const REAL *x = in;
+    REAL *y = out;
+    const REAL mean = ((const REAL *)numbers->mean)[channel];
+    const REAL scale = ((const REAL *)numbers->scale)[channel];
+    const REAL bias = ((const REAL *)numbers->bias)[channel];
     LOOP for (int64_t i = 0; i < count; i++)
     {
         y[i] = (x[i] - mean) * scale + bias;

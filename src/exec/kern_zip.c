@@ -284,7 +284,7 @@ int kernel_zip(KernelCall *call, Err *err)
                       err);
 }
 
-void chain_op(Chain *chain, Op op, const Array *left, const Array *right)
+static void add_row(Chain *chain, Op op, const Array *left, const Array *right)
 {
     ZipRow *row = pick_row(&zips[op], chain->storage, DT_UNDEFINED);
     chain_zip(chain, row, left, right);
@@ -349,10 +349,10 @@ int chain_add_zip_all(const KernelCall *call, Chain *chain, Err *err)
 {
     Op op = call->input_count > 1 ? call->node->op : OP_Max;
     (void)err;
-    chain_op(chain, op, call->inputs[0],
-             call->inputs[call->input_count > 1 ? 1 : 0]);
+    add_row(chain, op, call->inputs[0],
+            call->inputs[call->input_count > 1 ? 1 : 0]);
     for (int i = 2; i < call->input_count; i++)
-        chain_op(chain, op, NULL, call->inputs[i]);
+        add_row(chain, op, NULL, call->inputs[i]);
     return 0;
 }
 

@@ -143,6 +143,7 @@ KernelRun kernel_constant, kernel_constant_of_shape, kernel_shape, kernel_size,
 /* kern_reduce.c */
 KernelRun kernel_reduce;
 /* kern_norm.c */
+KernelPrepare prepare_batch_norm;
 KernelChain chain_add_batch_norm;
 KernelRun kernel_batch_norm, kernel_instance_norm, kernel_group_norm,
     kernel_layer_norm, kernel_lines, kernel_lrn;
