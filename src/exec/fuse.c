@@ -129,21 +129,32 @@ static int find_spare(const Fusion *f)
     return -1;
 }
 
+/* Memory for the chain's output: its place, which may be an input's; else an
+ * input's buffer that nobody else needs, or a new one. */
+static void *output_memory(const Fusion *f, int slot)
+{
+    Run *run = f->run;
+    size_t count = (size_t)f->chain.shape.count;
+    size_t size = storage_size(f->chain.storage);
+    void *place = schedule_place(run->schedule, slot, count * size);
+    int spare = place ? -1 : find_spare(f);
+    if (place)
+        return place;
+    if (spare < 0)
+        return buffers_take(run->exec->buffers, count, size);
+    buffers_share(run->holders[spare].array.data);
+    return run->holders[spare].array.data;
+}
+
 static void run_chain(Fusion *f)
 {
     Run *run = f->run;
+    int slot = step_at(f, f->group->count - 1)->outputs[0];
     Array out = f->chain.shape;
-    int spare = find_spare(f);
-    if (spare >= 0) {
-        out.data = run->holders[spare].array.data;
-        buffers_share(out.data);
-    } else {
-        out.data = buffers_take(run->exec->buffers, (size_t)out.count,
-                                storage_size(f->chain.storage));
-    }
+    out.data = output_memory(f, slot);
     f->out = &out;
     pool_run(run->exec->options.pool, out.count, GRAIN, run_range, f);
-    run_keep(run, step_at(f, f->group->count - 1)->outputs[0], &out, true);
+    run_keep(run, slot, &out, !schedule_owns(run->schedule, out.data));
 }
 
 /* The kernel before the chain, which runs it as its epilogue. */
@@ -154,11 +165,12 @@ static int run_kernel(Fusion *f, Err *err)
     StepCall call;
     TRY(run_gather(run, step_at(f, 0), &call, err));
     call.epilogue = &epilogue;
+    call.is_placed = true;
     f->out = call.outputs[0];
     int result = step_run(&call, err);
     if (f->out->data)
         run_keep(run, step_at(f, f->group->count - 1)->outputs[0], f->out,
-                 true);
+                 !schedule_owns(run->schedule, f->out->data));
     return result;
 }
 
@@ -168,7 +180,7 @@ int run_group(Run *run, const Group *group, Err *err)
     *f = (Fusion){.run = run, .group = group};
     if (!make_chain(f)) {
         for (int at = 0; at < group->count; at++)
-            TRY(run_step(run, step_at(f, at), err));
+            TRY(run_step(run, step_at(f, at), false, err));
         return 0;
     }
     if (group->has_kernel)

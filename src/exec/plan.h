@@ -51,7 +51,7 @@ struct Exec {
     const Node *caller;  /* of a function: the node that gives attributes */
     Map *absent;         /* of a function: inputs that it is not given */
     Plan *plan;
-    Map *by_name;        /* to Slot numbers, see plan_slot */
+    Map *by_name; /* to Slot numbers, see plan_slot */
     Slot *slots;
     size_t slot_count, slot_capacity;
     Step *steps;
@@ -76,6 +76,7 @@ const Node *plan_resolve(Arena *arena, const Node *node, const Node *caller);
 typedef struct StepCall {
     const Step *step;
     const struct Schedule *schedule; /* what shapes to expect; NULL for none */
+    bool is_placed; /* outputs have the places that the schedule gives them */
     const ExecOptions *options;
     Arena *arena; /* temporary */
     Buffers *buffers;

@@ -163,7 +163,7 @@ static int keep_outputs(Run *run, const Step *step, const StepCall *call,
         const Array *out = call->outputs[i];
         if (!out || !out->data)
             continue;
-        bool owned = true;
+        bool owned = !schedule_owns(run->schedule, out->data);
         if (i == 0 && call->taken >= 0) {
             owned = run->holders[step->inputs[call->taken]].owned;
             if (owned)
@@ -212,10 +212,11 @@ void run_read(Run *run, const Step *step)
             read_done(run, step->nested[n].captures[i]);
 }
 
-int run_step(Run *run, const Step *step, Err *err)
+int run_step(Run *run, const Step *step, bool is_placed, Err *err)
 {
     StepCall call;
     TRY(run_gather(run, step, &call, err));
+    call.is_placed = is_placed;
     int result = step_run(&call, err);
     result = keep_outputs(run, step, &call, result, err);
     run_read(run, step);
@@ -234,7 +235,7 @@ static int run_groups(Run *run, Err *err)
         int result =
             group->count > 1
                 ? run_group(run, group, err)
-                : run_step(run, &run->exec->steps[group->steps[0]], err);
+                : run_step(run, &run->exec->steps[group->steps[0]], true, err);
         arena_free(run->temporary);
         TRY(result);
         if (options->timing)

@@ -29,8 +29,8 @@ int run_gather(Run *run, const Step *step, StepCall *call, Err *err);
 void run_keep(Run *run, int slot, const Array *array, bool owned);
 /* The step has read its inputs. */
 void run_read(Run *run, const Step *step);
-/* One step by itself. */
-int run_step(Run *run, const Step *step, Err *err);
+/* One step by itself, its outputs in their places or in buffers. */
+int run_step(Run *run, const Step *step, bool is_placed, Err *err);
 
 /* fuse.c: several steps as one. */
 int run_group(Run *run, const Group *group, Err *err);

@@ -433,6 +433,8 @@ Schedule *schedule_for(Exec *exec, Array *const *inputs, Array *const *captured)
     if (!exec->options.probe)
         find_regions(&b);
     make_groups(&b);
+    if (!exec->parent && !exec->caller)
+        schedule_place_values(schedule, temporary);
     arena_free(temporary);
     exec->schedule = schedule;
     return schedule;

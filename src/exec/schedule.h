@@ -26,6 +26,13 @@ typedef struct Schedule {
     Fact *facts;   /* of slots; of rank -1 where it is not known */
     Group *groups;
     size_t group_count;
+    /* Where values lie whose sizes are known: see place.c. Only of a plan that
+     * is in no other one. */
+    char *memory;
+    size_t size,
+        live;      /* of it; of the values that are alive together, at most */
+    char **places; /* of slots; NULL for a buffer */
+    size_t *room;
 } Schedule;
 
 /* The schedule for these inputs, which the plan keeps. */
@@ -37,5 +44,12 @@ bool schedule_shape(const Schedule *schedule, int slot, Array *shape);
 bool schedule_is_constant(const Schedule *schedule, int slot);
 /* True when an array has the shape that the slot should have. */
 bool schedule_agrees(const Schedule *schedule, int slot, const Array *array);
+
+/* place.c */
+void schedule_place_values(Schedule *schedule, Arena *temporary);
+/* The place of a slot's value of that size, NULL where it has none. */
+void *schedule_place(const Schedule *schedule, int slot, size_t size);
+/* True for memory of the schedule, which no buffer owns. */
+bool schedule_owns(const Schedule *schedule, const void *data);
 
 #endif

@@ -103,9 +103,17 @@ static int shape_outputs(const StepCall *call, Err *err)
     return 0;
 }
 
+/* The place that the schedule has for an output, or NULL. */
+static void *find_place(const StepCall *call, int output, size_t size)
+{
+    int slot = call->step->outputs ? call->step->outputs[output] : -1;
+    return call->is_placed ? schedule_place(call->schedule, slot, size) : NULL;
+}
+
 /* The input whose memory output 0 can have, or -1: any for a view, and for a
- * kernel that works in place one that nobody reads again. */
-static int find_taken(const StepCall *call)
+ * kernel that works in place the one in whose place the output is to be, or
+ * one that nobody reads again. */
+static int find_taken(const StepCall *call, const void *place)
 {
     const Array *out = call->outputs[0];
     Precision precision = call->options->precision;
@@ -116,38 +124,48 @@ static int find_taken(const StepCall *call)
         return -1;
     for (int i = 0; i < call->step->node->input_count; i++) {
         const Array *in = call->inputs[i];
-        if (in && call->spare[i] && in->count == out->count &&
+        if (in && (place ? in->data == place : call->spare[i]) &&
+            in->count == out->count &&
             array_storage(in->type, precision) == storage)
             return i;
     }
     return -1;
 }
 
+/* Gives an output memory: that of an input, its place, or a buffer. */
+static int allocate_output(StepCall *call, int output, Err *err)
+{
+    Array *out = call->outputs[output];
+    size_t size =
+        storage_size(array_storage(out->type, call->options->precision));
+    size_t bytes;
+    bool fits = !__builtin_mul_overflow((size_t)out->count, size, &bytes);
+    void *place = fits ? find_place(call, output, bytes) : NULL;
+    if (output == 0)
+        call->taken = find_taken(call, place);
+    if (output > 0 || call->taken < 0) {
+        out->data = place
+                        ? place
+                        : buffers_take(call->buffers, (size_t)out->count, size);
+        return 0;
+    }
+    if (out->count != call->inputs[call->taken]->count)
+        return err_set(
+            err, ERR_BAD_SHAPE, "%s: its input does not have %lld elements",
+            node_text(call->arena, call->step->node), (long long)out->count);
+    out->data = call->inputs[call->taken]->data;
+    return 0;
+}
+
 /* Gives the outputs memory; returns whether there is anything to compute. */
 static int allocate_outputs(StepCall *call, bool *anything, Err *err)
 {
-    const Node *node = call->step->node;
-    Precision precision = call->options->precision;
-    call->taken = find_taken(call);
     *anything = false;
-    for (int i = 0; i < node->output_count; i++) {
-        Array *out = call->outputs[i];
-        if (!out)
-            continue;
-        *anything = *anything || out->count > 0;
-        if (i == 0 && call->taken >= 0) {
-            if (out->count != call->inputs[call->taken]->count)
-                return err_set(err, ERR_BAD_SHAPE,
-                               "%s: its input does not have %lld elements",
-                               node_text(call->arena, node),
-                               (long long)out->count);
-            out->data = call->inputs[call->taken]->data;
-        } else {
-            out->data =
-                buffers_take(call->buffers, (size_t)out->count,
-                             storage_size(array_storage(out->type, precision)));
+    for (int i = 0; i < call->step->node->output_count; i++)
+        if (call->outputs[i]) {
+            *anything = *anything || call->outputs[i]->count > 0;
+            TRY(allocate_output(call, i, err));
         }
-    }
     return 0;
 }
 
