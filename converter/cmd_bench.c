@@ -6,6 +6,8 @@ static void print_bench(FILE *stream, const rp_bench_info *info)
 {
     fprintf(stream, "median %.3f ms, best %.3f ms, %s MAC/s\n", info->median_ms,
             info->min_ms, format_large(info->macs_per_s));
+    fprintf(stream, "%.1f MB at once, for %.1f MB of tensors alive together\n",
+            (double)info->peak_bytes / 1e6, (double)info->live_bytes / 1e6);
     for (size_t i = 0; i < info->operator_count; i++) {
         fprintf(stream, "%10.3f ms  ", info->operators[i].median_ms);
         print_escaped(stream, info->operators[i].op);

@@ -270,6 +270,8 @@ static json_t *bench_json(const rp_bench_info *info)
     json_put(root, "median_ms", json_finite(info->median_ms));
     json_put(root, "min_ms", json_finite(info->min_ms));
     json_put(root, "macs_per_s", json_finite(info->macs_per_s));
+    json_put(root, "live_bytes", json_count(info->live_bytes));
+    json_put(root, "peak_bytes", json_count(info->peak_bytes));
     json_put(root, "operators", operators);
     return root;
 }

@@ -194,6 +194,8 @@ static int bench_work(void *context, Err *err)
     TRY(exec_new(arena, work->model->model->graph, &how, &exec, err));
     TRY(time_runs(work, exec, inputs, err));
     fill_info(work, macs);
+    work->info->live_bytes = exec_memory(exec).live;
+    work->info->peak_bytes = exec_memory(exec).peak;
     return 0;
 }
 

@@ -476,7 +476,7 @@ typedef struct rp_run_result {
 RP_API int rp_run(rp_model *model, const rp_run_options *options,
                   rp_run_result *result, rp_error *error);
 
-/* Time per operator. */
+/* Time per operator; "Conv+Relu" for those that run as one. */
 typedef struct rp_bench_op {
     const char *op;
     size_t count;
@@ -485,6 +485,9 @@ typedef struct rp_bench_op {
 
 typedef struct rp_bench_info {
     double median_ms, min_ms, macs_per_s;
+    /* Bytes of the tensors that are alive together, at most, and all that a
+     * run holds beside the weights. */
+    size_t live_bytes, peak_bytes;
     const rp_bench_op *operators; /* slowest first */
     size_t operator_count;
 } rp_bench_info;

@@ -6,6 +6,7 @@
 #include "exec/exec.h"
 #include "net.h"
 #include "suites.h"
+#include "zoo/zoo.h"
 
 static Arena *arena;
 static Err err;
@@ -145,6 +146,37 @@ START_TEST(memory_is_that_of_values_alive_together)
     /* A value and a weight, and the copy of the output. */
     ck_assert_uint_lt(arena_peak(arena) - before,
                       3 * SIZE * sizeof(double) * 11 / 10);
+}
+END_TEST
+
+/* A whole network at its full size: beside the weights, which lie where they
+ * are, at most 1.2 times what is alive together. */
+START_TEST(memory_is_little_more_than_the_largest_live_set)
+{
+    Model *model;
+    Exec *exec;
+    Array *outputs[1];
+    rp_sample_options options = {.variant = "fastvit_t8"};
+    ck_assert_int_eq(
+        zoo_build(arena, &options, weights_from_seed(arena, 1), &model, &err),
+        0);
+    const Fact *fact = &model->graph->inputs[0]->fact;
+    Array *x =
+        array_new(arena, DT_FLOAT, fact->rank, fact->dims, PRECISION_F32);
+    memset(x->data, 0, (size_t)x->count * sizeof(float));
+    ck_assert_int_eq(exec_new(arena, model->graph,
+                              &(ExecOptions){.precision = PRECISION_F32}, &exec,
+                              &err),
+                     0);
+    size_t before = arena_bytes(arena);
+    ck_assert_int_eq(exec_run(exec, arena, &x, outputs, &err), 0);
+    ExecMemory memory = exec_memory(exec);
+    /* Three tensors of 48 channels at half the size of the input. */
+    ck_assert_uint_gt(memory.live, 48 * 128 * 128 * sizeof(float));
+    ck_assert_uint_lt(memory.live, 3 * 48 * 128 * 128 * sizeof(float));
+    ck_assert_uint_le(memory.peak, memory.live + memory.live / 5);
+    ck_assert_uint_le(arena_peak(arena) - before,
+                      memory.live + memory.live / 5);
 }
 END_TEST
 
@@ -400,6 +432,7 @@ Suite *suite_exec(void)
     tcase_add_test(tcase, views_share_and_are_not_overwritten);
     tcase_add_test(tcase, an_output_may_be_an_input_or_a_constant);
     tcase_add_test(tcase, memory_is_that_of_values_alive_together);
+    tcase_add_test(tcase, memory_is_little_more_than_the_largest_live_set);
     tcase_add_test(tcase, formulas_are_exact_on_demand);
     tcase_add_test(tcase, results_do_not_depend_on_threads);
     tcase_add_test(tcase, the_probe_sees_every_value_before_it_is_overwritten);

@@ -45,7 +45,7 @@ void conv_make_scratch(KernelCall *call, Conv *conv, size_t bytes, int64_t rows,
         area > SIZE_MAX / 4)
         area = SIZE_MAX / 4; /* beyond reason is out of memory */
     conv->scratch_size = (bytes + area + 63) / 64 * 64;
-    conv->scratch = arena_block(call->arena, workers + 1, conv->scratch_size);
+    conv->scratch = kernel_scratch(call, workers + 1, conv->scratch_size);
 }
 
 void *conv_scratch(const Conv *conv, int worker)

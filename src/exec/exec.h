@@ -80,6 +80,14 @@ int exec_new(Arena *arena, const Graph *graph, const ExecOptions *options,
 int exec_run(Exec *exec, Arena *arena, Array *const *inputs, Array **outputs,
              Err *err);
 
+/* What runs took so far, in bytes: the values of known sizes that were alive
+ * together, at most; and all that was held beside the plan, its constants and
+ * what is prepared of them, and the outputs. */
+typedef struct ExecMemory {
+    size_t live, peak;
+} ExecMemory;
+ExecMemory exec_memory(const Exec *exec);
+
 /* Evaluates one node on given inputs (NULL where absent): how the folder
  * evaluates constants and the judge evaluates segments. */
 int exec_node(Arena *arena, const Node *node, const ExecOptions *options,

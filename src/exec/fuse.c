@@ -48,6 +48,7 @@ static int add_step(Fusion *f, int at, Err *err)
     KernelCall call = {.node = node,
                        .opset = node->graph->model->opset,
                        .precision = run->exec->options.precision,
+                       .level = simd_level(run->exec->options.level),
                        .input_count = node->input_count,
                        .inputs = inputs,
                        .arena = run->temporary,

@@ -109,7 +109,7 @@ static void *pack_weights(const KernelCall *call, const GemmSet *set,
     int64_t depth = dims_product(weight->dims, 1, weight->rank);
     size_t size = storage_size(kernel_storage(call, weight));
     size_t group = (size_t)gemm_packed_a(set, rows, depth) * size;
-    char *panels = arena_block(call->arena, (size_t)groups, group);
+    char *panels = kernel_scratch(call, (size_t)groups, group);
     for (int64_t i = 0; i < groups; i++) {
         const char *from = weight->data;
         Matrix a = {from + (size_t)(i * rows * depth) * size, depth, 1};
@@ -185,7 +185,6 @@ static void run_dense(KernelCall *call, Dense *dense)
              conv->images * conv->groups * product->row_count *
                  product->column_count,
              1, dense_piece, dense);
-    arena_release(call->arena, packed);
 }
 
 int kernel_conv(KernelCall *call, Err *err)

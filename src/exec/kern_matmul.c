@@ -99,8 +99,8 @@ static void *pack_right(const KernelCall *call, const GemmSet *set,
                         const Matrix *b, int64_t depth, int64_t columns)
 {
     size_t size = set->is_f32 ? sizeof(float) : sizeof(double);
-    void *panels = arena_block(call->arena, size,
-                               (size_t)gemm_packed_b(set, depth, columns));
+    void *panels =
+        kernel_scratch(call, size, (size_t)gemm_packed_b(set, depth, columns));
     gemm_pack_b(call->pool, set, b, depth, columns, panels);
     return panels;
 }
@@ -130,12 +130,10 @@ static void run_reals(KernelCall *call, Product *p, int64_t batch)
                      .epilogue = call->epilogue};
     gemm_plan(&p->gemm, batch, pool_threads(call->pool));
     p->scratch_size = p->gemm.scratch_size;
-    p->scratch = arena_block(call->arena, (size_t)pool_threads(call->pool),
-                             p->scratch_size);
+    p->scratch =
+        kernel_scratch(call, (size_t)pool_threads(call->pool), p->scratch_size);
     pool_run(call->pool, batch * p->gemm.row_count * p->gemm.column_count, 1,
              product_piece, p);
-    if (!panels)
-        arena_release(call->arena, packed);
 }
 
 static void run_product(KernelCall *call, Product *p)

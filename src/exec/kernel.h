@@ -38,6 +38,12 @@ typedef struct Epilogue {
 } Epilogue;
 typedef struct Chain Chain;
 
+/* Memory that nothing else needs for now. */
+typedef struct Spare {
+    char *memory;
+    size_t size;
+} Spare;
+
 typedef struct KernelCall {
     const Node *node;
     int64_t opset;
@@ -48,6 +54,7 @@ typedef struct KernelCall {
     Array **outputs;      /* NULL where nobody reads it */
     Pool *pool;
     Arena *arena;             /* for what the kernel needs while it runs */
+    Spare *spare;             /* what kernel_scratch takes first, or NULL */
     Buffers *buffers;         /* where outputs come from */
     const Prepared *prepared; /* NULL where there is none */
     const Epilogue *epilogue; /* NULL for none; see KERNEL_EPILOGUE */
@@ -94,6 +101,10 @@ int kernel_check(const KernelCall *call, const Kernel *kernel, Err *err);
  * for an output that nobody reads. */
 int kernel_make_output(KernelCall *call, int slot, DType type, int rank,
                        const int64_t *dims, Err *err);
+/* A piece of it, 64-byte aligned; NULL when it does not fit. */
+void *spare_take(Spare *spare, size_t count, size_t size);
+/* Memory for the kernel while it runs, 64-byte aligned, not zeroed. */
+void *kernel_scratch(const KernelCall *call, size_t count, size_t size);
 Storage kernel_storage(const KernelCall *call, const Array *array);
 
 static inline void epilogue_run(const Epilogue *epilogue, int worker,

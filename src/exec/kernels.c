@@ -221,6 +221,24 @@ int kernel_make_output(KernelCall *call, int slot, DType type, int rank,
     return 0;
 }
 
+void *spare_take(Spare *spare, size_t count, size_t size)
+{
+    size_t bytes;
+    if (!spare || __builtin_mul_overflow(count, size, &bytes) ||
+        bytes > SIZE_MAX - 63 || (bytes = (bytes + 63) / 64 * 64) > spare->size)
+        return NULL;
+    char *memory = spare->memory;
+    spare->memory += bytes;
+    spare->size -= bytes;
+    return memory;
+}
+
+void *kernel_scratch(const KernelCall *call, size_t count, size_t size)
+{
+    void *memory = spare_take(call->spare, count, size);
+    return memory ? memory : arena_block(call->arena, count, size);
+}
+
 double kernel_real(const KernelCall *call, const Array *array, int64_t index)
 {
     double value;

@@ -9,7 +9,7 @@
 
 #include "exec/schedule.h"
 
-/* Placing compares every value with every other. */
+/* Placing compares every value with every other: longer plans have buffers. */
 enum { VALUES_MOST = 4096, ALIGNMENT = 64 };
 
 /* Memory that one slot after another has. */
@@ -185,18 +185,37 @@ static size_t set_offsets(Placer *p, Arena *temporary)
     return end;
 }
 
-/* The most that is alive in one group. */
-static size_t count_live(const Placer *p)
+/* The places that are taken during group g, lowest first. */
+static int list_taken(const Placer *p, int g, Place **taken)
 {
-    size_t most = 0;
-    for (int g = 0; g < (int)p->schedule->group_count; g++) {
-        size_t live = 0;
-        for (int i = 0; i < p->count; i++)
-            if (p->places[i].birth <= g && g <= p->places[i].death)
-                live += p->places[i].size;
-        most = live > most ? live : most;
+    int count = 0;
+    for (int i = 0; i < p->count; i++)
+        if (p->places[i].birth <= g && g <= p->places[i].death)
+            taken[count++] = &p->places[i];
+    qsort(taken, (size_t)count, sizeof *taken, lower_first);
+    return count;
+}
+
+/* What is alive in each group, and the largest gap between. */
+static void survey_groups(Placer *p, Arena *temporary)
+{
+    Schedule *schedule = p->schedule;
+    Place **taken = arena_array(temporary, (size_t)p->count + 1, sizeof *taken);
+    for (int g = 0; g < (int)schedule->group_count; g++) {
+        Group *group = &schedule->groups[g];
+        size_t live = 0, end = 0;
+        int count = list_taken(p, g, taken);
+        for (int i = 0; i <= count; i++) {
+            size_t next = i < count ? taken[i]->offset : schedule->size;
+            if (next > end && next - end > group->spare.size)
+                group->spare = (Spare){schedule->memory + end, next - end};
+            if (i < count) {
+                live += taken[i]->size;
+                end = next + taken[i]->size;
+            }
+        }
+        schedule->live = live > schedule->live ? live : schedule->live;
     }
-    return most;
 }
 
 void schedule_place_values(Schedule *schedule, Arena *temporary)
@@ -204,14 +223,16 @@ void schedule_place_values(Schedule *schedule, Arena *temporary)
     const Exec *exec = schedule->exec;
     Placer p = {.exec = exec, .schedule = schedule};
     size_t slots = exec->slot_count;
+    if (schedule->group_count > VALUES_MOST)
+        return;
     p.last_read = arena_array(temporary, slots, sizeof *p.last_read);
     p.place_of = arena_array(temporary, slots, sizeof *p.place_of);
     p.places = arena_array(temporary, VALUES_MOST, sizeof *p.places);
     find_last_reads(&p);
     find_places(&p);
     schedule->size = set_offsets(&p, temporary);
-    schedule->live = count_live(&p);
     schedule->memory = arena_block(schedule->arena, schedule->size, 1);
+    survey_groups(&p, temporary);
     schedule->places = arena_array(schedule->arena, slots, sizeof(char *));
     schedule->room = arena_array(schedule->arena, slots, sizeof(size_t));
     for (size_t i = 0; i < slots; i++)

@@ -61,6 +61,7 @@ struct Exec {
     int *captured; /* slots that hold values of the enclosing graph */
     size_t captured_count, captured_capacity;
     struct Schedule *schedule; /* of the last run; NULL before the first */
+    ExecMemory memory;
 };
 
 /* Runs a plan. Inputs and captured values are lent; outputs are copies in
@@ -76,6 +77,7 @@ const Node *plan_resolve(Arena *arena, const Node *node, const Node *caller);
 typedef struct StepCall {
     const Step *step;
     const struct Schedule *schedule; /* what shapes to expect; NULL for none */
+    Spare spare_memory;              /* for what the kernel needs */
     bool is_placed; /* outputs have the places that the schedule gives them */
     const ExecOptions *options;
     Arena *arena; /* temporary */

@@ -56,6 +56,41 @@ void slot_load(const Slot *slot, const ExecOptions *options, const Array *array)
     pool_run(options->pool, array->count, GRAIN, load_piece, &load);
 }
 
+/* How often this step reads the slot. */
+static int reads_of(const Step *step, int slot)
+{
+    int reads = 0;
+    for (int i = 0; i < step->node->input_count; i++)
+        reads += step->inputs[i] == slot;
+    return reads;
+}
+
+/* True when nobody needs the slot once the group that runs now is done. */
+static bool is_for_now(const Run *run, int slot)
+{
+    int reads = 0;
+    for (int at = 0; run->group && at < run->group->count; at++) {
+        const Step *step = &run->exec->steps[run->group->steps[at]];
+        reads += reads_of(step, slot);
+        if (step->kernel && step->kernel->flags & KERNEL_VIEW)
+            return false;
+    }
+    return reads == run->holders[slot].left;
+}
+
+/* Memory for a constant: what is spare where it is for now. */
+static void *constant_memory(Run *run, int slot, bool *owned)
+{
+    const Array *array = &run->holders[slot].array;
+    size_t count = (size_t)array->count;
+    size_t size =
+        storage_size(array_storage(array->type, run->exec->options.precision));
+    void *memory =
+        is_for_now(run, slot) ? spare_take(&run->spare, count, size) : NULL;
+    *owned = memory == NULL;
+    return memory ? memory : buffers_take(run->exec->buffers, count, size);
+}
+
 /* The value of a slot; a constant is loaded the first time. */
 static int hold(Run *run, int slot, Array **out, Err *err)
 {
@@ -75,24 +110,13 @@ static int hold(Run *run, int slot, Array **out, Err *err)
                        "value \"%s\" is read before it is computed",
                        known->name);
     array_set_shape(&holder->array, tensor->type, tensor->rank, tensor->dims);
-    holder->array.data = buffers_take(
-        run->exec->buffers, (size_t)tensor->count,
-        storage_size(array_storage(tensor->type, options->precision)));
-    holder->present = holder->owned = true;
+    holder->array.data = constant_memory(run, slot, &holder->owned);
+    holder->present = true;
     slot_load(known, options, &holder->array);
     return 0;
 }
 
 /* ---- Steps ---- */
-
-/* How often this step reads the slot. */
-static int reads_of(const Step *step, int slot)
-{
-    int reads = 0;
-    for (int i = 0; i < step->node->input_count; i++)
-        reads += step->inputs[i] == slot;
-    return reads;
-}
 
 static bool is_spare(const Run *run, const Step *step, int slot)
 {
@@ -199,6 +223,7 @@ int run_gather(Run *run, const Step *step, StepCall *call, Err *err)
                        .taken = -1};
     TRY(gather_inputs(run, step, call, err));
     gather_outputs(run, step, call);
+    call->spare_memory = run->spare;
     return 0;
 }
 
@@ -231,11 +256,15 @@ static int run_groups(Run *run, Err *err)
     for (size_t i = 0; i < run->schedule->group_count; i++) {
         const Group *group = &run->schedule->groups[i];
         double start = options->timing ? now() : 0;
+        run->group = group;
+        run->spare = group->spare;
         run->temporary = arena_child(run->arena);
         int result =
             group->count > 1
                 ? run_group(run, group, err)
                 : run_step(run, &run->exec->steps[group->steps[0]], true, err);
+        if (arena_bytes(run->arena) > run->most_bytes)
+            run->most_bytes = arena_bytes(run->arena);
         arena_free(run->temporary);
         TRY(result);
         if (options->timing)
@@ -256,9 +285,24 @@ static int copy_outputs(Run *run, Arena *arena, Array **outputs, Err *err)
     return 0;
 }
 
+/* The first run makes the schedule, later ones find it. */
+static void note_memory(Exec *exec, size_t peak)
+{
+    ExecMemory *memory = &exec->memory;
+    memory->peak = peak > memory->peak ? peak : memory->peak;
+    if (exec->schedule->live > memory->live)
+        memory->live = exec->schedule->live;
+}
+
+ExecMemory exec_memory(const Exec *exec)
+{
+    return exec->memory;
+}
+
 int plan_run(Exec *exec, Arena *arena, Array *const *inputs,
              Array *const *captured, Array **outputs, Err *err)
 {
+    size_t before = arena_bytes(arena);
     Run run = {.exec = exec,
                .schedule = schedule_for(exec, inputs, captured),
                .arena = arena_child(arena)};
@@ -271,6 +315,7 @@ int plan_run(Exec *exec, Arena *arena, Array *const *inputs,
     for (size_t i = 0; i < exec->captured_count; i++)
         run_keep(&run, exec->captured[i], captured[i], false);
     int result = run_groups(&run, err);
+    note_memory(exec, run.most_bytes > before ? run.most_bytes - before : 0);
     if (result == 0)
         result = copy_outputs(&run, arena, outputs, err);
     for (size_t i = 0; i < exec->slot_count; i++)

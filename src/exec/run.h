@@ -16,9 +16,12 @@ typedef struct Holder {
 typedef struct Run {
     Exec *exec;
     const Schedule *schedule;
-    Arena *arena;     /* of what lives until the run ends */
-    Arena *temporary; /* of what the steps of one group need */
-    Holder *holders;  /* of slots */
+    const Group *group; /* that runs now */
+    Spare spare;        /* what is left of the group's */
+    Arena *arena;       /* of what lives until the run ends */
+    Arena *temporary;   /* of what the steps of one group need */
+    Holder *holders;    /* of slots */
+    size_t most_bytes;  /* of the whole tree of arenas */
 } Run;
 
 /* Input i of a step; a constant is loaded the first time. NULL where absent. */

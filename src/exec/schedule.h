@@ -17,6 +17,7 @@ typedef struct Group {
     const int *registers;     /* where each leaves its result: see chain.h */
     int count;                /* 1: a step by itself */
     bool has_kernel;          /* the first step is no elementwise one */
+    Spare spare; /* the schedule's memory that no value has meanwhile */
 } Group;
 
 typedef struct Schedule {

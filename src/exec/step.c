@@ -186,6 +186,7 @@ int step_run(StepCall *call, Err *err)
                          .outputs = call->outputs,
                          .pool = call->options->pool,
                          .arena = call->arena,
+                         .spare = &call->spare_memory,
                          .buffers = call->buffers,
                          .prepared = step->prepared,
                          .epilogue = call->epilogue};
