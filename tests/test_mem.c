@@ -112,6 +112,8 @@ START_TEST(a_budget_bounds_the_whole_tree)
     Arena *bounded = arena_new(1000 * 1000);
     Arena *child = arena_child(bounded);
     ck_assert_uint_lt(arena_room(bounded), 1000 * 1000);
+    ck_assert(arena_fits(bounded, arena_room(bounded)));
+    ck_assert(!arena_fits(bounded, 1000 * 1000));
     ck_assert_ptr_nonnull(arena_block(child, 900 * 1000, 1));
     ck_assert_ptr_null(arena_block(bounded, 200 * 1000, 1));
     ck_assert(arena_over_budget(bounded));
@@ -119,6 +121,7 @@ START_TEST(a_budget_bounds_the_whole_tree)
     ck_assert_ptr_nonnull(arena_block(bounded, 900 * 1000, 1));
     arena_free(bounded);
     ck_assert_uint_eq(arena_room(arena), SIZE_MAX);
+    ck_assert(!arena_fits(arena, SIZE_MAX));
 }
 END_TEST
 

@@ -306,6 +306,11 @@ size_t arena_room(const Arena *arena)
     return root->budget ? root->budget - root->bytes : SIZE_MAX;
 }
 
+int arena_fits(const Arena *arena, size_t size)
+{
+    return size <= arena->root->most - arena->root->bytes;
+}
+
 int arena_over_budget(const Arena *arena)
 {
     return arena->root->over_budget;

@@ -59,6 +59,10 @@ size_t arena_peak(const Arena *arena);
 /* Bytes that may still be allocated; SIZE_MAX where no budget was asked for. */
 size_t arena_room(const Arena *arena);
 
+/* True while so much more may be allocated, by the budget or else by what the
+ * machine has. */
+int arena_fits(const Arena *arena, size_t size);
+
 /* Why the last allocation failed: true for the budget, false for the system.
  */
 int arena_over_budget(const Arena *arena);

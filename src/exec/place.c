@@ -58,7 +58,7 @@ static size_t bytes_of(const Placer *p, const Array *shape)
     size_t bytes, size = storage_size(
                       array_storage(shape->type, p->exec->options.precision));
     if (__builtin_mul_overflow((size_t)shape->count, size, &bytes) ||
-        bytes > SIZE_MAX / 4)
+        bytes > SIZE_MAX >> 16) /* no sum of them overflows */
         return 0;
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
@@ -231,6 +231,9 @@ void schedule_place_values(Schedule *schedule, Arena *temporary)
     find_last_reads(&p);
     find_places(&p);
     schedule->size = set_offsets(&p, temporary);
+    /* Of what hardly fits, the step that asks for it must tell. */
+    if (!arena_fits(schedule->arena, 2 * schedule->size))
+        return;
     schedule->memory = arena_block(schedule->arena, schedule->size, 1);
     survey_groups(&p, temporary);
     schedule->places = arena_array(schedule->arena, slots, sizeof(char *));
