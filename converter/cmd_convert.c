@@ -93,7 +93,7 @@ static bool is_acceptable(const Job *job)
 
 static int save(Job *job)
 {
-    rp_save_options options = {.in_place = job->options->in_place};
+    rp_save_options options = save_options(job->options);
     job->report.ok = is_acceptable(job);
     if (!job->report.ok)
         return 0;

@@ -16,8 +16,9 @@ static int run(const Options *options)
     int status = output_needed(options);
     if (status)
         return status;
+    rp_save_options saving = save_options(options);
     rp_model *model = rp_sample(&how, &error);
-    if (!model || rp_save(model, options->output, NULL, &error) < 0)
+    if (!model || rp_save(model, options->output, &saving, &error) < 0)
         status = trouble(options, &error);
     rp_close(model);
     return status;

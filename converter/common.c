@@ -51,8 +51,21 @@ rp_model *open_model(const Options *options, const char *path, rp_error *error)
         .max_memory = options->max_memory,
         .freeze_initializers = options->freeze_initializers,
         .assume_inference = options->assume_inference,
+        .data_dir = options->external_dir,
     };
     return rp_open(path, &open, error);
+}
+
+rp_save_options save_options(const Options *options)
+{
+    const char *external = options->external_data;
+    return (rp_save_options){
+        .in_place = options->in_place,
+        .external_data = !external || strcmp(external, "auto") == 0
+                             ? RP_EXTERNAL_AUTO
+                         : strcmp(external, "never") == 0 ? RP_EXTERNAL_NEVER
+                                                          : RP_EXTERNAL_ALWAYS,
+    };
 }
 
 rp_fold_options fold_options(const Options *options, Progress *progress)

@@ -24,6 +24,7 @@ typedef struct Options {
     const char *output, *json, *junit, *sarif, *html;
     const char *only, *skip, *enable, *dump_after;
     const char *key, *variant;
+    const char *external_data, *external_dir;
     const char *data_dir, *dtype, *precision, *certificate;
     List inputs, outputs, shapes;
     bool help, verbose, quiet, no_sandbox, github, bench;
@@ -125,6 +126,7 @@ void progress_end(Progress *progress);
 FILE *report_stream(const Options *options);
 rp_import_options import_options(const Options *options);
 rp_model *open_model(const Options *options, const char *path, rp_error *error);
+rp_save_options save_options(const Options *options);
 rp_fold_options fold_options(const Options *options, Progress *progress);
 rp_verify_options verify_options(const Options *options, Progress *progress);
 /* Before long work that takes and gives back the same memory all the time. */

@@ -20,9 +20,11 @@ const char *tensor_digest(Arena *arena, const Tensor *tensor)
     sha256_start(&sha);
     sha256_add(&sha, &tensor->type, sizeof tensor->type);
     sha256_add(&sha, tensor->dims, (size_t)tensor->rank * sizeof(int64_t));
-    if (size == 0 || !tensor_is_readable(tensor))
-        sha256_add(&sha, tensor->source ? tensor->source : tensor->data,
-                   tensor->source ? tensor->source_size : tensor->data_size);
+    if (size == 0 || !tensor_is_readable(tensor)) {
+        bool has_source = tensor->source && !tensor->is_external;
+        sha256_add(&sha, has_source ? tensor->source : tensor->data,
+                   has_source ? tensor->source_size : tensor->data_size);
+    }
     for (int64_t done = 0;
          size > 0 && tensor_is_readable(tensor) && done < tensor->count;
          done += PIECE) {

@@ -22,6 +22,7 @@ int import_look(Arena *arena, const char *path, bool always, Span *bytes,
                 Err *err)
 {
     struct stat status;
+    InputFile file;
     *bytes = (Span){0};
     if (!always && strcmp(path, "-") != 0) {
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -32,7 +33,9 @@ int import_look(Arena *arena, const char *path, bool always, Span *bytes,
         if (known)
             return 0;
     }
-    return input_open(arena, path, bytes, err);
+    TRY(input_open(arena, path, &file, err));
+    *bytes = file.bytes;
+    return 0;
 }
 
 static ZooList list_tensors(Arena *arena, const Checkpoint *checkpoint)

@@ -101,11 +101,16 @@ typedef struct OpenWork {
     const void *bytes; /* memory */
     size_t size;
     bool only_checkpoint;
+    struct External *external; /* of a model that is opened again */
 } OpenWork;
 
 static int open_model(const OpenWork *work, Err *err)
 {
     rp_model *model = work->model;
+    ReadOptions options = {
+        .data_dir = model->options.data_dir,
+        .external = work->external,
+    };
     Span bytes = {work->bytes, work->size};
     if (!work->bytes)
         TRY(import_look(model->arena, model->path, work->only_checkpoint,
@@ -117,8 +122,9 @@ static int open_model(const OpenWork *work, Err *err)
                        "neither a PyTorch checkpoint nor .safetensors");
     if (bytes.bytes)
         return model_read_memory(model->arena, bytes.bytes, bytes.size,
-                                 model->path, NULL, &model->model, err);
-    return model_read_file(model->arena, model->path, NULL, &model->model, err);
+                                 model->path, &options, &model->model, err);
+    return model_read_file(model->arena, model->path, &options, &model->model,
+                           err);
 }
 
 static int open_work(void *context, Err *err)
@@ -205,6 +211,12 @@ rp_model *rp_open_memory(const void *bytes, size_t size, const char *name,
 rp_model *rp_reopen(const rp_model *model, rp_error *error)
 {
     const Span file = model->imported ? model->checkpoint : model->model->file;
+    OpenWork work = {
+        .path = model->path,
+        .bytes = file.bytes,
+        .size = file.size,
+        .external = model->model->external,
+    };
     if (file.size == 0) {
         Err err = {0};
         err_set(&err, ERR_USAGE,
@@ -212,8 +224,8 @@ rp_model *rp_reopen(const rp_model *model, rp_error *error)
         api_fail(error, &err, model->path);
         return NULL;
     }
-    rp_model *copy = rp_open_memory(file.bytes, file.size, model->path,
-                                    &model->options, error);
+    rp_model *copy =
+        model_fill(&model->options, open_work, &work.model, model->path, error);
     if (copy) {
         copy->origin = model->origin;
         copy->model->assume_inference = model->model->assume_inference;
@@ -261,7 +273,7 @@ const char *const *rp_sample_variants(void)
 typedef struct SaveWork {
     rp_model *model;
     const char *path;
-    bool in_place;
+    const rp_save_options *options;
     uint8_t *bytes; /* of rp_save_memory */
     size_t size;
 } SaveWork;
@@ -271,7 +283,8 @@ static int save_work(void *context, Err *err)
     SaveWork *work = context;
     SaveOptions options = {
         .input_path = work->model->is_file ? work->model->path : NULL,
-        .in_place = work->in_place,
+        .in_place = work->options->in_place,
+        .external = (ExternalData)work->options->external_data,
     };
     return model_save(work->model->model, work->path, &options, err);
 }
@@ -279,8 +292,14 @@ static int save_work(void *context, Err *err)
 int rp_save(rp_model *model, const char *path, const rp_save_options *options,
             rp_error *error)
 {
-    SaveWork work = {model, path, options && options->in_place, NULL, 0};
+    static const rp_save_options defaults;
+    SaveWork work = {model, path, options ? options : &defaults, NULL, 0};
     return api_on_model(model, save_work, &work, path, error);
+}
+
+void rp_cleanup(void)
+{
+    save_cleanup();
 }
 
 typedef struct MemorySink {
@@ -304,6 +323,7 @@ static int save_memory_work(void *context, Err *err)
     SaveWork *work = context;
     Model *model = work->model->model;
     TRY(model_written_size(model, &work->size, err));
+    TRY(model_check_size(work->size, err));
     work->bytes = arena_block(work->model->arena, work->size, 1);
     MemorySink memory = {{memory_write}, work->bytes, 0, work->size};
     TRY(model_write(model, &memory.sink, err));

@@ -72,13 +72,16 @@ typedef struct rp_open_options {
     size_t max_memory;
     int freeze_initializers; /* those that are also inputs are constant */
     int assume_inference;    /* training_mode=1 counts as 0, in all work */
+    const char *data_dir;    /* of external data; NULL: the model's folder */
     const rp_import_options *import; /* for a checkpoint; NULL for none */
 } rp_open_options;
 
-/* Opens a model; the file is mapped and must not change until rp_close. "-" is
- * standard input. A file that begins like a checkpoint, of PyTorch or
- * .safetensors, becomes the network that it is of, in ONNX. `options` may be
- * NULL. */
+/* Opens a model; the file, and those with its external data, are mapped and
+ * must not change until rp_close: a process that reads beyond the end of a
+ * file that has become shorter gets SIGBUS. "-" is standard input; what gzip
+ * has compressed is decompressed. A file that begins like a checkpoint, of
+ * PyTorch or .safetensors, becomes the network that it is of, in ONNX.
+ * `options` may be NULL. */
 RP_API rp_model *rp_open(const char *path, const rp_open_options *options,
                          rp_error *error);
 /* The same from memory, which must live until rp_close. `name` is what
@@ -94,14 +97,30 @@ RP_API rp_model *rp_reopen(const rp_model *model, rp_error *error);
 /* NULL is allowed. */
 RP_API void rp_close(rp_model *model);
 
+/* Where the data of tensors go. */
+typedef enum rp_external_data {
+    RP_EXTERNAL_AUTO,  /* as the input has it; outside where the model would
+                          be more than the 2 GiB that a file can have */
+    RP_EXTERNAL_NEVER, /* into the model */
+    RP_EXTERNAL_ALWAYS /* outside, of weights of 1 kB and more */
+} rp_external_data;
+
 typedef struct rp_save_options {
     int in_place; /* allow the output to be the file the model came from */
+    rp_external_data external_data;
 } rp_save_options;
 
-/* Writes the model: whole or not at all. */
+/* Writes the model: whole or not at all. Data outside go beside it, into a file
+ * NAME.CRC.data, which is there before the model is and replaces nothing; where
+ * nothing was changed, data files are copied under their own names. What goes
+ * to a stream has its data inside, and what is called .gz is compressed. */
 RP_API int rp_save(rp_model *model, const char *path,
                    const rp_save_options *options, rp_error *error);
-/* The same into memory that belongs to the model. */
+/* Removes the temporary files of all saves that are going on. For a handler of
+ * signals that end the process; it calls nothing that is not safe there. */
+RP_API void rp_cleanup(void);
+/* The same as rp_save, with all data inside, into memory that belongs to the
+ * model. */
 RP_API int rp_save_memory(rp_model *model, const void **bytes, size_t *size,
                           rp_error *error);
 
@@ -164,7 +183,7 @@ typedef struct rp_summary {
     size_t nodes;
     uint64_t parameters;    /* elements of the initializers */
     uint64_t weight_bytes;
-    uint64_t file_bytes;    /* as rp_save would write it now */
+    uint64_t file_bytes;    /* as rp_save_memory would write it now */
     double macs;            /* multiply-accumulates; of unknown sizes: 1 */
     int macs_are_exact;     /* 0 where a symbolic size was taken as 1 */
     const rp_tensor_info *inputs, *outputs;

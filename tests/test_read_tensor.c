@@ -357,23 +357,32 @@ static void put_external(Proto *proto, const char *location)
     proto_int(proto, DATA_LOCATION, 1);
 }
 
-START_TEST(external_data_is_refused_by_name)
+START_TEST(external_data_needs_a_folder)
 {
     Proto proto = tensor(DT_FLOAT, 1), graph = {.size = 0}, extra = graph,
           sparse = graph;
     put_external(&proto, "weights.bin");
     proto_message(&graph, 5, &proto);
     check_graph_refused(&graph, ERR_EXTERNAL_DATA,
-                        "initializer \"t\": its data is in another file, "
-                        "\"weights.bin\"");
+                        "initializer \"t\": data file \"weights.bin\": the "
+                        "model does not come from a file");
     put_attribute(&extra, "value", 5, proto.bytes, proto.size, ATTR_TENSOR);
     node_graph(&graph, "Custom", &extra);
     check_graph_refused(&graph, ERR_EXTERNAL_DATA,
-                        "attribute \"value\": its data is in another file");
+                        "attribute \"value\": data file \"weights.bin\"");
     proto_message(&sparse, 1, &proto);
     graph = (Proto){.size = 0};
     proto_message(&graph, 15, &sparse);
     check_graph_refused(&graph, ERR_EXTERNAL_DATA, "sparse initializer");
+}
+END_TEST
+
+START_TEST(the_location_of_data_is_one_that_is_known)
+{
+    Proto proto = tensor(DT_FLOAT, 1), graph = {.size = 0};
+    proto_int(&proto, DATA_LOCATION, 2);
+    proto_message(&graph, 5, &proto);
+    check_graph_refused(&graph, ERR_BAD_TENSOR, "unknown data location 2");
 }
 END_TEST
 
@@ -437,7 +446,8 @@ Suite *suite_read_tensor(void)
     tcase_add_test(tcase, opaque_tensors_have_their_size);
     tcase_add_test(tcase, a_rank_beyond_reason_stays_opaque);
     tcase_add_test(tcase, sparse_initializers_stay_opaque);
-    tcase_add_test(tcase, external_data_is_refused_by_name);
+    tcase_add_test(tcase, external_data_needs_a_folder);
+    tcase_add_test(tcase, the_location_of_data_is_one_that_is_known);
     tcase_add_test(tcase, tensors_of_attributes_stay_in_the_file_too);
     tcase_add_test(tcase, a_tensor_can_be_a_file);
     suite_add_tcase(suite, tcase);

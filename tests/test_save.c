@@ -1,76 +1,16 @@
 /* Saving: the file is whole or absent, and nothing else is touched. */
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "models.h"
+#include "folder.h"
 #include "suites.h"
-
-static char folder[] = "/tmp/repfold-save-XXXXXX";
-
-static const char *in_folder(const char *name)
-{
-    return arena_printf(arena, "%s/%s", folder, name);
-}
-
-static void save_setup(void)
-{
-    models_setup();
-    strcpy(folder + strlen(folder) - 6, "XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-}
-
-static void save_teardown(void)
-{
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    ck_assert_int_eq(system(command), 0);
-    models_teardown();
-}
-
-static void put_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    ck_assert_ptr_nonnull(file);
-    fputs(text, file);
-    ck_assert_int_eq(fclose(file), 0);
-}
-
-static Span get_file(const char *path)
-{
-    struct stat status;
-    int fd = open(path, O_RDONLY);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(fstat(fd, &status), 0);
-    uint8_t *bytes = arena_alloc(arena, (size_t)status.st_size);
-    ck_assert_int_eq(read(fd, bytes, (size_t)status.st_size), status.st_size);
-    close(fd);
-    return (Span){bytes, (size_t)status.st_size};
-}
-
-static void check_file(const char *path, const char *text)
-{
-    check_same_bytes(get_file(path),
-                     (Span){(const uint8_t *)text, strlen(text)});
-}
-
-/* How many files the folder holds, hidden ones too. */
-static int count_files(void)
-{
-    int count = 0;
-    DIR *open_folder = opendir(folder);
-    while (readdir(open_folder))
-        count++;
-    closedir(open_folder);
-    return count - 2;
-}
 
 static int save_text(const char *path, const char *text, Err *err)
 {
@@ -171,7 +111,7 @@ START_TEST(what_cannot_be_written_is_told)
     put_file(in_folder("file"), "old");
     check_fails(in_folder("no/such/folder"), "No such file or directory");
     check_fails(in_folder("file/out"), "Not a directory");
-    check_fails(folder, "is a directory");
+    check_fails(in_folder(""), "is a directory");
     check_fails(in_folder("new/"), "is not the name of a file");
     check_fails(in_folder("dangling"), "is a link to nowhere");
     check_fails("", "is not the name of a file");
@@ -227,11 +167,12 @@ static void *read_fifo(void *path)
 
 START_TEST(a_fifo_is_a_stream)
 {
-    char *path = arena_printf(arena, "%s/fifo", folder);
+    const char *path = in_folder("fifo");
     pthread_t reader;
     void *text;
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    ck_assert_int_eq(pthread_create(&reader, NULL, read_fifo, path), 0);
+    ck_assert_int_eq(
+        pthread_create(&reader, NULL, read_fifo, (void *)(uintptr_t)path), 0);
     check_saves(path, "through the");
     pthread_join(reader, &text);
     ck_assert_str_eq(text, "through the");
@@ -240,19 +181,6 @@ START_TEST(a_fifo_is_a_stream)
 END_TEST
 
 /* ---- In a process of its own ---- */
-
-/* Runs it in a child; the status it returns is the child's. */
-static int in_child(int (*run)(void))
-{
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0)
-        _exit(run());
-    int status;
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
 
 /* The file-size limit is as good as a full disk. */
 static int save_beyond_the_limit(void)
@@ -286,7 +214,7 @@ START_TEST(a_protected_file_is_not_replaced)
 {
     if (geteuid() != 0)
         return;
-    ck_assert_int_eq(chmod(folder, 0777), 0);
+    ck_assert_int_eq(chmod(in_folder(""), 0777), 0);
     put_file(in_folder("out"), "old");
     ck_assert_int_eq(chmod(in_folder("out"), 0444), 0);
     ck_assert_int_eq(in_child(save_without_permission), 0);
@@ -415,7 +343,7 @@ Suite *suite_save(void)
 {
     Suite *suite = suite_create("save");
     TCase *tcase = tcase_create("save");
-    tcase_add_checked_fixture(tcase, save_setup, save_teardown);
+    tcase_add_checked_fixture(tcase, folder_setup, folder_teardown);
     tcase_add_test(tcase, a_file_is_made);
     tcase_add_test(tcase, a_file_is_replaced_and_keeps_its_mode);
     tcase_add_test(tcase, the_old_file_is_never_written_to);

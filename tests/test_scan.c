@@ -11,7 +11,9 @@ static const ScanLimits no_limits = {0, SIZE_MAX};
 static int scan(const Proto *file, Err *err)
 {
     *err = (Err){0};
-    return scan_model((Span){file->bytes, file->size}, &no_limits, err);
+    size_t external;
+    return scan_model((Span){file->bytes, file->size}, &no_limits, &external,
+                      err);
 }
 
 static void check_scans(const Proto *file)
@@ -307,8 +309,9 @@ static int scan_sequences(size_t depth, size_t limit, Err *err)
     uint8_t *start = nest(bytes + room, tags, sizeof tags, depth);
     ScanLimits limits = {limit, SIZE_MAX};
     *err = (Err){0};
+    size_t external;
     return scan_model((Span){start, (size_t)(bytes + room - start)}, &limits,
-                      err);
+                      &external, err);
 }
 
 START_TEST(nesting_is_bounded)
@@ -337,12 +340,13 @@ START_TEST(small_messages_count_what_they_take)
             bytes[4 + 2 * i] = (uint8_t)(fields[f] << 3 | 2);
         Err err = {0};
         ScanLimits limits = {0, 8 << 20};
+        size_t external;
         Span file = {bytes, 2 * COUNT + 4};
-        ck_assert_int_eq(scan_model(file, &limits, &err), -1);
+        ck_assert_int_eq(scan_model(file, &limits, &external, &err), -1);
         ck_assert_int_eq(err.code, ERR_BUDGET);
         limits.room = 128 << 20;
         err = (Err){0};
-        ck_assert_int_eq(scan_model(file, &limits, &err), 0);
+        ck_assert_int_eq(scan_model(file, &limits, &external, &err), 0);
     }
 }
 END_TEST
@@ -355,8 +359,9 @@ START_TEST(weights_cost_nothing)
     graph_of(&file, 5, tensor.bytes, tensor.size);
     Err err = {0};
     ScanLimits limits = {0, 4096};
+    size_t external;
     Span bytes = {file.bytes, file.size};
-    ck_assert_int_eq(scan_model(bytes, &limits, &err), 0);
+    ck_assert_int_eq(scan_model(bytes, &limits, &external, &err), 0);
 }
 END_TEST
 

@@ -4,6 +4,7 @@
 _repfold_options() {
     local common='--quiet --no-sandbox --help'
     local reads='--freeze-initializers --assume-inference --max-memory --json'
+    reads+=' --data-dir'
     local folds='--only --skip --enable --allow-cost --inline-functions'
     folds+=' --stop-after --verbose'
     local checks='--html --junit --github'
@@ -12,7 +13,7 @@ _repfold_options() {
     case $1 in
     import) echo "$common $imports --output --max-memory --verbose" ;;
     convert) echo "$common $reads $folds $judges $checks $imports --threads --output --in-place
-        --no-verify --require-change --dump-after --bench" ;;
+        --no-verify --require-change --dump-after --bench --external-data" ;;
     verify) echo "$common $reads $judges $checks --threads --certificate" ;;
     lint) echo "$common $reads $folds $checks --threads --sarif" ;;
     diff) echo "$common $reads --github --verbose" ;;
@@ -21,7 +22,7 @@ _repfold_options() {
         --precision" ;;
     bench) echo "$common $reads --threads --input-shape --runs --precision" ;;
     sample) echo "$common --output --width-mult --size --classes --dense
-        --dynamic --dtype --seed" ;;
+        --dynamic --dtype --seed --external-data" ;;
     esac
 }
 
@@ -36,6 +37,8 @@ _repfold() {
         words='f32 f64 both'
     elif [ "$previous" = --dtype ]; then
         words='float16 float32 float64'
+    elif [ "$previous" = --external-data ]; then
+        words='never auto always'
     elif [[ $current = -* ]]; then
         words=$(_repfold_options "$verb")
     elif [ "$verb" = sample ] && [ "$COMP_CWORD" -eq 2 ]; then

@@ -19,6 +19,7 @@ __repfold_option "$reads" -l freeze-initializers \
     -d 'Initializers that are also inputs are constant'
 __repfold_option "$reads" -l assume-inference \
     -d 'Take training_mode=1 for inference'
+__repfold_option "$reads" -r -l data-dir -d 'Where external data are'
 __repfold_option "$reads import" -x -l max-memory -d 'Stop when more is needed'
 __repfold_option "$reads" -r -l json -d 'Write the report as JSON'
 
@@ -53,6 +54,8 @@ __repfold_option "$imports" -x -l variant -d 'What a checkpoint must be of'
 __repfold_option import -s v -l verbose -d 'List what does not fit'
 
 __repfold_option "$imports sample" -s o -r -l output -d 'Where the model goes'
+__repfold_option "convert sample" -x -l external-data \
+    -a 'never auto always' -d 'Weights beside the model'
 __repfold_option convert -l in-place -d 'Replace the input file'
 __repfold_option convert -l bench -d 'Time both models'
 __repfold_option convert -l no-verify -d 'Write without verifying'

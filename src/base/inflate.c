@@ -168,15 +168,14 @@ int inflate_gzip(Arena *arena, const void *packed, size_t packed_size,
     return status;
 }
 
-uint32_t inflate_crc(const void *bytes, size_t size)
+uint32_t crc_add(uint32_t crc, const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;
-    uLong crc = crc32(0, NULL, 0);
     while (size > 0) {
         unsigned now = portion(size);
-        crc = crc32(crc, at, now);
+        crc = (uint32_t)crc32(crc, at, now);
         at += now;
         size -= now;
     }
-    return (uint32_t)crc;
+    return crc;
 }

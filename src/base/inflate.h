@@ -23,7 +23,8 @@ int inflate_raw(Arena *arena, const void *packed, size_t packed_size, void *out,
 int inflate_gzip(Arena *arena, const void *packed, size_t packed_size,
                  void **out, size_t *size, Err *err);
 
-/* CRC-32, as both formats have it. */
-uint32_t inflate_crc(const void *bytes, size_t size);
+/* CRC-32, as both formats have it, of what came before and these bytes; it
+ * begins as 0. */
+uint32_t crc_add(uint32_t crc, const void *bytes, size_t size);
 
 #endif

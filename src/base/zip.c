@@ -332,7 +332,7 @@ int zip_read(Arena *arena, Zip *zip, const ZipEntry *entry, const void **out,
                         entry->size, err));
         *out = bytes;
     }
-    if (inflate_crc(*out, entry->size) != entry->crc)
+    if (crc_add(0, *out, entry->size) != entry->crc)
         return bad(err, "an entry does not have its checksum");
     return 0;
 }

@@ -180,6 +180,7 @@ struct Model {
     Symbols *symbols;
     Map *names; /* of values, in every scope: what graph_fresh_value avoids */
     Span file;  /* the whole ModelProto, empty for a new model */
+    struct External *external; /* files that hold its data: onnx/'s affair */
     bool freeze_initializers; /* an initializer that is also an input counts
                                  as constant */
     bool assume_inference;    /* BatchNormalization and Dropout in training mode

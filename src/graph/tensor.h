@@ -79,6 +79,7 @@ typedef struct Tensor {
     int64_t count;    /* product of dims */
     const void *data; /* as ONNX's raw_data holds it: little-endian, packed */
     size_t data_size; /* bytes at `data` */
+    bool is_external; /* `data` is in another file than the model */
     const TensorFormula *formula; /* NULL where there is `data` */
     /* The TensorProto it was read from, in the file; NULL for a new one. */
     const uint8_t *source;

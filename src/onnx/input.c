@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FIRST_READ = 1 << 20 };
@@ -81,24 +80,28 @@ static int input_read(Arena *arena, int fd, Span *out, Err *err)
     return 0;
 }
 
-static int input_bytes(Arena *arena, Input *input, int fd, Span *out, Err *err)
+static int input_bytes(Arena *arena, Input *input, int fd, InputFile *out,
+                       Err *err)
 {
-    struct stat status;
-    if (fstat(fd, &status) < 0)
+    if (fstat(fd, &out->status) < 0)
         return err_set(err, ERR_IO, "cannot look at it: %s", strerror(errno));
-    if (S_ISDIR(status.st_mode))
+    mode_t mode = out->status.st_mode;
+    if (S_ISDIR(mode))
         return err_set(err, ERR_IO, "is a directory");
     /* Standard input may be a file that somebody has read a part of. */
-    if (S_ISREG(status.st_mode) && lseek(fd, 0, SEEK_CUR) == 0)
-        return input_map(input, fd, (size_t)status.st_size, out, err);
-    return input_read(arena, fd, out, err);
+    out->is_mapped = S_ISREG(mode) && lseek(fd, 0, SEEK_CUR) == 0;
+    if (out->is_mapped)
+        return input_map(input, fd, (size_t)out->status.st_size, &out->bytes,
+                         err);
+    return input_read(arena, fd, &out->bytes, err);
 }
 
-int input_open(Arena *arena, const char *path, Span *out, Err *err)
+int input_open(Arena *arena, const char *path, InputFile *out, Err *err)
 {
     Input *input = arena_alloc(arena, sizeof *input);
     input->fd = -1;
     arena_defer(arena, input_close, input);
+    *out = (InputFile){0};
     if (strcmp(path, "-") == 0)
         return input_bytes(arena, input, STDIN_FILENO, out, err);
     input->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);

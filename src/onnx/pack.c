@@ -10,26 +10,40 @@ Rope writer_rope(const Writer *writer)
     return rope_new(writer->arena, writer->model->file);
 }
 
-/* A tensor from the file under another name: all else stays as it is. */
-static Rope rename_tensor(Writer *writer, const Tensor *tensor,
-                          const char *name)
+/* A StringStringEntryProto. */
+static void rope_entry(Writer *writer, Rope *rope, uint32_t field,
+                       const char *key, const char *text)
 {
-    enum { NAME = 8 };
-    Rope rope = writer_rope(writer);
-    Wire wire = wire_over((Span){tensor->source, tensor->source_size});
-    Field field;
-    while (wire_next(&wire, &field))
-        if (field.number != NAME)
-            rope_span(&rope, field.whole);
-    rope_string(&rope, NAME, name);
-    return rope;
+    enum { KEY = 1, VALUE = 2 };
+    Rope entry = writer_rope(writer);
+    rope_string(&entry, KEY, key);
+    rope_string(&entry, VALUE, text);
+    rope_message(rope, field, &entry);
+}
+
+void rope_data(Writer *writer, Rope *rope, const Tensor *tensor)
+{
+    enum { RAW_DATA = 9, EXTERNAL_DATA = 13, DATA_LOCATION = 14 };
+    enum { EXTERNAL = 1 };
+    const DataPlace *place = data_place(writer->plan, tensor);
+    if (!place) {
+        rope_elements(rope, RAW_DATA, tensor);
+        return;
+    }
+    rope_entry(writer, rope, EXTERNAL_DATA, "location", writer->plan->location);
+    rope_entry(
+        writer, rope, EXTERNAL_DATA, "offset",
+        arena_printf(writer->arena, "%llu", (unsigned long long)place->offset));
+    rope_entry(writer, rope, EXTERNAL_DATA, "length",
+               arena_printf(writer->arena, "%zu", place->size));
+    rope_number(rope, DATA_LOCATION, EXTERNAL);
 }
 
 Rope pack_tensor(Writer *writer, const Tensor *tensor, const char *name)
 {
-    enum { DIMS = 1, DATA_TYPE = 2, NAME = 8, RAW_DATA = 9 };
+    enum { DIMS = 1, DATA_TYPE = 2, NAME = 8 };
     if (tensor->source)
-        return rename_tensor(writer, tensor, name);
+        return rewrite_tensor(writer, tensor, name);
     Rope rope = writer_rope(writer);
     if (!tensor_is_readable(tensor))
         err_set(writer->err, ERR_UNSUPPORTED_TYPE,
@@ -39,7 +53,7 @@ Rope pack_tensor(Writer *writer, const Tensor *tensor, const char *name)
         rope_number(&rope, DIMS, (uint64_t)tensor->dims[i]);
     rope_number(&rope, DATA_TYPE, tensor->type);
     rope_string(&rope, NAME, name);
-    rope_elements(&rope, RAW_DATA, tensor);
+    rope_data(writer, &rope, tensor);
     return rope;
 }
 
@@ -187,13 +201,9 @@ void rope_inputs(Rope *rope, const Node *node)
 static void rope_note(Writer *writer, Rope *rope, const char *key,
                       const char *text)
 {
-    enum { METADATA_PROPS = 9, KEY = 1, VALUE = 2 };
-    if (!text)
-        return;
-    Rope entry = writer_rope(writer);
-    rope_string(&entry, KEY, key);
-    rope_string(&entry, VALUE, text);
-    rope_message(rope, METADATA_PROPS, &entry);
+    enum { METADATA_PROPS = 9 };
+    if (text)
+        rope_entry(writer, rope, METADATA_PROPS, key, text);
 }
 
 Rope pack_node(Writer *writer, const Node *node)
@@ -220,7 +230,7 @@ static void rope_node(Writer *writer, Rope *rope, uint32_t field,
 {
     if (node->removed)
         return;
-    if (node->source.bytes && !node_is_dirty(node)) {
+    if (node->source.bytes && !node_is_dirty(writer, node)) {
         rope_bytes(rope, field, node->source);
         return;
     }

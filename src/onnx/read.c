@@ -3,7 +3,9 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/inflate.h"
 #include "graph/dump.h"
+#include "onnx/extdata.h"
 #include "onnx/input.h"
 #include "onnx/onnx.h"
 #include "onnx/scan.h"
@@ -113,10 +115,12 @@ static int read_initializer(Reader *reader, Graph *graph, Span source)
     Tensor *tensor;
     const char *name = wire_string(reader->arena, source, NAME);
     TRY(initializer_value(reader, graph, name, &value));
-    if (read_tensor(reader->arena, source, &tensor, reader->err) < 0)
+    if (read_tensor(reader->arena, reader->model->external, source, &tensor,
+                    reader->err) < 0)
         return err_prefix(reader->err, "initializer %s",
                           name_text(reader->arena, name));
     set_initializer(graph, value, tensor);
+    reader->external_tensors += tensor->is_external;
     return 0;
 }
 
@@ -135,7 +139,8 @@ static int read_sparse_initializer(Reader *reader, Graph *graph, Span source)
     Tensor *tensor;
     const char *name = wire_string(reader->arena, place, NAME);
     TRY(initializer_value(reader, graph, name, &value));
-    if (read_sparse_tensor(reader->arena, proto, &tensor, reader->err) < 0)
+    if (read_sparse_tensor(reader->arena, reader->model->external, proto,
+                           &tensor, reader->err) < 0)
         return err_prefix(reader->err, "sparse initializer %s",
                           name_text(reader->arena, name));
     set_initializer(graph, value, tensor);
@@ -464,19 +469,52 @@ static size_t unpacking_room(const Arena *arena, size_t size)
     return room < SIZE_MAX ? room : 12 * size + ((size_t)48 << 20);
 }
 
-static int read_bytes(Arena *arena, Span bytes, const char *name,
-                      const ReadLimits *limits, Model **out, Err *err)
+/* Data can only be written anew where they were found. */
+static int check_external(const Reader *reader, size_t count)
 {
-    ScanLimits scan = {limits ? limits->max_depth : 0,
-                       unpacking_room(arena, bytes.size)};
-    TRY(scan_model(bytes, &scan, err));
+    if (reader->external_tensors == count)
+        return 0;
+    return err_set(reader->err, ERR_EXTERNAL_DATA,
+                   "%zu tensors have external data where this version does "
+                   "not follow them: in training graphs, sparse tensors or "
+                   "lists of tensors",
+                   count - reader->external_tensors);
+}
+
+/* Bytes that gzip has compressed become those they stand for. */
+static int decompress(Arena *arena, Span *bytes, External *external, Err *err)
+{
+    void *larger;
+    size_t size;
+    if (bytes->size < 2 || memcmp(bytes->bytes, "\x1f\x8b", 2) != 0)
+        return 0;
+    TRY(inflate_gzip(arena, bytes->bytes, bytes->size, &larger, &size, err));
+    external_release(external);
+    external->map = (Span){0};
+    *bytes = (Span){larger, size};
+    return 0;
+}
+
+static int read_bytes(Arena *arena, Span bytes, const char *name,
+                      const ReadOptions *options, External *external,
+                      Model **out, Err *err)
+{
+    size_t count;
+    TRY(decompress(arena, &bytes, external, err));
+    ScanLimits scan = {options->max_depth, unpacking_room(arena, bytes.size)};
+    TRY(scan_model(bytes, &scan, &count, err));
     Model *model = model_new(arena);
     model->path = name;
     model->file = bytes;
-    Reader reader = {arena, model, map_new(arena), map_new(arena), err};
+    model->external = external;
+    Reader reader = {.arena = arena,
+                     .model = model,
+                     .functions = map_new(arena),
+                     .attrs = map_new(arena),
+                     .err = err};
     TRY(read_model(&reader));
     *out = model;
-    return 0;
+    return check_external(&reader, count);
 }
 
 /* The name of the file, as messages begin with it. */
@@ -487,37 +525,66 @@ static int name_fault(Arena *arena, const char *name, Err *err)
     return err_prefix(err, "%s", text.bytes);
 }
 
+static const ReadOptions defaults;
+
 int model_read_memory(Arena *arena, const void *bytes, size_t size,
-                      const char *name, const ReadLimits *limits, Model **out,
+                      const char *name, const ReadOptions *options, Model **out,
                       Err *err)
 {
-    const char *copy = arena_strdup(arena, name);
-    if (read_bytes(arena, (Span){bytes, size}, copy, limits, out, err) < 0)
+    options = options ? options : &defaults;
+    External *external = options->external
+                             ? options->external
+                             : external_new(arena, options->data_dir);
+    if (read_bytes(arena, (Span){bytes, size}, arena_strdup(arena, name),
+                   options, external, out, err) < 0)
         return name_fault(arena, name, err);
     return 0;
 }
 
-int model_read_file(Arena *arena, const char *path, const ReadLimits *limits,
+/* The folder that a file is in, or NULL for a stream. */
+static const char *folder_of(Arena *arena, const char *path,
+                             const InputFile *file)
+{
+    const char *slash = strrchr(path, '/');
+    if (!S_ISREG(file->status.st_mode) || strcmp(path, "-") == 0)
+        return NULL;
+    return slash ? arena_strndup(arena, path, (size_t)(slash - path) + 1) : ".";
+}
+
+static int read_file(Arena *arena, const char *path, const ReadOptions *options,
+                     Model **out, Err *err)
+{
+    InputFile file;
+    TRY(input_open(arena, path, &file, err));
+    External *external =
+        external_new(arena, options->data_dir ? options->data_dir
+                                              : folder_of(arena, path, &file));
+    external->model = file.status;
+    if (file.is_mapped)
+        external->map = file.bytes;
+    return read_bytes(arena, file.bytes, arena_strdup(arena, path), options,
+                      external, out, err);
+}
+
+int model_read_file(Arena *arena, const char *path, const ReadOptions *options,
                     Model **out, Err *err)
 {
-    Span bytes;
-    if (input_open(arena, path, &bytes, err) < 0)
+    if (read_file(arena, path, options ? options : &defaults, out, err) < 0)
         return name_fault(arena, path, err);
-    return model_read_memory(arena, bytes.bytes, bytes.size, path, limits, out,
-                             err);
+    return 0;
 }
 
 int tensor_read_file(Arena *arena, const char *path, Tensor **out,
                      const char **name, Err *err)
 {
     enum { NAME = 8 };
-    Span bytes;
-    if (input_open(arena, path, &bytes, err) < 0)
+    InputFile file;
+    if (input_open(arena, path, &file, err) < 0)
         return name_fault(arena, path, err);
-    ScanLimits limits = {0, unpacking_room(arena, bytes.size)};
-    if (scan_tensor(bytes, &limits, err) < 0 ||
-        read_tensor(arena, bytes, out, err) < 0)
+    ScanLimits limits = {0, unpacking_room(arena, file.bytes.size)};
+    if (scan_tensor(file.bytes, &limits, err) < 0 ||
+        read_tensor(arena, NULL, file.bytes, out, err) < 0)
         return name_fault(arena, path, err);
-    *name = wire_string(arena, bytes, NAME);
+    *name = wire_string(arena, file.bytes, NAME);
     return 0;
 }

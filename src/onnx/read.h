@@ -10,6 +10,7 @@ typedef struct Reader {
     Model *model;
     Map *functions; /* what the model defines itself, by function_key */
     Map *attrs;     /* by attribute's name, the last node that had it */
+    size_t external_tensors; /* whose data were found */
     Err *err;
 } Reader;
 
@@ -18,11 +19,14 @@ typedef struct Reader {
 const char *name_text(Arena *arena, const char *name);
 
 /* A TensorProto. Its elements stay in the file wherever they are packed there;
- * a type that is not understood gives a tensor that is not readable. */
-int read_tensor(Arena *arena, Span source, Tensor **out, Err *err);
+ * a type that is not understood gives a tensor that is not readable. External
+ * data are found in `external`; NULL where there can be none. */
+int read_tensor(Arena *arena, struct External *external, Span source,
+                Tensor **out, Err *err);
 /* Checks the parts of a sparse tensor, and gives one that is not readable. */
-int read_sparse_tensor(Arena *arena, const Onnx__SparseTensorProto *proto,
-                       Tensor **out, Err *err);
+int read_sparse_tensor(Arena *arena, struct External *external,
+                       const Onnx__SparseTensorProto *proto, Tensor **out,
+                       Err *err);
 
 /* What a type says of a value. */
 Fact read_type(Symbols *symbols, const Onnx__TypeProto *type);

@@ -116,8 +116,9 @@ static int check_arity(const Reading *reading)
 static int read_attr_tensor(Reading *reading, Onnx__TensorProto *proto,
                             Tensor **out)
 {
-    return read_tensor(reading->reader->arena, unpack_place(&proto->base), out,
-                       reading->reader->err);
+    Reader *reader = reading->reader;
+    return read_tensor(reader->arena, reader->model->external,
+                       unpack_place(&proto->base), out, reader->err);
 }
 
 static int read_attr_graph(Reading *reading, Onnx__GraphProto *proto,
@@ -132,17 +133,20 @@ static int read_attr_parts(Reading *reading, Onnx__AttributeProto *proto,
                            Attr *attr)
 {
     Arena *arena = reading->reader->arena;
+    struct External *external = reading->reader->model->external;
     Tensor *unused;
-    if (proto->t)
+    if (proto->t) {
         TRY(read_attr_tensor(reading, proto->t, &attr->tensor));
+        reading->reader->external_tensors += attr->tensor->is_external;
+    }
     for (size_t i = 0; i < proto->n_tensors; i++)
         TRY(read_attr_tensor(reading, proto->tensors[i], &unused));
     if (proto->sparse_tensor)
-        TRY(read_sparse_tensor(arena, proto->sparse_tensor, &unused,
+        TRY(read_sparse_tensor(arena, external, proto->sparse_tensor, &unused,
                                reading->reader->err));
     for (size_t i = 0; i < proto->n_sparse_tensors; i++)
-        TRY(read_sparse_tensor(arena, proto->sparse_tensors[i], &unused,
-                               reading->reader->err));
+        TRY(read_sparse_tensor(arena, external, proto->sparse_tensors[i],
+                               &unused, reading->reader->err));
     if (proto->g)
         TRY(read_attr_graph(reading, proto->g, &attr->graph));
     if (proto->n_graphs > 0)

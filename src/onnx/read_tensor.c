@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "onnx/extdata.h"
 #include "onnx/read.h"
 #include "onnx/unpack.h"
 #include "onnx/wire.h"
@@ -16,9 +17,11 @@ enum {
     RAW_DATA = 9,
     DOUBLE_DATA = 10,
     UINT64_DATA = 11,
-    EXTERNAL_DATA = 13,
     DATA_LOCATION = 14
 };
+
+/* TensorProto.DataLocation. */
+enum { EXTERNAL = 1 };
 
 /* The fields that can hold elements, raw_data last. */
 static const struct {
@@ -45,7 +48,8 @@ typedef struct Parts {
     size_t entries[STORES]; /* bytes of raw_data, elements of the others */
     Span chunk[STORES];     /* the last piece of each */
     size_t chunks[STORES];
-    bool has_segment, is_external;
+    bool has_segment;
+    uint64_t location;
 } Parts;
 
 static void add_dim(Parts *parts, uint64_t dim)
@@ -111,7 +115,7 @@ static void read_parts(Span source, Parts *parts)
             parts->has_segment = true;
             break;
         case DATA_LOCATION:
-            parts->is_external = field.value == 1;
+            parts->location = field.value;
             break;
         default:
             add_elements(parts, &field);
@@ -164,24 +168,12 @@ static int find_store(const Parts *parts, int *store, Err *err)
                           stores[*store].name, dtype_name((DType)parts->type));
 }
 
-static const char *external_location(Arena *arena, Span source)
+static int check_parts(const Parts *parts, Err *err)
 {
-    Wire wire = wire_over(source);
-    Field field;
-    while (wire_find(&wire, EXTERNAL_DATA, WIRE_BYTES, &field))
-        if (strcmp(wire_string(arena, field.payload, 1), "location") == 0)
-            return wire_string(arena, field.payload, 2);
-    return "";
-}
-
-static int check_parts(Arena *arena, const Parts *parts, Err *err)
-{
-    if (parts->is_external)
-        return err_set(
-            err, ERR_EXTERNAL_DATA,
-            "its data is in another file, %s, and this version "
-            "reads no external data: save the model in one file",
-            name_text(arena, external_location(arena, parts->source)));
+    if (parts->location > EXTERNAL)
+        return err_set(err, ERR_BAD_TENSOR,
+                       "has the unknown data location %llu",
+                       (unsigned long long)parts->location);
     if (parts->has_segment)
         return err_set(err, ERR_BAD_TENSOR,
                        "is stored in segments, which no ONNX version defines");
@@ -266,6 +258,21 @@ static int convert(Arena *arena, const Parts *parts, int store, Span *out,
     return 0;
 }
 
+/* The elements in another file. */
+static int find_external(Arena *arena, External *external, const Parts *parts,
+                         int store, Span *out, Err *err)
+{
+    if (store >= 0)
+        return err_set(err, ERR_EXTERNAL_DATA,
+                       "has both %s and data in another file",
+                       stores[store].name);
+    if (!external || parts->type == DT_STRING)
+        return err_set(err, ERR_EXTERNAL_DATA, "%s in another file",
+                       external ? "is of strings, which cannot be"
+                                : "belongs to no model and has its data");
+    return external_find(external, arena, parts->source, out, err);
+}
+
 /* The elements, in the file where they are packed there. */
 static int find_elements(Arena *arena, const Parts *parts, int store, Span *out,
                          Err *err)
@@ -300,7 +307,7 @@ static uint64_t element_bits(int64_t type)
 /* A tensor whose elements are not looked into. What is stored must still be
  * what the type and dims ask for, where that is known. */
 static int make_opaque(Arena *arena, const Parts *parts, int store,
-                       Tensor **out, Err *err)
+                       const Span *external, Tensor **out, Err *err)
 {
     if (parts->rank > RANK_MAX) {
         *out = arena_alloc(arena, sizeof **out);
@@ -312,7 +319,7 @@ static int make_opaque(Arena *arena, const Parts *parts, int store,
                    err));
     uint64_t count = (uint64_t)(*out)->count, bits = element_bits(type);
     bool typed = store >= 0 && store != RAW && type != DT_STRING;
-    size_t has = store < 0 ? 0 : parts->entries[store];
+    size_t has = store < 0 ? external->size : parts->entries[store];
     uint64_t need = count / 8 * bits + (count % 8 * bits + 7) / 8;
     if (type == DT_STRING)
         need = count;
@@ -325,37 +332,49 @@ static int make_opaque(Arena *arena, const Parts *parts, int store,
                    dtype_name(type), (unsigned long long)need);
 }
 
-int read_tensor(Arena *arena, Span source, Tensor **out, Err *err)
+int read_tensor(Arena *arena, External *external, Span source, Tensor **out,
+                Err *err)
 {
     Parts parts;
     int store;
-    Span elements;
+    Span elements = {0};
     read_parts(source, &parts);
-    TRY(check_parts(arena, &parts, err));
+    TRY(check_parts(&parts, err));
     TRY(find_store(&parts, &store, err));
+    bool is_external = parts.location == EXTERNAL;
+    if (is_external)
+        TRY(find_external(arena, external, &parts, store, &elements, err));
     bool known = parts.type < DT_COUNT && dtype_size((DType)parts.type) > 0;
     if (known && parts.rank <= RANK_MAX) {
-        TRY(find_elements(arena, &parts, store, &elements, err));
+        if (!is_external)
+            TRY(find_elements(arena, &parts, store, &elements, err));
         TRY(tensor_new(arena, (DType)parts.type, (int)parts.rank, parts.dims,
                        elements.bytes, elements.size, out, err));
     } else {
-        TRY(make_opaque(arena, &parts, store, out, err));
+        TRY(make_opaque(arena, &parts, store, &elements, out, err));
     }
     (*out)->source = source.bytes;
     (*out)->source_size = source.size;
+    (*out)->is_external = is_external;
+    if (is_external) {
+        (*out)->data = elements.bytes;
+        (*out)->data_size = elements.size;
+    }
     return 0;
 }
 
-int read_sparse_tensor(Arena *arena, const Onnx__SparseTensorProto *proto,
-                       Tensor **out, Err *err)
+int read_sparse_tensor(Arena *arena, External *external,
+                       const Onnx__SparseTensorProto *proto, Tensor **out,
+                       Err *err)
 {
     Tensor *values, *indices;
     if (!proto->values)
         return err_set(err, ERR_BAD_TENSOR, "is sparse and has no values");
-    TRY(read_tensor(arena, unpack_place(&proto->values->base), &values, err));
+    TRY(read_tensor(arena, external, unpack_place(&proto->values->base),
+                    &values, err));
     if (proto->indices)
-        TRY(read_tensor(arena, unpack_place(&proto->indices->base), &indices,
-                        err));
+        TRY(read_tensor(arena, external, unpack_place(&proto->indices->base),
+                        &indices, err));
     *out = arena_alloc(arena, sizeof **out);
     return 0;
 }

@@ -8,35 +8,87 @@
 #include "onnx/read.h"
 #include "onnx/wire.h"
 
-bool attr_is_dirty(const Attr *attr)
+static bool attr_is_dirty(const Writer *writer, const Attr *attr)
 {
-    if (attr->graph && graph_is_dirty(attr->graph))
+    if (attr->graph && graph_is_dirty(writer, attr->graph))
+        return true;
+    if (attr->tensor && data_moves(writer->plan, attr->tensor))
         return true;
     for (size_t i = 0; attr->graphs && i < attr->count; i++)
-        if (graph_is_dirty(attr->graphs[i]))
+        if (graph_is_dirty(writer, attr->graphs[i]))
             return true;
     return false;
 }
 
-bool node_is_dirty(const Node *node)
+bool node_is_dirty(const Writer *writer, const Node *node)
 {
     if (node->edited)
         return true;
     for (int i = 0; i < node->attr_count; i++)
-        if (attr_is_dirty(&node->attrs[i]))
+        if (attr_is_dirty(writer, &node->attrs[i]))
             return true;
     return false;
 }
 
 /* Recursion is as deep as subgraphs nest, which the reader bounds. */
-bool graph_is_dirty(const Graph *graph)
+bool graph_is_dirty(const Writer *writer, const Graph *graph)
 {
     if (graph->changed)
         return true;
+    for (size_t i = 0; writer->plan && i < graph->initializer_count; i++)
+        if (data_moves(writer->plan, graph->initializers[i]->tensor))
+            return true;
     for (size_t i = 0; i < graph->node_count; i++)
-        if (node_is_dirty(graph->nodes[i]))
+        if (node_is_dirty(writer, graph->nodes[i]))
             return true;
     return false;
+}
+
+bool model_is_dirty(const Writer *writer)
+{
+    const Model *model = writer->model;
+    for (size_t i = 0; i < model->function_count; i++)
+        if (graph_is_dirty(writer, model->functions[i].body))
+            return true;
+    return model->file.size == 0 || graph_is_dirty(writer, model->graph);
+}
+
+/* True for the fields of a TensorProto that hold its elements, or say where
+ * they are; strings never move. */
+static bool is_data_field(uint32_t number)
+{
+    enum {
+        FLOAT_DATA = 4,
+        INT32_DATA = 5,
+        INT64_DATA = 7,
+        RAW_DATA = 9,
+        DOUBLE_DATA = 10,
+        UINT64_DATA = 11,
+        EXTERNAL_DATA = 13,
+        DATA_LOCATION = 14
+    };
+    return number == FLOAT_DATA || number == INT32_DATA ||
+           number == INT64_DATA || number == RAW_DATA ||
+           number == DOUBLE_DATA || number == UINT64_DATA ||
+           number == EXTERNAL_DATA || number == DATA_LOCATION;
+}
+
+Rope rewrite_tensor(Writer *writer, const Tensor *tensor, const char *name)
+{
+    enum { NAME = 8 };
+    bool moves = data_moves(writer->plan, tensor);
+    Rope rope = writer_rope(writer);
+    Wire wire = wire_over((Span){tensor->source, tensor->source_size});
+    Field field;
+    while (wire_next(&wire, &field))
+        if (!(name && field.number == NAME) &&
+            !(moves && is_data_field(field.number)))
+            rope_span(&rope, field.whole);
+    if (name)
+        rope_string(&rope, NAME, name);
+    if (moves)
+        rope_data(writer, &rope, tensor);
+    return rope;
 }
 
 /* A function's attribute can stand for that of a node in its body, which has
@@ -51,9 +103,9 @@ static bool attr_is_renamed(const Attr *attr)
 
 Rope rewrite_attr(Writer *writer, const Attr *attr)
 {
-    enum { NAME = 1, G = 6, GRAPHS = 11 };
+    enum { NAME = 1, T = 5, G = 6, GRAPHS = 11 };
     Rope rope = writer_rope(writer), inner;
-    if (!attr_is_dirty(attr) && !attr_is_renamed(attr)) {
+    if (!attr_is_dirty(writer, attr) && !attr_is_renamed(attr)) {
         rope_span(&rope, attr->source);
         return rope;
     }
@@ -64,6 +116,10 @@ Rope rewrite_attr(Writer *writer, const Attr *attr)
         switch (field.number) {
         case NAME:
             rope_string(&rope, NAME, attr->name);
+            break;
+        case T:
+            inner = rewrite_tensor(writer, attr->tensor, NULL);
+            rope_message(&rope, T, &inner);
             break;
         case G:
         case GRAPHS:
@@ -302,10 +358,27 @@ static void put_nodes(Rewrite *rewrite, Rope *rope)
     rewrite->nodes_done = true;
 }
 
+/* A field that still holds; the elements of an initializer may move. */
+static void put_kept(Rewrite *rewrite, Rope *rope, const Field *field)
+{
+    const Tensor *tensor = NULL;
+    if (rewrite->writer->plan && field->number == rewrite->layout.initializer) {
+        const Value *value =
+            map_get(rewrite->initializers, subject(rewrite, field));
+        tensor = value->tensor;
+    }
+    if (!tensor || !data_moves(rewrite->writer->plan, tensor)) {
+        rope_span(rope, field->whole);
+        return;
+    }
+    Rope inner = rewrite_tensor(rewrite->writer, tensor, NULL);
+    rope_message(rope, field->number, &inner);
+}
+
 Rope rewrite_graph(Writer *writer, const Graph *graph)
 {
     Rope rope = writer_rope(writer);
-    if (!graph_is_dirty(graph)) {
+    if (!graph_is_dirty(writer, graph)) {
         rope_span(&rope, graph->source);
         return rope;
     }
@@ -316,7 +389,7 @@ Rope rewrite_graph(Writer *writer, const Graph *graph)
         if (field.number == rewrite.layout.node)
             put_nodes(&rewrite, &rope);
         else if (is_kept(&rewrite, &field))
-            rope_span(&rope, field.whole);
+            put_kept(&rewrite, &rope, &field);
         if (field.whole.bytes == rewrite.last_initializer)
             put_new_initializers(&rewrite, &rope);
         if (field.whole.bytes == rewrite.last_input)
@@ -342,7 +415,7 @@ Rope rewrite_model(Writer *writer)
         const Graph *graph = field.number == GRAPH       ? model->graph
                              : field.number == FUNCTIONS ? (function++)->body
                                                          : NULL;
-        if (!graph || !graph_is_dirty(graph)) {
+        if (!graph || !graph_is_dirty(writer, graph)) {
             rope_span(&rope, field.whole);
             continue;
         }

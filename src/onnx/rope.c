@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "onnx/dataplan.h"
 #include "onnx/wire.h"
 
 enum { ROOM = 256, VARINT_MAX = 10 };
@@ -115,7 +116,7 @@ void rope_bytes(Rope *rope, uint32_t field, Span bytes)
 
 void rope_elements(Rope *rope, uint32_t field, const Tensor *tensor)
 {
-    size_t size = (size_t)tensor->count * dtype_size(tensor->type);
+    size_t size = data_size(tensor);
     put_head(rope, field, size);
     if (!tensor->formula)
         rope_span(rope, (Span){tensor->data, size});

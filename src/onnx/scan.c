@@ -7,6 +7,7 @@
 #include "onnx/wire.h"
 
 enum { DEPTH_DEFAULT = 100, DEPTH_MAX = 1000, ALLOCATION_OVERHEAD = 32 };
+enum { DATA_LOCATION = 14 };
 
 /* What the graph that is made of the messages takes besides them, with all
  * that folding will note about it. */
@@ -19,6 +20,7 @@ typedef struct Scan {
     const uint8_t *base;
     size_t depth_limit, room;
     size_t heap; /* what unpacking will take */
+    size_t external;
     Err *err;
 } Scan;
 
@@ -169,6 +171,8 @@ static int scan_known(Scan *scan, Level *level, const Known *known,
     if (type != field->type)
         return field_error(scan, field, level, known,
                            "has the wrong wire type");
+    scan->external += level->type == &onnx__tensor_proto__descriptor &&
+                      known->id == DATA_LOCATION && field->value == 1;
     TRY(scan_charge(scan, repeated ? entry_cost(level->type) : 0));
     return type == WIRE_BYTES ? scan_bytes(scan, level, known, field) : 0;
 }
@@ -211,7 +215,7 @@ static int scan_message(Scan *scan, const Type *type, Span bytes, size_t depth)
 }
 
 static int scan_whole(const Type *type, Span bytes, const ScanLimits *limits,
-                      Err *err)
+                      size_t *external, Err *err)
 {
     if (bytes.size == 0)
         return err_set(err, ERR_NOT_ONNX, "the file is empty");
@@ -227,13 +231,17 @@ static int scan_whole(const Type *type, Span bytes, const ScanLimits *limits,
         .room = limits->room,
         .err = err,
     };
-    return scan_message(&scan, type, bytes, 0);
+    int status = scan_message(&scan, type, bytes, 0);
+    *external = scan.external;
+    return status;
 }
 
-int scan_model(Span bytes, const ScanLimits *limits, Err *err)
+int scan_model(Span bytes, const ScanLimits *limits, size_t *external, Err *err)
 {
     Err fault = {0};
-    if (scan_whole(&onnx__model_proto__descriptor, bytes, limits, &fault) == 0)
+    *external = 0;
+    if (scan_whole(&onnx__model_proto__descriptor, bytes, limits, external,
+                   &fault) == 0)
         return 0;
     const char *guess = scan_guess(bytes);
     if (guess)
@@ -244,7 +252,9 @@ int scan_model(Span bytes, const ScanLimits *limits, Err *err)
 
 int scan_tensor(Span bytes, const ScanLimits *limits, Err *err)
 {
-    return scan_whole(&onnx__tensor_proto__descriptor, bytes, limits, err);
+    size_t external;
+    return scan_whole(&onnx__tensor_proto__descriptor, bytes, limits, &external,
+                      err);
 }
 
 /* The first bytes are text, and there are enough of them to tell. */

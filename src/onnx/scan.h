@@ -16,9 +16,11 @@ typedef struct ScanLimits {
     size_t room;  /* bytes that unpacking may take */
 } ScanLimits;
 
-/* Of a ModelProto.  A file that is something else altogether is told by name
- * where that can be guessed: "looks like a PNG image". */
-int scan_model(Span bytes, const ScanLimits *limits, Err *err);
+/* Of a ModelProto; *external is how many tensors have external data.  A file
+ * that is something else altogether is told by name where that can be guessed:
+ * "looks like a PNG image". */
+int scan_model(Span bytes, const ScanLimits *limits, size_t *external,
+               Err *err);
 /* Of a single TensorProto. */
 int scan_tensor(Span bytes, const ScanLimits *limits, Err *err);
 

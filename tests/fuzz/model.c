@@ -7,7 +7,7 @@
 
 Model *fuzz_read(Arena *arena, Span file, Err *err)
 {
-    ReadLimits limits = {0};
+    ReadOptions limits = {0};
     Model *model = NULL;
     if (model_read_memory(arena, file.bytes, file.size, "fuzz.onnx", &limits,
                           &model, err) < 0)
@@ -111,7 +111,7 @@ Span fuzz_function(Arena *arena, const Graph *body, const char *domain)
     uint8_t opset[] = {2 << 3, (uint8_t)body->model->opset};
     Buffer function = {.sink = {buffer_write}, .arena = arena};
     Err err = {0};
-    Writer writer = {arena, body->model, &err};
+    Writer writer = {.arena = arena, .model = body->model, .err = &err};
     put_text(&function, NAME, body->name);
     for (size_t i = 0; i < body->input_count; i++)
         put_text(&function, INPUT, body->inputs[i]->name);
