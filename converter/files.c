@@ -118,6 +118,8 @@ static void list_paths(const Options *options, Paths *paths)
         paths->reads[paths->read_count++] = options->certificate;
     if (options->data_dir)
         paths->reads[paths->read_count++] = options->data_dir;
+    if (options->external_dir)
+        paths->reads[paths->read_count++] = options->external_dir;
     for (size_t i = 0; i < options->files.count; i++)
         paths->reads[paths->read_count++] = options->files.items[i];
     for (size_t i = 0; i < options->inputs.count; i++)
@@ -165,7 +167,7 @@ static int find_clash(const Options *options, const Paths *paths)
 static int with_paths(const Options *options,
                       int (*use)(const Options *, const Paths *))
 {
-    enum { SINGLE = 3 }; /* the certificate, the data folder, the output */
+    enum { SINGLE = 4 }; /* the certificate, the data folders, the output */
     size_t count = options->files.count + options->inputs.count +
                    options->outputs.count + REPORT_MAX + SINGLE;
     Paths paths = {.reads = calloc(count, sizeof(char *)),

@@ -32,7 +32,8 @@ enum { AVAILABLE = true };
 enum {
     READ = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
     WRITE = READ | LANDLOCK_ACCESS_FS_WRITE_FILE |
-            LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG,
+            LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |
+            LANDLOCK_ACCESS_FS_MAKE_DIR,
     HANDLED = 0x1fff,
     REFER = 1 << 13,   /* version 2 */
     TRUNCATE = 1 << 14 /* version 3 */
@@ -147,6 +148,8 @@ static const int allowed[] = {
     SYS_linkat,
     SYS_renameat2,
     SYS_unlinkat,
+    SYS_mkdirat,
+    SYS_flock,
     SYS_munmap,
     SYS_mremap,
     SYS_madvise,

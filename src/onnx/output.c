@@ -222,7 +222,7 @@ static int try_named_temp(Output *output, mode_t mode)
     struct stat status;
     new_temp_name(output);
     int fd = openat(output->folder_fd, output->temp,
-                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+                    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     output->fd = out_of_the_way(fd);
     if (output->fd < 0) {
         leftover_forget(&output->slot);
@@ -258,7 +258,7 @@ static int open_temp(Output *output, Err *err)
     leftover_remove(output->folder_fd, output->name);
     /* Without /proc it could not be given a name later. */
     if (access("/proc/self/fd", X_OK) == 0)
-        fd = openat(output->folder_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC,
+        fd = openat(output->folder_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
                     mode);
     output->fd = out_of_the_way(fd);
     if (output->fd < 0)

@@ -5,7 +5,6 @@
  */
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -112,14 +111,8 @@ static bool same_bytes(Arena *arena, int a, int b)
 static bool is_there(const Output *output, const char *name)
 {
     static const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-    char self[32];
-    snprintf(self, sizeof self, "/proc/self/fd/%d", output->fd);
-    int here = open(self, O_RDONLY | O_CLOEXEC);
     int there = openat(output->folder_fd, name, flags);
-    bool same =
-        here >= 0 && there >= 0 && same_bytes(output->arena, here, there);
-    if (here >= 0)
-        close(here);
+    bool same = there >= 0 && same_bytes(output->arena, output->fd, there);
     if (there >= 0)
         close(there);
     return same;
