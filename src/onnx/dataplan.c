@@ -48,7 +48,8 @@ static void visit_model(Visit *visit, const Model *model)
 {
     visit_graph(visit, model->graph);
     for (size_t i = 0; i < model->function_count; i++)
-        visit_graph(visit, model->functions[i].body);
+        if (model->functions[i].body)
+            visit_graph(visit, model->functions[i].body);
 }
 
 typedef struct Count {

@@ -48,7 +48,8 @@ bool model_is_dirty(const Writer *writer)
 {
     const Model *model = writer->model;
     for (size_t i = 0; i < model->function_count; i++)
-        if (graph_is_dirty(writer, model->functions[i].body))
+        if (model->functions[i].body &&
+            graph_is_dirty(writer, model->functions[i].body))
             return true;
     return model->file.size == 0 || graph_is_dirty(writer, model->graph);
 }
