@@ -39,7 +39,7 @@ CONVERTER_SOURCES := $(sort $(wildcard converter/*.c))
 # program, all but these, which are programs of their own.
 TEST_PROGRAMS := tests/bench_chain.c tests/fuzz/soak.c \
     tests/fuzz/libfuzzer.c tests/save_checkpoint.c \
-    tests/conformance/main.c tests/hostile/shim.c
+    tests/conformance/main.c tests/hostile/shim.c tests/roundtrip/main.c
 TEST_SOURCES := $(filter-out $(TEST_PROGRAMS), \
     $(sort $(wildcard tests/*.c tests/*/*.c)))
 SUITES := $(patsubst tests/test_%.c,%, $(filter tests/test_%, $(TEST_SOURCES)))
@@ -77,6 +77,7 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
     layers \
     lib \
     real \
+    roundtrip \
     samples \
     soak \
     test \
@@ -104,6 +105,7 @@ help:
 	@echo 'make bench-families  beside other converters, on many networks'
 	@echo 'make interop     hold results against onnxruntime (PYTHON=$(PYTHON))'
 	@echo 'make real        models that packages ship (PYTHON=$(PYTHON))'
+	@echo 'make roundtrip   the same models, read and written without a change'
 	@echo 'make conformance  ONNX backend tests, Debian'"'"'s and the wheel'"'"'s'
 	@echo 'make full        convert and verify what fixtures-full wrote'
 	@echo 'make fixtures-full  full-size real exports into $(BUILD)/exports/'
@@ -271,6 +273,16 @@ conformance: deps
 	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/repfold $(BUILD)/conformance
 	@./tests/conformance/run.sh $(BUILD)
 
+$(BUILD)/roundtrip: $(patsubst %.c,$(BUILD)/%.o, \
+    $(wildcard tests/roundtrip/*.c) tests/fuzz/model.c) $(BUILD)/librepfold.a
+	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
+
+# Every model of Debian's test data and the wheel's, read and written.
+roundtrip: deps
+	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/roundtrip
+	@wheel=$$(./tests/conformance/wheel.sh $(BUILD)) || wheel=; \
+	    $(BUILD)/roundtrip /usr/share/libonnx-testdata $$wheel
+
 # These need Python: torch and timm for exports, onnxruntime for interop.
 PYTHON ?= python3
 fixtures-full:
@@ -340,4 +352,5 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(LIB_OBJECTS:.o=.d) $(CONVERTER_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) \
-    $(BUILD)/tests/fuzz/soak.d $(BUILD)/tests/conformance/main.d
+    $(BUILD)/tests/fuzz/soak.d $(BUILD)/tests/conformance/main.d \
+    $(BUILD)/tests/roundtrip/main.d
