@@ -237,11 +237,24 @@ static Reason elements_obstacle(const double *values, int64_t count,
     return REASON_NONE;
 }
 
-Reason kernel_obstacle(const Kernel *kernel, DType type)
+/* Every kernel is looked at; all of a big model need not be in memory for
+ * that. */
+static void let_go(Fold *fold, uint64_t weights)
+{
+    enum { MANY = 1 << 24 };
+    fold->weights_read += weights;
+    if (fold->weights_read < MANY)
+        return;
+    model_let_go(fold->model);
+    fold->weights_read = 0;
+}
+
+Reason kernel_obstacle(Fold *fold, const Kernel *kernel, DType type)
 {
     enum { PIECE = 1024 };
     double piece[PIECE], largest = type_largest(type);
     int64_t count = kernel_elements(kernel);
+    let_go(fold, (uint64_t)count);
     for (int64_t done = 0; done < count; done += PIECE) {
         int64_t now = count - done < PIECE ? count - done : PIECE;
         kernel->formula.read(&kernel->formula, done, now, piece);

@@ -33,7 +33,7 @@ int emit_linear(Fold *fold, Emission *emission, const Linear *like,
 int linear_node_count(const Linear *like, Vec bias);
 
 /* NOT_FINITE or F16_OVERFLOW when a folded weight does not fit its type. */
-Reason kernel_obstacle(const Kernel *kernel, DType type);
+Reason kernel_obstacle(Fold *fold, const Kernel *kernel, DType type);
 Reason vec_obstacle(Vec vec, DType type);
 
 /* Records a fold: the `consumed` nodes went into the emitted ones. */

@@ -411,7 +411,8 @@ Reason plan_obstacle(Fold *fold, const Plan *plan)
         }
         if (branch->kind == BRANCH_LINEAR) {
             DType type = cluster->lead.type;
-            reason = kernel_obstacle(cluster_kernel(fold, plan, cluster), type);
+            reason = kernel_obstacle(fold, cluster_kernel(fold, plan, cluster),
+                                     type);
             if (!reason)
                 reason = vec_obstacle(cluster_bias(fold, plan, cluster), type);
         }

@@ -73,6 +73,7 @@ typedef struct Fold {
     bool is_stale;  /* something was folded since uses and shapes were found */
     bool *island;   /* by node index, as of the last fill */
     Map *obstacles; /* node's first output -> Obstacle, for the report */
+    uint64_t weights_read; /* since memory was last let go of */
 } Fold;
 
 /* True when no further fold may be made (--stop-after). */

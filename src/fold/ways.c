@@ -92,7 +92,7 @@ static Reason target_compute(Fold *fold, Target *target)
             vec_multiply(fold->arena, vec_uniform(fold->arena, alpha), shifted);
         target->bias = vec_add(fold->arena, linear->bias, shifted);
     }
-    Reason reason = kernel_obstacle(target->kernel, linear->type);
+    Reason reason = kernel_obstacle(fold, target->kernel, linear->type);
     return reason ? reason : vec_obstacle(target->bias, linear->type);
 }
 

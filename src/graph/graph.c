@@ -13,6 +13,12 @@ Model *model_new(Arena *arena)
     return model;
 }
 
+void model_let_go(const Model *model)
+{
+    if (model->let_go)
+        model->let_go(model->external);
+}
+
 Graph *graph_new(Model *model, Graph *parent)
 {
     Graph *graph = arena_alloc(model->arena, sizeof *graph);

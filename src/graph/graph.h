@@ -181,6 +181,8 @@ struct Model {
     Map *names; /* of values, in every scope: what graph_fresh_value avoids */
     Span file;  /* the whole ModelProto, empty for a new model */
     struct External *external; /* files that hold its data: onnx/'s affair */
+    /* Lets go of what has been read of those files; NULL for none. */
+    void (*let_go)(const struct External *external);
     bool freeze_initializers; /* an initializer that is also an input counts
                                  as constant */
     bool assume_inference;    /* BatchNormalization and Dropout in training mode
@@ -188,6 +190,9 @@ struct Model {
 };
 
 Model *model_new(Arena *arena);
+/* Lets go of the memory that reading weights has filled, where they are in
+ * files: they are read again when they are needed. Cheap, but not free. */
+void model_let_go(const Model *model);
 Graph *graph_new(Model *model, Graph *parent);
 /* True for the body of a model-local function: it has no initializers, and its
  * source is a FunctionProto. */

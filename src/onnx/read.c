@@ -507,6 +507,7 @@ static int read_bytes(Arena *arena, Span bytes, const char *name,
     model->path = name;
     model->file = bytes;
     model->external = external;
+    model->let_go = external_release;
     Reader reader = {.arena = arena,
                      .model = model,
                      .functions = map_new(arena),

@@ -2,7 +2,6 @@
 
 #include <limits.h>
 
-#include "onnx/extdata.h"
 #include "onnx/pack.h"
 
 /* What the file will be. */
@@ -31,7 +30,7 @@ enum { AT_ONCE = 16 << 20, RELEASE_AFTER = 64 << 20 };
 
 typedef struct Writing {
     Arena *arena;
-    const External *external; /* NULL for a new model */
+    const Model *model;
     Sink *sink;
     size_t unreleased;
 } Writing;
@@ -40,8 +39,8 @@ static int put(Writing *writing, const void *bytes, size_t size, Err *err)
 {
     TRY(writing->sink->write(writing->sink, bytes, size, err));
     writing->unreleased += size;
-    if (writing->unreleased >= RELEASE_AFTER && writing->external) {
-        external_release(writing->external);
+    if (writing->unreleased >= RELEASE_AFTER) {
+        model_let_go(writing->model);
         writing->unreleased = 0;
     }
     return 0;
@@ -76,9 +75,8 @@ static int put_computed(Writing *writing, const Tensor *tensor, Err *err)
 
 static Writing start(const Model *model, Sink *sink)
 {
-    return (Writing){.arena = arena_child(model->arena),
-                     .external = model->external,
-                     .sink = sink};
+    return (Writing){
+        .arena = arena_child(model->arena), .model = model, .sink = sink};
 }
 
 /* ---- Files ---- */
