@@ -71,11 +71,17 @@ int trouble(const Options *options, const rp_error *error);
 int trouble_say(const Options *options, const char *code, const char *where,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* ---- process.c ---- */
+
+/* What the system may do to the process becomes an error like any other, or
+ * ends it without leaving anything. First of all. */
+void process_prepare(void);
+
 /* ---- files.c: what is read and written besides models ---- */
 
-/* Writes a report: whole or not at all; "-" is standard output. -1 and errno
- * on failure. */
-int bytes_save(const char *path, const char *bytes, size_t size);
+/* Writes a report: whole or not at all; "-" is standard output. */
+int bytes_save(const char *path, const char *bytes, size_t size,
+               rp_error *error);
 /* Refuses a folder, and a path in a folder that does not exist, before hours
  * of work are spent on it. */
 int output_check(const Options *options, const char *path);

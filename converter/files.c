@@ -1,7 +1,7 @@
 /* Files besides models: where a report goes, and what must not be written. */
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -26,10 +26,11 @@ static int parent_check(const Options *options, const char *path)
     const char *parent = dirname(copy);
     int status = 0;
     if (stat(parent, &info) < 0)
-        status = trouble_say(options, "io", path, "folder %s: %s", parent,
+        status = trouble_say(options, "io", path, "folder %.200s: %s", parent,
                              strerror(errno));
     else if (!S_ISDIR(info.st_mode))
-        status = trouble_say(options, "io", path, "%s is not a folder", parent);
+        status =
+            trouble_say(options, "io", path, "%.200s is not a folder", parent);
     free(copy);
     return status;
 }
@@ -136,6 +137,20 @@ static void list_paths(const Options *options, Paths *paths)
         paths->writes[paths->write_count++] = model_target(options);
 }
 
+/* An array of FILE.npz:NAME is read from FILE.npz. */
+static bool is_read(const char *path, const char *read)
+{
+    char file[PATH_MAX];
+    const char *array = strstr(read, ".npz:");
+    size_t length = array ? (size_t)(array - read) + strlen(".npz") : 0;
+    if (array && length < sizeof file) {
+        memcpy(file, read, length);
+        file[length] = '\0';
+        return same_file(path, file) || same_file(path, read);
+    }
+    return same_file(path, read);
+}
+
 /* The error object must not go where the clash is. */
 static int clash(const Options *options, const char *code, const char *path,
                  const char *what)
@@ -156,7 +171,7 @@ static int find_clash(const Options *options, const Paths *paths)
                 return clash(options, "usage", path,
                              "two outputs would go to the same file");
         for (size_t k = 0; i < reports && k < paths->read_count; k++)
-            if (!is_stdout(path) && same_file(path, paths->reads[k]))
+            if (!is_stdout(path) && is_read(path, paths->reads[k]))
                 return clash(options, "same-file", path,
                              "is an input and would be overwritten");
     }
@@ -204,59 +219,15 @@ int files_only(const Options *options)
 
 /* ---- Reports ---- */
 
-static int write_all(int fd, const char *bytes, size_t size)
+int bytes_save(const char *path, const char *bytes, size_t size,
+               rp_error *error)
 {
-    while (size > 0) {
-        ssize_t written = write(fd, bytes, size);
-        if (written < 0 && errno != EINTR)
-            return -1;
-        if (written > 0) {
-            bytes += written;
-            size -= (size_t)written;
-        }
-    }
-    return 0;
-}
-
-/* A file that is there is replaced when the new one is complete. */
-static int replace_file(const char *path, const char *bytes, size_t size)
-{
-    char temporary[4096];
-    int length = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
-    if (length < 0 || (size_t)length >= sizeof temporary) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    int fd = mkstemp(temporary);
-    if (fd < 0)
-        return -1;
-    mode_t mask = umask(0);
-    umask(mask);
-    int failed = write_all(fd, bytes, size) < 0 || fchmod(fd, 0666 & ~mask) < 0;
-    failed |= close(fd) < 0;
-    if (!failed && rename(temporary, path) == 0)
+    if (!is_stdout(path))
+        return rp_write_file(path, bytes, size, error);
+    /* What is printed there comes in the right order. */
+    if (fwrite(bytes, 1, size, stdout) == size)
         return 0;
-    int why = errno;
-    unlink(temporary);
-    errno = why;
+    error->code = "io";
+    snprintf(error->message, sizeof error->message, "%s", strerror(errno));
     return -1;
-}
-
-static int stream_file(const char *path, const char *bytes, size_t size)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    int failed = write_all(fd, bytes, size) < 0;
-    return close(fd) < 0 || failed ? -1 : 0;
-}
-
-int bytes_save(const char *path, const char *bytes, size_t size)
-{
-    struct stat info;
-    if (is_stdout(path))
-        return fwrite(bytes, 1, size, stdout) == size ? 0 : -1;
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
-        return stream_file(path, bytes, size);
-    return replace_file(path, bytes, size);
 }

@@ -1,6 +1,5 @@
 #include "json.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,11 +71,12 @@ int json_finish(const Options *options, const char *path, json_t *root)
                            "the report: out of memory");
     size_t size = strlen(bytes);
     bytes[size] = '\n'; /* in place of the NUL: the size is known */
-    int status = bytes_save(path, bytes, size + 1);
+    rp_error error = {0};
+    int status = bytes_save(path, bytes, size + 1, &error);
     free(bytes);
     if (status < 0)
-        return trouble_say(options, "io", path, "the report: %s",
-                           strerror(errno));
+        return trouble_say(options, error.code, path, "the report: %s",
+                           error.message);
     return 0;
 }
 
@@ -93,6 +93,7 @@ void json_error(const char *path, const rp_error *error)
         return;
     size_t size = strlen(bytes);
     bytes[size] = '\n';
-    bytes_save(path, bytes, size + 1);
+    rp_error unheard = {0};
+    bytes_save(path, bytes, size + 1, &unheard);
     free(bytes);
 }

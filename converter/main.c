@@ -1,6 +1,5 @@
 /* repfold: the command line. */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,10 +123,7 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    /* A file that may not grow, or a pipe that nobody reads, is an error like
-     * any other: it gets a line and status 2. */
-    signal(SIGXFSZ, SIG_IGN);
-    signal(SIGPIPE, SIG_IGN);
+    process_prepare();
     int status = dispatch(argc, argv);
     /* A report that did not arrive is no answer. */
     bool failed = ferror(stdout) != 0;

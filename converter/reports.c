@@ -1,5 +1,4 @@
 /* Which reports are wanted, and what several of them need. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,13 +37,14 @@ int report_look(Report *report, rp_model *a, rp_model *b, rp_error *error)
 int report_save(const Options *options, const char *path, FILE *stream,
                 char **bytes, size_t *size)
 {
+    rp_error error = {0};
     int status = 0;
     if (ferror(stream) | fclose(stream))
         status =
             trouble_say(options, "memory", path, "the report: out of memory");
-    else if (bytes_save(path, *bytes, *size) < 0)
-        status =
-            trouble_say(options, "io", path, "the report: %s", strerror(errno));
+    else if (bytes_save(path, *bytes, *size, &error) < 0)
+        status = trouble_say(options, error.code, path, "the report: %s",
+                             error.message);
     free(*bytes);
     return status;
 }

@@ -297,6 +297,33 @@ int rp_save(rp_model *model, const char *path, const rp_save_options *options,
     return api_on_model(model, save_work, &work, path, error);
 }
 
+typedef struct WriteWork {
+    Arena *arena;
+    const char *path;
+    const void *bytes;
+    size_t size;
+} WriteWork;
+
+static int write_work(void *context, Err *err)
+{
+    WriteWork *work = context;
+    return file_save(work->arena, work->path, work->bytes, work->size, err);
+}
+
+int rp_write_file(const char *path, const void *bytes, size_t size,
+                  rp_error *error)
+{
+    Err err = {0};
+    WriteWork work = {arena_new(0), path, bytes, size};
+    int status = -1;
+    if (work.arena)
+        status = api_guard(work.arena, write_work, &work, &err);
+    else
+        err_set(&err, ERR_MEMORY, "out of memory");
+    arena_free(work.arena);
+    return status < 0 ? api_fail(error, &err, path) : 0;
+}
+
 void rp_cleanup(void)
 {
     save_cleanup();

@@ -116,6 +116,9 @@ typedef struct rp_save_options {
  * to a stream has its data inside, and what is called .gz is compressed. */
 RP_API int rp_save(rp_model *model, const char *path,
                    const rp_save_options *options, rp_error *error);
+/* Writes ready bytes, such as a report, in the same way. */
+RP_API int rp_write_file(const char *path, const void *bytes, size_t size,
+                         rp_error *error);
 /* Removes the temporary files of all saves that are going on. For a handler of
  * signals that end the process; it calls nothing that is not safe there. */
 RP_API void rp_cleanup(void);
@@ -322,7 +325,7 @@ typedef struct rp_verify_options {
     /* "NAME:1,3,256,256" each: the size of a symbolic input. */
     const char *const *input_shapes;
     size_t input_shape_count;
-    /* "NAME=FILE.npy" each: verify on these data as well. */
+    /* As in rp_run_options: verify on these data as well. */
     const char *const *input_files;
     size_t input_file_count;
     int (*progress)(void *context, const char *phase, double done);
@@ -476,7 +479,8 @@ RP_API void rp_diff_free(rp_diff *diff);
 typedef struct rp_run_options {
     int f64;     /* 1: float64, 0: float32, unless data_dir has float64 */
     int threads; /* 0 for all processors */
-    /* "NAME=FILE.npy" each. */
+    /* "NAME=FILE.npy", "NAME=FILE.npz:ARRAY" or "FILE.npz" each; the arrays of
+     * the last are called like the inputs. */
     const char *const *inputs;
     size_t input_count;
     const char *const *outputs;

@@ -4,6 +4,7 @@
 #include "api.h"
 #include "exec/exec.h"
 #include "exec/npy.h"
+#include "exec/npz.h"
 #include "judge/compare.h"
 #include "judge/input.h"
 #include "onnx/onnx.h"
@@ -35,7 +36,8 @@ static const char *pair_file(const char *pair, const char *name)
 static int bad_pair(const char *pair, const char *what, Err *err)
 {
     if (!strchr(pair, '='))
-        return err_set(err, ERR_USAGE, "\"%s\" is not NAME=FILE.npy", pair);
+        return err_set(err, ERR_USAGE, "\"%s\" is not NAME=FILE.npy%s", pair,
+                       strcmp(what, "input") == 0 ? " or FILE.npz" : "");
     return err_set(err, ERR_BAD_INPUT, "no %s is called as in \"%s\"", what,
                    pair);
 }
@@ -88,19 +90,46 @@ static int check_input(const RunWork *work, const Value *value,
                    shape_text(arena, tensor->rank, tensor->dims));
 }
 
+static int set_input(RunWork *work, int index, Tensor *tensor, const char *file,
+                     Err *err)
+{
+    const Value *input = work->inputs[index];
+    if (work->tensors[index])
+        return err_set(err, ERR_USAGE, "input %s is given twice", input->name);
+    work->tensors[index] = tensor;
+    return check_input(work, input, tensor, file, err);
+}
+
+/* The arrays of an .npz file are called like the inputs. */
+typedef struct ReadArrays {
+    NpzVisit visit; /* first: the visit is the ReadArrays */
+    RunWork *work;
+} ReadArrays;
+
+static int read_array(NpzVisit *visit, const char *name, Tensor *tensor,
+                      const char *file, Err *err)
+{
+    RunWork *work = ((ReadArrays *)visit)->work;
+    for (int i = 0; i < work->input_count; i++)
+        if (strcmp(work->inputs[i]->name, name) == 0)
+            return set_input(work, i, tensor, file, err);
+    return err_set(err, ERR_BAD_INPUT, "%s: the model has no such input", file);
+}
+
 /* Assigns one pair to the input it names. */
 static int read_pair(RunWork *work, const char *pair, Err *err)
 {
+    ReadArrays arrays = {{read_array}, work};
+    Tensor *tensor;
     for (int i = 0; i < work->input_count; i++) {
         const char *file = pair_file(pair, work->inputs[i]->name);
         if (!file)
             continue;
-        if (work->tensors[i])
-            return err_set(err, ERR_USAGE, "input %s is given twice",
-                           work->inputs[i]->name);
-        TRY(npy_read(work->scratch, file, &work->tensors[i], err));
-        return check_input(work, work->inputs[i], work->tensors[i], file, err);
+        TRY(array_read(work->scratch, file, &tensor, err));
+        return set_input(work, i, tensor, file, err);
     }
+    if (!strchr(pair, '=') && npz_is(pair))
+        return npz_visit(work->scratch, pair, &arrays.visit, err);
     return bad_pair(pair, "input", err);
 }
 

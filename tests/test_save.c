@@ -1,15 +1,23 @@
 /* Saving: the file is whole or absent, and nothing else is touched. */
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "folder.h"
+#include "onnx/output.h"
 #include "suites.h"
 
 static int save_text(const char *path, const char *text, Err *err)
@@ -256,6 +264,98 @@ START_TEST(a_dash_is_standard_output)
 }
 END_TEST
 
+/* ---- Without files that have no name ---- */
+
+/* Makes O_TMPFILE unknown, as some file systems have it. */
+static void without_nameless_files(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                 offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_TMPFILE & ~O_DIRECTORY, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+    ck_assert_int_eq(open(in_folder(""), O_TMPFILE | O_RDWR, 0600), -1);
+    ck_assert_int_eq(errno, EOPNOTSUPP);
+}
+
+static Output *open_output(const char *path)
+{
+    static const SaveOptions options;
+    Output *output;
+    Err err = {0};
+    ck_assert_msg(output_open(arena, path, &options, &output, &err) == 0, "%s",
+                  err.message);
+    return output;
+}
+
+static int save_under_names(void)
+{
+    char name[256];
+    without_nameless_files();
+    umask(027);
+    memset(name, 'n', 255);
+    name[255] = '\0';
+    check_saves(in_folder(name), "new");
+    check_saves(in_folder("out"), "new");
+    check_saves(in_folder("out"), "newer");
+    check_file(in_folder("out"), "newer");
+    ck_assert_int_eq(mode_of(in_folder("out")), 0640);
+    ck_assert_int_eq(count_files(), 2);
+    /* It is there while it is written, and gone when that is given up. */
+    open_output(in_folder("other"));
+    ck_assert_int_eq(count_files(), 3);
+    arena_free(arena);
+    arena = arena_new(0);
+    return count_files() == 2 ? 0 : 1;
+}
+
+START_TEST(temporary_names_serve_as_well)
+{
+    if (prctl(PR_GET_SECCOMP) < 0)
+        return;
+    ck_assert_int_eq(in_child(save_under_names), 0);
+    check_file(in_folder("out"), "newer");
+}
+END_TEST
+
+static void end_by_signal(int number)
+{
+    save_cleanup();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+START_TEST(a_signal_handler_can_clean_up)
+{
+    int status;
+    if (prctl(PR_GET_SECCOMP) < 0)
+        return;
+    put_file(in_folder("out"), "old");
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        without_nameless_files();
+        signal(SIGTERM, end_by_signal);
+        open_output(in_folder("out"));
+        open_output(in_folder("other"));
+        if (count_files() == 3)
+            raise(SIGTERM);
+        _exit(1);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    check_file(in_folder("out"), "old");
+    ck_assert_int_eq(count_files(), 1);
+}
+END_TEST
+
 /* ---- Models ---- */
 
 static Model *saved_model(const char *path)
@@ -358,6 +458,8 @@ Suite *suite_save(void)
     tcase_add_test(tcase, a_protected_file_is_not_replaced);
     tcase_add_test(tcase, standard_descriptors_stay_free);
     tcase_add_test(tcase, a_dash_is_standard_output);
+    tcase_add_test(tcase, temporary_names_serve_as_well);
+    tcase_add_test(tcase, a_signal_handler_can_clean_up);
     tcase_add_test(tcase, a_model_is_saved);
     tcase_add_test(tcase, the_input_is_not_replaced_unless_asked);
     tcase_add_test(tcase, running_out_of_memory_leaves_nothing);

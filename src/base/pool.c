@@ -145,11 +145,16 @@ static int usable_processors(void)
     return CPU_COUNT(&set);
 }
 
-/* Signals are the calling program's business: workers take none. */
+/* Signals are the calling program's business: workers take none but those of
+ * their own doing, such as reading a file that has become shorter. */
 static void start_workers(Pool *pool, int threads)
 {
     sigset_t all, before;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
+    sigdelset(&all, SIGSEGV);
+    sigdelset(&all, SIGFPE);
+    sigdelset(&all, SIGILL);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; pool->threads < threads; pool->threads++) {
         Worker *worker = &pool->workers[pool->threads];

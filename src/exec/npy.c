@@ -38,8 +38,8 @@ static int bad(const char *path, const char *why, Err *err)
 
 /* ---- Reading ---- */
 
-static int read_file(Arena *arena, const char *path, char **bytes, size_t *size,
-                     Err *err)
+int npy_load(Arena *arena, const char *path, char **bytes, size_t *size,
+             Err *err)
 {
     int file = open(path, O_RDONLY | O_CLOEXEC);
     struct stat status;
@@ -151,14 +151,15 @@ static int find_header(Arena *arena, const char *path, const char *bytes,
     return 0;
 }
 
-static void reverse_bytes(char *bytes, size_t count, size_t size)
+/* A copy with the bytes of each element the other way round. */
+static const char *reversed(Arena *arena, const char *bytes, size_t count,
+                            size_t size)
 {
-    for (size_t i = 0; i < count; i++, bytes += size)
-        for (size_t k = 0; k < size / 2; k++) {
-            char moved = bytes[k];
-            bytes[k] = bytes[size - 1 - k];
-            bytes[size - 1 - k] = moved;
-        }
+    char *copy = arena_block(arena, count, size);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < size; k++)
+            copy[i * size + k] = bytes[i * size + size - 1 - k];
+    return copy;
 }
 
 /* Column-major to row-major. */
@@ -186,30 +187,43 @@ static void reorder(const Header *header, size_t size, const char *from,
     }
 }
 
+/* The elements in the order and byte order of a Tensor. */
+static Tensor *arranged(Arena *arena, const Header *header, Tensor *tensor)
+{
+    size_t element = dtype_size(header->type);
+    void *data;
+    if (header->big_endian)
+        tensor->data =
+            reversed(arena, tensor->data, (size_t)tensor->count, element);
+    if (!header->fortran_order || header->rank < 2)
+        return tensor;
+    Tensor *row_major =
+        tensor_alloc(arena, header->type, header->rank, header->dims, &data);
+    reorder(header, element, tensor->data, data, tensor->count);
+    return row_major;
+}
+
+int npy_parse(Arena *arena, const char *path, const void *bytes, size_t size,
+              Tensor **out, Err *err)
+{
+    const char *text = NULL, *start = bytes;
+    size_t length = 0;
+    Header header = {0};
+    TRY(find_header(arena, path, bytes, size, &text, &length, err));
+    TRY(parse_header(path, text, &header, err));
+    if (tensor_new(arena, header.type, header.rank, header.dims, start + length,
+                   size - length, out, err) < 0)
+        return err_prefix(err, "%s", path);
+    *out = arranged(arena, &header, *out);
+    return 0;
+}
+
 int npy_read(Arena *arena, const char *path, Tensor **out, Err *err)
 {
     char *bytes = NULL;
-    const char *text = NULL;
-    size_t size = 0, start = 0;
-    Header header = {0};
-    TRY(read_file(arena, path, &bytes, &size, err));
-    TRY(find_header(arena, path, bytes, size, &text, &start, err));
-    TRY(parse_header(path, text, &header, err));
-    char *elements = bytes + start;
-    if (tensor_new(arena, header.type, header.rank, header.dims, elements,
-                   size - start, out, err) < 0)
-        return err_prefix(err, "%s", path);
-    size_t element = dtype_size(header.type);
-    if (header.big_endian)
-        reverse_bytes(elements, (size_t)(*out)->count, element);
-    if (header.fortran_order && header.rank > 1) {
-        void *data;
-        Tensor *row_major =
-            tensor_alloc(arena, header.type, header.rank, header.dims, &data);
-        reorder(&header, element, elements, data, (*out)->count);
-        *out = row_major;
-    }
-    return 0;
+    size_t size = 0;
+    TRY(npy_load(arena, path, &bytes, &size, err));
+    return npy_parse(arena, path, bytes, size, out, err);
 }
 
 /* ---- Writing ---- */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "exec/npy.h"
+#include "exec/npz.h"
 #include "judge/sample.h"
 
 /* Small enough to be quick, large enough for networks that halve it six
@@ -172,25 +172,55 @@ static int bind_shape(Arena *arena, InputPlan *plan, const char *text, Err *err)
     return 0;
 }
 
-/* "NAME=FILE.npy"; the n-th file of an input belongs to data sample n. */
-static int bind_file(Arena *arena, InputPlan *plan, const char *text,
-                     size_t most, Err *err)
+/* The n-th tensor of an input belongs to data sample n; `file` is where it
+ * comes from. */
+static int add_data(Arena *arena, InputSlot *slot, Tensor *tensor,
+                    const char *file, size_t most, Err *err)
 {
-    InputSlot *slot;
-    const char *equals = strchr(text, '=');
-    TRY(bind_name(plan, text, equals, "NAME=FILE.npy", &slot, err));
-    Tensor *tensor;
-    TRY(npy_read(arena, equals + 1, &tensor, err));
     if (tensor->type != slot->type)
-        return err_set(err, ERR_BAD_INPUT, "%s is %s, input \"%s\" is %s",
-                       equals + 1, dtype_name(tensor->type), slot->a->name,
+        return err_set(err, ERR_BAD_INPUT, "%s is %s, input \"%s\" is %s", file,
+                       dtype_name(tensor->type), slot->a->name,
                        dtype_name(slot->type));
     if (check_shape(slot, tensor->rank, tensor->dims, err) < 0)
-        return err_prefix(err, "%s", equals + 1);
+        return err_prefix(err, "%s", file);
     if (!slot->data)
         slot->data = arena_array(arena, most, sizeof *slot->data);
     slot->data[slot->data_count++] = tensor;
     return 0;
+}
+
+/* The arrays of an .npz file are called like the inputs. */
+typedef struct BindArrays {
+    NpzVisit visit; /* first: the visit is the BindArrays */
+    Arena *arena;
+    InputPlan *plan;
+    size_t most;
+} BindArrays;
+
+static int bind_array(NpzVisit *visit, const char *name, Tensor *tensor,
+                      const char *file, Err *err)
+{
+    BindArrays *bind = (BindArrays *)visit;
+    InputSlot *slot = find_slot(bind->plan, name, strlen(name));
+    if (!slot)
+        return err_set(err, ERR_BAD_INPUT, "%s: the model has no such input",
+                       file);
+    return add_data(bind->arena, slot, tensor, file, bind->most, err);
+}
+
+/* "NAME=FILE.npy", or FILE.npz. */
+static int bind_file(Arena *arena, InputPlan *plan, const char *text,
+                     size_t most, Err *err)
+{
+    InputSlot *slot;
+    Tensor *tensor;
+    const char *equals = strchr(text, '=');
+    BindArrays bind = {{bind_array}, arena, plan, most};
+    if (!equals && npz_is(text))
+        return npz_visit(arena, text, &bind.visit, err);
+    TRY(bind_name(plan, text, equals, "NAME=FILE.npy or FILE.npz", &slot, err));
+    TRY(array_read(arena, equals + 1, &tensor, err));
+    return add_data(arena, slot, tensor, equals + 1, most, err);
 }
 
 static int bind_files(Arena *arena, InputPlan *plan,
