@@ -10,11 +10,14 @@
 /* More than any format's first words. */
 enum { HEAD_BYTES = 64 };
 
-/* True when a regular file begins like a checkpoint. */
-static bool begins_like_one(int fd)
+/* True when the file begins like a checkpoint. */
+static bool begins_like_one(const char *path)
 {
     uint8_t head[HEAD_BYTES];
-    ssize_t size = pread(fd, head, sizeof head, 0);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    ssize_t size = fd < 0 ? -1 : pread(fd, head, sizeof head, 0);
+    if (fd >= 0)
+        close(fd);
     return size > 0 && checkpoint_is(head, (size_t)size);
 }
 
@@ -24,15 +27,12 @@ int import_look(Arena *arena, const char *path, bool always, Span *bytes,
     struct stat status;
     InputFile file;
     *bytes = (Span){0};
-    if (!always && strcmp(path, "-") != 0) {
-        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        bool known = fd < 0 || fstat(fd, &status) < 0 ||
-                     (S_ISREG(status.st_mode) && !begins_like_one(fd));
-        if (fd >= 0)
-            close(fd);
-        if (known)
-            return 0;
-    }
+    /* A pipe must be opened but once: its writer would take the first reader's
+     * end for the end. */
+    if (!always && strcmp(path, "-") != 0 &&
+        (stat(path, &status) < 0 ||
+         (S_ISREG(status.st_mode) && !begins_like_one(path))))
+        return 0;
     TRY(input_open(arena, path, &file, err));
     *bytes = file.bytes;
     return 0;
