@@ -23,6 +23,17 @@ def states():
                      'none': None, 'model': {'w': x}, 'model_ema': {'w': x + 1}}, 3
 
 
+def network():
+    """A RepVGG of one channel, reparameterized."""
+    shapes = {'stem': (1, 3, 3, 3)}
+    shapes |= {f'stages.{i}.0': (1, 1, 3, 3) for i in range(4)}
+    state = {'head.fc.weight': torch.ones(2, 1), 'head.fc.bias': torch.ones(2)}
+    for name, shape in shapes.items():
+        state[name + '.reparam_conv.weight'] = torch.ones(shape)
+        state[name + '.reparam_conv.bias'] = torch.ones(1)
+    return state
+
+
 def main():
     os.makedirs(HERE, exist_ok=True)
     for name, state, protocol in states():
@@ -39,6 +50,8 @@ def main():
     safetensors.torch.save_file({k: v.clone().contiguous() for k, v in state.items()},
                                 os.path.join(HERE, 'safetensors.checkpoint'),
                                 metadata={'format': 'pt'})
+    safetensors.torch.save_file(network(),
+                                os.path.join(HERE, 'network.checkpoint'))
 
 
 main()
