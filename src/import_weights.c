@@ -139,13 +139,15 @@ static const char *dims_text(Arena *arena, int rank, const int64_t *dims)
     return text;
 }
 
+static const char *const misfit_names[] = {
+    [MISSING] = "missing",
+    [EXTRA] = "extra",
+    [MISSHAPEN] = "of another shape",
+};
+
 static void note(CheckpointWeights *weights, Misfit kind, const char *name,
                  const char *fact)
 {
-    static const char *const what[] = {[MISSING] = "missing",
-                                       [EXTRA] = "extra",
-                                       [MISSHAPEN] = "of another "
-                                                     "shape"};
     char line[512];
     if (weights->counts[kind]++ == 0)
         weights->first[kind] = arena_printf(
@@ -154,7 +156,7 @@ static void note(CheckpointWeights *weights, Misfit kind, const char *name,
                               : "");
     if (!weights->tell)
         return;
-    snprintf(line, sizeof line, "%s: %s%s%s", what[kind], name,
+    snprintf(line, sizeof line, "%s: %s%s%s", misfit_names[kind], name,
              *fact ? ", " : "", fact);
     weights->tell(weights->tell_context, line);
 }
@@ -217,14 +219,14 @@ size_t weights_find_extra(CheckpointWeights *weights, bool dense)
     return unused;
 }
 
-static const char *clause(const CheckpointWeights *weights, Misfit kind,
-                          const char *what)
+static const char *clause(const CheckpointWeights *weights, Misfit kind)
 {
     size_t count = weights->counts[kind];
     if (count == 0)
         return "";
-    return arena_printf(weights->arena, "%zu %s (%s%s); ", count, what,
-                        weights->first[kind], count > 1 ? ", ..." : "");
+    return arena_printf(weights->arena, "%zu %s (%s%s); ", count,
+                        misfit_names[kind], weights->first[kind],
+                        count > 1 ? ", ..." : "");
 }
 
 int weights_check(const CheckpointWeights *weights, Err *err)
@@ -237,9 +239,8 @@ int weights_check(const CheckpointWeights *weights, Err *err)
     return err_set(err, ERR_BAD_WEIGHTS,
                    "its tensors are not those of %s: "
                    "%s%s%sall are listed with -v",
-                   weights->match->variant, clause(weights, MISSING, "missing"),
-                   clause(weights, EXTRA, "extra"),
-                   clause(weights, MISSHAPEN, "of another shape"));
+                   weights->match->variant, clause(weights, MISSING),
+                   clause(weights, EXTRA), clause(weights, MISSHAPEN));
 }
 
 CheckpointWeights *weights_from_checkpoint(Arena *arena,
