@@ -234,9 +234,10 @@ static int read_state(Source *source, const Object *root, const char *key,
                            state->list.items[i + 1]->tensor, seen, out));
     if (out->count == 0)
         return err_set(source->err, ERR_BAD_CHECKPOINT,
-                       "no tensors are in the dict under \"%.64s\"; other "
-                       "dicts (--key): %s",
-                       out->key, dict_keys(source->arena, root));
+                       "no tensors are %s%.64s; dicts that --key could name: "
+                       "%s",
+                       *out->key ? "under " : "at the top", out->key,
+                       dict_keys(source->arena, root));
     return 0;
 }
 
