@@ -410,81 +410,73 @@ static int op_storage(Machine *m, uint64_t operand, int argument)
 /* ---- The machine ---- */
 
 typedef struct Opcode {
-    uint8_t code, operand; /* bytes of the operand, little-endian */
+    uint8_t operand; /* bytes of it, little-endian */
     int (*run)(Machine *m, uint64_t operand, int argument);
     int argument;
 } Opcode;
 
-/* By Python's pickletools; a code that is not here is refused. */
-static const Opcode opcodes[] = {
-    {0x80, 1, op_protocol, 0},       /* PROTO */
-    {0x95, 8, op_nothing, 0},        /* FRAME: what follows is read anyhow */
-    {'.', 0, op_stop, 0},            /* STOP */
-    {'(', 0, op_constant, MARK},     /* MARK */
-    {'N', 0, op_constant, NONE},     /* NONE */
-    {0x89, 0, op_constant, NO},      /* NEWFALSE */
-    {0x88, 0, op_constant, YES},     /* NEWTRUE */
-    {')', 0, op_constant, EMPTY},    /* EMPTY_TUPLE */
-    {'K', 1, op_integer, false},     /* BININT1 */
-    {'M', 2, op_integer, false},     /* BININT2 */
-    {'J', 4, op_integer, true},      /* BININT */
-    {0x8a, 1, op_long, 0},           /* LONG1 */
-    {0x8b, 4, op_long, 0},           /* LONG4 */
-    {'G', 8, op_real, 0},            /* BINFLOAT */
-    {'X', 4, op_text, 0},            /* BINUNICODE */
-    {0x8c, 1, op_text, 0},           /* SHORT_BINUNICODE */
-    {0x8d, 8, op_text, 0},           /* BINUNICODE8 */
-    {'T', 4, op_text, 0},            /* BINSTRING */
-    {'U', 1, op_text, 0},            /* SHORT_BINSTRING */
-    {'B', 4, op_text, 0},            /* BINBYTES */
-    {'C', 1, op_text, 0},            /* SHORT_BINBYTES */
-    {0x8e, 8, op_text, 0},           /* BINBYTES8 */
-    {0x96, 8, op_text, 0},           /* BYTEARRAY8 */
-    {']', 0, op_empty, KIND_LIST},   /* EMPTY_LIST */
-    {'}', 0, op_empty, KIND_DICT},   /* EMPTY_DICT */
-    {0x8f, 0, op_empty, KIND_LIST},  /* EMPTY_SET */
-    {'t', 0, op_gather, KIND_TUPLE}, /* TUPLE */
-    {'l', 0, op_gather, KIND_LIST},  /* LIST */
-    {'d', 0, op_gather, KIND_DICT},  /* DICT */
-    {0x91, 0, op_gather, KIND_LIST}, /* FROZENSET */
-    {0x85, 0, op_tuple, 1},          /* TUPLE1 */
-    {0x86, 0, op_tuple, 2},          /* TUPLE2 */
-    {0x87, 0, op_tuple, 3},          /* TUPLE3 */
-    {'a', 0, op_append, 0},          /* APPEND */
-    {'e', 0, op_extend, KIND_LIST},  /* APPENDS */
-    {0x90, 0, op_extend, KIND_LIST}, /* ADDITEMS */
-    {'s', 0, op_set_item, 0},        /* SETITEM */
-    {'u', 0, op_extend, KIND_DICT},  /* SETITEMS */
-    {'0', 0, op_pop, 0},             /* POP */
-    {'1', 0, op_pop_mark, 0},        /* POP_MARK */
-    {'2', 0, op_duplicate, 0},       /* DUP */
-    {'q', 1, op_put, 0},             /* BINPUT */
-    {'r', 4, op_put, 0},             /* LONG_BINPUT */
-    {0x94, 0, op_memoize, 0},        /* MEMOIZE */
-    {'h', 1, op_get, 0},             /* BINGET */
-    {'j', 4, op_get, 0},             /* LONG_BINGET */
-    {'c', 0, op_global, 0},          /* GLOBAL */
-    {0x93, 0, op_stack_global, 0},   /* STACK_GLOBAL */
-    {'R', 0, op_call, 0},            /* REDUCE */
-    {0x81, 0, op_call, 0},           /* NEWOBJ */
-    {'b', 0, op_build, 0},           /* BUILD */
-    {'Q', 0, op_storage, 0},         /* BINPERSID */
+/* By code, as in Python's pickletools; one that is not here is refused. */
+static const Opcode opcodes[256] = {
+    [0x80] = {1, op_protocol, 0},       /* PROTO */
+    [0x95] = {8, op_nothing, 0},        /* FRAME: what follows is read anyhow */
+    ['.'] = {0, op_stop, 0},            /* STOP */
+    ['('] = {0, op_constant, MARK},     /* MARK */
+    ['N'] = {0, op_constant, NONE},     /* NONE */
+    [0x89] = {0, op_constant, NO},      /* NEWFALSE */
+    [0x88] = {0, op_constant, YES},     /* NEWTRUE */
+    [')'] = {0, op_constant, EMPTY},    /* EMPTY_TUPLE */
+    ['K'] = {1, op_integer, false},     /* BININT1 */
+    ['M'] = {2, op_integer, false},     /* BININT2 */
+    ['J'] = {4, op_integer, true},      /* BININT */
+    [0x8a] = {1, op_long, 0},           /* LONG1 */
+    [0x8b] = {4, op_long, 0},           /* LONG4 */
+    ['G'] = {8, op_real, 0},            /* BINFLOAT */
+    ['X'] = {4, op_text, 0},            /* BINUNICODE */
+    [0x8c] = {1, op_text, 0},           /* SHORT_BINUNICODE */
+    [0x8d] = {8, op_text, 0},           /* BINUNICODE8 */
+    ['T'] = {4, op_text, 0},            /* BINSTRING */
+    ['U'] = {1, op_text, 0},            /* SHORT_BINSTRING */
+    ['B'] = {4, op_text, 0},            /* BINBYTES */
+    ['C'] = {1, op_text, 0},            /* SHORT_BINBYTES */
+    [0x8e] = {8, op_text, 0},           /* BINBYTES8 */
+    [0x96] = {8, op_text, 0},           /* BYTEARRAY8 */
+    [']'] = {0, op_empty, KIND_LIST},   /* EMPTY_LIST */
+    ['}'] = {0, op_empty, KIND_DICT},   /* EMPTY_DICT */
+    [0x8f] = {0, op_empty, KIND_LIST},  /* EMPTY_SET */
+    ['t'] = {0, op_gather, KIND_TUPLE}, /* TUPLE */
+    ['l'] = {0, op_gather, KIND_LIST},  /* LIST */
+    ['d'] = {0, op_gather, KIND_DICT},  /* DICT */
+    [0x91] = {0, op_gather, KIND_LIST}, /* FROZENSET */
+    [0x85] = {0, op_tuple, 1},          /* TUPLE1 */
+    [0x86] = {0, op_tuple, 2},          /* TUPLE2 */
+    [0x87] = {0, op_tuple, 3},          /* TUPLE3 */
+    ['a'] = {0, op_append, 0},          /* APPEND */
+    ['e'] = {0, op_extend, KIND_LIST},  /* APPENDS */
+    [0x90] = {0, op_extend, KIND_LIST}, /* ADDITEMS */
+    ['s'] = {0, op_set_item, 0},        /* SETITEM */
+    ['u'] = {0, op_extend, KIND_DICT},  /* SETITEMS */
+    ['0'] = {0, op_pop, 0},             /* POP */
+    ['1'] = {0, op_pop_mark, 0},        /* POP_MARK */
+    ['2'] = {0, op_duplicate, 0},       /* DUP */
+    ['q'] = {1, op_put, 0},             /* BINPUT */
+    ['r'] = {4, op_put, 0},             /* LONG_BINPUT */
+    [0x94] = {0, op_memoize, 0},        /* MEMOIZE */
+    ['h'] = {1, op_get, 0},             /* BINGET */
+    ['j'] = {4, op_get, 0},             /* LONG_BINGET */
+    ['c'] = {0, op_global, 0},          /* GLOBAL */
+    [0x93] = {0, op_stack_global, 0},   /* STACK_GLOBAL */
+    ['R'] = {0, op_call, 0},            /* REDUCE */
+    [0x81] = {0, op_call, 0},           /* NEWOBJ */
+    ['b'] = {0, op_build, 0},           /* BUILD */
+    ['Q'] = {0, op_storage, 0},         /* BINPERSID */
 };
-
-static const Opcode *find_opcode(uint8_t code)
-{
-    for (size_t i = 0; i < sizeof opcodes / sizeof *opcodes; i++)
-        if (opcodes[i].code == code)
-            return &opcodes[i];
-    return NULL;
-}
 
 static int step(Machine *m)
 {
     if (m->at == m->end)
         return bad(m, "the file ends in the middle");
-    const Opcode *opcode = find_opcode(*m->at);
-    if (!opcode)
+    const Opcode *opcode = &opcodes[*m->at];
+    if (!opcode->run)
         return err_set(m->err, ERR_BAD_CHECKPOINT,
                        "pickle, byte %zu: opcode 0x%02x is not one that a "
                        "state dict needs",
