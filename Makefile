@@ -180,6 +180,16 @@ $(BUILD)/repfold-planted: $(CONVERTER_OBJECTS) $(BUILD)/planted/emit.o \
     $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
 
+# The same, and it takes every certificate for true: what is left is to run.
+$(BUILD)/planted/certify.o: converter/certify.c
+	@mkdir -p $(@D)
+	$(call say,CC) $(CC) $(ALL_CFLAGS) -DREPFOLD_TRUSTS_CERTIFICATES -MMD -MP \
+	    -c -o $@ $<
+$(BUILD)/repfold-trusting: \
+    $(filter-out %/certify.o, $(CONVERTER_OBJECTS)) \
+    $(BUILD)/planted/certify.o $(BUILD)/planted/emit.o $(BUILD)/librepfold.a
+	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
+
 samples: $(SAMPLES:%=$(BUILD)/samples/%)
 
 # Against the shared library, as a user's program would be.
@@ -197,7 +207,8 @@ test: deps
 	@$(MAKE) --no-print-directory check
 
 # Everything but the set-up; Check's own closing lines come last.
-check: layers headertest all $(BUILD)/shim.so $(BUILD)/repfold-planted $(BUILD)/run-tests
+check: layers headertest all $(BUILD)/shim.so $(BUILD)/repfold-planted \
+    $(BUILD)/repfold-trusting $(BUILD)/run-tests
 	$(BUILD)/run-tests
 
 asan: deps

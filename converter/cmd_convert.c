@@ -58,22 +58,33 @@ static int prove(Job *job)
     return 0;
 }
 
+/* Certifies, runs, and does both again without a fold that a run finds wrong.
+ */
 static int verify(Job *job)
 {
-    if (job->options->no_verify)
+    const Options *options = job->options;
+    if (options->no_verify)
         return 0;
-    rp_verify_options options = verify_options(job->options, &job->progress);
+    rp_verify_options how = verify_options(options, &job->progress);
     job->original = rp_reopen(job->model, &job->error);
     if (!job->original)
         return job_trouble(job);
-    int status = prove(job);
-    if (status != 0)
-        return status;
-    keep_memory();
-    job->verdict = rp_verify(job->original, job->model, &options, &job->error);
-    if (!job->verdict)
-        return job_trouble(job);
-    job->report.verdict = rp_verdict_get(job->verdict);
+    for (int undone = 1; undone;) {
+        int status = prove(job);
+        if (status != 0)
+            return status;
+        keep_memory();
+        rp_verdict_free(job->verdict);
+        job->verdict = rp_verify(job->original, job->model, &how, &job->error);
+        if (!job->verdict)
+            return job_trouble(job);
+        job->report.verdict = rp_verdict_get(job->verdict);
+        undone = undo_fault(job->original, &job->model,
+                            fold_options(options, &job->progress),
+                            job->report.verdict, &job->certified, &job->error);
+        if (undone < 0)
+            return job_trouble(job);
+    }
     return 0;
 }
 
@@ -85,8 +96,7 @@ static bool is_acceptable(const Job *job)
     rp_folds(job->model, &folds);
     if (job->options->require_change && folds == 0)
         return false;
-    if (job->certified.info &&
-        !certificates_suffice(job->model, job->certified.info))
+    if (job->certified.info && !certificates_suffice(job->certified.info))
         return false;
     return !verdict || strcmp(verdict->verdict, "equivalent") == 0;
 }

@@ -163,9 +163,14 @@ typedef struct Certified {
 int certify(rp_model *original, rp_model **model, rp_fold_options fold,
             const rp_certify_options *options, Certified *certified,
             rp_error *error);
-/* Whether all holds, but for folds by rules that have no certificate. */
-bool certificates_suffice(const rp_model *model,
-                          const rp_certificates_info *info);
+/* The same for the first fold that a run found wrong on its own: 1 when it was
+ * undone and all is to be certified and run again, 0 when there is none, -1 on
+ * trouble. */
+int undo_fault(rp_model *original, rp_model **model, rp_fold_options fold,
+               const rp_verdict_info *verdict, Certified *certified,
+               rp_error *error);
+/* Whether every change is certified. */
+bool certificates_suffice(const rp_certificates_info *info);
 void certified_free(Certified *certified);
 
 /* ---- proof.c ---- */

@@ -28,6 +28,8 @@ int json_finish(const Options *options, const char *path, json_t *root);
 
 /* What a model is; report_json.c. */
 json_t *json_summary(const rp_summary *summary);
+/* Certificates, and what was undone for want of one; report_json.c. */
+json_t *json_certificates(const Certified *certified);
 /* The keys of a diff; report_json_diff.c. */
 void json_put_diff(json_t *root, const Report *report);
 

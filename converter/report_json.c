@@ -158,7 +158,7 @@ static json_t *certificate_json(const rp_certificate *certificate)
     return object;
 }
 
-static json_t *certificates_json(const Certified *certified)
+json_t *json_certificates(const Certified *certified)
 {
     const rp_certificates_info *info = certified->info;
     json_t *object = json_object(), *list = json_array();
@@ -283,7 +283,7 @@ static void put_convert(json_t *root, const Report *report)
     json_put(root, "after", json_summary(report->after));
     json_put(root, "verification", verification_json(report->verdict));
     if (report->certified)
-        json_put(root, "certificates", certificates_json(report->certified));
+        json_put(root, "certificates", json_certificates(report->certified));
     if (!report->bench_before)
         return;
     json_t *bench = json_object();

@@ -6,7 +6,7 @@
 #include "judge/same.h"
 
 /* Elements of one computed constant. */
-enum { ELEMENTS_MAX = 1 << 26 };
+enum { ELEMENTS_MAX = 1 << 26, INTEGERS_MAX = 1 << 10 };
 
 Scope *scope_new(Arena *arena, const Scope *like, const Graph *graph,
                  Scope *parent)
@@ -33,8 +33,12 @@ static const Constant *constant_of_tensor(Scope *scope, const Tensor *tensor)
     return constant;
 }
 
+/* Integers become a tensor, for sizes may follow from them. */
 static const Constant *constant_of_array(Scope *scope, const Array *array)
 {
+    if (dtype_is_integer(array->type) && array->count <= INTEGERS_MAX)
+        return constant_of_tensor(
+            scope, array_to_tensor(scope->arena, array, PRECISION_F64));
     Constant *constant = arena_alloc(scope->arena, sizeof *constant);
     *constant = (Constant){.type = array->type,
                            .rank = array->rank,
@@ -126,6 +130,14 @@ static Fact fact_translated(Scope *scope, const Fact *from)
     return fact;
 }
 
+static void known_constant(Known *known, const Constant *constant)
+{
+    known->constant = constant;
+    if (constant->tensor)
+        fact_of_tensor(known->scope->arena, known->scope->symbols,
+                       constant->tensor, &known->fact);
+}
+
 static Known *known_new(Scope *scope, const Value *value)
 {
     Known *known = arena_alloc(scope->arena, sizeof *known);
@@ -135,10 +147,8 @@ static Known *known_new(Scope *scope, const Value *value)
     map_put(scope->known, value->name, known);
     const Tensor *tensor = value_constant(scope->graph, value);
     /* What folding found to be constant is found anew. */
-    if (tensor && value->is_initializer && tensor_is_readable(tensor)) {
-        known->constant = constant_of_tensor(scope, tensor);
-        fact_of_tensor(scope->arena, scope->symbols, tensor, &known->fact);
-    }
+    if (tensor && value->is_initializer && tensor_is_readable(tensor))
+        known_constant(known, constant_of_tensor(scope, tensor));
     return known;
 }
 
@@ -296,8 +306,8 @@ static void node_evaluate(Scope *scope, const Node *node)
             0)
         for (int i = 0; i < node->output_count; i++)
             if (node->outputs[i] && outputs[i])
-                scope_known(scope, node->outputs[i])->constant =
-                    constant_of_array(scope, outputs[i]);
+                known_constant(scope_known(scope, node->outputs[i]),
+                               constant_of_array(scope, outputs[i]));
     arena_free(scratch);
 }
 
