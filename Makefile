@@ -37,7 +37,7 @@ LIB_SOURCES := $(filter-out %.inc.c, $(sort $(wildcard src/*/*.c src/*.c)))
 CONVERTER_SOURCES := $(sort $(wildcard converter/*.c))
 # tests/test_NAME.c has a suite_NAME; the suites and what they share are one
 # program, all but these, which are programs of their own.
-TEST_PROGRAMS := tests/bench_chain.c tests/fuzz/soak.c \
+TEST_PROGRAMS := tests/bench_chain.c tests/bench_certify.c tests/fuzz/soak.c \
     tests/fuzz/libfuzzer.c tests/save_checkpoint.c \
     tests/conformance/main.c tests/hostile/shim.c tests/roundtrip/main.c
 TEST_SOURCES := $(filter-out $(TEST_PROGRAMS), \
@@ -171,7 +171,7 @@ $(BUILD)/shim.so: tests/hostile/shim.c
 	$(call say,LD) $(CC) -std=c11 -D_GNU_SOURCE -O1 -g $(WARNINGS) $(WERROR) \
 	    -fPIC -shared -o $@ $< -ldl
 
-# The program with a wrong fold in it, which the tests expect to be undone.
+# The program with wrong folds in it, which the tests expect to be undone.
 $(BUILD)/planted/emit.o: src/fold/emit.c | $(BUILD)/onnx.pb-c.h
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(ALL_CFLAGS) -DREPFOLD_PLANT_WRONG_FOLD=3 -MMD -MP \
@@ -264,6 +264,9 @@ $(READERS:%=$(BUILD)/%): $(BUILD)/%: tests/fuzz/libfuzzer.c \
     $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -DTARGET=$* -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
+$(BUILD)/bench_certify: $(BUILD)/tests/bench_certify.o $(BUILD)/librepfold.a
+	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
+
 $(BUILD)/soak: $(FUZZ_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/tests/fuzz/soak.o \
     $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
@@ -272,7 +275,7 @@ $(BUILD)/soak: $(FUZZ_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/tests/fuzz/soak.o \
 soak: $(BUILD)/soak
 	$< $(if $(COUNT),-n $(COUNT),-t $(SECONDS)) $(START)
 
-bench: all $(BUILD)/bench_chain
+bench: all $(BUILD)/bench_chain $(BUILD)/bench_certify
 	@PYTHON=$(PYTHON) ./tests/bench.sh $(BUILD)
 
 $(BUILD)/conformance: $(patsubst %.c,$(BUILD)/%.o, \

@@ -35,14 +35,27 @@ static char *copy_text(const char *text)
     return text ? strdup(text) : NULL;
 }
 
+/* The number of a fold when nothing is undone yet: what --stop-after counts. */
+static int first_number(const Certified *certified, int number)
+{
+    for (int first = number, next;; first = next) {
+        next = number;
+        for (size_t i = 0; i < certified->undone_count; i++)
+            next += certified->undone[i].number <= first;
+        if (next == first)
+            return first;
+    }
+}
+
 static bool note_undone(Certified *certified, const rp_fold_record *fold,
                         const char *why)
 {
     if (certified->undone_count == UNDONE_MAX)
         return false;
+    int number = first_number(certified, fold->number);
     size_t i = certified->undone_count++;
     certified->undone[i] = (Undone){
-        .number = fold->number,
+        .number = number,
         .output = copy_text(fold->output),
         .why = copy_text(why),
     };

@@ -92,10 +92,8 @@ static void print_proof(Page *page, const rp_certificate *certificate)
 }
 
 /* Two cells: does it hold, with the largest rounding; and the bound. */
-static void print_certificate(Page *page, const rp_fold_record *fold,
-                              const rp_certificate *certificate)
+static void print_certificate(Page *page, const rp_certificate *certificate)
 {
-    bool none = strstr(fold->rules, "C13") || strstr(fold->rules, "C14");
     if (certificate && certificate->holds) {
         html_print(page,
                    "<td class=\"cert\"><span class=\"good\">holds</span>, %s "
@@ -106,14 +104,13 @@ static void print_certificate(Page *page, const rp_fold_record *fold,
         return;
     }
     html_print(page, "<td class=\"%s\" colspan=\"2\">",
-               certificate && !none ? "bad" : "soft");
-    if (certificate && !none)
+               certificate ? "bad" : "soft");
+    if (certificate)
         html_text(page, certificate->why ? certificate->why : "does not hold");
     else
         html_print(page, "%s",
                    !page->report->certified ? "not verified"
-                   : none ? "by the verification of the whole network"
-                          : "within a later fold");
+                                            : "within a later fold");
     html_print(page, "</td>");
 }
 
@@ -145,7 +142,7 @@ static void print_fold(Page *page, const rp_fold_record *fold)
                format_large(fold->macs_after),
                format_large((double)fold->parameters_before),
                format_large((double)fold->parameters_after));
-    print_certificate(page, fold, certificate);
+    print_certificate(page, certificate);
     html_print(page, "</tr>\n");
 }
 

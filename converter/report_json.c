@@ -152,6 +152,7 @@ static json_t *certificate_json(const rp_certificate *certificate)
     json_put(object, "weights", json_count(certificate->weights));
     json_put(object, "residue", json_count(certificate->residue));
     json_put(object, "square_roots", json_integer(certificate->square_roots));
+    json_put(object, "scales", json_count(certificate->scales));
     json_put(object, "rounding", json_finite(certificate->rounding));
     json_put(object, "bound", json_finite(certificate->bound));
     json_put(object, "bounds", bounds);

@@ -383,12 +383,17 @@ typedef struct rp_certificate {
     /* Random combination of what the original's nodes, one after the other,
      * make of a random input modulo 2^61 - 1; the merged map makes the same. */
     uint64_t residue;
-    /* BatchNormalization nodes whose factor gamma / sqrt(var + epsilon) was
-     * taken as it is in double, with an error of at most 1.5 ulp. */
+    /* BatchNormalization nodes, whose factors gamma / sqrt(var + epsilon) are
+     * the one irrational step: each is taken as it is in double, at most 3
+     * parts in 2^53 away from what it should be, and that error is counted in
+     * the bounds.  `scales` is a random combination of all of them modulo
+     * 2^61 - 1, so that none can be another without it showing. */
     int square_roots;
+    uint64_t scales;
     double rounding; /* of the stored numbers, largest, in their ulp */
     /* By channel, on |y - exact y| while every value that the fold's operators
-     * read is at most 1 in magnitude; and the largest. */
+     * read is at most 1 in magnitude; and the largest. Exact y has the factors
+     * as they are in the reals. */
     const double *bounds;
     size_t channels;
     double bound;

@@ -90,6 +90,7 @@ used() {
 verification() {
     "$repfold" sample "$1" -o "$train"
     convert
+    echo "$1: $("$build/bench_certify" "$train" "$deploy")"
     local ours theirs=
     for _ in $(seq "$runs"); do
         ours=$(used "$repfold" verify -q "$train" "$deploy")

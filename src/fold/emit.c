@@ -164,13 +164,15 @@ int linear_node_count(const Linear *like, Vec bias)
 }
 
 #ifdef REPFOLD_PLANT_WRONG_FOLD
-/* For the test of what happens to a wrong fold: that fold's bias is off. */
+/* For the test of what happens to wrong folds: that fold's bias is off, and so
+ * is the next one's, which has its number when all is folded again. */
 static Vec plant(Fold *fold, Vec bias)
 {
-    static bool planted;
-    if (planted || fold->report->fold_count + 1 != REPFOLD_PLANT_WRONG_FOLD)
+    static int planted;
+    if (planted == 2 ||
+        fold->report->fold_count + 1 != REPFOLD_PLANT_WRONG_FOLD)
         return bias;
-    planted = true;
+    planted++;
     return vec_add(fold->arena, bias, vec_uniform(fold->arena, 0x1p-10));
 }
 #endif

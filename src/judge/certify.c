@@ -109,6 +109,7 @@ static bool regions_agree(Region *region, const Regions *regions, Sum **a,
     region->places = NULL;
     region->place_capacity = 0;
     region->place_count = region->square_roots = 0;
+    region->scales = region->scale_count = 0;
     region->facts = 0;
     region->obstacle = NULL;
     *a = regions_read(region, regions->original, regions->original_count, true);
@@ -180,6 +181,7 @@ static void certificate_compare(const Certifier *certifier, Region *region,
     out->weights = proof->weights;
     out->rounding = proof->rounding;
     out->square_roots = region->square_roots;
+    out->scales = region->scales;
     out->residue = out->holds ? certificate_residue(region, a) : 0;
     out->preconditions =
         facts_of(certifier, region->facts, &out->precondition_count);

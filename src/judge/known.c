@@ -143,7 +143,10 @@ static Known *known_new(Scope *scope, const Value *value)
     Known *known = arena_alloc(scope->arena, sizeof *known);
     known->value = value;
     known->scope = scope;
-    known->fact = fact_translated(scope, &value->fact);
+    /* What the converted file says of its values, folding wrote. */
+    known->fact = scope->is_original || value->is_input
+                      ? fact_translated(scope, &value->fact)
+                      : FACT_UNKNOWN;
     map_put(scope->known, value->name, known);
     const Tensor *tensor = value_constant(scope->graph, value);
     /* What folding found to be constant is found anew. */

@@ -172,6 +172,8 @@ typedef struct Region {
     int joint_count;
     Reading preferred; /* of joints that are new */
     int square_roots;
+    Residue scales; /* a random combination of what they gave */
+    uint64_t scale_count;
     unsigned facts;       /* what was relied on: bits of FactKind */
     const char *obstacle; /* what could not be looked through, or NULL */
     struct Proof *proof;

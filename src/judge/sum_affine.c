@@ -107,6 +107,11 @@ static bool read_batchnorm(Region *region, Scope *scope, const Node *node,
         double scale = parts[0].real[c] / sqrt(spread);
         parts[0].real[c] = scale;
         parts[0].exact[c] = residue_of(scale);
+        region->scales = residue_add(
+            region->scales,
+            residue_multiply(
+                parts[0].exact[c],
+                residue_random(region->seed + 2, region->scale_count++)));
     }
     region->square_roots++;
     region_rely(region, FACT_INFERENCE);
