@@ -274,28 +274,24 @@ static bool border_is_around(Region *region, Known *output, Border *border,
                         border_continues(border, *inside);
 }
 
-bool border_take(Region *region, Known *output, Sum *sum)
+Sum *take_border(Region *region, Known *output)
 {
     Border border = {0};
     const Sum *inside;
     if (!border_is_around(region, output, &border, &inside))
-        return false;
-    *sum = *inside;
-    sum->fact = &output->fact;
-    sum->parts = arena_array(region->arena, (size_t)inside->count + 1,
-                             sizeof *sum->parts);
-    for (int i = 0; i < inside->count; i++) {
+        return NULL;
+    Sum *sum = sum_copy(region, inside, output);
+    for (int i = 0; i < sum->count; i++) {
         Part *part = &sum->parts[i];
-        *part = inside->parts[i];
         const Place *place = &region->places[part->place];
         if (!part->linear || part->length || place->kind != PLACE_LINEAR)
-            return false;
+            return NULL;
         part->linear = padded(region, part->linear, &border);
         if (!part->linear)
-            return false;
+            return NULL;
         part->place =
             place_linear(region, part->linear, part->shape, place->inner);
     }
     region_rely(region, FACT_BORDER);
-    return true;
+    return sum;
 }

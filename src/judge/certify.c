@@ -28,7 +28,7 @@ typedef struct Certifier {
     Arena *arena;
     const rp_certify_options *options;
     Pool *pool;
-    unsigned stamp;
+    unsigned stamp, readings;
     rp_certificate *certificates;
     size_t capacity;
     rp_certificates_info *out;
@@ -106,6 +106,7 @@ static uint64_t certificate_residue(const Region *region, const Sum *sum)
 static bool regions_agree(Region *region, const Regions *regions, Sum **a,
                           double **bounds)
 {
+    region->reading = ++*region->readings;
     region->places = NULL;
     region->place_capacity = 0;
     region->place_count = region->square_roots = 0;
@@ -141,30 +142,53 @@ static void readings_prefer(Region *region, Reading reading)
             region->joints[i].possible >> reading & 1 ? reading : READ_PLACE;
 }
 
+/* One try, in memory of its own. */
+static bool readings_agree(Region *region, Regions *regions, Sum **a,
+                           double **bounds)
+{
+    Arena *outer = region->arena;
+    region->arena = arena_child(outer);
+    *region->proof = (Proof){.arena = region->proof->arena};
+    if (regions_agree(region, regions, a, bounds))
+        return true;
+    arena_free(region->arena);
+    region->arena = outer;
+    return false;
+}
+
+/* Tries are fewer where each takes longer. */
+static int tries_of(const Regions *regions)
+{
+    enum { MOST = 256, WORK = 1 << 16 };
+    size_t tries =
+        WORK / (regions->original_count + regions->converted_count + 1);
+    return tries > MOST ? MOST : (int)tries;
+}
+
 /* Tries the ways to read what operators gave until the regions are the same.
  * What is said of a failure is of the first. */
 static bool readings_try(Region *region, Regions *regions, Sum **a,
                          double **bounds)
 {
-    enum { TRIES_MAX = 256 };
     static const Reading first[] = {READ_PLACE, READ_COMPOSED, READ_WHOLE,
                                     READ_PLACE};
     enum { FIRST = sizeof first / sizeof *first };
+    int most = tries_of(regions);
     Proof failure = {0};
     const char *obstacle = NULL;
-    for (int tried = 0; tried < TRIES_MAX; tried++) {
+    for (int tried = 0; tried < FIRST || tried < most; tried++) {
         if (tried < FIRST)
             readings_prefer(region, first[tried]);
         if (tried >= FIRST - 1 && !readings_next(region))
             break;
-        *region->proof = (Proof){.arena = region->proof->arena};
-        regions_forget(regions);
-        if (regions_agree(region, regions, a, bounds))
+        if (readings_agree(region, regions, a, bounds))
             return true;
         if (tried == 0) {
             failure = *region->proof;
             obstacle = region->obstacle;
         }
+        if (region->joint_count == 0)
+            break;
     }
     *region->proof = failure;
     region->obstacle = obstacle;
@@ -215,6 +239,7 @@ static int certificate_make(Certifier *certifier, Known *a, Known *b, Err *err)
     uint64_t seed = certifier->options->seed ? certifier->options->seed : 1;
     Region region = {.arena = scratch,
                      .stamp = ++certifier->stamp,
+                     .readings = &certifier->readings,
                      .seed = random_stream(seed, certifier->out->count),
                      .pool = certifier->pool,
                      .proof = &proof};

@@ -35,6 +35,8 @@ typedef struct Known {
     bool covered;             /* some certificate is about its node */
     /* While one region is looked at, when `stamp` is that of the region: */
     unsigned stamp, stop;
+    /* While it is read, when `reading` is the number of that. */
+    unsigned reading;
     struct Sum *sum;
 } Known;
 

@@ -88,7 +88,6 @@ static int walk_enter(Walk *walk, Known *known, bool is_end, Err *err)
     if (!known || known->constant || known->stamp == region->stamp)
         return 0;
     known->stamp = region->stamp;
-    known->sum = NULL;
     if (known->scope->is_original && known->node && !known->same)
         TRY(body_enter(known, err));
     if (known->constant)
@@ -158,23 +157,13 @@ int regions_find(Region *region, Known *a, Known *b, Regions *out, Err *err)
     return 0;
 }
 
-void regions_forget(Regions *regions)
-{
-    for (size_t i = 0; i < regions->original_count; i++)
-        regions->original[i]->sum = NULL;
-    for (size_t i = 0; i < regions->converted_count; i++)
-        regions->converted[i]->sum = NULL;
-    for (size_t i = 0; i < regions->leaf_count; i++)
-        regions->leaves[i]->sum = NULL;
-}
-
 Sum *regions_read(Region *region, Known *const *values, size_t count,
                   bool is_original)
 {
     region->is_original = is_original;
     for (size_t i = 0; i < count; i++) {
         if (values[i]->same)
-            values[i]->sum = region_sum(region, values[i]->same);
+            region_set(region, values[i], region_sum(region, values[i]->same));
         else
             region_take(region, values[i]);
     }

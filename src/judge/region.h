@@ -17,8 +17,6 @@ typedef struct Regions {
 
 /* Finds both; false when they are too large to look at. */
 int regions_find(Region *region, Known *a, Known *b, Regions *out, Err *err);
-/* Forgets the sums of all their values. */
-void regions_forget(Regions *regions);
 /* Reads a graph's region and gives the sum of the value it ends at. */
 Sum *regions_read(Region *region, Known *const *values, size_t count,
                   bool is_original);

@@ -30,8 +30,8 @@ Sum *region_sum(Region *region, Known *known)
 {
     if (!known || known->constant)
         return NULL;
-    if (known->stamp != region->stamp || !known->sum) {
-        known->stamp = region->stamp;
+    if (known->reading != region->reading) {
+        known->reading = region->reading;
         known->sum = sum_of_place(region, known, place_base(region, known));
     }
     return known->sum;
@@ -56,6 +56,12 @@ Reading region_reading(Region *region, const Known *at, unsigned possible)
     }
     joint->possible |= possible | 1u << READ_PLACE;
     return joint->possible >> joint->now & 1 ? joint->now : READ_PLACE;
+}
+
+void region_set(Region *region, Known *known, Sum *sum)
+{
+    known->reading = region->reading;
+    known->sum = sum;
 }
 
 void sum_make_bias(Region *region, Sum *sum)
@@ -261,7 +267,7 @@ Sum *sum_as_uniform(Region *region, Known *known, Sum *input)
 }
 
 /* Numbers of which it is not known where they are, counted from the last axis,
- * and what an operator reads as one place, stay inside a place. */
+ * stay inside a place. */
 static Sum *summand_take(Region *region, Known *input)
 {
     Sum *own = region_sum(region, input);
@@ -390,27 +396,22 @@ static bool is_parametric(const Node *node)
     return false;
 }
 
-static void share(Region *region, Known *output, bool whole)
+static Sum *share(Region *region, Known *output, Sum *sum, bool whole)
 {
-    Sum *sum = output->sum;
-    output->sum = whole ? sum_as_whole(region, output, sum)
+    Sum *shared = whole ? sum_as_whole(region, output, sum)
                         : sum_as_place(region, output, sum);
-    region->places[output->sum->parts[0].place].closed = true;
+    region->places[shared->parts[0].place].closed = true;
+    return shared;
 }
 
-void region_take(Region *region, Known *output)
+static Sum *take_any(Region *region, Known *output)
 {
-    if (is_parametric(output->node)) {
-        output->sum = take_opaque(region, output);
-        return;
-    }
-    Sum bordered, *sum = take_affine(region, output);
     Op op = output->node->op;
-    if (!sum && border_take(region, output, &bordered)) {
-        sum = sum_copy(region, &bordered, output);
-        output->sum = sum;
-        return;
-    }
+    if (is_parametric(output->node))
+        return take_opaque(region, output);
+    Sum *sum = take_affine(region, output);
+    if (!sum)
+        sum = take_border(region, output);
     if (!sum)
         sum = take_norm(region, output);
     if (!sum && (op == OP_Add || op == OP_Sub || op == OP_Sum))
@@ -421,8 +422,14 @@ void region_take(Region *region, Known *output)
         sum = take_concat(region, output);
     if (!sum)
         sum = take_move(region, output);
-    output->sum = sum ? sum : take_opaque(region, output);
+    return sum ? sum : take_opaque(region, output);
+}
+
+void region_take(Region *region, Known *output)
+{
+    Sum *sum = take_any(region, output);
     const Joint *joint = joint_find(region, output);
     if (joint && (joint->now == READ_SHARED || joint->now == READ_SHARED_WHOLE))
-        share(region, output, joint->now == READ_SHARED_WHOLE);
+        sum = share(region, output, sum, joint->now == READ_SHARED_WHOLE);
+    region_set(region, output, sum);
 }

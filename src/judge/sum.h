@@ -162,6 +162,8 @@ enum { JOINTS_MAX = 64 };
 typedef struct Region {
     Arena *arena;
     unsigned stamp;
+    unsigned reading;   /* the number of this time that a region is read */
+    unsigned *readings; /* of the last one */
     Place *places;
     int place_count;
     size_t place_capacity;
@@ -214,6 +216,7 @@ void sum_widen(Region *region, Sum *sum, int axis, int rank, int64_t width);
 bool axes_agree(const Sum *a, const Sum *b);
 /* The sum of a value of the region, which is made when the node is taken. */
 Sum *region_sum(Region *region, Known *known);
+void region_set(Region *region, Known *known, Sum *sum);
 /* Reads one node of the region, whose inputs are known. */
 void region_take(Region *region, Known *output);
 
@@ -313,12 +316,6 @@ int64_t operator_columns(const Operator *linear);
  * magnitudes in `size`. */
 void operator_apply(Region *region, const Operator *linear, const Residue *x,
                     Residue *y, Coefs shift, Coefs out, double *size);
-
-/* ---- border.c ---- */
-
-/* Reads nodes that put a border around what operators give as these operators
- * with padding; false when that is not what they do. */
-bool border_take(Region *region, Known *output, Sum *sum);
 
 /* ---- compose.c ---- */
 

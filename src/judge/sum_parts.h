@@ -47,6 +47,11 @@ bool sum_settles(const Region *region, const Sum *sum);
 bool pad_read(Scope *scope, const Node *node, int64_t *amounts, int *spatial);
 Sum *take_operator(Region *region, Known *output);
 
+/* border.c */
+/* Nodes that put a border around what operators give, as these operators with
+ * padding. */
+Sum *take_border(Region *region, Known *output);
+
 /* sum_move.c */
 Sum *take_move(Region *region, Known *output);
 Sum *take_concat(Region *region, const Known *output);

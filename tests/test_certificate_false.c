@@ -1,0 +1,277 @@
+/*
+ * Certificates: models that are nearly the same have none, beside ones that are
+ * the same and have one. Each pair is a way to be wrong that the algebra must
+ * see without running anything.
+ */
+#include <string.h>
+
+#include "base/random.h"
+#include "folding.h"
+#include "judge/certify.h"
+#include "suites.h"
+
+enum { CHANNELS = 4 };
+
+/* A convolution of CHANNELS channels with numbers of its own times a factor. */
+static Node *convolution(Bench *b, Value *x, uint64_t seed, double factor,
+                         int64_t size)
+{
+    double numbers[CHANNELS * CHANNELS * 9];
+    int64_t dims[4] = {CHANNELS, CHANNELS, size, size};
+    int64_t count = CHANNELS * CHANNELS * size * size;
+    for (int64_t i = 0; i < count; i++)
+        numbers[i] =
+            factor * ((double)(random_bits(seed, (uint64_t)i) % 7) - 3);
+    Value *inputs[2] = {x, bench_numbers(b, 4, dims, numbers)};
+    Value *y = graph_fresh_value(b->graph, "conv");
+    return node_new(b->graph, OP_Conv, y->name, inputs, 2, &y, 1);
+}
+
+static Value *done(Bench *b, Node *node)
+{
+    bench_add(b, node);
+    return node->outputs[0];
+}
+
+static Value *pointwise(Bench *b, Value *x, uint64_t seed, double factor)
+{
+    return done(b, convolution(b, x, seed, factor, 1));
+}
+
+static Value *scaled(Bench *b, Value *x, double factor)
+{
+    int64_t dims[1] = {1};
+    return bench_binary(b, OP_Mul, x, bench_numbers(b, 1, dims, &factor));
+}
+
+/* Both models call it so. */
+static void end(Bench *b, Value *x)
+{
+    Value *y = graph_value(b->graph, "end");
+    bench_add(b, node_new(b->graph, OP_Sigmoid, "end", &x, 1, &y, 1));
+    bench_output(b, y);
+}
+
+static Value *image(Bench *b, bool sized)
+{
+    int64_t dims[4] = {1, CHANNELS, sized ? 6 : -1, sized ? 6 : -1};
+    return bench_input(b, 4, dims);
+}
+
+/* ---- Scales ---- */
+
+static void relu_then(Bench *b, double factor)
+{
+    Value *y = pointwise(b, image(b, true), 1, 1);
+    end(b, scaled(b, bench_unary(b, OP_Relu, y), factor));
+}
+
+static void relu_of(Bench *b, double factor)
+{
+    Value *y = pointwise(b, image(b, true), 1, factor);
+    end(b, bench_unary(b, OP_Relu, y));
+}
+
+static void relu_then_twice(Bench *b)
+{
+    relu_then(b, 2);
+}
+
+static void relu_of_twice(Bench *b)
+{
+    relu_of(b, 2);
+}
+
+static void relu_then_negative(Bench *b)
+{
+    relu_then(b, -2);
+}
+
+static void relu_of_negative(Bench *b)
+{
+    relu_of(b, -2);
+}
+
+/* One operator's output, read as it is and three times as large. */
+static void two_readers(Bench *b, double outside, double inside)
+{
+    Value *c = pointwise(b, image(b, true), 1, 1);
+    Value *left = bench_unary(b, OP_Relu, pointwise(b, c, 2, 1));
+    Value *right = outside == 1 ? c : scaled(b, c, outside);
+    right = bench_unary(b, OP_Relu, pointwise(b, right, 3, inside));
+    end(b, bench_binary(b, OP_Add, left, right));
+}
+
+static void second_scaled(Bench *b)
+{
+    two_readers(b, 3, 1);
+}
+
+static void second_heavier(Bench *b)
+{
+    two_readers(b, 1, 3);
+}
+
+static void second_plain(Bench *b)
+{
+    two_readers(b, 1, 1);
+}
+
+/* ---- Shapes and pads ---- */
+
+static Node *padded(Bench *b, Value *x, int64_t pad)
+{
+    int64_t pads[4] = {pad, pad, pad, pad};
+    Node *node = convolution(b, x, 1, 1, 3);
+    node_set_ints(node, "pads", pads, 4);
+    return node;
+}
+
+static void beside(Bench *b, int64_t pad)
+{
+    Value *x = image(b, false);
+    end(b, bench_binary(b, OP_Add, x, done(b, padded(b, x, pad))));
+}
+
+static void identity_beside(Bench *b)
+{
+    beside(b, 1);
+}
+
+/* Where the convolution's output is smaller, it is broadcast, or it is an
+ * error: it is never the kernel with a one in the centre. */
+static void identity_beside_a_smaller(Bench *b)
+{
+    beside(b, 0);
+}
+
+static void with_centre(Bench *b, int64_t pad)
+{
+    Value *x = image(b, false);
+    Node *node = padded(b, x, pad);
+    const Tensor *old = node->inputs[1]->tensor;
+    double numbers[CHANNELS * CHANNELS * 9];
+    tensor_read_f64(old, 0, old->count, numbers);
+    for (int i = 0; i < CHANNELS; i++)
+        numbers[(i * CHANNELS + i) * 9 + 4] += 1;
+    node->inputs[1] = bench_numbers(b, 4, old->dims, numbers);
+    end(b, done(b, node));
+}
+
+static void centre(Bench *b)
+{
+    with_centre(b, 1);
+}
+
+static void centre_of_a_smaller(Bench *b)
+{
+    with_centre(b, 0);
+}
+
+/* Pads that follow from a size that nobody knows. */
+static void same(Bench *b, const char *which, bool pads)
+{
+    Value *x = image(b, false);
+    int64_t amounts[8] = {0, 0, 1, 1, 0, 0, 1, 1}, strides[2] = {2, 2};
+    if (pads) {
+        Value *inputs[2] = {x, bench_ints(b, 8, amounts)};
+        x = bench_node(b, OP_Pad, inputs, 2);
+    }
+    Node *node = convolution(b, x, 1, 1, 3);
+    node_set_string(node, "auto_pad", which);
+    node_set_ints(node, "strides", strides, 2);
+    end(b, done(b, node));
+}
+
+static void same_lower_of_padded(Bench *b)
+{
+    same(b, "SAME_LOWER", true);
+}
+
+static void same_upper(Bench *b)
+{
+    same(b, "SAME_UPPER", false);
+}
+
+static void same_lower(Bench *b)
+{
+    same(b, "SAME_LOWER", false);
+}
+
+/* ---- The pairs ---- */
+
+static const struct {
+    const char *name;
+    Build *original, *converted;
+    bool holds;
+} pairs[] = {
+    {"a scale into Relu", relu_then_twice, relu_of_twice, true},
+    {"a negative one", relu_then_negative, relu_of_negative, false},
+    {"a scale before one of two readers", second_scaled, second_heavier, true},
+    {"a scale that is forgotten", second_scaled, second_plain, false},
+    {"an identity beside", identity_beside, centre, true},
+    {"an identity beside what is smaller", identity_beside_a_smaller,
+     centre_of_a_smaller, false},
+    {"SAME pads", same_upper, same_upper, true},
+    {"SAME pads at the other end", same_upper, same_lower, false},
+    {"SAME pads of a padded input", same_lower_of_padded, same_upper, false},
+};
+enum { PAIRS = sizeof pairs / sizeof *pairs };
+
+/* As folding does: what is not the same value has another name. */
+static Model *build_converted(Arena *arena, Build *build)
+{
+    Model *model = build_model(arena, build, false);
+    for (size_t i = 0; i < model->graph->node_count; i++) {
+        Value *value = model->graph->nodes[i]->outputs[0];
+        if (!value->is_output)
+            value->name = arena_printf(arena, "%s_converted", value->name);
+    }
+    return model;
+}
+
+START_TEST(only_the_same_is_certified)
+{
+    Arena *arena = arena_new(0);
+    Model *a = build_model(arena, pairs[_i].original, false);
+    Model *b = build_converted(arena, pairs[_i].converted);
+    rp_certificates_info info;
+    rp_certify_options options = {.threads = 1};
+    Err err = {0};
+    ck_assert_int_eq(certify_models(arena, a, b, &options, &info, &err), 0);
+    ck_assert_msg(info.hold == pairs[_i].holds, "%s: %s", pairs[_i].name,
+                  info.hold ? "it has a certificate" : info.why);
+    arena_free(arena);
+}
+END_TEST
+
+/* What a converted file says of its shapes is not believed. */
+START_TEST(claimed_shapes_do_not_matter)
+{
+    Arena *arena = arena_new(0);
+    Model *a = build_model(arena, relu_then_twice, false);
+    Model *b = build_converted(arena, relu_of_twice);
+    rp_certificates_info info;
+    rp_certify_options options = {.threads = 1};
+    Err err = {0};
+    for (size_t i = 0; i < b->graph->node_count; i++) {
+        Fact *fact = &b->graph->nodes[i]->outputs[0]->fact;
+        fact->rank = 2;
+        fact->dims[0] = fact->dims[1] = 3;
+        fact->type = DT_INT64;
+    }
+    ck_assert_int_eq(certify_models(arena, a, b, &options, &info, &err), 0);
+    ck_assert_msg(info.hold, "%s", info.why);
+    arena_free(arena);
+}
+END_TEST
+
+Suite *suite_certificate_false(void)
+{
+    Suite *suite = suite_create("certificate_false");
+    TCase *tcase = tcase_create("certificate_false");
+    tcase_add_loop_test(tcase, only_the_same_is_certified, 0, PAIRS);
+    tcase_add_test(tcase, claimed_shapes_do_not_matter);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
