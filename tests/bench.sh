@@ -128,7 +128,32 @@ verification() {
             "CPU, %.0f MB\n", name, m[1], m[2], m[3] / 1e3 }'
 }
 
+# A model of 4.2 GB, its weights beside it: what it takes to convert it.
+outside() {
+    local needed=10 free folder=$build/bench.outside kilobytes
+    free=$(df --output=avail -BG "$build" | tail -n 1 | tr -dc 0-9)
+    if [ "$free" -lt "$needed" ]; then
+        echo "4.2 GB of external data: left out, it needs $needed GB of disk"
+        return
+    fi
+    rm -rf "$folder"
+    mkdir "$folder"
+    "$repfold" sample fastvit_ma36 --width-mult 5 --external-data always \
+        -o "$folder/in.onnx"
+    local size time
+    size=$(cat "$folder"/in.onnx* | wc -c)
+    time=$(seconds "$repfold" convert -q --no-verify "$folder/in.onnx" \
+        -o "$folder/out.onnx")
+    kilobytes=$(peak "$repfold" convert -q --no-verify "$folder/in.onnx" \
+        -o "$folder/out.onnx")
+    awk -v s="$size" -v t="$time" -v k="${kilobytes:-0}" 'BEGIN { printf \
+        "%.2f GB with external data: convert %.1f s, peak %.0f MB\n",
+        s / 1e9, t / 1e6, k / 1e3 }'
+    rm -rf "$folder"
+}
+
 conversion fastvit_ma36
+outside
 chain 20000
 chain 33334
 for variant in fastvit_t8 fastvit_sa12 fastvit_ma36; do

@@ -99,6 +99,22 @@ START_TEST(big_and_small_pieces_come_in_order)
 }
 END_TEST
 
+/* Long runs of zeros are left out, and are zeros all the same. */
+START_TEST(zeros_are_zeros)
+{
+    enum { SIZE = 24 << 20, PART = 8 << 20 };
+    uint8_t *bytes = arena_alloc(arena, SIZE);
+    Err err = {0};
+    for (int filled = 0; filled < 3; filled++) {
+        const char *path = in_folder(arena_printf(arena, "%d", filled));
+        memset(bytes, 0, SIZE);
+        memset(bytes + filled * PART, 'x', PART);
+        ck_assert_int_eq(file_save(arena, path, bytes, SIZE, &err), 0);
+        check_same_bytes(get_file(path), (Span){bytes, SIZE});
+    }
+}
+END_TEST
+
 START_TEST(a_link_is_followed_not_replaced)
 {
     struct stat status;
@@ -448,6 +464,7 @@ Suite *suite_save(void)
     tcase_add_test(tcase, a_file_is_replaced_and_keeps_its_mode);
     tcase_add_test(tcase, the_old_file_is_never_written_to);
     tcase_add_test(tcase, big_and_small_pieces_come_in_order);
+    tcase_add_test(tcase, zeros_are_zeros);
     tcase_add_test(tcase, a_link_is_followed_not_replaced);
     tcase_add_test(tcase, what_cannot_be_written_is_told);
     tcase_add_test(tcase, a_name_may_be_as_long_as_can_be);

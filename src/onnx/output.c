@@ -14,6 +14,7 @@
 #include "onnx/leftover.h"
 
 enum { BUFFER_SIZE = 1 << 20, WRITE_SIZE = 8 << 20, TRIES = 100 };
+enum { HOLE_LEAST = 1 << 20 };
 
 static int fail(const Output *output, Err *err, const char *what)
 {
@@ -70,12 +71,28 @@ static void start_writeback(Output *output, ssize_t size)
     output->written += size;
 }
 
+static bool is_zero(const uint8_t *bytes, size_t size)
+{
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
+/* A long run of zeros is left out: the file has a hole there, or what was
+ * reserved for it. */
+static ssize_t write_some(Output *output, const uint8_t *bytes, size_t size)
+{
+    output->ends_in_hole = !output->is_stream && size >= HOLE_LEAST &&
+                           is_zero(bytes, size) &&
+                           lseek(output->fd, (off_t)size, SEEK_CUR) >= 0;
+    return output->ends_in_hole ? (ssize_t)size
+                                : write(output->fd, bytes, size);
+}
+
 static int write_all(Output *output, const uint8_t *bytes, size_t size,
                      Err *err)
 {
     while (size > 0) {
         size_t most = size < WRITE_SIZE ? size : WRITE_SIZE;
-        ssize_t done = write(output->fd, bytes, most);
+        ssize_t done = write_some(output, bytes, most);
         if (done > 0) {
             start_writeback(output, done);
             bytes += done;
@@ -288,6 +305,9 @@ int output_complete(Output *output, Err *err)
     TRY(output_flush(output, err));
     if (output->is_stream)
         return 0;
+    if (output->ends_in_hole &&
+        ftruncate(output->fd, lseek(output->fd, 0, SEEK_CUR)) < 0)
+        return fail(output, err, "cannot write");
     TRY(keep_mode(output, err));
     /* Never tried again: the kernel may have dropped what it could not write,
      * and would then report success. */

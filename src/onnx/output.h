@@ -22,6 +22,7 @@ typedef struct Output {
     struct stat old; /* of the target, when `exists` */
     bool exists, is_stream;
     bool is_fresh;     /* must not replace anything */
+    bool ends_in_hole; /* the last bytes are zeros that were left out */
     int folder_fd, fd; /* -1 when not open */
     int lock_fd;       /* keeps others from taking the file for a left-over */
     char temp[OUTPUT_NAME_LIMIT + 1]; /* "" while the file has no name */

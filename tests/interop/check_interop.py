@@ -17,6 +17,8 @@ and holds original and result against each other:
           on the original, with and without its own optimizations, if larger
   gelu    onnxruntime fuses as many activations (Gelu and its kin) in the
           result as in the original: no island was broken up
+  outside one fixture with its weights in another file, written by repfold and by
+          onnx: onnxruntime gives the same outputs as with the weights inside
   f64     both evaluated in float64 by onnx.reference: against each other, and
           against torch's outputs that lie beside the fixture
 
@@ -48,6 +50,9 @@ NP = {TensorProto.FLOAT16: np.float16, TensorProto.FLOAT: np.float32,
       TensorProto.DOUBLE: np.float64}
 SHORT = {TensorProto.FLOAT16: 'f16', TensorProto.FLOAT: 'f32',
          TensorProto.DOUBLE: 'f64'}
+
+# What is also written with its weights in another file.
+OUTSIDE = 'mini.ts-preserve.onnx'
 
 # Largest relative difference allowed: between original and result in
 # onnxruntime, and between the two in float64 (the cost of rounding merged
@@ -311,6 +316,39 @@ def check(name, entry, directory, convert, workdir, fast, report):
         problems = []
 
 
+def check_outside(directory, command, workdir, report):
+    """Weights in another file: onnxruntime finds them where repfold put them,
+    and repfold where onnx's own writer has."""
+    inside = os.path.join(directory, OUTSIDE)
+    convert = Converter(command)
+    outwards = Converter(command + ' convert {in} -o {out} -q --external-data always')
+    plain, outside, again, saved = (
+        os.path.join(workdir, f) for f in ('plain.onnx', 'out/outside.onnx',
+                                           'out/again.onnx', 'saved.onnx'))
+    os.makedirs(os.path.dirname(outside), exist_ok=True)
+    onnx.save(onnx.load(inside), saved, save_as_external_data=True,
+              location='saved.data', size_threshold=0)
+    problems = [p for p in (convert(inside, plain, False),
+                            outwards(inside, outside, False),
+                            convert(saved, again, False)) if p]
+    if problems:
+        report('outside', {}, problems)
+        return
+    x = np.load(os.path.join(directory, 'in64.npy')).astype(np.float32)
+    runs = []
+    for path in (plain, outside, again):
+        s = ort.InferenceSession(path, providers=['CPUExecutionProvider'])
+        runs.append(s.run(None, {s.get_inputs()[0].name: x}))
+        onnx.checker.check_model(path, full_check=True)
+    numbers = {'ort': max(distance(runs[0], r) for r in runs[1:])}
+    if numbers['ort'] != 0:
+        problems.append('the same weights elsewhere give other results')
+    files = [f for f in os.listdir(os.path.dirname(outside)) if f.endswith('.data')]
+    if len(files) != 2:
+        problems.append(f'data files: {files}')
+    report('outside', numbers, problems)
+
+
 def main():
     a = argparse.ArgumentParser(description='Check repfold against onnx and onnxruntime.')
     a.add_argument('repfold')
@@ -340,6 +378,9 @@ def main():
             if fnmatch.fnmatch(name, a.only):
                 check(name, entry, a.fixtures, Converter(a.repfold), a.keep or scratch,
                       a.fast, report)
+        name = OUTSIDE
+        if fnmatch.fnmatch(name, a.only) and '{in}' not in a.repfold:
+            check_outside(a.fixtures, a.repfold, scratch, report)
     print(f'{lines} lines, {failed} failed')
     sys.exit(2 if lines == 0 else failed > 0)
 
