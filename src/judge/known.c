@@ -165,12 +165,38 @@ Known *scope_known(Scope *scope, const Value *value)
     return known ? known : known_new(scope, value);
 }
 
+bool node_keeps(Scope *scope, const Node *node)
+{
+    const Known *read = scope_known(scope, node->inputs[0]);
+    const Known *made = scope_known(scope, node->outputs[0]);
+    switch (node->op) {
+    case OP_Identity:
+        return true;
+    case OP_Cast:
+        return (int64_t)read->fact.type == node_int(node, "to", DT_UNDEFINED);
+    case OP_Reshape:
+    case OP_Expand:
+        return read->fact.rank >= 0 && facts_agree(&read->fact, &made->fact);
+    case OP_Dropout:
+        break;
+    default:
+        return false;
+    }
+    const Model *model = scope->graph->model;
+    const Known *mode = scope_known(scope, node_input(node, 2));
+    int64_t training = model->opset < 7 && !node_int(node, "is_test", 0);
+    if (mode && constant_ints(mode->constant, 1, &training) != 1)
+        training = 1;
+    return !training || model->assume_inference;
+}
+
 Known *known_root(Known *known)
 {
     while (!known->constant) {
         if (known->same)
             known = known->same;
-        else if (known->node && known->node->op == OP_Identity)
+        else if (known->node && known->output == 0 &&
+                 node_keeps(known->scope, known->node))
             known = scope_known(known->scope, known->node->inputs[0]);
         else
             break;

@@ -76,7 +76,10 @@ int body_enter(Known *known, Err *err);
  * does whose condition is known. */
 bool body_is_constant(Scope *scope, const Node *node);
 
-/* The value behind Identity nodes and calls. */
+/* Identity, Dropout in inference, and Cast, Reshape and Expand to what it is
+ * already. */
+bool node_keeps(Scope *scope, const Node *node);
+/* The value behind such nodes and calls. */
 Known *known_root(Known *known);
 /* True when the dims are the same, whatever the symbols stand for. */
 bool facts_agree(const Fact *a, const Fact *b);

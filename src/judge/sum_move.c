@@ -6,31 +6,6 @@
 
 /* ---- Nodes that affine maps commute with ---- */
 
-static bool keeps_value(Scope *scope, const Node *node)
-{
-    const Known *read = scope_known(scope, node->inputs[0]);
-    const Known *made = scope_known(scope, node->outputs[0]);
-    switch (node->op) {
-    case OP_Identity:
-        return true;
-    case OP_Cast:
-        return (int64_t)read->fact.type == node_int(node, "to", DT_UNDEFINED);
-    case OP_Reshape:
-    case OP_Expand:
-        return read->fact.rank >= 0 && facts_agree(&read->fact, &made->fact);
-    case OP_Dropout:
-        break;
-    default:
-        return false;
-    }
-    const Model *model = scope->graph->model;
-    const Known *mode = scope_known(scope, node_input(node, 2));
-    int64_t training = model->opset < 7 && !node_int(node, "is_test", 0);
-    if (mode && constant_ints(mode->constant, 1, &training) != 1)
-        training = 1;
-    return !training || model->assume_inference;
-}
-
 static bool pool_is_padded(const Node *node)
 {
     const int64_t *pads;
@@ -228,7 +203,7 @@ Sum *take_move(Region *region, Known *output)
     if (!read || read->constant ||
         (output->output != 0 && node->op != OP_Split))
         return NULL;
-    if (keeps_value(output->scope, node))
+    if (node_keeps(output->scope, node))
         return region_sum(region, read);
     const Sum *input = move_reads(region, output, read, &axis, &channels);
     if (!input)

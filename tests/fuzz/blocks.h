@@ -55,6 +55,10 @@ Value *gen_chain_region(Gen *gen, Value *x);
 Value *gen_forward_region(Gen *gen, Value *x);
 /* Operators that affine maps commute with, between linear and affine. */
 Value *gen_moving_region(Gen *gen, Value *x);
+/* One of those that take some elements of an image. */
+Value *gen_taken(Gen *gen, Value *x);
+/* A sum of kernels on an image and on what is left of it by a crop. */
+Value *gen_crop_region(Gen *gen, Value *x);
 /* Convolutions whose results are joined. */
 Value *gen_stack_region(Gen *gen, Value *x);
 /* A border with what a pointwise convolution gives for zero. */

@@ -69,7 +69,7 @@ static Value *image_region(Gen *gen, Value *x)
         gen_chain_region,  gen_chain_region,  gen_forward_region,
         gen_moving_region, gen_moving_region, gen_transposed_region,
         gen_tokens,        gen_border_region, gen_island_region,
-        gen_stack_region,
+        gen_stack_region,  gen_crop_region,
     };
     for (int i = 2; i < x->fact.rank; i++)
         if (x->fact.dims[i] > 12)

@@ -104,8 +104,8 @@ static Value *move_concat(Gen *gen, Value *x, Value *base)
 {
     Target target = {1, {1, 1, 1}, {0, 0, 0}};
     bool fits = x->fact.rank == base->fact.rank;
-    for (int i = 2; fits && i < x->fact.rank; i++)
-        fits = x->fact.dims[i] == base->fact.dims[i];
+    for (int i = 0; fits && i < x->fact.rank; i++)
+        fits = i == 1 || x->fact.dims[i] == base->fact.dims[i];
     base = fits ? base : x;
     target.out = gen_range(gen, 1, 4);
     Value *inputs[2] = {x, gen_any_conv(gen, base, &target)};
@@ -169,7 +169,7 @@ static Value *move_shuffled(Gen *gen, Value *x)
 
 static Value *move_once(Gen *gen, Value *x, Value *base)
 {
-    switch (gen_pick(gen, 11)) {
+    switch (gen_pick(gen, 15)) {
     case 0:
         return gen_unary(gen, OP_Relu, x);
     case 1:
@@ -191,6 +191,11 @@ static Value *move_once(Gen *gen, Value *x, Value *base)
         return move_reshaped(gen, x);
     case 9:
         return move_shuffled(gen, x);
+    case 10:
+    case 11:
+    case 12:
+    case 13:
+        return gen_taken(gen, x);
     default:
         return gen_unary(gen, OP_Identity, x);
     }
