@@ -150,6 +150,26 @@ START_TEST(layer_scale_goes_back_through_shape_operators)
 }
 END_TEST
 
+/* As large as what it is computed from, by two nodes. */
+static void build_computed_weight(Bench *b)
+{
+    int64_t x[2] = {2, 64}, w[2] = {64, 64}, c[1] = {64};
+    Value *weight = bench_unary(b, OP_Abs, bench_constant(b, 2, w));
+    weight = bench_unary(b, OP_Neg, weight);
+    Value *y = bench_binary(b, OP_MatMul, bench_input(b, 2, x), weight);
+    bench_output(b, bench_binary(b, OP_Sub, y, bench_constant(b, 1, c)));
+}
+
+START_TEST(a_computed_weight_is_stored_once)
+{
+    check_folds(build_computed_weight, 0, 2);
+    Folded folded = fold_model(build_computed_weight, NULL);
+    ck_assert_uint_eq(folded.report.fold_count, 1);
+    ck_assert_str_eq(folded.report.folds[0].rules, "C0,C3");
+    folded_free(&folded);
+}
+END_TEST
+
 /* ---- C4, C5: branches ---- */
 
 START_TEST(repvgg_block_is_one_convolution)
@@ -473,6 +493,7 @@ Suite *suite_rule_sum(void)
     tcase_add_test(tcase, shared_weight_is_not_edited);
     tcase_add_test(tcase, grouped_transposed_convolution_takes_batchnorm);
     tcase_add_test(tcase, gemm_with_alpha_and_beta);
+    tcase_add_test(tcase, a_computed_weight_is_stored_once);
     tcase_add_test(tcase, layer_scale_goes_back_through_shape_operators);
     tcase_add_test(tcase, repvgg_block_is_one_convolution);
     tcase_add_test(tcase, repmixer_is_one_depthwise_convolution);

@@ -202,7 +202,7 @@ static size_t dying_bytes(const Value *value)
                : 0;
 }
 
-int constant_chain(const Value *value, Node **nodes, int max)
+int constant_chain(const Value *value, Node *nodes[CHAIN_MAX])
 {
     /* A scalar or a vector more does no harm. */
     size_t dying = 4096;
@@ -219,7 +219,7 @@ int constant_chain(const Value *value, Node **nodes, int max)
             if (!input || !input->tensor)
                 continue;
             dying += dying_bytes(input);
-            if (input->producer && input->use_count == 1 && count < max)
+            if (input->producer && input->use_count == 1 && count < CHAIN_MAX)
                 nodes[count++] = input->producer;
         }
     }

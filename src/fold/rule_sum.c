@@ -36,7 +36,6 @@ static void consumed_add(Fold *fold, Consumed *consumed, const Node *node)
 static void consumed_add_linear(Fold *fold, Consumed *consumed,
                                 const Linear *linear)
 {
-    enum { CHAIN_MAX = 32 };
     Node *chain[CHAIN_MAX];
     if (linear->pad)
         consumed_add(fold, consumed, linear->pad);
@@ -44,7 +43,7 @@ static void consumed_add_linear(Fold *fold, Consumed *consumed,
         consumed_add(fold, consumed, linear->border[i]);
     for (int slot = 1; linear->node && slot < 3; slot++) {
         Value *value = node_input(linear->node, slot);
-        int count = value ? constant_chain(value, chain, CHAIN_MAX) : 0;
+        int count = value ? constant_chain(value, chain) : 0;
         for (int i = 0; i < count; i++)
             consumed_add(fold, consumed, chain[i]);
     }

@@ -201,10 +201,11 @@ int constants_evaluate(Fold *fold, bool *found, Err *err);
 Tensor *tensor_from_doubles(Arena *arena, DType type, int rank,
                             const int64_t *dims, const double *values);
 
-/* The nodes that compute a constant for this reader alone, at most `max`; 0
- * when it is stored, or when storing it would make the file larger because
- * what it is computed from has other readers. */
-int constant_chain(const Value *value, Node **nodes, int max);
+/* The nodes that compute a constant for this reader alone; 0 when it is stored,
+ * or when storing it would make the file larger because what it is computed
+ * from has other readers. */
+enum { CHAIN_MAX = 32 };
+int constant_chain(const Value *value, Node *nodes[CHAIN_MAX]);
 
 /* Marks the nodes of activations and attention that runtimes recognise. */
 void islands_mark(Fold *fold);

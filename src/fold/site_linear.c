@@ -317,8 +317,8 @@ double linear_macs(const Linear *linear)
 
 static bool is_computed(const Value *value)
 {
-    Node *nodes[1];
-    return value && constant_chain(value, nodes, 1) > 0;
+    Node *nodes[CHAIN_MAX];
+    return value && constant_chain(value, nodes) > 0;
 }
 
 Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact)
