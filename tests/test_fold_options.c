@@ -18,6 +18,51 @@ START_TEST(float16_stays_and_loses_no_more_than_it_must)
 }
 END_TEST
 
+/* A layer scale in bfloat16, which reaches as far as float32. */
+static void build_brain(Bench *b, double scale)
+{
+    int64_t dims[3] = {2, 1, 1};
+    double numbers[2] = {scale, scale};
+    b->type = DT_BFLOAT16;
+    Value *y = bench_conv(b, bench_image(b, 2, 4), SAME(3));
+    y = bench_binary(b, OP_Mul, y, bench_numbers(b, 3, dims, numbers));
+    bench_output(
+        b, bench_binary(b, OP_Mul, y, bench_numbers(b, 3, dims, numbers)));
+}
+
+static void build_brain_plain(Bench *b)
+{
+    build_brain(b, 1.5);
+}
+
+static void build_brain_tiny(Bench *b)
+{
+    build_brain(b, 0x1p-65);
+}
+
+static void build_brain_overflow(Bench *b)
+{
+    build_brain(b, 0x1p70);
+}
+
+START_TEST(bfloat16_stays_and_overflows_later)
+{
+    Folded folded = fold_model(build_brain_plain, NULL);
+    const Node *conv = only_node(&folded, OP_Conv);
+    ck_assert_int_eq(conv->inputs[1]->tensor->type, DT_BFLOAT16);
+    ck_assert_uint_eq(folded.after->graph->node_count, 1);
+    ck_assert_double_lt(folded.difference, 1e-13); /* before rounding */
+    folded_free(&folded);
+    folded = fold_model(build_brain_tiny, NULL);
+    ck_assert_uint_gt(folded.report.folds[0].subnormals, 20);
+    folded_free(&folded);
+    folded = fold_model(build_brain_overflow, NULL);
+    ck_assert_uint_eq(count_ops(folded.after, OP_Mul), 1);
+    ck_assert_str_eq(folded.report.refusals[0].reason, "f16-overflow");
+    folded_free(&folded);
+}
+END_TEST
+
 START_TEST(training_mode_folds_when_inference_is_assumed)
 {
     rp_fold_options options = {.assume_inference = 1};
@@ -100,6 +145,7 @@ Suite *suite_fold_options(void)
     Suite *suite = suite_create("fold_options");
     TCase *tcase = tcase_create("fold_options");
     tcase_add_test(tcase, float16_stays_and_loses_no_more_than_it_must);
+    tcase_add_test(tcase, bfloat16_stays_and_overflows_later);
     tcase_add_test(tcase, training_mode_folds_when_inference_is_assumed);
     tcase_add_test(tcase, only_and_skip_choose_rules);
     tcase_add_test(tcase, unknown_rule_is_an_error);
