@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "models.h"
 #include "proto.h"
 #include "repfold.h"
 #include "suites.h"
@@ -112,6 +113,31 @@ START_TEST(test_algebra_needs_the_same_origin)
     rp_verdict_free(verdict);
     rp_close(a);
     rp_close(b);
+}
+END_TEST
+
+/* A floor of too few runs would call some of them different. */
+static void verify_folded(const char *path)
+{
+    if (strstr(path, "training"))
+        return;
+    rp_model *model = rp_open(path, NULL, &error);
+    ck_assert_msg(model, "%s: %s", path, error.message);
+    rp_model *original = rp_reopen(model, &error);
+    ck_assert_int_eq(rp_fold(model, NULL, &error), 0);
+    rp_verdict *verdict = rp_verify(original, model, NULL, &error);
+    ck_assert_msg(verdict, "%s: %s", path, error.message);
+    const rp_verdict_info *info = rp_verdict_get(verdict);
+    ck_assert_msg(strcmp(info->verdict, "equivalent") == 0, "%s: %s", path,
+                  info->why);
+    rp_verdict_free(verdict);
+    rp_close(original);
+    rp_close(model);
+}
+
+START_TEST(test_every_folded_fixture_verifies)
+{
+    for_each_fixture(verify_folded);
 }
 END_TEST
 
@@ -314,6 +340,7 @@ Suite *suite_repfold(void)
     tcase_add_test(tc, test_untouched_model_is_the_same_bytes);
     tcase_add_test(tc, test_fold_verify_save);
     tcase_add_test(tc, test_algebra_needs_the_same_origin);
+    tcase_add_test(tc, test_every_folded_fixture_verifies);
     tcase_add_test(tc, test_refusals_have_reasons);
     tcase_add_test(tc, test_progress_cancels);
     tcase_add_test(tc, test_budget);

@@ -23,7 +23,7 @@ static int noise_passes(const Numbers *numbers)
 
 int noise_runs_most(const Numbers *numbers)
 {
-    return noise_passes(numbers) + numbers->noise_runs;
+    return noise_passes(numbers) + numbers->noise_runs * numbers->samples;
 }
 
 static bool is_real(const Numbers *numbers, size_t output)
@@ -50,19 +50,23 @@ static bool all_settled(const Numbers *numbers)
     return true;
 }
 
-/* The sample in which b is so near to the noise floor that a few more runs may
- * decide; -1 when there is none. */
+/* The sample in which b is farthest above the noise floor, but so near that a
+ * few more runs may decide; -1 when there is none. */
 static int undecided(const Numbers *numbers)
 {
+    double most = 1;
+    int found = -1;
     for (int s = 0; s < numbers->samples; s++)
         for (size_t i = 0; i < numbers->output_count; i++) {
             double weights = *numbers_at(numbers, numbers->weights, s, i);
             double floor = *numbers_at(numbers, numbers->noise_floor, s, i);
-            if (is_real(numbers, i) && weights > floor &&
-                weights < DECIDED * floor)
-                return s;
+            if (is_real(numbers, i) && weights > most * floor &&
+                weights < DECIDED * floor) {
+                most = weights / floor;
+                found = s;
+            }
         }
-    return -1;
+    return found;
 }
 
 static int run_perturbed(Numbers *numbers, int number, int sample,
@@ -135,8 +139,12 @@ int noise_run(Numbers *numbers, Err *err)
         TRY(run_perturbed(numbers, k, k % numbers->samples, options, err));
         settled = k + 1 >= numbers->samples && all_settled(numbers);
     }
-    int sample = settled ? -1 : undecided(numbers);
-    for (int k = 0; sample >= 0 && k < numbers->noise_runs; k++)
+    int further = settled ? 0 : numbers->noise_runs * numbers->samples;
+    for (int k = 0; k < further; k++) {
+        int sample = undecided(numbers);
+        if (sample < 0)
+            break;
         TRY(run_perturbed(numbers, passes + k, sample, options, err));
+    }
     return 0;
 }
