@@ -393,6 +393,5 @@ Reason compose(Fold *fold, const Linear *first, const Linear *second,
         return reason;
     out->kernel =
         kernel_compose(fold, first, second, &out->like, &frame, meetings);
-    reason = kernel_obstacle(fold, out->kernel, out->like.type);
-    return reason ? reason : vec_obstacle(out->bias, out->like.type);
+    return numbers_obstacle(fold, out->kernel, out->bias, out->like.type, fact);
 }

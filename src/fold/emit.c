@@ -226,14 +226,16 @@ static double type_largest(DType type)
     }
 }
 
-static Reason elements_obstacle(const double *values, int64_t count,
-                                double largest, DType type)
+static Reason elements_obstacle(Fold *fold, const double *values, int64_t count,
+                                DType type, const char **fact)
 {
+    double largest = type_largest(type);
     for (int64_t i = 0; i < count; i++) {
         if (fabs(values[i]) < largest)
             continue;
         bool overflow =
             isfinite(values[i]) && (type == DT_FLOAT16 || type == DT_BFLOAT16);
+        *fact = arena_printf(fold->arena, "a folded number is %.6g", values[i]);
         return overflow ? REASON_F16_OVERFLOW : REASON_NOT_FINITE;
     }
     return REASON_NONE;
@@ -251,25 +253,21 @@ static void let_go(Fold *fold, uint64_t weights)
     fold->weights_read = 0;
 }
 
-Reason kernel_obstacle(Fold *fold, const Kernel *kernel, DType type)
+Reason numbers_obstacle(Fold *fold, const Kernel *kernel, Vec bias, DType type,
+                        const char **fact)
 {
     enum { PIECE = 1024 };
-    double piece[PIECE], largest = type_largest(type);
+    double piece[PIECE];
     int64_t count = kernel_elements(kernel);
     let_go(fold, (uint64_t)count);
     for (int64_t done = 0; done < count; done += PIECE) {
         int64_t now = count - done < PIECE ? count - done : PIECE;
         kernel->formula.read(&kernel->formula, done, now, piece);
-        Reason reason = elements_obstacle(piece, now, largest, type);
+        Reason reason = elements_obstacle(fold, piece, now, type, fact);
         if (reason)
             return reason;
     }
-    return REASON_NONE;
-}
-
-Reason vec_obstacle(Vec vec, DType type)
-{
-    return elements_obstacle(vec.at, vec.size, type_largest(type), type);
+    return elements_obstacle(fold, bias.at, bias.size, type, fact);
 }
 
 static const char *consumed_text(Fold *fold, const char *const *names,

@@ -32,9 +32,10 @@ int emit_linear(Fold *fold, Emission *emission, const Linear *like,
 /* How many nodes emit_linear would add. */
 int linear_node_count(const Linear *like, Vec bias);
 
-/* NOT_FINITE or F16_OVERFLOW when a folded weight does not fit its type. */
-Reason kernel_obstacle(Fold *fold, const Kernel *kernel, DType type);
-Reason vec_obstacle(Vec vec, DType type);
+/* NOT_FINITE or F16_OVERFLOW, and the number, when a folded weight or bias does
+ * not fit its type. */
+Reason numbers_obstacle(Fold *fold, const Kernel *kernel, Vec bias, DType type,
+                        const char **fact);
 
 /* Records a fold: the `consumed` nodes went into the emitted ones. */
 void fold_record(Fold *fold, const Emission *emission, RuleSet rules,

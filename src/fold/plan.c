@@ -397,7 +397,7 @@ const Kernel *cluster_kernel(Fold *fold, const Plan *plan,
 }
 
 /* Weights that do not fit their type stop the plan before anything is made. */
-Reason plan_obstacle(Fold *fold, const Plan *plan)
+Reason plan_obstacle(Fold *fold, const Plan *plan, const char **fact)
 {
     for (int i = 0; i < plan->count; i++) {
         const Cluster *cluster = &plan->clusters[i];
@@ -407,15 +407,12 @@ Reason plan_obstacle(Fold *fold, const Plan *plan)
         Reason reason = REASON_NONE;
         for (int k = 0; !reason && k < branch->inner_count; k++) {
             Plan behind = plan_behind(fold, plan, branch, k);
-            reason = plan_obstacle(fold, &behind);
+            reason = plan_obstacle(fold, &behind, fact);
         }
-        if (branch->kind == BRANCH_LINEAR) {
-            DType type = cluster->lead.type;
-            reason = kernel_obstacle(fold, cluster_kernel(fold, plan, cluster),
-                                     type);
-            if (!reason)
-                reason = vec_obstacle(cluster_bias(fold, plan, cluster), type);
-        }
+        if (branch->kind == BRANCH_LINEAR)
+            reason = numbers_obstacle(fold, cluster_kernel(fold, plan, cluster),
+                                      cluster_bias(fold, plan, cluster),
+                                      cluster->lead.type, fact);
         if (reason)
             return reason;
     }

@@ -38,7 +38,7 @@ bool cluster_is_alias(const Plan *plan, const Cluster *cluster);
 const Kernel *cluster_kernel(Fold *fold, const Plan *plan,
                              const Cluster *cluster);
 Vec cluster_bias(Fold *fold, const Plan *plan, const Cluster *cluster);
-/* Why a weight of the plan does not fit its type. */
-Reason plan_obstacle(Fold *fold, const Plan *plan);
+/* Why a weight of the plan does not fit its type, and which number. */
+Reason plan_obstacle(Fold *fold, const Plan *plan, const char **fact);
 
 #endif

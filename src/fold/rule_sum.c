@@ -259,8 +259,9 @@ static bool plan_is_useful(const Plan *plan)
 
 /* Why the plan is not carried out; REASON_NONE when it should be. */
 static Reason plan_refusal(Fold *fold, const Plan *plan,
-                           const Consumed *consumed)
+                           const Consumed *consumed, const char **fact)
 {
+    *fact = plan->form->value->name;
     size_t nodes = (size_t)plan->nodes;
     if (nodes > consumed->count ||
         (nodes == consumed->count && !consumed->has_batchnorm))
@@ -269,7 +270,7 @@ static Reason plan_refusal(Fold *fold, const Plan *plan,
         return REASON_DISABLED;
     if (fold_is_undone(fold, plan->form->value))
         return REASON_CERTIFICATE;
-    return plan_obstacle(fold, plan);
+    return plan_obstacle(fold, plan, fact);
 }
 
 static bool form_fold(Fold *fold, Form *form)
@@ -279,9 +280,10 @@ static bool form_fold(Fold *fold, Form *form)
         return false;
     Consumed consumed = {0};
     consumed_collect(fold, &plan, form, &consumed);
-    Reason reason = plan_refusal(fold, &plan, &consumed);
+    const char *fact;
+    Reason reason = plan_refusal(fold, &plan, &consumed, &fact);
     if (reason) {
-        fold_note(fold, form->node, reason, form->value->name);
+        fold_note(fold, form->node, reason, fact);
         return false;
     }
     Emission emission = {0};

@@ -76,7 +76,7 @@ static void find_adder(Fold *fold, Target *target)
 }
 
 /* What the operator becomes; a reason when that does not fit its type. */
-static Reason target_compute(Fold *fold, Target *target)
+static Reason target_compute(Fold *fold, Target *target, const char **fact)
 {
     const Linear *linear = &target->linear;
     target->kernel = linear->kernel;
@@ -92,8 +92,8 @@ static Reason target_compute(Fold *fold, Target *target)
             vec_multiply(fold->arena, vec_uniform(fold->arena, alpha), shifted);
         target->bias = vec_add(fold->arena, linear->bias, shifted);
     }
-    Reason reason = kernel_obstacle(fold, target->kernel, linear->type);
-    return reason ? reason : vec_obstacle(target->bias, linear->type);
+    return numbers_obstacle(fold, target->kernel, target->bias, linear->type,
+                            fact);
 }
 
 /* Where on the ways a value is, and what the map is there. */
@@ -118,7 +118,7 @@ static Reason target_add(Fold *fold, Ways *ways, Node *node, const Spot *spot)
     if (reason)
         return reason;
     find_adder(fold, target);
-    return target_compute(fold, target);
+    return target_compute(fold, target, &ways->fact);
 }
 
 static Reason ways_from(Fold *fold, Ways *ways, const Value *value,
