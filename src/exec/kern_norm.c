@@ -9,18 +9,22 @@
 #include "exec/elementary.h"
 #include "exec/move.h"
 #include "exec/simd.h"
+#include "exec/sums.h"
 
 /* Blocks of `size` elements, each with moments of its own:
  *     y = (x - mean) / sqrt(variance + epsilon) * scale + bias
  * Element i of block b takes scale[b % modulus * base_step + i / per]. */
 typedef struct Normal {
-    const void *in, *scale, *bias; /* bias NULL for none */
-    void *out, *mean, *inverse;    /* the latter two NULL when not wanted */
+    const void *in, *scale, *bias;
+    void *out, *mean, *inverse; /* the latter two NULL when not wanted */
     int64_t size, modulus, base_step, per;
     double epsilon;
     bool centers; /* false: RMS, no mean is taken */
     bool is_f32;
 } Normal;
+
+/* So many lines at once. */
+enum { LINES_MOST = 64 };
 
 /* Lines along one axis: (outer, count, inner). */
 typedef struct Lines {
@@ -91,20 +95,23 @@ static void batch_norm_piece(void *context, int worker, int64_t begin,
     }
 }
 
-/* The sum over a channel of x - center, or of its square. */
+/* The sum over a channel, or of the squares of x - center. */
 static double channel_moment(const BatchNorm *b, int64_t channel, double center,
                              bool squared)
 {
-    double sum = 0, squares = 0;
+    double sum = 0;
     int64_t step = b->channels * b->inner;
-    for (int64_t at = channel * b->inner; at < b->in->count; at += step)
+    for (int64_t at = channel * b->inner; at < b->in->count; at += step) {
+        const float *f32 = (const float *)b->in->data + at;
+        const double *f64 = (const double *)b->in->data + at;
         if (b->is_f32)
-            moments_f32((const float *)b->in->data + at, b->inner, center, &sum,
-                        &squares);
+            sum += squared ? squares_of_f32(f32, b->inner, center)
+                           : sum_of_f32(f32, b->inner);
         else
-            moments_f64((const double *)b->in->data + at, b->inner, center,
-                        &sum, &squares);
-    return squared ? squares : sum;
+            sum += squared ? squares_of_f64(f64, b->inner, center)
+                           : sum_of_f64(f64, b->inner);
+    }
+    return sum;
 }
 
 static void put_output(const KernelCall *call, int slot, int64_t index,
@@ -286,6 +293,16 @@ static void normal_piece(void *context, int worker, int64_t begin, int64_t end)
             normal_block_f64(normal, block);
 }
 
+/* As many numbers that change nothing when they are added. */
+static const void *no_bias(const KernelCall *call, const Array *scale)
+{
+    Array *array = array_new(call->arena, scale->type, scale->rank, scale->dims,
+                             call->precision);
+    for (int64_t i = 0; i < array->count; i++)
+        array_put(array, call->precision, i, -0.0);
+    return array->data;
+}
+
 static int run_normal(KernelCall *call, Normal *normal, int64_t wanted,
                       Err *err)
 {
@@ -298,7 +315,7 @@ static int run_normal(KernelCall *call, Normal *normal, int64_t wanted,
     normal->in = in->data;
     normal->out = call->outputs[0]->data;
     normal->scale = scale->data;
-    normal->bias = bias ? bias->data : NULL;
+    normal->bias = bias ? bias->data : no_bias(call, scale);
     normal->epsilon = (double)node_float(call->node, "epsilon", 1e-5f);
     normal->is_f32 = is_f32(call);
     if (in->count > 0)
@@ -402,11 +419,9 @@ static void lines_piece(void *context, int worker, int64_t begin, int64_t end)
 {
     const Lines *lines = context;
     (void)worker;
-    for (int64_t line = begin; line < end; line++)
-        if (lines->is_f32)
-            run_line_f32(lines, line);
-        else
-            run_line_f64(lines, line);
+    for (int64_t line = begin; line < end;)
+        line += lines->is_f32 ? run_lines_f32(lines, line, end)
+                              : run_lines_f64(lines, line, end);
 }
 
 /* Softmax, LogSoftmax and LpNormalization. Up to opset 12 the softmaxes see

@@ -14,14 +14,23 @@ SIMD static void R(scale_plane)(const void *in, void *out, int64_t count,
     }
 }
 
-/* Adds up x - center and its square. */
-static void R(moments)(const REAL *x, int64_t count, double center,
-                       double *sum, double *squares)
+/* y = (x - mean) * inverse, times a scale and plus a bias, of which a step of
+ * 0 repeats one. */
+SIMD static void R(normalize)(const REAL *x, REAL *y, int64_t count,
+                              double mean, double inverse, const REAL *scale,
+                              const REAL *bias, int64_t step)
 {
-    for (int64_t i = 0; i < count; i++) {
-        double off = (double)x[i] - center;
-        *sum += off;
-        *squares += off * off;
+    if (step == 0) {
+        const REAL factor = scale[0], shift = bias[0];
+        LOOP for (int64_t i = 0; i < count; i++)
+        {
+            y[i] = (REAL)(((double)x[i] - mean) * inverse) * factor + shift;
+        }
+        return;
+    }
+    LOOP for (int64_t i = 0; i < count; i++)
+    {
+        y[i] = (REAL)(((double)x[i] - mean) * inverse) * scale[i] + bias[i];
     }
 }
 
@@ -29,59 +38,116 @@ static void R(normal_block)(const Normal *normal, int64_t block)
 {
     const REAL *x = (const REAL *)normal->in + block * normal->size;
     REAL *y = (REAL *)normal->out + block * normal->size;
-    const REAL *scale = normal->scale, *bias = normal->bias;
     int64_t base = block % normal->modulus * normal->base_step;
-    double n = (double)normal->size, mean = 0, rest = 0, squares = 0;
-    if (normal->centers) {
-        R(moments)(x, normal->size, 0, &mean, &squares);
-        mean /= n;
-        squares = 0;
-    }
-    R(moments)(x, normal->size, mean, &rest, &squares);
+    const REAL *scale = (const REAL *)normal->scale + base;
+    const REAL *bias = (const REAL *)normal->bias + base;
+    double n = (double)normal->size;
+    double mean = normal->centers ? R(sum_of)(x, normal->size) / n : 0;
+    double squares = R(squares_of)(x, normal->size, mean);
     double inverse = 1 / sqrt(squares / n + normal->epsilon);
-    for (int64_t i = 0; i < normal->size; i++) {
-        int64_t at = base + i / normal->per;
-        REAL value = (REAL)(((double)x[i] - mean) * inverse) * scale[at];
-        y[i] = bias ? value + bias[at] : value;
-    }
+    if (normal->per == 1)
+        R(normalize)(x, y, normal->size, mean, inverse, scale, bias, 1);
+    else
+        for (int64_t at = 0; at < normal->size; at += normal->per)
+            R(normalize)(x + at, y + at, normal->per, mean, inverse, scale++,
+                         bias++, 0);
     if (normal->mean)
         ((REAL *)normal->mean)[block] = (REAL)mean;
     if (normal->inverse)
         ((REAL *)normal->inverse)[block] = (REAL)inverse;
 }
 
-/* y = e^(x - most) */
-SIMD static void R(powers)(const REAL *x, REAL *y, int64_t count, int64_t step,
-                           REAL most)
+/* Row by row of `width` lines that lie side by side, `step` apart along each:
+ * the largest elements, of which a NaN need not be one. */
+SIMD static void R(find_most)(const REAL *x, int64_t count, int64_t step,
+                              int width, REAL *most)
 {
-    if (step == 1) {
-        LOOP for (int64_t i = 0; i < count; i++)
+    for (int k = 0; k < width; k++)
+        most[k] = -(REAL)INFINITY;
+    for (int64_t i = 0; i < count; i++) {
+        const REAL *row = x + i * step;
+        LOOP for (int k = 0; k < width; k++)
         {
-            y[i] = R(fast_exp)(x[i] - most);
+            most[k] = row[k] > most[k] ? row[k] : most[k];
         }
-        return;
     }
-    for (int64_t i = 0; i < count; i++)
-        y[i * step] = R(fast_exp)(x[i * step] - most);
 }
 
-/* exp(x - most) / sum, or x - most - log(sum), along a line. */
-static void R(softmax_line)(const REAL *x, REAL *y, int64_t count,
-                            int64_t step, bool logarithm)
+/* y = e^(x - most), and the sums of that; y NULL to have the sums alone. */
+SIMD static void R(powers)(const REAL *x, REAL *y, int64_t count, int64_t step,
+                           int width, const REAL *most, double *sums)
 {
-    REAL most = -(REAL)INFINITY;
-    for (int64_t i = 0; i < count; i++)
-        if (x[i * step] > most || x[i * step] != x[i * step])
-            most = x[i * step];
+    REAL powers[LINES_MOST];
+    for (int k = 0; k < width; k++)
+        sums[k] = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const REAL *row = x + i * step;
+        REAL *to = y ? y + i * step : powers;
+        LOOP for (int k = 0; k < width; k++)
+        {
+            to[k] = R(fast_exp)(row[k] - most[k]);
+        }
+        LOOP for (int k = 0; k < width; k++)
+        {
+            sums[k] += (double)to[k];
+        }
+    }
+}
+
+/* Softmax: exp(x - most) / sum; LogSoftmax: x - most - log(sum). A NaN makes
+ * its whole line NaN, through the sum. */
+SIMD static void R(softmax_lines)(const REAL *x, REAL *y, int64_t count,
+                                  int64_t step, int width, bool logarithm)
+{
+    REAL most[LINES_MOST], other[LINES_MOST];
+    double sums[LINES_MOST];
+    R(find_most)(x, count, step, width, most);
+    R(powers)(x, logarithm ? NULL : y, count, step, width, most, sums);
+    for (int k = 0; k < width; k++)
+        other[k] = (REAL)(logarithm ? log(sums[k]) : 1 / sums[k]);
+    for (int64_t i = 0; i < count; i++) {
+        const REAL *row = x + i * step;
+        REAL *to = y + i * step;
+        if (logarithm)
+            LOOP for (int k = 0; k < width; k++)
+            {
+                to[k] = row[k] - most[k] - other[k];
+            }
+        else
+            LOOP for (int k = 0; k < width; k++)
+            {
+                to[k] *= other[k];
+            }
+    }
+}
+
+/* One line without gaps, in parts as long as many lines would be wide. */
+SIMD static void R(softmax_line)(const REAL *x, REAL *y, int64_t count,
+                                 bool logarithm)
+{
+    REAL most[LINES_MOST], largest = -(REAL)INFINITY;
     double sum = 0;
-    if (!logarithm)
-        R(powers)(x, y, count, step, most);
-    for (int64_t i = 0; i < count; i++)
-        sum += (double)(logarithm ? M(exp)(x[i * step] - most) : y[i * step]);
-    REAL log_sum = (REAL)log(sum), inverse = (REAL)(1 / sum);
-    for (int64_t i = 0; i < count; i++)
-        y[i * step] = logarithm ? x[i * step] - most - log_sum
-                                : y[i * step] * inverse;
+    int64_t rows = count / LINES_MOST;
+    R(find_most)(x, rows, LINES_MOST, LINES_MOST, most);
+    for (int k = 0; k < LINES_MOST; k++)
+        largest = most[k] > largest ? most[k] : largest;
+    for (int64_t i = rows * LINES_MOST; i < count; i++)
+        largest = x[i] > largest ? x[i] : largest;
+    REAL powers[LINES_MOST];
+    for (int64_t at = 0, now; at < count; at += now) {
+        now = count - at < LINES_MOST ? count - at : LINES_MOST;
+        REAL *to = logarithm ? powers : y + at;
+        LOOP for (int64_t i = 0; i < now; i++)
+        {
+            to[i] = R(fast_exp)(x[at + i] - largest);
+        }
+        sum += R(sum_of)(to, now);
+    }
+    REAL other = (REAL)(logarithm ? log(sum) : 1 / sum);
+    LOOP for (int64_t i = 0; i < count; i++)
+    {
+        y[i] = logarithm ? x[i] - largest - other : y[i] * other;
+    }
 }
 
 /* x / norm, where a norm of zero leaves zeros. */
@@ -98,17 +164,25 @@ static void R(lp_line)(const REAL *x, REAL *y, int64_t count, int64_t step,
         y[i * step] = norm == 0 ? 0 : (REAL)((double)x[i * step] / norm);
 }
 
-static void R(run_line)(const Lines *lines, int64_t line)
+/* Up to LINES_MOST lines that lie side by side, from `line` on; returns how
+ * many. */
+static int64_t R(run_lines)(const Lines *lines, int64_t line, int64_t end)
 {
-    int64_t at = line / lines->inner * lines->count * lines->inner +
-                 line % lines->inner;
+    int64_t inner = lines->inner, width = inner - line % inner;
+    int64_t at = line / inner * lines->count * inner + line % inner;
     const REAL *x = (const REAL *)lines->in + at;
     REAL *y = (REAL *)lines->out + at;
+    bool logarithm = lines->op == OP_LogSoftmax;
+    width = width < end - line ? width : end - line;
+    width = width < LINES_MOST ? width : LINES_MOST;
     if (lines->op == OP_LpNormalization)
-        R(lp_line)(x, y, lines->count, lines->inner, lines->p);
+        for (int64_t k = 0; k < width; k++)
+            R(lp_line)(x + k, y + k, lines->count, inner, lines->p);
+    else if (inner == 1)
+        R(softmax_line)(x, y, lines->count, logarithm);
     else
-        R(softmax_line)(x, y, lines->count, lines->inner,
-                        lines->op == OP_LogSoftmax);
+        R(softmax_lines)(x, y, lines->count, inner, (int)width, logarithm);
+    return width;
 }
 
 /* LRN of one image and channel: y = x / (bias + alpha / size * sum of squares

@@ -1,6 +1,7 @@
 /* MaxPool, AveragePool and the global ones. */
 #include <math.h>
 
+#include "exec/sums.h"
 #include "exec/window.h"
 
 typedef struct Pooling {
@@ -111,6 +112,23 @@ int kernel_average_pool(KernelCall *call, Err *err)
     return 0;
 }
 
+static void mean_piece(void *context, int worker, int64_t begin, int64_t end)
+{
+    const Pooling *pool = context;
+    int64_t size = pool->window.in_size;
+    double n = (double)size;
+    (void)worker;
+    for (int64_t plane = begin; plane < end; plane++)
+        if (pool->storage == STORAGE_F32)
+            ((float *)pool->out)[plane] =
+                (float)(sum_of_f32((const float *)pool->in + plane * size,
+                                   size) /
+                        n);
+        else
+            ((double *)pool->out)[plane] =
+                sum_of_f64((const double *)pool->in + plane * size, size) / n;
+}
+
 /* GlobalAveragePool and GlobalMaxPool: one window over all spatial axes. */
 int kernel_global_pool(KernelCall *call, Err *err)
 {
@@ -126,7 +144,10 @@ int kernel_global_pool(KernelCall *call, Err *err)
                            .in_size = size,
                            .out_size = 1,
                            .kernel_size = size};
-    pool.is_mean = call->node->op == OP_GlobalAveragePool;
-    run_pooling(call, &pool);
+    if (call->node->op == OP_GlobalAveragePool)
+        pool_run(call->pool, in->dims[0] * in->dims[1],
+                 1 + GRAIN / (size > 0 ? size : 1), mean_piece, &pool);
+    else
+        run_pooling(call, &pool);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "exec/kernel.h"
+#include "exec/sums.h"
 #include "exec/walk.h"
 
 typedef enum Fold {
@@ -114,6 +115,14 @@ static int64_t finish_i64(const Reducing *r, int64_t sum)
 #define LESS(a, b)                                                             \
     (r->type == DT_UINT64 ? (uint64_t)(a) < (uint64_t)(b) : (a) < (b))
 #include "exec/real_i64.h"
+
+static int64_t sum_of_i64(const int64_t *x, int64_t count)
+{
+    uint64_t sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        sum += (uint64_t)x[i];
+    return (int64_t)sum;
+}
 
 #include "exec/kern_reduce.inc.c"
 

@@ -17,6 +17,10 @@ static void R(take_row)(void *context, int64_t position,
     break
     switch (r->fold) {
     case FOLD_SUM:
+        if (step == 1) {
+            sum = ADD(sum, R(sum_of)(x, count));
+            break;
+        }
         EACH(sum = ADD(sum, v));
     case FOLD_ABSOLUTE:
         EACH(sum = ADD(sum, v < 0 ? NEGATE(v) : v));
