@@ -18,6 +18,7 @@ typedef struct Region {
 typedef struct Builder {
     Exec *exec;
     Schedule *schedule;
+    Arena *temporary;
     int *producer;     /* the step of a slot, -1 for none */
     int *reads;        /* of a slot, by the region */
     int *reads_of;     /* which region the count is of */
@@ -70,7 +71,7 @@ bool schedule_agrees(const Schedule *schedule, int slot, const Array *array)
 static void infer_step(const Builder *b, const Step *step, Symbols *symbols)
 {
     const Exec *exec = b->exec;
-    Arena *arena = b->schedule->arena;
+    Arena *arena = b->temporary;
     size_t inputs = (size_t)step->node->input_count;
     size_t outputs = (size_t)step->node->output_count;
     const Fact **facts = arena_array(arena, inputs, sizeof *facts);
@@ -101,7 +102,7 @@ static void infer_steps(const Builder *b, Array *const *inputs,
 {
     const Exec *exec = b->exec;
     Fact *facts = b->schedule->facts;
-    Symbols *symbols = symbols_new(b->schedule->arena);
+    Symbols *symbols = symbols_new(b->temporary);
     for (size_t i = 0; i < exec->slot_count; i++) {
         const Tensor *tensor = exec->slots[i].tensor;
         facts[i] = FACT_UNKNOWN;
@@ -118,6 +119,8 @@ static void infer_steps(const Builder *b, Array *const *inputs,
         describe(captured[i], &facts[exec->captured[i]]);
     for (size_t i = 0; i < exec->step_count; i++)
         infer_step(b, &exec->steps[i], symbols);
+    for (size_t i = 0; i < exec->slot_count; i++)
+        facts[i].ints = NULL; /* they go with the temporary memory */
 }
 
 /* ---- Groups ---- */
@@ -394,8 +397,9 @@ static void keep_shapes(Schedule *schedule, const Exec *exec,
         schedule->shapes[exec->input_count + i] = *captured[i];
 }
 
-static void builder_init(Builder *b, Arena *arena)
+static void builder_init(Builder *b)
 {
+    Arena *arena = b->temporary;
     size_t slots = b->exec->slot_count, steps = b->exec->step_count;
     b->producer = arena_array(arena, slots, sizeof *b->producer);
     b->reads = arena_array(arena, slots, sizeof *b->reads);
@@ -425,8 +429,8 @@ Schedule *schedule_for(Exec *exec, Array *const *inputs, Array *const *captured)
     schedule->arena = arena;
     schedule->facts =
         arena_array(arena, exec->slot_count, sizeof *schedule->facts);
-    Builder b = {.exec = exec, .schedule = schedule};
-    builder_init(&b, temporary);
+    Builder b = {.exec = exec, .schedule = schedule, .temporary = temporary};
+    builder_init(&b);
     keep_shapes(schedule, exec, inputs, captured);
     infer_steps(&b, inputs, captured);
     /* A probe wants to see every value. */
