@@ -57,6 +57,7 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
     all \
     asan \
     bench \
+    bench-exec \
     bench-families \
     bench-import \
     check \
@@ -102,6 +103,7 @@ help:
 	@echo 'make bench-import  from a checkpoint to the deploy form (PYTHON=$(PYTHON))'
 	@echo 'make import-full  every variant at its real size (PYTHON=$(PYTHON))'
 	@echo 'make bench       time conversion and execution of a generated model'
+	@echo 'make bench-exec  the executor beside onnxruntime (PYTHON=$(PYTHON))'
 	@echo 'make bench-families  beside other converters, on many networks'
 	@echo 'make interop     hold results against onnxruntime (PYTHON=$(PYTHON))'
 	@echo 'make real        models that packages ship (PYTHON=$(PYTHON))'
@@ -313,6 +315,11 @@ real: $(BUILD)/repfold
 	@$(PYTHON) -c 'import onnx, onnxruntime' || { \
 	    echo 'real: $(PYTHON) lacks onnx or onnxruntime' >&2; exit 1; }
 	@$(PYTHON) tests/real/real.py $(BUILD)/repfold $(BUILD)/real
+
+# Optional: run by run against onnxruntime, on the same files. Ten minutes on a
+# quiet machine; THREADS, MODELS, ROUNDS and RUNS say what is run.
+bench-exec: all
+	@$(PYTHON) tests/bench/bench_exec.py $(BUILD)/repfold $(BUILD)/bench-exec
 
 # Optional: against timm, onnxsim and onnxslim. A quarter of an hour, 3 GB.
 FAMILIES ?= $(BUILD)/families
