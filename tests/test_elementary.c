@@ -28,6 +28,9 @@ static const struct {
      {-40, -60},
      {40, 300},
      2.5},
+    {"log", fast_log_f32, fast_log_f64, logl, {0, 0}, {3e38, 1e308}, 1},
+    {"log near 1", fast_log_f32, fast_log_f64, logl, {0.5, 0.5}, {2, 2}, 1},
+    {"log1p", fast_log1p_f32, fast_log1p_f64, log1pl, {0, 0}, {1, 1}, 2},
     {"tanh", fast_tanh_f32, fast_tanh_f64, tanhl, {-15, -30}, {15, 30}, 2.5},
     {"erf", fast_erf_f32, fast_erf_f64, erfl, {-6, -8}, {6, 8}, 2.5},
     {"logistic",
@@ -47,7 +50,7 @@ static double sample(int function, int precision, uint64_t i)
     double unit = random_unit(5, i);
     if (i % 3)
         return low + (high - low) * unit;
-    double sign = i % 2 ? 1 : -1;
+    double sign = i % 2 && low < 0 ? -1 : 1;
     return sign * high * exp2(-60 * unit);
 }
 
@@ -95,6 +98,24 @@ static const struct {
               {-1e30, 0, -1, -1, 0},
               {0, 1, 0, 0, 0.5}};
 
+START_TEST(log_at_its_limits)
+{
+    ck_assert_double_eq(fast_log_f64(HUGE_VAL), HUGE_VAL);
+    ck_assert_double_eq(fast_log_f64(0), -HUGE_VAL);
+    ck_assert_double_eq(fast_log_f64(-0.0), -HUGE_VAL);
+    ck_assert_double_eq(fast_log_f64(1), 0);
+    ck_assert(isnan(fast_log_f64(-1)));
+    ck_assert(isnan(fast_log_f64(-HUGE_VAL)));
+    ck_assert_double_eq_tol(fast_log_f64(0x1p-1074), -1074 * log(2), 1e-12);
+    ck_assert_double_eq((double)fast_log_f32((float)HUGE_VAL), HUGE_VAL);
+    ck_assert_double_eq((double)fast_log_f32(0), -HUGE_VAL);
+    ck_assert_double_eq((double)fast_log_f32(1), 0);
+    ck_assert(isnan(fast_log_f32(-1)));
+    ck_assert_double_eq_tol((double)fast_log_f32(0x1p-149f), -149 * log(2),
+                            1e-5);
+}
+END_TEST
+
 START_TEST(limits_are_exact)
 {
     double x = limits[_i].x;
@@ -127,6 +148,7 @@ Suite *suite_elementary(void)
                         sizeof functions / sizeof *functions);
     tcase_add_loop_test(tcase, limits_are_exact, 0,
                         sizeof limits / sizeof *limits);
+    tcase_add_test(tcase, log_at_its_limits);
     tcase_add_test(tcase, nan_stays_nan);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -1,15 +1,18 @@
 /*
- * exp, expm1, tanh, erf and the logistic function as straight lines of
- * arithmetic, which a compiler can do for many elements at once.
+ * exp, expm1, log, log1p, tanh, erf and the logistic function as straight
+ * lines of arithmetic, which a compiler can do for many elements at once.
  *
- * Errors stay below, in units of the last place: exp 1, expm1 2.5, tanh 2.5,
- * erf 2.5, logistic 2.5; tests/test_elementary.c measures them.
+ * Errors stay below, in units of the last place: exp 1, expm1 2.5, log 1,
+ * log1p 2, tanh 2.5, erf 2.5, logistic 2.5; tests/test_elementary.c measures
+ * them.
  *
  * Polynomials interpolate at Chebyshev nodes, computed with 50 digits.
  */
 #ifndef REPFOLD_EXEC_ELEMENTARY_H
 #define REPFOLD_EXEC_ELEMENTARY_H
 
+#include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -43,6 +46,26 @@
         0x1.11111111109b3p-7, 0x1.6c16c1788bd90p-10, 0x1.a01a01a7c41d5p-13,    \
         0x1.a019b90d2ae7ap-16, 0x1.71de0dae63bb3p-19, 0x1.289185613a3d6p-22,   \
         0x1.af38a9b0ec855p-26)
+
+/* (log((1 + s) / (1 - s)) - 2 s) / s^3 in s^2, for |s| <= (sqrt(2) - 1)^2 */
+#define LOG_TAIL_f32(x) P3(x, 0x1.55555cp-1f, 0x1.997c08p-2f, 0x1.2eeb7p-2f)
+#define LOG_TAIL_f64(x)                                                        \
+    P7(x, 0x1.5555555555558p-1, 0x1.9999999995239p-2, 0x1.2492492e019e7p-2,    \
+       0x1.c71c62d303d93p-3, 0x1.7462b965a5265p-3, 0x1.39fdd1ac407aap-3,       \
+       0x1.2b5e9a4a9eaa5p-3)
+/* sqrt(1/2), from where on twice as much are the numbers whose log is taken;
+ * the least normal number, the largest one, and what makes every smaller one
+ * normal */
+#define ROOT_HALF_f32 0x1.6a09e6p-1f
+#define ROOT_HALF_f64 0x1.6a09e667f3bcdp-1
+#define LEAST_f32 0x1p-126f
+#define LEAST_f64 0x1p-1022
+#define MOST_f32 0x1.fffffep+127f
+#define MOST_f64 0x1.fffffffffffffp+1023
+#define RAISE_f32 32
+#define RAISE_f64 64
+#define RAISED_f32 0x1p+32f
+#define RAISED_f64 0x1p+64
 
 /* erf(x) / x in x^2, for |x| <= 0.75 */
 #define ERF_NEAR_f32(x)                                                        \

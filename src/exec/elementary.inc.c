@@ -44,6 +44,48 @@ static inline REAL R(fast_expm1)(REAL x)
     return power * part + (power - 1);
 }
 
+/* x = m 2^k with m from sqrt(1/2) on: returns m - 1 and k, which comes as the
+ * last bits of a number without a fraction. */
+static inline REAL R(log_parts)(REAL x, REAL *k)
+{
+    const REAL rounder = R(ROUNDER), root = R(ROOT_HALF), one = 1;
+    R(Bits) bits, lowest, unit, number, fraction = 1;
+    REAL m;
+    memcpy(&bits, &x, sizeof bits);
+    memcpy(&lowest, &root, sizeof lowest);
+    memcpy(&unit, &one, sizeof unit);
+    memcpy(&number, &rounder, sizeof number);
+    fraction = (fraction << R(FRACTION)) - 1;
+    bits += unit - lowest;
+    number += (bits >> R(FRACTION)) - R(BIAS);
+    bits = (bits & fraction) + lowest;
+    memcpy(&m, &bits, sizeof m);
+    memcpy(k, &number, sizeof *k);
+    *k -= rounder;
+    return m - 1;
+}
+
+/* log(x) = k log 2 + log(1 + f), the latter by s = f / (2 + f), as fdlibm's. */
+static inline REAL R(fast_log)(REAL x)
+{
+    bool tiny = x < R(LEAST);
+    REAL k, f = R(log_parts)(tiny ? x * R(RAISED) : x, &k);
+    k -= tiny ? R(RAISE) : 0;
+    REAL s = f / (2 + f), z = s * s, half = (REAL)0.5 * f * f;
+    REAL rest = s * (half + z * R(LOG_TAIL)(z)) + k * R(LN2_LOW);
+    REAL result = k * R(LN2_HIGH) + (f - (half - rest));
+    result = x > R(MOST) ? x : result;
+    result = x == 0 ? -(REAL)INFINITY : result;
+    return x >= 0 ? result : (REAL)NAN;
+}
+
+/* log(1 + x) for x of 0 or more, with what the sum lost. */
+static inline REAL R(fast_log1p)(REAL x)
+{
+    REAL sum = 1 + x, lost = x - (sum - 1);
+    return R(fast_log)(sum) + lost / sum;
+}
+
 /* 1 / (1 + e^-x) */
 static inline REAL R(fast_logistic)(REAL x)
 {

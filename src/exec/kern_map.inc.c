@@ -19,7 +19,7 @@
 /* log(1 + exp(x)) without overflow */
 static inline REAL R(log_one_plus_exp)(REAL x)
 {
-    return (x > 0 ? x : 0) + M(log1p)(R(fast_exp)(-M(fabs)(x)));
+    return (x > 0 ? x : 0) + R(fast_log1p)(R(fast_exp)(-M(fabs)(x)));
 }
 
 /* Where the bounds cross, the upper one wins. */
@@ -35,7 +35,7 @@ MAP(sign, (REAL)((x > 0) - (x < 0)))
 MAP(reciprocal, 1 / x)
 MAP(square_root, M(sqrt)(x))
 MAP(exponential, R(fast_exp)(x))
-MAP(logarithm, M(log)(x))
+MAP(logarithm, R(fast_log)(x))
 MAP(sine, M(sin)(x))
 MAP(cosine, M(cos)(x))
 MAP(hyperbolic_tangent, R(fast_tanh)(x))
