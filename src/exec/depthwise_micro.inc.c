@@ -1,17 +1,24 @@
 /* Convolution over one channel, for one level and real type: see level.h. */
 
-TARGET static inline void L(store_strip)(const Strip *strip,
-                                         const L(Vector) * sum)
+TARGET static inline __attribute__((always_inline)) void L(store_strip)(
+    const Strip *strip, const L(Vector) * sum)
 {
     REAL *out = strip->out;
-    for (int i = 0; i < strip->rows; i++, out += strip->out_step)
-        if (i < strip->whole || strip->columns == L(LANES))
+    int whole = strip->columns == L(LANES) ? strip->rows : strip->whole;
+    UNROLL for (int i = 0; i < PANEL_ROWS; i++)
+    {
+        if (i >= strip->rows)
+            return;
+        if (i < whole)
             *(L(Vector) *)out = sum[i];
         else
             memcpy(out, &sum[i], (size_t)strip->columns * sizeof *out);
+        out += strip->out_step;
+    }
 }
 
-/* Any taps. */
+/* A number less zero is itself in every element, which a sum with zero is not.
+ * Any taps. */
 TARGET static void L(strip_any)(const Strip *strip)
 {
     const REAL *weight = strip->weight, *from = strip->from;
@@ -19,7 +26,7 @@ TARGET static void L(strip_any)(const Strip *strip)
     REAL start = strip->start ? *(const REAL *)strip->start : 0;
     L(Vector) sum[PANEL_ROWS];
     UNROLL for (int i = 0; i < PANEL_ROWS; i++) sum[i] =
-        (L(Vector)){0} + start;
+        start - (L(Vector)){0};
     for (int64_t t = 0; t < strip->height * strip->width; t++) {
         const REAL *at = from + strip->offsets[t];
         UNROLL for (int i = 0; i < PANEL_ROWS; i++) sum[i] +=
@@ -37,15 +44,16 @@ TARGET static void L(strip_any)(const Strip *strip)
         REAL start = strip->start ? *(const REAL *)strip->start : 0;           \
         L(Vector) sum[PANEL_ROWS], tap[high];                                  \
         UNROLL for (int i = 0; i < PANEL_ROWS; i++) sum[i] =                   \
-            (L(Vector)){0} + start;                                            \
+            start - (L(Vector)){0};                                            \
         for (int64_t t = 0; t < strip->width; t++) {                           \
             const REAL *at = (const REAL *)strip->from + strip->offsets[t];    \
             UNROLL for (int k = 0; k < high; k++) tap[k] =                     \
-                (L(Vector)){0} + weight[k * strip->width + t];                 \
+                weight[k * strip->width + t] - (L(Vector)){0};                 \
             UNROLL for (int r = 0; r < (PANEL_ROWS - 1) * stride_ + high;      \
                         r++, at += strip->from_step)                           \
             {                                                                  \
                 L(Vector) seen = *(const L(Vector) *)at;                       \
+                KEEP(seen);                                                    \
                 UNROLL for (int k = 0; k < high; k++)                          \
                 {                                                              \
                     int i = (r - k) / stride_;                                 \

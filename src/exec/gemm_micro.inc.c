@@ -17,7 +17,7 @@ enum { L(LANES) = VECTOR_BYTES / sizeof(REAL) };
         L(Vector) sum[m][n];                                                   \
         for (int i = 0; i < m; i++)                                            \
             for (int j = 0; j < n; j++)                                        \
-                sum[i][j] = (L(Vector)){0} + (begin ? begin[i] : 0);           \
+                sum[i][j] = (begin ? begin[i] : 0) - (L(Vector)){0};           \
         for (; depth > 0; depth--, a += PANEL_ROWS, b += b_step) {             \
             L(Vector) row[n];                                                  \
             __builtin_prefetch(a + AHEAD * PANEL_ROWS);                        \

@@ -53,38 +53,57 @@ static StripRun *choose_run(const DepthwiseSet *set, const Window *w)
 
 /* ---- Strips ---- */
 
-/* One output channel of a band. What a whole vector writes beyond a narrow row
- * is overwritten by the next rows, as far as the band has such. */
-static void run_strips(const Depthwise *d, const void *spread, int64_t channel,
+/* How many rows of a band may be stored as whole vectors: what these write
+ * beyond a narrow row is overwritten by the next rows, as far as there are. */
+static int64_t whole_rows(const Depthwise *d, int64_t count)
+{
+    int64_t width = d->spread.conv->window.out[2], lanes = d->spread.set->lanes;
+    if (width >= lanes)
+        return count;
+    return count * width >= lanes ? (count * width - lanes) / width + 1 : 0;
+}
+
+/* One output channel of a band. */
+static void run_strips(const Depthwise *d, Strip *strip, const void *spread,
                        void *out, int64_t count)
 {
     const Conv *conv = d->spread.conv;
-    const Window *w = &conv->window;
-    const DepthwiseSet *set = d->spread.set;
-    int64_t width = w->out[2], lanes = set->lanes;
-    int64_t whole =
-        width >= lanes ? count : (count * width - lanes) / width + 1;
-    Strip strip = {
-        .weight = conv_at(conv, conv->weight, channel * w->kernel_size),
-        .start = conv->bias ? conv_at(conv, conv->bias, channel) : NULL,
-        .from_step = d->spread.row_size,
-        .offsets = d->spread.offsets,
-        .height = w->kernel[1],
-        .width = w->kernel[2],
-        .stride = w->stride[1],
-        .out_step = width,
-        .columns = (int)at_most(lanes, width)};
-    for (int64_t i = 0; i < count; i += set->rows) {
-        strip.rows = (int)at_most(set->rows, count - i);
-        strip.whole =
-            count * width >= lanes ? (int)clamp(whole - i, 0, set->rows) : 0;
+    int64_t width = conv->window.out[2], lanes = d->spread.set->lanes;
+    int64_t rows = d->spread.set->rows;
+    int64_t down = conv->window.stride[1] * d->spread.row_size;
+    int64_t whole = whole_rows(d, count);
+    for (int64_t i = 0; i < count; i += rows) {
+        strip->rows = (int)at_most(rows, count - i);
+        strip->whole = (int)clamp(whole - i, 0, rows);
         for (int64_t j = 0; j < width; j += lanes) {
             int64_t x = j + lanes <= width || j == 0 ? j : width - lanes;
-            strip.from = conv_at(conv, spread,
-                                 i * w->stride[1] * d->spread.row_size + x);
-            strip.out = conv_at(conv, out, i * width + x);
-            d->run(&strip);
+            strip->from = conv_at(conv, spread, i * down + x);
+            strip->out = conv_at(conv, out, i * width + x);
+            d->run(strip);
         }
+    }
+}
+
+/* Every output channel of one band of an input channel. */
+static void run_band(const Depthwise *d, int worker, int64_t plane,
+                     int64_t band, Strip *strip)
+{
+    const Conv *conv = d->spread.conv;
+    const Window *w = &conv->window;
+    void *spread = conv_scratch(conv, worker);
+    int64_t first = band * d->band;
+    int64_t count = at_most(d->band, w->out[1] - first);
+    int64_t weights = plane % conv->groups * conv->group_out;
+    spread_band(&d->spread, plane, first, count, spread);
+    for (int64_t m = 0; m < conv->group_out; m++) {
+        int64_t at =
+            (plane * conv->group_out + m) * w->out_size + first * w->out[2];
+        strip->weight =
+            conv_at(conv, conv->weight, (weights + m) * w->kernel_size);
+        if (conv->bias)
+            strip->start = conv_at(conv, conv->bias, weights + m);
+        run_strips(d, strip, spread, conv_at(conv, conv->out, at), count);
+        epilogue_run(conv->epilogue, worker, at, count * w->out[2]);
     }
 }
 
@@ -94,20 +113,16 @@ static void depthwise_piece(void *context, int worker, int64_t begin,
     const Depthwise *d = context;
     const Conv *conv = d->spread.conv;
     const Window *w = &conv->window;
-    void *spread = conv_scratch(conv, worker);
-    memset(spread, 0, conv->scratch_size);
-    for (int64_t unit = begin; unit < end; unit++) {
-        int64_t plane = unit / d->bands, first = unit % d->bands * d->band;
-        int64_t count = at_most(d->band, w->out[1] - first);
-        spread_band(&d->spread, plane, first, count, spread);
-        for (int64_t m = 0; m < conv->group_out; m++) {
-            int64_t channel = plane * conv->group_out + m;
-            int64_t at = channel * w->out_size + first * w->out[2];
-            run_strips(d, spread, channel % (conv->groups * conv->group_out),
-                       conv_at(conv, conv->out, at), count);
-            epilogue_run(conv->epilogue, worker, at, count * w->out[2]);
-        }
-    }
+    Strip strip = {.from_step = d->spread.row_size,
+                   .offsets = d->spread.offsets,
+                   .height = w->kernel[1],
+                   .width = w->kernel[2],
+                   .stride = w->stride[1],
+                   .out_step = w->out[2],
+                   .columns = (int)at_most(d->spread.set->lanes, w->out[2])};
+    memset(conv_scratch(conv, worker), 0, conv->scratch_size);
+    for (int64_t unit = begin; unit < end; unit++)
+        run_band(d, worker, unit / d->bands, unit % d->bands, &strip);
 }
 
 void conv_run_depthwise(KernelCall *call, Conv *conv)
@@ -123,6 +138,7 @@ void conv_run_depthwise(KernelCall *call, Conv *conv)
                            divide_up(w->out[1], set->rows));
     d.band = strips * set->rows;
     d.bands = divide_up(w->out[1], d.band);
+    d.spread.steady = d.bands == 1;
     conv_make_scratch(call, conv, 0, spread_rows(&d.spread, d.band), row_size);
     int64_t units = conv->images * conv->groups * d.bands;
     int threads = pool_threads(call->pool);

@@ -29,6 +29,15 @@
 #define SIMD
 #endif
 
+/* A compiler would load a vector again for each of its uses; this keeps it. */
+#if defined(__x86_64__)
+#define KEEP(vector) __asm__("" : "+v"(vector))
+#elif defined(__aarch64__)
+#define KEEP(vector) __asm__("" : "+w"(vector))
+#else
+#define KEEP(vector) ((void)0)
+#endif
+
 typedef enum SimdLevel {
     SIMD_BEST, /* as a wish: whatever the machine has */
     SIMD_PLAIN,

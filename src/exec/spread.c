@@ -2,11 +2,6 @@
 
 #include <string.h>
 
-static int64_t at_most(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t divide_up(int64_t a, int64_t b)
 {
     return (a + b - 1) / b;
@@ -36,8 +31,10 @@ static void spread_inside(const Spread *s, int64_t plane, int64_t first,
     int64_t planes = conv->images * conv->groups * conv->group_in, fast = 0;
     int64_t begin = plane * w->in_size + first * w->in[2];
     int64_t after = planes * w->in_size - begin - (s->set->lanes - 1);
-    if (s->copies && after > 0)
-        fast = at_most(after / w->in[2], count);
+    if (s->copies && after >= count * w->in[2])
+        fast = count;
+    else if (s->copies && after > 0)
+        fast = after / w->in[2];
     s->set->spread(conv_at(conv, conv->in, begin), w->in[2], fast, w->in[2],
                    conv_at(conv, to, w->pad[2]), s->row_size);
     for (int64_t r = fast; r < count; r++)
@@ -61,8 +58,10 @@ void spread_band(const Spread *s, int64_t plane, int64_t first, int64_t count,
     int64_t begin = clamp(-top, 0, rows);
     int64_t end = clamp(w->in[1] - top, begin, rows);
     size_t row = (size_t)s->row_size * s->conv->size;
-    memset(to, 0, (size_t)begin * row);
-    memset((char *)to + (size_t)end * row, 0, (size_t)(rows - end) * row);
+    if (!s->steady) {
+        memset(to, 0, (size_t)begin * row);
+        memset((char *)to + (size_t)end * row, 0, (size_t)(rows - end) * row);
+    }
     spread_inside(s, plane, top + begin, end - begin,
                   (char *)to + (size_t)begin * row);
 }

@@ -15,7 +15,8 @@
 typedef struct Spread {
     const Conv *conv;
     const DepthwiseSet *set;
-    bool copies;                  /* the rows of the input as they are */
+    bool copies; /* the rows of the input as they are */
+    bool steady; /* what is outside of the plane is always in the same place */
     int64_t phase_size, row_size; /* in elements */
     int64_t *offsets;             /* of each kernel position */
 } Spread;
@@ -25,9 +26,9 @@ void spread_make(const KernelCall *call, const Conv *conv,
                  const DepthwiseSet *set, Spread *out);
 /* How many rows `count` output rows see. */
 int64_t spread_rows(const Spread *spread, int64_t count);
-/* Spreads what output rows [first, first + count) see of a plane. Columns
- * outside of the plane must be zeros already; they stay so from one plane to
- * the next. */
+/* Spreads what output rows [first, first + count) see of a plane. What is
+ * outside of the plane's columns, and where `steady` of its rows, must be zeros
+ * already and stays so from one plane to the next. */
 void spread_band(const Spread *spread, int64_t plane, int64_t first,
                  int64_t count, void *to);
 
