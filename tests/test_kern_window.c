@@ -39,6 +39,24 @@ static const char *const lines[] = {
     "dilations=[1,2] pads=[1,2,0,3]",
     "Conv(f32[1,1,280,270], f32[1,1,3,5]) pads=[1,2,1,2]",
     "Conv(f32[1,1,4,4], f32[3,1,3,3]) pads=[1,1,1,1]",
+    /* narrower than any vector, and one wider than two */
+    "Conv(f32[1,2,9,1], f32[2,1,3,1]) group=2 pads=[1,0,1,0]",
+    "Conv(f32[1,2,9,3], f32[2,1,3,3]) group=2 pads=[1,1,1,1]",
+    "Conv(f32[1,3,7,7], f32[3,1,7,7]) group=3 pads=[3,3,3,3]",
+    "Conv(f32[1,3,8,8], f32[6,1,5,5]) group=3 pads=[2,2,2,2] strides=[2,2]",
+    "Conv(f32[1,2,33,33], f32[2,1,5,5], f32[2]) group=2 pads=[2,2,2,2]",
+    "Conv(f32[1,2,20,20], f32[2,1,9,4]) group=2 strides=[2,1]",
+    "Conv(f32[1,2,20,20], f32[2,1,3,3]) group=2 strides=[4,4]",
+    "Conv(f32[1,3,40,70], f32[3,1,3,3]) group=3 strides=[2,2] "
+    "pads=[0,1,1,0]",
+    /* more padding than input */
+    "Conv(f32[1,2,2,2], f32[2,1,3,3]) group=2 pads=[9,9,9,9]",
+    "Conv(f32[1,2,2,2], f32[3,2,3,3]) pads=[9,9,9,9] strides=[3,2]",
+    /* depths and rows that are no multiple of anything */
+    "Conv(f32[1,401,5,5], f32[13,401,1,1], f32[13])",
+    "Conv(f32[2,45,7,9], f32[21,45,3,3], f32[21]) pads=[1,1,1,1]",
+    "Conv(f32[1,3,50,61], f32[17,3,7,7], f32[17]) strides=[2,2]",
+    "Conv(f32[3,4,17,300], f32[9,4,2,2])",
     /* one and three dimensions */
     "Conv(f32[2,3,11], f32[4,3,3], f32[4]) strides=[2] pads=[1,0]",
     "Conv(f32[2,3,11], f32[3,1,5]) group=3 pads=[2,2]",
@@ -103,6 +121,48 @@ START_TEST(random_convolutions_against_the_oracle)
 }
 END_TEST
 
+/* The same in one or in three. */
+START_TEST(random_dimensions_against_the_oracle)
+{
+    char line[300];
+    uint64_t s = (uint64_t)_i + 1000;
+    int groups = pick(&s, 1, 2), in = pick(&s, 1, 2), out = pick(&s, 1, 3);
+    if (_i % 2)
+        snprintf(line, sizeof line,
+                 "Conv(f32[2,%d,%d], f32[%d,%d,%d]) group=%d strides=[%d] "
+                 "dilations=[%d] pads=[%d,%d]",
+                 groups * in, pick(&s, 9, 90), groups * out, in, pick(&s, 1, 5),
+                 groups, pick(&s, 1, 3), pick(&s, 1, 2), pick(&s, 0, 3),
+                 pick(&s, 0, 3));
+    else
+        snprintf(line, sizeof line,
+                 "Conv(f32[1,%d,%d,%d,%d], f32[%d,%d,%d,%d,%d]) group=%d "
+                 "strides=[%d,%d,%d] pads=[%d,%d,%d,%d,%d,%d]",
+                 groups * in, pick(&s, 4, 7), pick(&s, 4, 7), pick(&s, 4, 9),
+                 groups * out, in, pick(&s, 1, 3), pick(&s, 1, 3),
+                 pick(&s, 1, 3), groups, pick(&s, 1, 2), pick(&s, 1, 2),
+                 pick(&s, 1, 2), pick(&s, 0, 1), pick(&s, 0, 1), pick(&s, 0, 1),
+                 pick(&s, 0, 1), pick(&s, 0, 1), pick(&s, 0, 1));
+    check_oracle(line);
+}
+END_TEST
+
+START_TEST(random_transposed_against_the_oracle)
+{
+    char line[300];
+    uint64_t s = (uint64_t)_i + 2000;
+    int groups = pick(&s, 1, 2), in = pick(&s, 1, 5), out = pick(&s, 1, 30);
+    snprintf(line, sizeof line,
+             "ConvTranspose(f32[%d,%d,%d,%d], f32[%d,%d,%d,%d], f32[%d]) "
+             "group=%d strides=[%d,%d] dilations=[%d,%d] pads=[0,%d,%d,0]",
+             pick(&s, 1, 2), groups * in, pick(&s, 3, 7), pick(&s, 3, 20),
+             groups * in, out, pick(&s, 1, 4), pick(&s, 2, 4), groups * out,
+             groups, pick(&s, 1, 3), pick(&s, 1, 3), pick(&s, 1, 2),
+             pick(&s, 1, 2), pick(&s, 0, 1), pick(&s, 0, 1));
+    check_oracle(line);
+}
+END_TEST
+
 static const ExecRow rows[] = {
     {"GlobalAveragePool(f32[1,2,2,2]{1,2,3,4,5,6,7,8})",
      "float32[1,2,1,1]{2.5,6.5}"},
@@ -143,6 +203,8 @@ Suite *suite_kern_window(void)
     tcase_add_loop_test(tcase, shapes_against_the_oracle, 0,
                         sizeof lines / sizeof *lines);
     tcase_add_loop_test(tcase, random_convolutions_against_the_oracle, 0, 60);
+    tcase_add_loop_test(tcase, random_dimensions_against_the_oracle, 0, 30);
+    tcase_add_loop_test(tcase, random_transposed_against_the_oracle, 0, 20);
     tcase_add_loop_test(tcase, values_by_hand, 0, sizeof rows / sizeof *rows);
     suite_add_tcase(suite, tcase);
     return suite;
