@@ -57,6 +57,9 @@ static const char *const lines[] = {
     "Conv(f32[2,45,7,9], f32[21,45,3,3], f32[21]) pads=[1,1,1,1]",
     "Conv(f32[1,3,50,61], f32[17,3,7,7], f32[17]) strides=[2,2]",
     "Conv(f32[3,4,17,300], f32[9,4,2,2])",
+    /* more weights than are packed before a run */
+    "Conv(f32[1,640,2,1], f32[420,640,1,1], f32[420])",
+    "Conv(f32[1,320,3,2], f32[840,160,2,2]) group=2",
     /* one and three dimensions */
     "Conv(f32[2,3,11], f32[4,3,3], f32[4]) strides=[2] pads=[1,0]",
     "Conv(f32[2,3,11], f32[3,1,5]) group=3 pads=[2,2]",

@@ -13,6 +13,10 @@
 #include "exec/conv.h"
 #include "exec/spread.h"
 
+/* Weights that are not prepared are packed before the run where they are small;
+ * otherwise by each tile, which takes no memory. */
+enum { PACKED_BYTES = 1024 * 1024 };
+
 /* What an im2col is made of: the channels of one group of one image. */
 typedef struct Unfold {
     const Conv *conv;
@@ -91,8 +95,12 @@ static void dense_piece(void *context, int worker, int64_t begin, int64_t end)
         Gemm product = dense->product;
         product.source = &unfold;
         product.b.data = conv_at(conv, conv->in, unfold.plane * w->in_size);
-        product.a_packed =
-            conv_at(conv, product.a_packed, group * dense->panels_size);
+        if (product.a_packed)
+            product.a_packed =
+                conv_at(conv, product.a_packed, group * dense->panels_size);
+        else
+            product.a.data = conv_at(conv, conv->weight,
+                                     group * conv->group_out * product.depth);
         if (conv->bias)
             product.start = conv_at(conv, conv->bias, group * conv->group_out);
         product.c_first = plane * conv->group_out * w->out_size;
@@ -163,17 +171,21 @@ static void run_dense(KernelCall *call, Dense *dense)
     const ConvPanels *panels = (const ConvPanels *)call->prepared;
     Gemm *product = &dense->product;
     void *packed = NULL;
-    *product = (Gemm){.set = gemm_set(call->precision, call->level),
-                      .rows = conv->group_out,
-                      .columns = w->out_size,
-                      .depth = conv->group_in * w->kernel_size,
-                      .b = {.row_step = w->in_size, .column_step = 1},
-                      .c_step = w->out_size,
-                      .epilogue = conv->epilogue};
-    if (!panels)
-        packed =
+    *product = (Gemm){
+        .set = gemm_set(call->precision, call->level),
+        .rows = conv->group_out,
+        .columns = w->out_size,
+        .depth = conv->group_in * w->kernel_size,
+        .a = {.row_step = conv->group_in * w->kernel_size, .column_step = 1},
+        .b = {.row_step = w->in_size, .column_step = 1},
+        .alpha = 1,
+        .c_step = w->out_size,
+        .epilogue = conv->epilogue};
+    if (panels)
+        product->a_packed = panels->data;
+    else if ((size_t)call->inputs[1]->count * conv->size <= PACKED_BYTES)
+        product->a_packed = packed =
             pack_weights(call, product->set, call->inputs[1], conv->groups);
-    product->a_packed = panels ? panels->data : packed;
     dense->panels_size =
         gemm_packed_a(product->set, product->rows, product->depth);
     gemm_plan(product, conv->images * conv->groups, pool_threads(call->pool));
