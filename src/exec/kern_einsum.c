@@ -5,7 +5,8 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "exec/kernel.h"
+#include "exec/gemm.h"
+#include "exec/move.h"
 
 /* Letters have numbers 0 to 51; the axes of an ellipsis follow, last first. */
 enum { LETTERS = 52, LABELS = LETTERS + RANK_MAX };
@@ -215,6 +216,152 @@ static void einsum_piece(void *context, int worker, int64_t begin, int64_t end)
     }
 }
 
+/* ---- Of two inputs: a matrix product ---- */
+
+/* Labels by what they are in a product of matrices: of both inputs and the
+ * output, of the first and the output, of the second and the output, of both
+ * and summed. */
+typedef enum Role { BATCH, ROWS, COLUMNS, DEPTH, ROLES } Role;
+
+typedef struct EinsumProduct {
+    Term terms[ROLES];
+    int64_t counts[ROLES];
+    Gemm gemm;
+    char *a, *b, *c; /* of the first matrix of the batch */
+    size_t size;
+    char *scratch;
+} EinsumProduct;
+
+static bool term_has(const Term *term, int label)
+{
+    for (int i = 0; i < term->rank; i++)
+        if (term->labels[i] == label)
+            return true;
+    return false;
+}
+
+static void term_add(Term *term, int label)
+{
+    term->labels[term->rank++] = label;
+}
+
+/* False where a label is of one input alone and summed. */
+static bool find_roles(const Einsum *e, Term *terms)
+{
+    for (int i = 0; i < e->output.rank; i++) {
+        int label = e->output.labels[i];
+        bool in_a = term_has(&e->inputs[0], label);
+        bool in_b = term_has(&e->inputs[1], label);
+        term_add(&terms[in_a && in_b ? BATCH : in_a ? ROWS : COLUMNS], label);
+    }
+    for (int i = 0; i < e->summed.rank; i++) {
+        int label = e->summed.labels[i];
+        if (!term_has(&e->inputs[0], label) || !term_has(&e->inputs[1], label))
+            return false;
+        term_add(&terms[DEPTH], label);
+    }
+    for (int role = 0; role < ROLES; role++)
+        if (terms[role].rank > RANK_MAX)
+            return false;
+    return true;
+}
+
+/* The dims of some roles' labels one after another, and the strides that each
+ * has in an array. */
+static int lay_out(const Einsum *e, const EinsumProduct *p, const Role *roles,
+                   const int64_t *of_label, int64_t *dims, int64_t *strides)
+{
+    int rank = 0;
+    for (int r = 0; r < 3; r++)
+        for (int i = 0; i < p->terms[roles[r]].rank; i++) {
+            int label = p->terms[roles[r]].labels[i];
+            dims[rank] = e->dims[label];
+            strides[rank++] = of_label[label];
+        }
+    return rank;
+}
+
+/* Moves an array that has these strides into a dense one in the order of the
+ * roles, or back. */
+static void *rearrange(KernelCall *call, const Einsum *e,
+                       const EinsumProduct *p, const Role *roles,
+                       const int64_t *of_label, void *data, void *dense)
+{
+    int64_t dims[2 * RANK_MAX];
+    Strided theirs = {.data = data}, ours = {.data = dense};
+    int rank = lay_out(e, p, roles, of_label, dims, theirs.strides);
+    dims_strides(rank, dims, ours.strides);
+    if (dense) {
+        move_block(call, p->size, rank, dims, &ours, &theirs);
+        return dense;
+    }
+    size_t count = (size_t)dims_product(dims, 0, rank);
+    ours.data = arena_block(call->arena, count, p->size);
+    move_block(call, p->size, rank, dims, &theirs, &ours);
+    return ours.data;
+}
+
+static void product_piece(void *context, int worker, int64_t begin, int64_t end)
+{
+    const EinsumProduct *p = context;
+    int64_t tiles = p->gemm.row_count * p->gemm.column_count;
+    for (int64_t unit = begin; unit < end; unit++) {
+        Gemm gemm = p->gemm;
+        size_t batch = (size_t)(unit / tiles) * p->size;
+        gemm.a.data = p->a + batch * (size_t)(gemm.rows * gemm.depth);
+        gemm.b.data = p->b + batch * (size_t)(gemm.depth * gemm.columns);
+        gemm.c = p->c + batch * (size_t)(gemm.rows * gemm.columns);
+        gemm_tile(&gemm, unit % tiles, worker,
+                  p->scratch + (size_t)worker * gemm.scratch_size);
+    }
+}
+
+static void run_product(KernelCall *call, const Einsum *e, EinsumProduct *p)
+{
+    static const Role a[] = {BATCH, ROWS, DEPTH};
+    static const Role b[] = {BATCH, DEPTH, COLUMNS};
+    static const Role c[] = {BATCH, ROWS, COLUMNS};
+    const Array *out = call->outputs[0];
+    int64_t of_label[LABELS], strides[RANK_MAX];
+    dims_strides(out->rank, out->dims, strides);
+    for (int i = 0; i < out->rank; i++)
+        of_label[e->output.labels[i]] = strides[i];
+    p->a = rearrange(call, e, p, a, e->strides[0], call->inputs[0]->data, NULL);
+    p->b = rearrange(call, e, p, b, e->strides[1], call->inputs[1]->data, NULL);
+    p->c = arena_block(call->arena, (size_t)out->count, p->size);
+    p->gemm = (Gemm){.set = gemm_set(call->precision, call->level),
+                     .rows = p->counts[ROWS],
+                     .columns = p->counts[COLUMNS],
+                     .depth = p->counts[DEPTH],
+                     .a = {NULL, p->counts[DEPTH], 1},
+                     .b = {NULL, p->counts[COLUMNS], 1},
+                     .alpha = 1,
+                     .c_step = p->counts[COLUMNS]};
+    int threads = pool_threads(call->pool);
+    gemm_plan(&p->gemm, p->counts[BATCH], threads);
+    p->scratch =
+        arena_block(call->arena, (size_t)threads, p->gemm.scratch_size);
+    pool_run(call->pool,
+             p->counts[BATCH] * p->gemm.row_count * p->gemm.column_count, 1,
+             product_piece, p);
+    rearrange(call, e, p, c, of_label, out->data, p->c);
+}
+
+/* False where it is no product of two matrices of reals. */
+static bool try_product(KernelCall *call, const Einsum *e)
+{
+    EinsumProduct p = {.a = NULL};
+    Storage storage = kernel_storage(call, call->outputs[0]);
+    if (call->input_count != 2 || storage == STORAGE_I64 ||
+        !find_roles(e, p.terms))
+        return false;
+    p.size = storage_size(storage);
+    for (int role = 0; role < ROLES; role++)
+        p.counts[role] = term_count(e, &p.terms[role]);
+    run_product(call, e, &p);
+    return true;
+}
+
 int kernel_einsum(KernelCall *call, Err *err)
 {
     size_t inputs = (size_t)call->input_count;
@@ -228,6 +375,8 @@ int kernel_einsum(KernelCall *call, Err *err)
     int64_t count = term_count(&e, &e.output);
     if (count != call->outputs[0]->count)
         return bad_equation(err);
+    if (try_product(call, &e))
+        return 0;
     EinsumTask task = {.call = call, .e = &e};
     task.scratch =
         arena_array(call->arena, 2 * inputs * (size_t)pool_threads(call->pool),

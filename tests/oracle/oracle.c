@@ -7,6 +7,7 @@ static Oracle *const oracles[OP_COUNT] = {
     [OP_AveragePool] = oracle_pool,
     [OP_MatMul] = oracle_matmul,
     [OP_Gemm] = oracle_gemm,
+    [OP_Einsum] = oracle_einsum,
     [OP_Add] = oracle_zip,
     [OP_Sub] = oracle_zip,
     [OP_Mul] = oracle_zip,

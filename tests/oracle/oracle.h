@@ -43,7 +43,7 @@ int64_t oracle_int(const OracleCall *call, const char *name, int i,
 int oracle_axis(const OracleCall *call, int64_t fallback, int rank);
 
 Oracle oracle_conv, oracle_conv_transpose, oracle_pool;
-Oracle oracle_matmul, oracle_gemm;
+Oracle oracle_matmul, oracle_gemm, oracle_einsum;
 Oracle oracle_map, oracle_zip, oracle_where;
 Oracle oracle_softmax, oracle_batch_norm, oracle_block_norm;
 Oracle oracle_reduce, oracle_transpose, oracle_expand, oracle_concat;
