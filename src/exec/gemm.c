@@ -26,50 +26,63 @@ static int64_t round_up(int64_t a, int64_t b)
 
 /* ---- Tiles ---- */
 
+/* Columns of which a block of b stays in the cache. */
+static int64_t columns_fitting(const Gemm *g)
+{
+    int64_t width = gemm_width(g->set);
+    int64_t row = gemm_depth(g->set, g->depth) * (int64_t)gemm_size(g->set);
+    int64_t panels = BLOCK_BYTES / (row * width);
+    return (panels > COLUMN_PANELS ? panels : COLUMN_PANELS) * width;
+}
+
+/* Raises a number of tiles towards the wanted one, as far as each keeps
+ * `least`; returns how many are then wanted of the other operand. */
+static int64_t cut(int64_t *count, int64_t whole, int64_t least, int64_t wanted)
+{
+    int64_t most = at_most(wanted, whole / least);
+    if (*count < most)
+        *count = most;
+    return divide_up(wanted, *count);
+}
+
+/* As many tiles as keep blocks in the cache and each thread busy. They are cut
+ * first across what need not be packed again or fetched from far for it. */
+static void choose_tiles(Gemm *g, int64_t batch, int threads)
+{
+    int64_t width = gemm_width(g->set);
+    int64_t wanted = threads > 1 ? (int64_t)threads * TILES_EACH : 1;
+    wanted = divide_up(wanted, batch > 0 ? batch : 1);
+    g->row_count = g->a_packed ? 1 : divide_up(g->rows, ROW_SIZE);
+    g->column_count =
+        g->b_packed ? 1 : divide_up(g->columns, columns_fitting(g));
+    if (g->b_packed || g->rows > 2 * g->columns) {
+        wanted = cut(&g->row_count, g->rows, ROWS_LEAST, wanted);
+        cut(&g->column_count, g->columns, width, wanted);
+    } else {
+        wanted = cut(&g->column_count, g->columns, width, wanted);
+        cut(&g->row_count, g->rows, ROWS_LEAST, wanted);
+    }
+    g->column_unit = g->b_packed ? width : g->set->lanes;
+    g->row_size = divide_up(divide_up(g->rows, g->set->rows), g->row_count) *
+                  g->set->rows;
+    g->column_size =
+        divide_up(divide_up(g->columns, g->column_unit), g->column_count) *
+        g->column_unit;
+}
+
+/* Where share `index` of `count` begins: shares are whole units, as even as
+ * can be. */
+static int64_t share(int64_t whole, int64_t unit, int64_t index, int64_t count)
+{
+    return at_most(divide_up(whole, unit) * index / count * unit, whole);
+}
+
 /* From row to row of a block of b: an odd number of cache lines, since rows a
  * power of two apart would fight for the same places. */
 static int64_t block_step(const Gemm *g)
 {
     int64_t line = LINE / (int64_t)gemm_size(g->set);
     return (divide_up(g->column_size, line) | 1) * line;
-}
-
-static void cut(int64_t *size, int64_t whole, int64_t parts, int64_t unit)
-{
-    int64_t smaller = round_up(divide_up(whole, parts), unit);
-    if (smaller < *size)
-        *size = smaller;
-}
-
-static int64_t columns_fitting(const Gemm *g)
-{
-    int64_t width = gemm_width(g->set);
-    int64_t row = gemm_depth(g->set, g->depth) * (int64_t)gemm_size(g->set);
-    int64_t panels = BLOCK_BYTES / (row * width);
-    return at_most((panels > COLUMN_PANELS ? panels : COLUMN_PANELS) * width,
-                   g->columns);
-}
-
-/* Makes tiles smaller until each thread finds enough of them: first across
- * what need not be packed once more for it. */
-static void choose_tiles(Gemm *g, int64_t batch, int threads)
-{
-    int64_t width = gemm_width(g->set);
-    int64_t wanted = threads > 1 ? (int64_t)threads * TILES_EACH : 1;
-    wanted = divide_up(wanted, batch > 0 ? batch : 1);
-    g->row_size = g->a_packed ? g->rows : at_most(ROW_SIZE, g->rows);
-    g->column_size = g->b_packed ? g->columns : columns_fitting(g);
-    if (g->b_packed && g->rows > ROWS_LEAST) {
-        cut(&g->row_size, g->rows, wanted, ROWS_LEAST);
-        wanted = divide_up(wanted, divide_up(g->rows, g->row_size));
-        cut(&g->column_size, g->columns, wanted, width);
-    } else {
-        cut(&g->column_size, g->columns, wanted, width);
-        wanted = divide_up(wanted, divide_up(g->columns, g->column_size));
-        cut(&g->row_size, g->rows, wanted, ROWS_LEAST);
-    }
-    g->row_count = divide_up(g->rows, g->row_size);
-    g->column_count = divide_up(g->columns, g->column_size);
 }
 
 void gemm_plan(Gemm *g, int64_t batch, int threads)
@@ -234,11 +247,15 @@ static void pack_part(const Gemm *g, Part *part, char *scratch)
 void gemm_tile(const Gemm *g, int64_t index, int worker, void *scratch)
 {
     int64_t most = gemm_depth(g->set, g->depth);
-    Part part = {.row = index / g->column_count * g->row_size,
-                 .column = index % g->column_count * g->column_size,
+    int64_t row = index / g->column_count, column = index % g->column_count;
+    Part part = {.row = share(g->rows, g->set->rows, row, g->row_count),
+                 .column =
+                     share(g->columns, g->column_unit, column, g->column_count),
                  .adds = g->adds};
-    part.rows = at_most(g->row_size, g->rows - part.row);
-    part.columns = at_most(g->column_size, g->columns - part.column);
+    part.rows = share(g->rows, g->set->rows, row + 1, g->row_count) - part.row;
+    part.columns =
+        share(g->columns, g->column_unit, column + 1, g->column_count) -
+        part.column;
     do {
         part.depth = at_most(most, g->depth - part.first);
         bool last = part.first + part.depth == g->depth;

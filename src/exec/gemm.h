@@ -71,8 +71,8 @@ typedef struct Gemm {
     int64_t c_step;
     const Epilogue *epilogue;
     int64_t c_first; /* where c begins in the epilogue's output */
-    /* Tiles, set by gemm_plan. */
-    int64_t row_size, row_count, column_size, column_count;
+    /* Tiles, set by gemm_plan: how many, and the largest. */
+    int64_t row_count, column_count, row_size, column_size, column_unit;
     size_t scratch_size;
 } Gemm;
 
