@@ -238,12 +238,33 @@ static int check_output(Job *job)
     return output_check(options, job->output);
 }
 
-static int run(const Options *options)
+static void fill_outcome(const Job *job, Outcome *outcome)
+{
+    const Report *report = &job->report;
+    if (report->before && report->after) {
+        outcome->nodes_before = report->before->nodes;
+        outcome->nodes_after = report->after->nodes;
+    }
+    if (report->folded) {
+        rp_folds(report->folded, &outcome->folds);
+        rp_refusals(report->folded, &outcome->left);
+    }
+    outcome->written = report->output != NULL;
+    memcpy(outcome->input_digest, report->input_digest, RP_DIGEST_SIZE);
+    memcpy(outcome->output_digest, report->output_digest, RP_DIGEST_SIZE);
+    snprintf(outcome->verdict, sizeof outcome->verdict, "%s",
+             report->verdict ? report->verdict->verdict : "");
+}
+
+/* One model; `outcome` may be NULL. */
+static int convert_one(const Options *options, Outcome *outcome)
 {
     Job job = {.options = options, .input = options->files.items[0]};
     int status = check_output(&job);
     if (status == 0)
         status = convert(&job);
+    if (outcome)
+        fill_outcome(&job, outcome);
     rp_diff_free(job.report.compared);
     rp_verdict_free(job.verdict);
     certified_free(&job.certified);
@@ -254,12 +275,25 @@ static int run(const Options *options)
     return status;
 }
 
+static int run(const Options *options)
+{
+    if (options->output_dir)
+        return batch_run(options, convert_one);
+    if (options->files.count > 1)
+        return trouble_say(options, "usage", "",
+                           "several models need --output-dir DIR");
+    if (options->jobs)
+        return trouble_say(options, "usage", "", "--jobs needs --output-dir");
+    return convert_one(options, NULL);
+}
+
 const Verb verb_convert = {
     .name = "convert",
     .bit = VERB_CONVERT,
     .min_files = 1,
-    .max_files = 1,
-    .arguments = "IN.onnx -o OUT.onnx [OPTION ...]",
+    .max_files = SIZE_MAX,
+    .arguments = "IN.onnx -o OUT.onnx | IN.onnx ... --output-dir DIR "
+                 "[OPTION ...]",
     .summary = "fold what is exactly foldable, verify, write",
     .text =
         "Folds every BatchNormalization, parallel branch, identity and layer "
@@ -275,9 +309,10 @@ const Verb verb_convert = {
         "  repfold convert dyn.onnx -o deploy.onnx "
         "--input-shape x:1,3,384,512\n"
         "  repfold convert train.onnx -o deploy.onnx --stop-after 12\n"
+        "  repfold convert train/*.onnx --output-dir deploy --jobs 4\n"
         "\n"
         "Exit status: 0 written; 1 not equivalent, or --require-change and "
         "nothing to\n"
-        "fold: nothing is written; 2 trouble.",
+        "fold: nothing is written; 2 trouble. Of several models the worst.",
     .run = run,
 };

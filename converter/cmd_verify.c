@@ -60,8 +60,34 @@ static int compare(const Options *options, rp_model *a, rp_model *b)
     return status == YES ? proved : status;
 }
 
-static int run(const Options *options)
+/* --shard K/N. */
+static int read_shard(Options *options)
 {
+    unsigned index, count;
+    int end = 0;
+    const char *text = options->shard;
+    if (!text)
+        return 0;
+    if (strspn(text, "0123456789/") != strlen(text) ||
+        sscanf(text, "%4u/%4u%n", &index, &count, &end) != 2 || text[end] ||
+        index < 1 || index > count)
+        return trouble_say(options, "usage", "",
+                           "--shard must be K/N, the K-th of N parts, not '%s'",
+                           text);
+    if (!options->samples && !options->inputs.count)
+        return trouble_say(options, "usage", "",
+                           "--shard needs --samples or --input: the parts must "
+                           "be of the same whole");
+    options->shard_index = index - 1;
+    options->shard_count = count;
+    return 0;
+}
+
+static int run(const Options *given)
+{
+    Options sharded = *given, *options = &sharded;
+    if (read_shard(options) != 0)
+        return TROUBLE;
     rp_error error = {0};
     rp_model *b = NULL, *a = NULL;
     int status;
@@ -97,6 +123,8 @@ const Verb verb_verify = {
         "  repfold verify a.onnx b.onnx --samples 16 --seed 7 --json -\n"
         "  repfold verify a.onnx b.onnx --input image=photo.npy\n"
         "  repfold verify train.onnx deploy.onnx --certificate report.json\n"
+        "  repfold verify a.onnx b.onnx --samples 64 --shard 1/4 --json "
+        "1.json\n"
         "\n"
         "Exit status: 0 equivalent; 1 different, or inconclusive because A "
         "itself gives\n"

@@ -91,6 +91,8 @@ rp_verify_options verify_options(const Options *options, Progress *progress)
         .samples = (int)options->samples,
         .seed = options->seed,
         .threads = (int)options->threads,
+        .shard = (int)options->shard_index,
+        .shards = (int)options->shard_count,
         .skip_f32 = options->precision && options->precision[1] == '6',
         .input_shapes = options->shapes.items,
         .input_shape_count = options->shapes.count,

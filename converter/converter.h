@@ -31,7 +31,10 @@ typedef struct Options {
     bool in_place, no_verify, require_change, allow_cost, inline_functions;
     bool assume_inference, freeze_initializers;
     bool dense, dynamic;
-    uint64_t threads, samples, stop_after, runs, size, classes, seed;
+    const char *shard, *output_dir;
+    unsigned shard_index, shard_count; /* of --shard, once it is read */
+    bool digests; /* are wanted, without a report of its own */
+    uint64_t jobs, threads, samples, stop_after, runs, size, classes, seed;
     uint64_t max_memory;
     double width_mult, rtol, atol;
 } Options;
@@ -56,11 +59,14 @@ enum {
     VERB_BENCH = 32,
     VERB_SAMPLE = 64,
     VERB_DIFF = 128,
-    VERB_IMPORT = 256
+    VERB_IMPORT = 256,
+    VERB_REPORT = 512,
+    VERB_DOCTOR = 1024
 };
 
 extern const Verb verb_convert, verb_import, verb_verify, verb_lint,
-    verb_inspect, verb_run, verb_bench, verb_sample, verb_diff;
+    verb_inspect, verb_run, verb_bench, verb_sample, verb_diff, verb_report,
+    verb_doctor;
 
 /* ---- trouble.c: errors ---- */
 
@@ -70,6 +76,9 @@ int trouble(const Options *options, const rp_error *error);
 /* The same for a fault of the command line or the system. */
 int trouble_say(const Options *options, const char *code, const char *where,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* What was told last; its code is NULL before that. */
+const rp_error *trouble_last(void);
 
 /* ---- process.c ---- */
 
@@ -123,6 +132,8 @@ typedef struct Progress {
 /* Shows work of more than a second on a terminal's standard error. */
 void progress_start(Progress *progress, const Options *options);
 int progress_show(void *context, const char *phase, double done);
+/* Makes room for a line; what is shown comes back with the next. */
+void progress_clear(Progress *progress);
 void progress_end(Progress *progress);
 
 /* ---- options shared by commands: common.c ---- */
@@ -180,6 +191,22 @@ void certified_free(Certified *certified);
 int proof_check(const Options *options, rp_model *a, rp_model *b, char *said,
                 size_t size);
 
+/* ---- batch.c: many models ---- */
+
+/* What came of one model. */
+typedef struct Outcome {
+    int status;
+    bool written;
+    size_t nodes_before, nodes_after, folds, left;
+    char verdict[16]; /* "" without one */
+    char input_digest[RP_DIGEST_SIZE], output_digest[RP_DIGEST_SIZE];
+    char code[32], message[512]; /* of trouble; else "" */
+} Outcome;
+
+/* Converts every file into --output-dir, each in a process of its own. */
+int batch_run(const Options *options,
+              int (*convert)(const Options *options, Outcome *outcome));
+
 /* ---- report_text.c ---- */
 
 enum { TALLY_MAX = 64, TALLY_NAME = 32 };
@@ -212,6 +239,8 @@ typedef struct Report {
     /* SHA-256, "" where unknown. */
     char input_digest[RP_DIGEST_SIZE], other_digest[RP_DIGEST_SIZE];
     char output_digest[RP_DIGEST_SIZE];
+    /* Of how many shards the verification was put together; 0: of none. */
+    unsigned merged;
     bool ok; /* the answer the exit status gives */
 } Report;
 
@@ -240,6 +269,11 @@ const rp_certificate *report_certificate(const Report *report,
 
 int html_report(const Options *options, const Report *report);
 int junit_report(const Options *options, const Report *report);
+/* One test case a model. */
+typedef struct JunitCase {
+    const char *name, *failure; /* NULL where it passed */
+} JunitCase;
+int junit_models(const Options *options, const JunitCase *cases, size_t count);
 int sarif_report(const Options *options, const Report *report);
 void github_report(FILE *stream, const Report *report);
 void github_trouble(FILE *stream, const rp_error *error);

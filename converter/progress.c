@@ -50,9 +50,15 @@ int progress_show(void *context, const char *phase, double done)
     return 0;
 }
 
-void progress_end(Progress *progress)
+void progress_clear(Progress *progress)
 {
     if (progress->shown)
         fputs("\r\033[K", stderr);
-    progress->on = progress->shown = false;
+    progress->shown = false;
+}
+
+void progress_end(Progress *progress)
+{
+    progress_clear(progress);
+    progress->on = false;
 }

@@ -293,6 +293,20 @@ static void put_convert(json_t *root, const Report *report)
     json_put(root, "bench", bench);
 }
 
+static void put_verify(json_t *root, const Options *options,
+                       const Report *report)
+{
+    put_verdict(root, report->verdict);
+    if (report->merged)
+        json_put(root, "shards", json_count(report->merged));
+    if (!options->shard_count)
+        return;
+    json_t *shard = json_object();
+    json_put(shard, "index", json_count(options->shard_index + 1));
+    json_put(shard, "count", json_count(options->shard_count));
+    json_put(root, "shard", shard);
+}
+
 int json_report(const Options *options, const Report *report)
 {
     json_t *root = json_begin(report->command);
@@ -305,7 +319,7 @@ int json_report(const Options *options, const Report *report)
     else if (report_is(report, "diff"))
         json_put_diff(root, report);
     else if (report->verdict)
-        put_verdict(root, report->verdict);
+        put_verify(root, options, report);
     else if (!report->folded)
         json_put(root, "model", json_summary(report->before));
     if (report->folded) {

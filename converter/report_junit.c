@@ -9,7 +9,7 @@
 
 #include "converter.h"
 
-typedef enum Outcome { PASSED, FAILED, SKIPPED } Outcome;
+typedef enum Result { PASSED, FAILED, SKIPPED } Result;
 
 /* A case is written when it is known how it went; suites need counts first,
  * so a suite is walked twice: to count, then to print. */
@@ -19,22 +19,22 @@ typedef struct Junit {
 } Junit;
 
 static void add_case(Junit *junit, const char *class, const char *name,
-                     Outcome outcome, const char *message)
+                     Result result, const char *message)
 {
     junit->cases++;
-    junit->failures += outcome == FAILED;
-    junit->skipped += outcome == SKIPPED;
+    junit->failures += result == FAILED;
+    junit->skipped += result == SKIPPED;
     if (!junit->stream)
         return;
     fprintf(junit->stream, "    <testcase classname=\"repfold.%s\" name=\"",
             class);
     print_markup(junit->stream, name);
-    if (outcome == PASSED) {
+    if (result == PASSED) {
         fputs("\"/>\n", junit->stream);
         return;
     }
     fprintf(junit->stream, "\">\n      <%s message=\"",
-            outcome == FAILED ? "failure" : "skipped");
+            result == FAILED ? "failure" : "skipped");
     print_markup(junit->stream, message ? message : "");
     fputs("\"/>\n    </testcase>\n", junit->stream);
 }
@@ -108,16 +108,18 @@ static void add_outputs(Junit *junit, const rp_verdict_info *verdict)
 
 /* ---- Suites ---- */
 
-typedef void Fill(Junit *junit, const Report *report);
+typedef void Fill(Junit *junit, const void *context);
 
-static void fill_folds(Junit *junit, const Report *report)
+static void fill_folds(Junit *junit, const void *context)
 {
+    const Report *report = context;
     if (report->folded)
         add_folds(junit, report);
 }
 
-static void fill_outputs(Junit *junit, const Report *report)
+static void fill_outputs(Junit *junit, const void *context)
 {
+    const Report *report = context;
     if (report->verdict)
         add_outputs(junit, report->verdict);
 }
@@ -131,11 +133,12 @@ static void print_property(FILE *stream, const char *name, const char *value)
     fputs("\"/>\n", stream);
 }
 
+/* Not a suite without a case. */
 static void print_suite(FILE *stream, const char *name, Fill *fill,
-                        const Report *report)
+                        const void *context, const Report *report)
 {
     Junit count = {0}, print = {.stream = stream};
-    fill(&count, report);
+    fill(&count, context);
     if (count.cases == 0)
         return;
     fprintf(stream,
@@ -150,11 +153,27 @@ static void print_suite(FILE *stream, const char *name, Fill *fill,
     print_property(stream, "output", report->output);
     print_property(stream, "output_sha256", report->output_digest);
     fputs("    </properties>\n", stream);
-    fill(&print, report);
+    fill(&print, context);
     fputs("  </testsuite>\n", stream);
 }
 
-int junit_report(const Options *options, const Report *report)
+typedef struct Models {
+    const JunitCase *cases;
+    size_t count;
+} Models;
+
+static void fill_models(Junit *junit, const void *context)
+{
+    const Models *models = context;
+    for (size_t i = 0; i < models->count; i++)
+        add_case(junit, "model", models->cases[i].name,
+                 models->cases[i].failure ? FAILED : PASSED,
+                 models->cases[i].failure);
+}
+
+/* The report's two suites, or that of the models. */
+static int write_suites(const Options *options, const Report *report,
+                        const Models *models)
 {
     char *bytes = NULL;
     size_t size = 0;
@@ -164,8 +183,23 @@ int junit_report(const Options *options, const Report *report)
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
           "<testsuites name=\"repfold\">\n",
           stream);
-    print_suite(stream, "folds", fill_folds, report);
-    print_suite(stream, "outputs", fill_outputs, report);
+    if (models) {
+        print_suite(stream, "models", fill_models, models, report);
+    } else {
+        print_suite(stream, "folds", fill_folds, report, report);
+        print_suite(stream, "outputs", fill_outputs, report, report);
+    }
     fputs("</testsuites>\n", stream);
     return report_save(options, options->junit, stream, &bytes, &size);
+}
+
+int junit_report(const Options *options, const Report *report)
+{
+    return write_suites(options, report, NULL);
+}
+
+int junit_models(const Options *options, const JunitCase *cases, size_t count)
+{
+    const Report none = {.command = "convert"};
+    return write_suites(options, &none, &(Models){cases, count});
 }

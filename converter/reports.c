@@ -6,7 +6,8 @@
 
 bool reports_wanted(const Options *options)
 {
-    return options->json || options->junit || options->sarif || options->html;
+    return options->digests || options->json || options->junit ||
+           options->sarif || options->html;
 }
 
 int report_digest(const Options *options, rp_model *model,

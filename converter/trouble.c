@@ -4,8 +4,16 @@
 
 #include "converter.h"
 
+static rp_error last;
+
+const rp_error *trouble_last(void)
+{
+    return &last;
+}
+
 int trouble(const Options *options, const rp_error *error)
 {
+    last = *error;
     fputs("repfold: ", stderr);
     if (error->where[0]) {
         print_escaped(stderr, error->where);

@@ -4,8 +4,18 @@
 
 #include "api.h"
 #include "exec/exec.h"
+#include "exec/simd.h"
 #include "graph/dump.h"
 #include "judge/input.h"
+
+const char *rp_instructions(void)
+{
+    static const char *const names[] = {[SIMD_PLAIN] = "none of its own",
+                                        [SIMD_NEON] = "NEON",
+                                        [SIMD_AVX2] = "AVX2 and FMA",
+                                        [SIMD_AVX512] = "AVX-512"};
+    return names[simd_level(SIMD_BEST)];
+}
 
 enum { DEFAULT_RUNS = 10 };
 

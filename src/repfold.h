@@ -51,6 +51,8 @@ typedef struct rp_error {
 
 /* The version of the library that is linked, "MAJOR.MINOR.PATCH". */
 RP_API const char *rp_version(void);
+/* The instructions that the executor's kernels use here: "AVX2 and FMA". */
+RP_API const char *rp_instructions(void);
 
 /* ---- Reading and writing ---- */
 
@@ -322,6 +324,9 @@ typedef struct rp_verify_options {
     int skip_f32;        /* leave execution out: quicker */
     int skip_segments;
     int noise_runs;      /* at most, for one sample; 0 for 4 */
+    /* Of all samples this part alone, from 0, of so many; 0 for all. Samples
+     * are dealt in pairs, files one by one. */
+    int shard, shards;
     /* "NAME:1,3,256,256" each: the size of a symbolic input. */
     const char *const *input_shapes;
     size_t input_shape_count;

@@ -101,6 +101,26 @@ START_TEST(test_bench)
 }
 END_TEST
 
+START_TEST(test_convert_with_times)
+{
+    ck_assert_int_eq(REPFOLD("convert", "-q", TRAIN, "-o", "out.onnx",
+                             "--bench", "--no-verify", "--json", "-"),
+                     0);
+    json_t *report = schema_printed();
+    json_t *bench = json_object_get(report, "bench");
+    json_t *after = json_object_get(bench, "after");
+    ck_assert(json_real_value(json_object_get(after, "median_ms")) > 0);
+    json_decref(report);
+}
+END_TEST
+
+START_TEST(test_doctor)
+{
+    ck_assert_int_eq(REPFOLD("doctor", "-q", "--json", "-"), 0);
+    json_decref(schema_printed());
+}
+END_TEST
+
 START_TEST(test_trouble)
 {
     ck_assert_int_eq(REPFOLD("lint", "absent.onnx", "--json", "-"), 2);
@@ -142,6 +162,8 @@ Suite *suite_cli_report(void)
     tcase_add_test(tc, test_lint);
     tcase_add_test(tc, test_inspect);
     tcase_add_test(tc, test_bench);
+    tcase_add_test(tc, test_convert_with_times);
+    tcase_add_test(tc, test_doctor);
     tcase_add_test(tc, test_trouble);
     tcase_add_test(tc, test_schema_refuses_other_objects);
     suite_add_tcase(suite, tc);

@@ -8,7 +8,7 @@
 
 static const char *const verbs[] = {"convert", "verify", "lint",   "inspect",
                                     "run",     "bench",  "sample", "diff",
-                                    "import"};
+                                    "report",  "doctor", "import"};
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
 
 START_TEST(test_overview_names_every_command)
@@ -148,6 +148,8 @@ START_TEST(test_files_are_counted)
     cli_assert_trouble("usage", "usage: repfold verify A.onnx B.onnx");
     REPFOLD("lint", "a.onnx", "b.onnx");
     cli_assert_trouble("usage", "usage: repfold lint");
+    REPFOLD("doctor", "a.onnx");
+    cli_assert_trouble("usage", "usage: repfold doctor");
 }
 END_TEST
 
@@ -185,6 +187,20 @@ START_TEST(test_usage_error_as_json)
                      2);
     ck_assert_ptr_nonnull(strstr(cli.out, "\"code\": \"usage\""));
     ck_assert_ptr_nonnull(strstr(cli.err, "[usage]"));
+}
+END_TEST
+
+START_TEST(test_doctor)
+{
+    static const char *const facts[] = {"repfold", "processors", "instructions",
+                                        "sandbox", "memory limit"};
+    ck_assert_int_eq(REPFOLD("doctor"), 0);
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
+        ck_assert_msg(strstr(cli.out, facts[i]), "no %s: %s", facts[i],
+                      cli.out);
+    ck_assert_str_eq(cli.err, "");
+    ck_assert_int_eq(REPFOLD("doctor", "-q"), 0);
+    ck_assert_str_eq(cli.out, "");
 }
 END_TEST
 
@@ -323,6 +339,7 @@ Suite *suite_cli_usage(void)
     tcase_add_test(tc, test_output_must_be_named);
     tcase_add_test(tc, test_quiet_and_verbose_exclude_each_other);
     tcase_add_test(tc, test_usage_error_as_json);
+    tcase_add_test(tc, test_doctor);
     tcase_add_test(tc, test_closed_standard_output_is_trouble);
     tcase_add_loop_test(tc, test_every_option_is_documented, 0, VERB_COUNT);
     tcase_add_test(tc, test_every_code_is_in_the_manual);

@@ -12,10 +12,14 @@ _repfold_options() {
     local imports='--key --variant --size --dense --dynamic --dtype'
     case $1 in
     import) echo "$common $imports --output --max-memory --verbose" ;;
-    convert) echo "$common $reads $folds $judges $checks $imports --threads --output --in-place
-        --no-verify --require-change --dump-after --bench --external-data" ;;
-    verify) echo "$common $reads $judges $checks --threads --certificate" ;;
+    convert) echo "$common $reads $folds $judges $checks $imports --threads
+        --output --in-place --no-verify --require-change --dump-after --bench
+        --output-dir --jobs --external-data" ;;
+    verify) echo "$common $reads $judges $checks --threads --certificate
+        --shard" ;;
     lint) echo "$common $reads $folds $checks --threads --sarif" ;;
+    report) echo "$common --json --junit --github" ;;
+    doctor) echo "$common --json" ;;
     diff) echo "$common $reads --github --verbose" ;;
     inspect) echo "$common $reads" ;;
     run) echo "$common $reads --threads --input --output --data --rtol --atol
@@ -31,8 +35,8 @@ _repfold() {
     local previous=${COMP_WORDS[COMP_CWORD - 1]}
     compopt -o default 2>/dev/null
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words='convert import verify lint diff inspect run bench sample
-            --help --version'
+        words='convert import verify lint diff inspect run bench sample report
+            doctor --help --version'
     elif [ "$previous" = --precision ]; then
         words='f32 f64 both'
     elif [ "$previous" = --dtype ]; then

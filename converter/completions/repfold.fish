@@ -1,5 +1,6 @@
 # fish completion for repfold
-set -l verbs convert import verify lint diff inspect run bench sample
+set -l verbs convert import verify lint diff inspect run bench sample \
+    report doctor
 
 complete -c repfold -n "not __fish_seen_subcommand_from $verbs" -f \
     -a "$verbs"
@@ -29,6 +30,14 @@ __repfold_option "$checks" -r -l junit -d 'Write a JUnit report'
 __repfold_option "$checks diff" -l github -d 'Print GitHub annotations'
 __repfold_option lint -r -l sarif -d 'Write the findings as SARIF'
 __repfold_option diff -s v -l verbose -d 'Name each difference'
+
+__repfold_option "report doctor" -r -l json -d 'Write the report as JSON'
+__repfold_option report -r -l junit -d 'Write a JUnit report'
+__repfold_option report -l github -d 'Print GitHub annotations'
+__repfold_option report -a merge
+__repfold_option convert -r -l output-dir -d 'Where several models go'
+__repfold_option convert -x -l jobs -d 'How many models at once'
+__repfold_option verify -x -l shard -d 'K/N, a part of all samples'
 
 set -l folds convert lint
 __repfold_option "$folds" -x -l only -d 'Fold by these rules alone'

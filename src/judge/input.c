@@ -240,6 +240,24 @@ static int bind_files(Arena *arena, InputPlan *plan,
     return 0;
 }
 
+/* Leaves the shard's part of the data. */
+static int take_shard(InputPlan *plan, Err *err)
+{
+    int kept = 0;
+    for (int sample = plan->shard; sample < plan->data; sample += plan->shards) {
+        for (int i = 0; i < plan->slot_count; i++)
+            plan->slots[i].data[kept] = plan->slots[i].data[sample];
+        kept++;
+    }
+    plan->data = kept;
+    if (plan->generated + plan->data > 0)
+        return 0;
+    return err_set(err, ERR_USAGE,
+                   "shard %d of %d has no sample; ask for more of them, two "
+                   "for each shard",
+                   plan->shard + 1, plan->shards);
+}
+
 static int slot_init(InputSlot *slot, const Value *a, const Value *b, Err *err)
 {
     int rank = a->fact.rank >= 0 ? a->fact.rank : b->fact.rank;
@@ -286,17 +304,35 @@ static int check_ranks(InputPlan *plan, Err *err)
     return 0;
 }
 
+int inputs_generated(const InputPlan *plan, int total)
+{
+    int count = 0;
+    for (int i = 0; i < total; i++)
+        count += i / 2 % plan->shards == plan->shard;
+    return count;
+}
+
+/* The number of a generated sample among those of all shards. */
+static int generated_number(const InputPlan *plan, int index)
+{
+    return 2 * (plan->shard + index / 2 * plan->shards) + index % 2;
+}
+
 int inputs_plan(Arena *arena, const Model *a, const Model *b,
                 const rp_verify_options *options, InputPlan *out, Err *err)
 {
     *out = (InputPlan){
         .seed = options->seed ? options->seed : SEED,
-        .generated = options->samples > 0 ? options->samples : SAMPLES,
+        .shard = options->shards > 0 ? options->shard : 0,
+        .shards = options->shards > 0 ? options->shards : 1,
     };
+    out->generated = inputs_generated(
+        out, options->samples > 0 ? options->samples : SAMPLES);
     TRY(pair_inputs(arena, a, b, out, err));
     for (size_t i = 0; i < options->input_shape_count; i++)
         TRY(bind_shape(arena, out, options->input_shapes[i], err));
     TRY(bind_files(arena, out, options, err));
+    TRY(take_shard(out, err));
     return check_ranks(out, err);
 }
 
@@ -343,9 +379,10 @@ void input_sample(Arena *arena, const InputPlan *plan, int index, bool plain,
         for (int axis = 0; axis < slot->rank; axis++)
             dims[axis] = sample_size(slot, axis, index % 2 == 1 && !plain,
                                      plan->attempt);
-        uint64_t stream = (uint64_t)index << 32 | (uint64_t)i;
+        int number = generated_number(plan, index);
+        uint64_t stream = (uint64_t)number << 32 | (uint64_t)i;
         out[i] =
-            sample_tensor(arena, (SampleKind)(index % SAMPLE_KINDS), slot->type,
+            sample_tensor(arena, (SampleKind)(number % SAMPLE_KINDS), slot->type,
                           slot->rank, dims, random_stream(plan->seed, stream));
     }
 }
@@ -353,7 +390,10 @@ void input_sample(Arena *arena, const InputPlan *plan, int index, bool plain,
 const char *input_sample_text(Arena *arena, const InputPlan *plan, int index)
 {
     if (index >= plan->generated)
-        return arena_printf(arena, "data sample %d", index - plan->generated);
-    return arena_printf(arena, "sample %d (%s)", index,
-                        sample_name((SampleKind)(index % SAMPLE_KINDS)));
+        return arena_printf(arena, "data sample %d",
+                            plan->shard +
+                                (index - plan->generated) * plan->shards);
+    int number = generated_number(plan, index);
+    return arena_printf(arena, "sample %d (%s)", number,
+                        sample_name((SampleKind)(number % SAMPLE_KINDS)));
 }

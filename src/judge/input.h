@@ -42,6 +42,7 @@ typedef struct InputPlan {
     int slot_count;
     uint64_t seed;
     int generated, data; /* samples: first these, then those */
+    int shard, shards;   /* they are this one's of so many, from 0 */
     bool varies;         /* some size is symbolic, so odd samples differ */
     int attempt;         /* at symbolic sizes, from 0 */
 } InputPlan;
@@ -58,6 +59,10 @@ int inputs_plan(Arena *arena, const Model *a, const Model *b,
 bool inputs_try_again(InputPlan *plan);
 /* "--input-shape x:1,3,H,W", for the first input of a symbolic size. */
 const char *inputs_hint(Arena *arena, const InputPlan *plan);
+
+/* How many of that many generated samples are the shard's. They are dealt in
+ * pairs, so that what is odd stays so. */
+int inputs_generated(const InputPlan *plan, int total);
 
 /* A sample's tensors, in the order of the slots. `plain` makes all sizes those
  * of an even sample. */

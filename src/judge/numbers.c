@@ -7,7 +7,7 @@
 #include "judge/noise.h"
 #include "judge/trial.h"
 
-enum { NOISE_RUNS = 4, SAMPLES = 4 };
+enum { NOISE_RUNS = 4 };
 /* A network of more products than this, with everything but its weights
  * counted as one, runs on one sample, that holds all kinds of inputs. */
 static const double CHEAP = 1e9;
@@ -68,7 +68,7 @@ int numbers_init(Numbers *numbers, Err *err)
     numbers->max_abs = number_array(numbers, a->output_count, 0);
     numbers->execution_a = number_array(numbers, a->output_count, (double)NAN);
     numbers->execution_b = number_array(numbers, a->output_count, (double)NAN);
-    set_samples(numbers, options->samples > 0 ? options->samples : SAMPLES);
+    set_samples(numbers, numbers->plan.generated);
     const Value **left, **right;
     int count = graph_free_inputs(arena, a, &left);
     graph_free_inputs(arena, b, &right);
@@ -182,7 +182,8 @@ static int survey(Numbers *numbers, Err *err)
 {
     Err failure = {0};
     TRY(survey_original(numbers, err));
-    if (numbers->options->samples <= 0 && numbers->products > CHEAP)
+    if (numbers->options->samples <= 0 && numbers->plan.generated > 1 &&
+        numbers->products > CHEAP)
         set_samples(numbers, 1);
     if (survey_model(numbers, true, &failure) < 0) {
         numbers->survey[true] = NULL;
