@@ -132,6 +132,7 @@ static void child_run(const Batch *batch, size_t index, int pipe)
 {
     Options options = options_of(batch, index);
     Outcome outcome = {.status = TROUBLE};
+    progress_forget();
     setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
     outcome.status = files_only(&options);
     if (outcome.status == 0)
@@ -332,6 +333,8 @@ static int tell_all(Batch *batch)
 /* A process that cannot be started, or waited for, stops the rest. */
 static int run_all(Batch *batch)
 {
+    progress_start(&batch->progress, batch->options);
+    progress_show(&batch->progress, "convert", 0);
     while (batch->finished < batch->count) {
         bool more = batch->started < batch->count;
         bool full = batch->started - batch->finished >= batch->options->jobs;
@@ -360,7 +363,6 @@ int batch_run(const Options *given,
         status = check_batch(&batch);
     else
         status = trouble_say(&options, "memory", "", "out of memory");
-    progress_start(&batch.progress, &options);
     if (status == 0)
         status = run_all(&batch);
     batch_free(&batch);

@@ -26,11 +26,16 @@ static int run(const Options *options)
         .input_shapes = options->shapes.items,
         .input_shape_count = options->shapes.count,
     };
+    Progress progress;
+    progress_start(&progress, options);
     rp_model *model = open_model(options, options->files.items[0], &error);
     char digest[RP_DIGEST_SIZE] = "";
     int status;
-    if (!model || report_digest(options, model, digest, &error) < 0 ||
-        rp_bench(model, &how, &info, &error) < 0) {
+    progress_show(&progress, "bench", -1);
+    int failed = !model || report_digest(options, model, digest, &error) < 0 ||
+                 rp_bench(model, &how, &info, &error) < 0;
+    progress_end(&progress);
+    if (failed) {
         status = trouble(options, &error);
     } else {
         if (!options->quiet)

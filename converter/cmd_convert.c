@@ -45,6 +45,7 @@ static int fold(Job *job)
 static int prove(Job *job)
 {
     const Options *options = job->options;
+    progress_show(&job->progress, "certify", -1);
     rp_certify_options seed = {.seed = options->seed,
                                .threads = (int)options->threads};
     if (certify(job->original, &job->model,
@@ -107,6 +108,7 @@ static int save(Job *job)
     job->report.ok = is_acceptable(job);
     if (!job->report.ok)
         return 0;
+    progress_show(&job->progress, "write", -1);
     if (rp_save(job->model, job->output, &options, &job->error) < 0)
         return job_trouble(job);
     job->report.output = job->output;
@@ -140,6 +142,7 @@ static int look(Job *job)
     const Options *options = job->options;
     if (!options->html && !options->bench)
         return 0;
+    progress_show(&job->progress, "report", -1);
     if (!job->original)
         job->original = rp_reopen(job->model, &job->error);
     if (!job->original || (options->bench && measure(job) < 0))
@@ -263,6 +266,7 @@ static int convert_one(const Options *options, Outcome *outcome)
     int status = check_output(&job);
     if (status == 0)
         status = convert(&job);
+    progress_end_any();
     if (outcome)
         fill_outcome(&job, outcome);
     rp_diff_free(job.report.compared);

@@ -122,6 +122,7 @@ static void text_diff(const Options *options, FILE *stream,
 
 static int tell(const Options *options, Report *report)
 {
+    progress_end_any();
     report->ok = report->diff->same;
     if (!options->quiet)
         text_diff(options, report_stream(options), report);
@@ -136,7 +137,9 @@ static int run(const Options *options)
     Report report = {.command = "diff",
                      .input = options->files.items[0],
                      .other = options->files.items[1]};
+    Progress progress;
     int status;
+    progress_start(&progress, options);
     if ((a = open_model(options, report.input, &error)) &&
         (b = open_model(options, report.other, &error)) &&
         rp_digest(a, report.input_digest, &error) == 0 &&

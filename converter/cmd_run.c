@@ -54,8 +54,12 @@ static int run(const Options *options)
         .rtol = options->rtol,
         .atol = options->atol,
     };
+    Progress progress;
+    progress_start(&progress, options);
     rp_model *model = open_model(options, options->files.items[0], &error);
+    progress_show(&progress, "run", -1);
     int failed = !model || rp_run(model, &how, &result, &error) < 0;
+    progress_end(&progress);
     status = failed ? trouble(options, &error) : tell(options, &result);
     rp_close(model);
     return status;

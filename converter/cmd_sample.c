@@ -17,9 +17,13 @@ static int run(const Options *options)
     if (status)
         return status;
     rp_save_options saving = save_options(options);
+    Progress progress;
+    progress_start(&progress, options);
+    progress_show(&progress, "generate", -1);
     rp_model *model = rp_sample(&how, &error);
     if (!model || rp_save(model, options->output, &saving, &error) < 0)
         status = trouble(options, &error);
+    progress_end(&progress);
     rp_close(model);
     return status;
 }

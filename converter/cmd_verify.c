@@ -25,7 +25,8 @@ static int tell(const Options *options, rp_model *a, rp_model *b,
 }
 
 /* Certificates first: they say what no run can. */
-static int prove(const Options *options, rp_model *a, rp_model *b)
+static int prove(const Options *options, Progress *progress, rp_model *a,
+                 rp_model *b)
 {
     char said[512];
     if (!options->certificate)
@@ -33,6 +34,7 @@ static int prove(const Options *options, rp_model *a, rp_model *b)
     int status = proof_check(options, a, b, said, sizeof said);
     if (status == TROUBLE || options->quiet)
         return status;
+    progress_clear(progress);
     FILE *stream = report_stream(options);
     fputs("proof    ", stream);
     print_escaped(stream, status == YES ? "every certificate holds, and the "
@@ -42,18 +44,18 @@ static int prove(const Options *options, rp_model *a, rp_model *b)
     return status;
 }
 
-static int compare(const Options *options, rp_model *a, rp_model *b)
+static int compare(const Options *options, Progress *progress, rp_model *a,
+                   rp_model *b)
 {
     rp_error error = {0};
-    Progress progress;
-    int proved = prove(options, a, b);
+    progress_show(progress, options->certificate ? "certify" : "verify", -1);
+    int proved = prove(options, progress, a, b);
     if (proved == TROUBLE)
         return TROUBLE;
-    progress_start(&progress, options);
-    rp_verify_options judge = verify_options(options, &progress);
+    rp_verify_options judge = verify_options(options, progress);
     keep_memory();
     rp_verdict *verdict = rp_verify(a, b, &judge, &error);
-    progress_end(&progress);
+    progress_end(progress);
     int status = verdict ? tell(options, a, b, rp_verdict_get(verdict))
                          : trouble(options, &error);
     rp_verdict_free(verdict);
@@ -90,10 +92,12 @@ static int run(const Options *given)
         return TROUBLE;
     rp_error error = {0};
     rp_model *b = NULL, *a = NULL;
+    Progress progress;
     int status;
+    progress_start(&progress, options);
     if ((a = open_model(options, options->files.items[0], &error)) &&
         (b = open_model(options, options->files.items[1], &error)))
-        status = compare(options, a, b);
+        status = compare(options, &progress, a, b);
     else
         status = trouble(options, &error);
     rp_close(b);

@@ -5,6 +5,7 @@
 #ifndef REPFOLD_CONVERTER_H
 #define REPFOLD_CONVERTER_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -124,17 +125,27 @@ const char *color(const char *code);
 /* ---- progress.c ---- */
 
 typedef struct Progress {
+    pthread_t thread; /* while on */
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
     bool on, shown;
-    double start, phase_start, last;
     const char *phase;
+    double done; /* of it; negative: unknown */
+    double phase_start;
 } Progress;
 
-/* Shows work of more than a second on a terminal's standard error. */
+/* Shows work of more than a second on a terminal's standard error; it begins
+ * with reading. What was started must be ended; ending twice is allowed. */
 void progress_start(Progress *progress, const Options *options);
+/* How far the phase is; negative where that is not known. Returns 0: go on. */
 int progress_show(void *context, const char *phase, double done);
 /* Makes room for a line; what is shown comes back with the next. */
 void progress_clear(Progress *progress);
 void progress_end(Progress *progress);
+/* Ends what is shown, if anything is; trouble does so. */
+void progress_end_any(void);
+/* In a child, which has none of its parent's threads. */
+void progress_forget(void);
 
 /* ---- options shared by commands: common.c ---- */
 

@@ -244,9 +244,9 @@ void html_ruler(Page *page, double limit, double value, double other)
     for (int decade = 1; decade <= DECADES; decade += 4)
         html_print(page,
                    "<path class=\"rule\" d=\"M%.1f 7v6\"/><text x=\"%.1f\" "
-                   "y=\"30\" text-anchor=\"middle\">1e%d</text>",
+                   "y=\"30\" text-anchor=\"middle\">%g</text>",
                    LEFT + step * decade, LEFT + step * decade,
-                   decade - DECADES);
+                   pow(10, decade - DECADES));
     if (!isnan(other))
         html_print(page,
                    "<circle class=\"pin2\" cx=\"%.1f\" cy=\"10\" r=\"6.5\"/>",
@@ -274,7 +274,8 @@ static void print_card(Page *page, const char *name, double value,
     html_print(page,
                "<article class=\"card\"><h2>%s</h2><p class=\"value\">%s "
                "<small>%s</small></p><p>",
-               name, format_number(value), unit);
+               name, isnan(value) ? "&ndash;" : format_number(value),
+               isnan(value) ? "not known" : unit);
 }
 
 static void print_cards(Page *page, const rp_output_verdict *output)
@@ -297,8 +298,7 @@ static void print_cards(Page *page, const rp_output_verdict *output)
                format_number(output->ratio));
     html_ruler(page, 2 * output->noise_floor, output->weights, (double)NAN);
     html_print(page, "</article>\n");
-    print_card(page, "execution", output->execution_a,
-               isnan(output->execution_a) ? "not run" : "of max |y|");
+    print_card(page, "execution", output->execution_a, "of max |y|");
     html_print(page,
                "Float32 against float64 of the first model (dot), and %s of "
                "the second (ring): what any runtime shows anyhow.</p>",
@@ -351,13 +351,19 @@ static void print_count(Page *page, const char *name, size_t before,
                before ? (double)after / (double)before : 0);
 }
 
+static const char *overview_title(const Page *page)
+{
+    return page->report->other ? "First and second" : "Before and after";
+}
+
 static void print_overview(Page *page)
 {
     const rp_summary *a = page->report->before, *b = page->report->after;
     static const char *const ops[] = {"Conv", "BatchNormalization", "Add",
                                       "Mul", "Sub"};
-    html_print(page, "<section id=\"overview\"><h2>Before and after</h2>\n"
-                     "<dl class=\"tiles\">\n");
+    html_print(page,
+               "<section id=\"overview\"><h2>%s</h2>\n<dl class=\"tiles\">\n",
+               overview_title(page));
     print_count(page, "nodes", a->nodes, b->nodes);
     for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
         if (rp_summary_op(a, ops[i]) + rp_summary_op(b, ops[i]) > 0)
@@ -410,7 +416,7 @@ static void print_nav(Page *page)
         if ((folds && !report->folded) || (judged && !report->verdict))
             continue;
         html_print(page, "<a href=\"#%s\">%s</a>\n", sections[i][0],
-                   sections[i][1]);
+                   i == 0 ? overview_title(page) : sections[i][1]);
     }
     html_print(page, "<button id=\"expand\" type=\"button\" "
                      "aria-pressed=\"false\">Expand all</button>\n"

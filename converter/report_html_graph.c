@@ -4,7 +4,7 @@
  * whose value it computes, and a ribbon leads to it from all that it took the
  * place of.  Values run in lanes, as branches do in a history of commits.
  */
-#include "html.h"
+#include "layout.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,11 +13,9 @@
 enum {
     ROW = 22,
     LANE = 13,
-    LANES_MAX = 40,
     LABEL = 350, /* width of a node's text */
     GAP = 96,    /* for the ribbons */
     TOP = 34,
-    ROWS_MAX = 1500,
     STAGES_MAX = 64,
     STRIP_MAX = 4000
 };
@@ -72,16 +70,11 @@ static void print_legend(Page *page)
 
 /* ---- The whole network in two strips ---- */
 
-static bool is_drawn(const rp_node_info *node)
-{
-    return strcmp(node->op, "Constant") != 0;
-}
-
 static size_t count_drawn(const rp_node_info *nodes, size_t count)
 {
     size_t drawn = 0;
     for (size_t i = 0; i < count; i++)
-        drawn += is_drawn(&nodes[i]);
+        drawn += node_is_drawn(&nodes[i]);
     return drawn;
 }
 
@@ -95,7 +88,7 @@ static void print_strip(Page *page, const char *title,
                "role=\"img\" aria-label=\"%zu nodes in order, by kind\">",
                title, width, count_drawn(nodes, count));
     for (size_t i = 0; i < count; i++)
-        if (is_drawn(&nodes[i]))
+        if (node_is_drawn(&nodes[i]))
             html_print(page,
                        "<rect class=\"k k-%s\" x=\"%zu\" width=\".86\" "
                        "height=\"10\"/>",
@@ -117,21 +110,6 @@ static void print_strips(Page *page)
     html_print(page, "</div>\n");
 }
 
-/* ---- Rows and lanes ---- */
-
-/* One model, while its stages are drawn one after the other. */
-typedef struct Column {
-    const rp_node_info *nodes;
-    size_t count;
-    int *stage;    /* of each node, as drawn */
-    int *row;      /* of each node in the current stage, else -1 */
-    int *lane;     /* of the value it computes */
-    int *last;     /* the row where that is read last; INT_MAX: after all */
-    size_t *order; /* the nodes of the current stage, by row */
-    size_t size;   /* of order */
-    int lanes;
-} Column;
-
 /* Both, and what leads from one to the other. */
 typedef struct Drawing {
     Page *page;
@@ -142,165 +120,6 @@ typedef struct Drawing {
     double left_b; /* where b's lanes begin */
     double right_a, begin_b;
 } Drawing;
-
-static bool column_make(Column *column, const rp_node_info *nodes, size_t count)
-{
-    *column = (Column){.nodes = nodes,
-                       .count = count,
-                       .stage = calloc(count + 1, sizeof(int)),
-                       .row = calloc(count + 1, sizeof(int)),
-                       .lane = calloc(count + 1, sizeof(int)),
-                       .last = calloc(count + 1, sizeof(int)),
-                       .order = calloc(count + 1, sizeof(size_t))};
-    return column->stage && column->row && column->lane && column->last &&
-           column->order;
-}
-
-static void column_free(Column *column)
-{
-    free(column->stage);
-    free(column->row);
-    free(column->lane);
-    free(column->last);
-    free(column->order);
-}
-
-/* Where each value is read last, as far as this stage knows. */
-static void find_last(Column *column, int stage)
-{
-    for (size_t i = 0; i < column->count; i++)
-        column->last[i] = -1;
-    for (size_t i = 0; i < column->count; i++) {
-        const rp_node_info *node = &column->nodes[i];
-        if (!is_drawn(node) || column->stage[i] < stage)
-            continue;
-        int row = column->row[i] < 0 ? ROWS_MAX : column->row[i];
-        for (size_t k = 0; k < node->source_count; k++)
-            if (row > column->last[node->sources[k]])
-                column->last[node->sources[k]] = row;
-    }
-}
-
-static int lane_free(const int *busy, int row)
-{
-    for (int lane = 0; lane < LANES_MAX; lane++)
-        if (busy[lane] < row)
-            return lane;
-    return LANES_MAX - 1;
-}
-
-/* Values that come from an earlier stage enter at the top. */
-static void lanes_enter(Column *column, int *busy)
-{
-    for (size_t i = 0; i < column->size; i++) {
-        const rp_node_info *node = &column->nodes[column->order[i]];
-        for (size_t k = 0; k < node->source_count; k++) {
-            size_t source = node->sources[k];
-            if (column->row[source] >= 0 || column->lane[source] >= 0 ||
-                !is_drawn(&column->nodes[source]))
-                continue;
-            int lane = lane_free(busy, 0);
-            column->lane[source] = lane;
-            busy[lane] = column->last[source];
-        }
-    }
-}
-
-/* The lane of a source that is read here for the last time goes on. */
-static int lane_continued(const Column *column, const rp_node_info *node,
-                          int row)
-{
-    int best = LANES_MAX;
-    for (size_t k = 0; k < node->source_count; k++) {
-        size_t source = node->sources[k];
-        if (column->last[source] == row && column->lane[source] >= 0 &&
-            column->lane[source] < best)
-            best = column->lane[source];
-    }
-    return best;
-}
-
-static void find_lanes(Column *column, int stage)
-{
-    int busy[LANES_MAX];
-    for (int i = 0; i < LANES_MAX; i++)
-        busy[i] = -1;
-    for (size_t i = 0; i < column->count; i++)
-        column->lane[i] = -1;
-    find_last(column, stage);
-    lanes_enter(column, busy);
-    column->lanes = 1;
-    for (size_t i = 0; i < column->size; i++) {
-        size_t index = column->order[i];
-        int row = column->row[index];
-        int lane = lane_continued(column, &column->nodes[index], row);
-        if (lane == LANES_MAX)
-            lane = lane_free(busy, row);
-        column->lane[index] = lane;
-        busy[lane] = column->last[index] < row ? row : column->last[index];
-    }
-    for (size_t i = 0; i < column->count; i++)
-        if (column->lane[i] >= column->lanes)
-            column->lanes = column->lane[i] + 1;
-}
-
-/* The first model's nodes in their own order. */
-static void rows_of_a(Drawing *drawing, int stage)
-{
-    Column *a = &drawing->a;
-    a->size = 0;
-    for (size_t i = 0; i < a->count; i++) {
-        bool here = a->stage[i] == stage && is_drawn(&a->nodes[i]);
-        a->row[i] = here ? (int)a->size : -1;
-        if (here)
-            a->order[a->size++] = i;
-    }
-    drawing->rows = (int)a->size;
-}
-
-typedef struct Wish {
-    size_t node;
-    int row;
-} Wish;
-
-static int by_row(const void *x, const void *y)
-{
-    const Wish *a = x, *b = y;
-    if (a->row != b->row)
-        return a->row < b->row ? -1 : 1;
-    return (a->node > b->node) - (a->node < b->node);
-}
-
-/* The second model's in the rows of their partners, or below the node before
- * them. */
-static bool rows_of_b(Drawing *drawing, int stage)
-{
-    Column *b = &drawing->b;
-    Wish *wishes = calloc(b->count + 1, sizeof *wishes);
-    int row = -1;
-    b->size = 0;
-    for (size_t i = 0; wishes && i < b->count; i++) {
-        size_t partner = drawing->partner[i];
-        b->row[i] = -1;
-        if (b->stage[i] != stage || !is_drawn(&b->nodes[i]))
-            continue;
-        if (partner != SIZE_MAX && drawing->a.row[partner] >= 0)
-            row = drawing->a.row[partner];
-        wishes[b->size++] = (Wish){i, row < 0 ? 0 : row};
-    }
-    if (b->size > 1)
-        qsort(wishes, b->size, sizeof *wishes, by_row);
-    row = -1;
-    for (size_t i = 0; i < b->size; i++) {
-        row = wishes[i].row > row ? wishes[i].row : row + 1;
-        b->row[wishes[i].node] = row;
-        b->order[i] = wishes[i].node;
-    }
-    if (row >= drawing->rows)
-        drawing->rows = row + 1;
-    free(wishes);
-    return wishes != NULL;
-}
 
 /* ---- Drawing ---- */
 
@@ -344,6 +163,16 @@ static void print_edges(const Drawing *drawing, const Column *column,
     html_print(page, "</g>\n");
 }
 
+/* Whether a segment that ends here differs by more than rounding explains. */
+static bool is_faulty(const Page *page, const rp_node_info *node)
+{
+    const rp_verdict_info *verdict = page->report->verdict;
+    for (size_t i = 0; verdict && i < verdict->fault_count; i++)
+        if (strcmp(verdict->faults[i].output, node->output) == 0)
+            return true;
+    return false;
+}
+
 /* Opens what a node's parts are in: a link to its fold where it has one. */
 static void open_node(const Drawing *drawing, char side, size_t index,
                       size_t group)
@@ -353,8 +182,9 @@ static void open_node(const Drawing *drawing, char side, size_t index,
         group == SIZE_MAX ? NULL : page->fold_of[group];
     const rp_node_info *node =
         side == 'a' ? &drawing->a.nodes[index] : &drawing->b.nodes[index];
-    html_print(page, "<g id=\"%c%zu\" class=\"k-%s\"", side, index,
-               html_kind(node->op));
+    html_print(page, "<g id=\"%c%zu\" class=\"k-%s%s\"", side, index,
+               html_kind(node->op),
+               side == 'b' && is_faulty(page, node) ? " fault" : "");
     if (group != SIZE_MAX)
         html_print(page, " data-g=\"%zu\"", group);
     html_print(page, "><title>");
@@ -561,8 +391,9 @@ static void print_stage_head(Page *page, const Drawing *drawing, int stage,
 static bool draw_stage(Drawing *drawing, int stage, const size_t *into)
 {
     Page *page = drawing->page;
-    rows_of_a(drawing, stage);
-    if (!rows_of_b(drawing, stage))
+    drawing->rows = rows_in_order(&drawing->a, stage);
+    if (!rows_beside(&drawing->b, &drawing->a, drawing->partner, stage,
+                     &drawing->rows))
         return false;
     if (drawing->a.size + drawing->b.size == 0)
         return true;

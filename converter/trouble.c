@@ -14,6 +14,7 @@ const rp_error *trouble_last(void)
 int trouble(const Options *options, const rp_error *error)
 {
     last = *error;
+    progress_end_any();
     fputs("repfold: ", stderr);
     if (error->where[0]) {
         print_escaped(stderr, error->where);

@@ -200,6 +200,43 @@ START_TEST(test_colour_on_a_terminal_only)
 }
 END_TEST
 
+/* Work of more than a second: many samples of a full-size network. */
+START_TEST(test_progress_on_a_terminal_only)
+{
+    const char *const arguments[] = {"verify",    "a.onnx", "a.onnx",
+                                     "--samples", "24",     "--threads",
+                                     "1",         NULL};
+    REPFOLD("sample", "fastvit_t8", "-o", "a.onnx");
+    setenv("TERM", "xterm", 1);
+    setenv("NO_COLOR", "1", 1);
+    ck_assert_int_eq(cli_run_terminal(arguments), 0);
+    unsetenv("NO_COLOR");
+    const char *shown = strstr(cli.out, "\r\033[Kverify ");
+    ck_assert_msg(shown, "nothing is shown: %s", cli.out);
+    ck_assert_ptr_nonnull(strstr(shown, " %"));
+    ck_assert_ptr_nonnull(strstr(shown, " left"));
+    /* It is gone before the report. */
+    const char *last = shown;
+    for (const char *at = shown; (at = strstr(at, "\r\033[K")); at++)
+        last = at;
+    ck_assert_msg(strncmp(last, "\r\033[Kverdict", 11) == 0, "%s", last);
+    ck_assert_int_eq(cli_run(arguments), 0);
+    ck_assert_str_eq(cli.err, "");
+    ck_assert_ptr_null(strchr(cli.out, '\r'));
+}
+END_TEST
+
+START_TEST(test_quiet_on_a_terminal)
+{
+    const char *const arguments[] = {"verify",    "a.onnx", "a.onnx",
+                                     "--samples", "10",     "-q",
+                                     "--threads", "1",      NULL};
+    REPFOLD("sample", "fastvit_t8", "-o", "a.onnx");
+    ck_assert_int_eq(cli_run_terminal(arguments), 0);
+    ck_assert_str_eq(cli.out, "");
+}
+END_TEST
+
 START_TEST(test_sample_is_the_same_for_the_same_seed)
 {
     ck_assert_int_eq(REPFOLD("sample", "fastvit_t8", "-o", "a.onnx",
@@ -240,6 +277,8 @@ Suite *suite_cli_convert(void)
     tcase_add_test(tc, test_lint);
     tcase_add_test(tc, test_inspect);
     tcase_add_test(tc, test_colour_on_a_terminal_only);
+    tcase_add_test(tc, test_progress_on_a_terminal_only);
+    tcase_add_test(tc, test_quiet_on_a_terminal);
     tcase_add_test(tc, test_sample_is_the_same_for_the_same_seed);
     suite_add_tcase(suite, tc);
     return suite;
