@@ -6,9 +6,9 @@
 #include "opt.h"
 
 static const Verb *const verbs[] = {
-    &verb_convert, &verb_import, &verb_verify, &verb_lint, &verb_inspect,
-    &verb_run,     &verb_bench,  &verb_sample, &verb_diff,
-    &verb_report,  &verb_doctor,
+    &verb_convert, &verb_import, &verb_verify, &verb_lint,
+    &verb_inspect, &verb_run,    &verb_bench,  &verb_sample,
+    &verb_diff,    &verb_report, &verb_doctor,
 };
 
 enum { VERB_COUNT = sizeof verbs / sizeof *verbs };
@@ -86,8 +86,9 @@ static int run_verb(const Verb *verb, int argc, char **argv)
         status = outputs_differ(&options);
         if (status == 0)
             status = reports_check(&options);
-        /* Of several models each has a process of its own, with less. */
-        if (status == 0 && !options.output_dir)
+        /* Of several models each has a process of its own, with less; and
+         * what reads no file has nothing to fear. */
+        if (status == 0 && !options.output_dir && verb->max_files > 0)
             status = files_only(&options);
         if (status == 0)
             status = verb->run(&options);

@@ -57,14 +57,19 @@ static json_t *initializers_json(const rp_diff_info *diff)
     return array;
 }
 
-/* From a's names to b's, everything included; null where b has nothing. */
-static json_t *names_json(const rp_name_match *matches, size_t count)
+/* From a's names to b's, everything included; null where b has nothing. For an
+ * initializer that has changed there is one, for such a value there is not. */
+static json_t *names_json(const rp_name_match *matches, size_t count,
+                          bool values)
 {
     json_t *object = json_object();
     for (size_t i = 0; i < count; i++) {
         json_t *key = matches[i].a ? json_text(matches[i].a) : NULL;
         if (key)
-            json_put(object, json_string_value(key), name_json(matches[i].b));
+            json_put(object, json_string_value(key),
+                     values && matches[i].change == RP_CHANGED
+                         ? json_null()
+                         : name_json(matches[i].b));
         json_decref(key);
     }
     return object;
@@ -89,8 +94,9 @@ void json_put_diff(json_t *root, const Report *report)
     for (size_t i = 0; i < diff->note_count; i++)
         json_append(notes, json_text(diff->notes[i]));
     json_put(names, "initializers",
-             names_json(diff->initializers, diff->initializer_count));
-    json_put(names, "values", names_json(diff->values, diff->value_count));
+             names_json(diff->initializers, diff->initializer_count, false));
+    json_put(names, "values",
+             names_json(diff->values, diff->value_count, true));
     json_put(root, "before", json_summary(report->before));
     json_put(root, "after", json_summary(report->after));
     json_put(root, "same", json_boolean(diff->same));

@@ -6,7 +6,9 @@
  *    attributes and read partners' outputs, and weights of the same shape.
  * 3. Of the rest, from the end, those are whose values partners with the same
  *    operator read in the same slot.
- * 4. What a partner that is not the same computes at once: the nodes before
+ * 4. Of the rest, those are that have the same operator and name: a fold that
+ *    moves a map past them writes them anew. Their values are not the same.
+ * 5. What a partner that is not the same computes at once: the nodes before
  *    its original whose values the other model does not have.
  */
 #include "diff.h"
@@ -68,15 +70,43 @@ static bool facts_agree(const Differ *differ, const Value *a, const Value *b)
                   fact_text(differ->arena, differ->model_b, b)) == 0;
 }
 
+static bool reads_from(const Node *node, const Node *source)
+{
+    for (int i = 0; i < node->input_count; i++)
+        if (node->inputs[i] && node->inputs[i]->producer == source)
+            return true;
+    return false;
+}
+
+/* The node that a fold has split in two, MatMul and its bias, of which the
+ * second gives what the node gave: the first has its name. */
+static Node *split_off(const Map *titles, const Node *node, const Node *second)
+{
+    Node *first = node->name[0] ? map_get(titles, node->name) : NULL;
+    return first && first != second &&
+                   strcmp(first->op_type, node->op_type) == 0 &&
+                   reads_from(second, first)
+               ? first
+               : NULL;
+}
+
 static void partners_by_name(Differ *differ)
 {
-    for (size_t i = 0; i < differ->a.graph->node_count; i++) {
-        Node *node = differ->a.graph->nodes[i];
+    const Graph *a = differ->a.graph, *b = differ->b.graph;
+    Map *titles = map_new(differ->arena);
+    for (size_t i = 0; i < b->node_count; i++)
+        if (b->nodes[i]->name[0])
+            map_put(titles, b->nodes[i]->name, b->nodes[i]);
+    for (size_t i = 0; i < a->node_count; i++) {
+        Node *node = a->nodes[i];
         Value *output = node_output(node, 0);
         Node *other =
             output ? map_get(differ->b.producers, output->name) : NULL;
-        if (other && facts_agree(differ, output, other->outputs[0]))
-            partners_set(differ, node, other);
+        if (!other || !facts_agree(differ, output, other->outputs[0]))
+            continue;
+        Node *first = split_off(titles, node, other);
+        partners_set(differ, node, first ? first : other);
+        map_put(differ->counterparts, output->name, other->outputs[0]);
     }
 }
 
@@ -84,11 +114,13 @@ static void partners_by_name(Differ *differ)
 static void partners_of_inputs(Differ *differ)
 {
     const Graph *a = differ->a.graph, *b = differ->b.graph;
+    Map *named = map_new(differ->arena);
+    for (size_t i = 0; i < b->input_count; i++)
+        map_put(named, b->inputs[i]->name, b->inputs[i]);
     for (size_t i = 0; i < a->input_count; i++) {
-        Value *found = i < b->input_count ? b->inputs[i] : NULL;
-        for (size_t k = 0; k < b->input_count; k++)
-            if (strcmp(b->inputs[k]->name, a->inputs[i]->name) == 0)
-                found = b->inputs[k];
+        Value *found = map_get(named, a->inputs[i]->name);
+        if (!found && i < b->input_count)
+            found = b->inputs[i];
         if (found)
             map_put(differ->counterparts, a->inputs[i]->name, found);
     }
@@ -98,24 +130,23 @@ static void partners_of_inputs(Differ *differ)
  * has none there. */
 static const char *node_key(const Differ *differ, const Node *node, bool is_a)
 {
-    Arena *arena = differ->arena;
-    const char *key = node_attributes(arena, node);
+    const Model *model = is_a ? differ->model_a : differ->model_b;
+    Text key = {.arena = differ->arena};
+    text_printf(&key, "%s", node_attributes(differ->arena, node));
     for (int i = 0; i < node->input_count; i++) {
         const Value *value = node->inputs[i];
         if (value && value->tensor && !value->producer) {
-            key = arena_printf(
-                arena, "%s|%s", key,
-                fact_text(arena, is_a ? differ->model_a : differ->model_b,
-                          value));
+            text_printf(&key, "|");
+            text_fact(&key, model->symbols, &value->fact);
             continue;
         }
         if (value && is_a)
             value = map_get(differ->counterparts, value->name);
         if (node->inputs[i] && !value)
             return NULL;
-        key = arena_printf(arena, "%s|=%s", key, value ? value->name : "");
+        text_printf(&key, "|=%s", value ? value->name : "");
     }
-    return key;
+    return key.bytes;
 }
 
 /* Nodes of one key, in graph order. */
@@ -165,6 +196,15 @@ static void partners_by_place(Differ *differ)
     }
 }
 
+/* Whether the first output has the same name in both. */
+static bool has_name(const Differ *differ, const Node *node)
+{
+    const Value *output = node_output(node, 0);
+    const Value *other =
+        output ? map_get(differ->counterparts, output->name) : NULL;
+    return other && strcmp(other->name, output->name) == 0;
+}
+
 /* Partners that do the same read values of the same meaning in each slot,
  * whatever has computed them. */
 static void partners_backward(Differ *differ)
@@ -175,15 +215,37 @@ static void partners_backward(Differ *differ)
         size_t partner = differ->a.partner[i];
         if (partner == NO_NODE || node->op != b->nodes[partner]->op)
             continue;
+        bool vouches = (differ->vouched[i] || has_name(differ, node)) &&
+                       weights_agree(node, b->nodes[partner]);
         for (int k = 0; k < node->input_count; k++) {
             const Value *x = node->inputs[k];
             const Value *y = node_input(b->nodes[partner], k);
             if (x && y && x->producer && y->producer &&
                 differ->a.partner[x->producer->index] == NO_NODE &&
                 differ->b.partner[y->producer->index] == NO_NODE &&
-                x->output == 0 && y->output == 0 && facts_agree(differ, x, y))
+                x->output == 0 && y->output == 0 && facts_agree(differ, x, y)) {
                 partners_set(differ, x->producer, y->producer);
+                differ->vouched[x->producer->index] = vouches;
+            }
         }
+    }
+}
+
+/* Nodes written anew on their way, under their old names. */
+static void partners_by_title(Differ *differ)
+{
+    const Graph *a = differ->a.graph, *b = differ->b.graph;
+    Map *titles = map_new(differ->arena);
+    for (size_t i = 0; i < b->node_count; i++)
+        if (differ->b.partner[i] == NO_NODE && b->nodes[i]->name[0])
+            map_put(titles, b->nodes[i]->name, b->nodes[i]);
+    for (size_t i = 0; i < a->node_count; i++) {
+        Node *other = map_get(titles, a->nodes[i]->name);
+        if (!other || differ->a.partner[i] != NO_NODE ||
+            differ->b.partner[other->index] != NO_NODE ||
+            strcmp(other->op_type, a->nodes[i]->op_type) != 0)
+            continue;
+        partners_set(differ, a->nodes[i], other);
     }
 }
 
@@ -309,6 +371,28 @@ static void matches_list(Differ *differ)
 
 /* ---- Values ---- */
 
+/* A value under another name is the same only if one that is the same is
+ * computed from it alike, or what it is computed from is the same. */
+static void find_doubts(Differ *differ)
+{
+    const Graph *a = differ->a.graph, *b = differ->b.graph;
+    for (size_t i = 0; i < a->node_count; i++) {
+        const Node *node = a->nodes[i];
+        size_t partner = differ->a.partner[i];
+        bool doubt = partner == NO_NODE;
+        if (differ->vouched[i] || doubt || has_name(differ, node))
+            continue;
+        for (int k = 0; !doubt && k < node->input_count; k++) {
+            const Node *source =
+                node->inputs[k] ? node->inputs[k]->producer : NULL;
+            doubt = source && differ->doubtful[source->index];
+        }
+        differ->doubtful[i] = doubt ||
+                              !inputs_agree(differ, node, b->nodes[partner]) ||
+                              !weights_agree(node, b->nodes[partner]);
+    }
+}
+
 static void values_list(const Differ *differ, rp_diff_info *info)
 {
     const Graph *a = differ->a.graph;
@@ -326,9 +410,10 @@ static void values_list(const Differ *differ, rp_diff_info *info)
                 continue;
             bool same = other && strcmp(other->name, name) == 0;
             values[info->value_count++] =
-                (rp_name_match){.change = same    ? RP_SAME
-                                          : other ? RP_RENAMED
-                                                  : RP_GONE,
+                (rp_name_match){.change = same                  ? RP_SAME
+                                          : !other              ? RP_GONE
+                                          : differ->doubtful[i] ? RP_CHANGED
+                                                                : RP_RENAMED,
                                 .a = name,
                                 .b = other ? other->name : NULL};
         }
@@ -373,12 +458,12 @@ static void note_values(const Differ *differ, Notes *notes, const char *what,
 /* A function's body, node by node. */
 static const char *function_text(Arena *arena, const Function *function)
 {
-    const char *text =
-        arena_printf(arena, "%s:%s", function->domain, function->name);
+    Text text = {.arena = arena};
+    text_printf(&text, "%s:%s", function->domain, function->name);
     for (size_t i = 0; i < function->body->node_count; i++)
-        text = arena_printf(arena, "%s\n%s", text,
-                            node_attributes(arena, function->body->nodes[i]));
-    return text;
+        text_printf(&text, "\n%s",
+                    node_attributes(arena, function->body->nodes[i]));
+    return text.bytes;
 }
 
 static void note_functions(const Differ *differ, Notes *notes)
@@ -450,16 +535,22 @@ static int diff_work(void *context, Err *err)
                      .a = side_make(arena, work->a->model->graph),
                      .b = side_make(arena, work->b->model->graph),
                      .counterparts = map_new(arena)};
+    differ.vouched = arena_array(arena, differ.a.graph->node_count + 1,
+                                 sizeof *differ.vouched);
+    differ.doubtful = arena_array(arena, differ.a.graph->node_count + 1,
+                                  sizeof *differ.doubtful);
     partners_of_inputs(&differ);
     partners_by_name(&differ);
     partners_by_place(&differ);
     partners_backward(&differ);
+    partners_by_title(&differ);
     matches_list(&differ);
     diff_initializers(&differ);
     info->nodes = differ.matches;
     info->node_count = differ.match_count;
     info->initializers = differ.initializers;
     info->initializer_count = differ.initializer_count;
+    find_doubts(&differ);
     values_list(&differ, info);
     notes_list(&differ, info);
     info->same = nothing_differs(info);

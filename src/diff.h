@@ -18,6 +18,9 @@ typedef struct Differ {
     const Model *model_a, *model_b;
     Side a, b;
     Map *counterparts; /* values of b by the names of a's */
+    /* Of a's nodes: that the partner computes the same value follows from what
+     * reads it; does not follow from anything. */
+    bool *vouched, *doubtful;
     rp_node_match *matches;
     size_t match_count, match_capacity;
     rp_name_match *initializers;
@@ -28,6 +31,9 @@ typedef struct Differ {
 const char *node_attributes(Arena *arena, const Node *node);
 /* The tensor's type, shape and elements. */
 const char *tensor_digest(Arena *arena, const Tensor *tensor);
+
+/* True when both read the same weights, element for element. */
+bool weights_agree(const Node *a, const Node *b);
 
 /* Which initializer is which; the nodes are matched. */
 void diff_initializers(Differ *differ);

@@ -214,6 +214,19 @@ static void entry_compare(Weights *weights, const Value *a, const Value *b)
     entry_add(weights, a, b, change, away);
 }
 
+bool weights_agree(const Node *a, const Node *b)
+{
+    for (int i = 0; i < a->input_count; i++) {
+        const Value *x = a->inputs[i], *y = node_input(b, i);
+        bool same = true;
+        if (is_weight(x) && is_weight(y))
+            tensors_apart(x->tensor, y->tensor, &same);
+        if (!same || is_weight(x) != is_weight(y))
+            return false;
+    }
+    return true;
+}
+
 /* Partners read the same kind of weight in the same slot. */
 static void weights_of_partners(Weights *weights)
 {

@@ -456,7 +456,8 @@ typedef struct rp_node_match {
 } rp_node_match;
 
 /* Of an initializer, or of a value that a node computes: what b has for it.
- * Of an initializer that was merged, b is a weight that it went into. */
+ * Of an initializer that was merged, b is a weight that it went into. A value
+ * is RP_CHANGED where its node has a partner that computes another. */
 typedef struct rp_name_match {
     rp_change change;
     const char *a, *b; /* names, or NULL */

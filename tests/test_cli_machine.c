@@ -113,10 +113,10 @@ END_TEST
 
 START_TEST(test_junit_of_verify)
 {
-    REPFOLD("sample", "fastvit_t8", "--width-mult", "0.125", "--size", "64", "-o",
-            "a.onnx", "-q");
-    REPFOLD("sample", "fastvit_t8", "--width-mult", "0.125", "--size", "64", "-o",
-            "b.onnx", "-q", "--seed", "2");
+    REPFOLD("sample", "fastvit_t8", "--width-mult", "0.125", "--size", "64",
+            "-o", "a.onnx", "-q");
+    REPFOLD("sample", "fastvit_t8", "--width-mult", "0.125", "--size", "64",
+            "-o", "b.onnx", "-q", "--seed", "2");
     ck_assert_int_eq(
         REPFOLD("verify", "-q", "a.onnx", "b.onnx", "--junit", "-"), 1);
     check_xml(cli.out);
@@ -275,6 +275,77 @@ END_TEST
 
 /* ---- diff ---- */
 
+/* timm's own reparameterization gives its kernels new names: the map leads from
+ * the end of each block to its kernel, through what reads both. */
+START_TEST(test_diff_of_another_tool)
+{
+    ck_assert_int_eq(REPFOLD("diff", "-q", cli_fixture("mini.ts-preserve.onnx"),
+                             cli_fixture("mini.ts-preserve-reparam.onnx"),
+                             "--json", "-"),
+                     1);
+    json_t *report = schema_printed();
+    const json_t *values =
+        json_object_get(json_object_get(report, "names"), "values");
+    ck_assert_str_eq(string_at(values, "/stem/stem.0/Add_1_output_0"),
+                     "/stem/stem.0/reparam_conv/Conv_output_0");
+    ck_assert_str_eq(
+        string_at(values, "/stages.0/blocks/blocks.0/token_mixer/Add_output_0"),
+        "/stages.0/blocks/blocks.0/token_mixer/reparam_conv/Conv_output_0");
+    ck_assert(json_is_null(
+        json_object_get(values, "/stem/stem.0/conv_kxk.0/conv/Conv_output_0")));
+    json_decref(report);
+}
+END_TEST
+
+/* A fold goes through attention's reshapes: what is between has other values,
+ * whatever it is called. */
+START_TEST(test_diff_does_not_map_other_values)
+{
+    const char *train = cli_fixture("mini.ts-preserve-features.onnx");
+    REPFOLD("convert", "-q", train, "-o", "out.onnx");
+    REPFOLD("diff", "-q", train, "out.onnx", "--json", "-");
+    json_t *report = schema_printed();
+    json_t *names = json_object_get(report, "names"), *value;
+    const char *key;
+    json_object_foreach(json_object_get(names, "values"), key, value)
+    {
+        ck_assert_msg(json_is_null(value) ||
+                          strcmp(json_string_value(value), key) == 0,
+                      "%s -> %s", key, json_string_value(value));
+    }
+    json_decref(report);
+}
+END_TEST
+
+/* Of a conversion nothing comes from nowhere, but for the bias of a MatMul, and
+ * nothing but constants is lost: also where folds go through reshapes, in
+ * attention. */
+START_TEST(test_diff_accounts_for_all)
+{
+    static const char *const names[] = {"mini.ts-preserve-features.onnx",
+                                        "mini.dynamo-opt.onnx",
+                                        "sa12.ts-preserve.onnx"};
+    const char *train = cli_fixture(names[_i]);
+    REPFOLD("convert", "-q", train, "-o", "out.onnx");
+    ck_assert_int_eq(REPFOLD("diff", "-q", train, "out.onnx", "--json", "-"),
+                     1);
+    json_t *report = schema_printed();
+    const json_t *nodes = json_object_get(report, "nodes");
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        const json_t *node = json_array_get(nodes, i);
+        const char *change = string_at(node, "change");
+        ck_assert_msg(
+            strcmp(change, "new") != 0 ||
+                strstr(string_at(json_object_get(node, "b"), "name"), "/bias"),
+            "new: %s", string_at(json_object_get(node, "b"), "name"));
+        if (strcmp(change, "gone") == 0)
+            ck_assert_str_eq(string_at(json_object_get(node, "a"), "op"),
+                             "Constant");
+    }
+    json_decref(report);
+}
+END_TEST
+
 START_TEST(test_diff)
 {
     ck_assert_int_eq(REPFOLD("diff", TRAIN, TRAIN), 0);
@@ -333,6 +404,9 @@ Suite *suite_cli_machine(void)
     tcase_add_test(tc, test_hostile_names);
     tcase_add_test(tc, test_diff);
     tcase_add_test(tc, test_diff_json);
+    tcase_add_test(tc, test_diff_of_another_tool);
+    tcase_add_test(tc, test_diff_does_not_map_other_values);
+    tcase_add_loop_test(tc, test_diff_accounts_for_all, 0, 3);
     suite_add_tcase(suite, tc);
     return suite;
 }
