@@ -82,13 +82,4 @@
     }
     toggle.addEventListener("click", () =>
         expand(toggle.getAttribute("aria-pressed") !== "true"));
-
-    let kept = [];
-    window.addEventListener("beforeprint", () => {
-        kept = all("details").filter((details) => !details.open);
-        kept.forEach((details) => { details.open = true; });
-    });
-    window.addEventListener("afterprint", () => {
-        kept.forEach((details) => { details.open = false; });
-    });
 }());

@@ -274,8 +274,11 @@ async function checkPrint() {
     const { data } = await send("Page.printToPDF", { printBackground: true });
     const pdf = Buffer.from(data, "base64");
     check(pdf.subarray(0, 5).toString() === "%PDF-", "it does not print");
-    if (shots)
-        fs.writeFileSync(path.join(shots, "print.pdf"), pdf);
+    await send("Emulation.setEmulatedMedia", { media: "print" });
+    check(await evaluate("getComputedStyle(document.querySelector('nav'))" +
+        ".display") === "none", "what only a screen can use is printed");
+    await shoot("print", false);
+    await send("Emulation.setEmulatedMedia", { media: "" });
 }
 
 // Last, for the browser complains of it: a script without the nonce.
