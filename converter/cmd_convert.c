@@ -102,6 +102,16 @@ static bool is_acceptable(const Job *job)
     return !verdict || strcmp(verdict->verdict, "equivalent") == 0;
 }
 
+/* Where weights go beside a model that held them, what a report could tell is
+ * not the digest of the file. */
+static bool moves_weights(const Job *job)
+{
+    const char *external = job->options->external_data;
+    const rp_summary *after = job->report.after;
+    return (external && strcmp(external, "always") == 0) ||
+           (after && after->file_bytes > INT32_MAX);
+}
+
 static int save(Job *job)
 {
     rp_save_options options = save_options(job->options);
@@ -112,7 +122,8 @@ static int save(Job *job)
     if (rp_save(job->model, job->output, &options, &job->error) < 0)
         return job_trouble(job);
     job->report.output = job->output;
-    if (report_digest(job->options, job->model, job->report.output_digest,
+    if (!moves_weights(job) &&
+        report_digest(job->options, job->model, job->report.output_digest,
                       &job->error) < 0)
         return job_trouble(job);
     return 0;

@@ -131,8 +131,9 @@ RP_API int rp_save_memory(rp_model *model, const void **bytes, size_t *size,
 
 enum { RP_DIGEST_SIZE = 65 };
 
-/* The SHA-256 of the bytes that rp_save would write now, in hexadecimal: of a
- * model in which nothing was folded, that of its file. */
+/* The SHA-256 of the model's file as rp_save would write it now, in
+ * hexadecimal: of a model in which nothing was folded, of the bytes that were
+ * read. Empty where a folded model has data in other files. */
 RP_API int rp_digest(rp_model *model, char digest[RP_DIGEST_SIZE],
                      rp_error *error);
 
