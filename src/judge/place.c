@@ -261,30 +261,51 @@ double place_bound(const Region *region, int place)
     return largest > 0 ? factor * largest : 0;
 }
 
-int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
-                 int output)
+/* The place of the original that the sums of the converted graph are; of equal
+ * ones the last, which is what scales have made of the others, and one that no
+ * other has taken; -1 where there is none. */
+static int opaque_find(Region *region, Scope *scope, const Node *node,
+                       Sum **sums, int output)
 {
-    /* The last of equal ones is what scales have made of the others. */
+    int found = -1;
     for (int i = region->place_count; i-- > 0;) {
         /* Comparing sums adds no places. */
         Place *place = &region->places[i];
         const double *bound = NULL;
-        if (place->kind != PLACE_OPAQUE || place->output != output)
+        if (place->kind != PLACE_OPAQUE || place->output != output ||
+            (found >= 0 && place->taken) ||
+            !sums_agree(region, place, scope, node, sums, &bound))
             continue;
-        if (place->sums == sums)
-            return i;
-        if (!region->is_original &&
-            sums_agree(region, place, scope, node, sums, &bound)) {
-            bound_raise(region, place, bound);
-            return i;
-        }
+        bound_raise(region, place, bound);
+        found = i;
+        if (!place->taken)
+            break;
     }
-    return place_add(region, &(Place){.kind = PLACE_OPAQUE,
-                                      .node = node,
-                                      .scope = scope,
-                                      .sums = sums,
-                                      .count = node ? node->input_count : 1,
-                                      .output = output});
+    if (found >= 0)
+        region->places[found].taken = true;
+    return found;
+}
+
+int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
+                 int output)
+{
+    for (int i = 0; i < region->place_count; i++)
+        if (region->places[i].kind == PLACE_OPAQUE &&
+            region->places[i].output == output &&
+            region->places[i].sums == sums)
+            return i;
+    int found = region->is_original
+                    ? -1
+                    : opaque_find(region, scope, node, sums, output);
+    return found >= 0
+               ? found
+               : place_add(region,
+                           &(Place){.kind = PLACE_OPAQUE,
+                                    .node = node,
+                                    .scope = scope,
+                                    .sums = sums,
+                                    .count = node ? node->input_count : 1,
+                                    .output = output});
 }
 
 /* ---- Where channels go ---- */

@@ -363,7 +363,7 @@ static Sum *take_sum(Region *region, Known *output)
 
 /* ---- Any node ---- */
 
-static Sum *take_opaque(Region *region, Known *output)
+static Sum *take_opaque(Region *region, const Known *output)
 {
     const Node *node = output->node;
     size_t count = (size_t)node->input_count;
@@ -374,16 +374,9 @@ static Sum *take_opaque(Region *region, Known *output)
         if (sums[i])
             sum_settle(region, sums[i]);
     }
-    /* max(x + b) = max(x) + b: what is added stays outside. */
-    const Sum *shifted = sums[0];
-    bool shifts = node->op == OP_MaxPool && shifted && shifted->bias.size &&
-                  shifted->axis < 2;
-    if (shifts)
-        sums[0] = sum_bare(region, shifted,
-                           scope_known(output->scope, node->inputs[0]));
-    int place = place_opaque(region, output->scope, node, sums, output->output);
-    Sum *sum = sum_of_place(region, output, place);
-    return shifts ? sum_put(region, shifted, output, place) : sum;
+    return sum_of_place(
+        region, output,
+        place_opaque(region, output->scope, node, sums, output->output));
 }
 
 /* Inside a function that is not called from here nothing is known of an

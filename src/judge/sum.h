@@ -101,6 +101,7 @@ typedef struct Place {
     struct Sum **sums; /* of OPAQUE: for each input, NULL where constant */
     int count;         /* of joined or sums */
     bool closed;       /* scales stay outside, for what reads it */
+    bool taken;        /* a place of the converted graph is this one */
     /* By channel, what rounding of weights inside changes; or NULL. */
     const double *bound;
 } Place;

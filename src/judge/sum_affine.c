@@ -240,14 +240,16 @@ static bool affine_read(Region *region, Scope *scope, const Node *node,
            coefs_are_finite(out->shift) && coefs_are_finite(out->center);
 }
 
-/* Folding leaves a scale for what reads the sum where it has summands that are
- * no operator's. */
-static void note_mixed(Region *region, Known *known, const Sum *input)
+/* Folding leaves a scale for what reads the sum where that has summands that
+ * are no operator's, or something added that cannot go along. */
+static void note_scaled(Region *region, Known *known, const Sum *input,
+                        const Affine *map)
 {
     int given = 0;
     for (int i = 0; i < input->count; i++)
         given += input->parts[i].linear != NULL;
-    if (given > 0 && given < input->count)
+    if ((given > 0 && given < input->count) ||
+        (map->scale.size && given == 0 && !coefs_are_zero(input->bias)))
         region_reading(region, known_root(known),
                        1u << READ_SHARED | 1u << READ_SHARED_WHOLE);
 }
@@ -258,8 +260,9 @@ Sum *take_affine(Region *region, const Known *output)
     if (!affine_read(region, output->scope, output->node, &map))
         return NULL;
     Sum *input = region_sum(region, map.input);
-    note_mixed(region, map.input, input);
-    if (input->axis >= 0 && input->width == 1 && map.width > 1)
+    note_scaled(region, map.input, input, &map);
+    if (input->axis >= 0 && input->width == 1 && map.axis >= 0 &&
+        (map.width > 1 || map.axis != input->axis))
         input = sum_as_uniform(region, map.input, input);
     return sum_map(region, input, output, &map);
 }

@@ -169,6 +169,15 @@ static bool axis_move(Region *region, const Known *output, const Sum *input,
     return *axis >= 0;
 }
 
+/* What operators gave beside what passes: both may be in one of them. */
+static bool is_mixed(const Sum *sum)
+{
+    int given = 0;
+    for (int i = 0; i < sum->count; i++)
+        given += sum->parts[i].linear != NULL;
+    return given > 0 && given < sum->count;
+}
+
 /* What the node reads, as a sum that it can move part by part, and how; NULL
  * where there is none. */
 static Sum *move_reads(Region *region, const Known *output, Known *read,
@@ -179,8 +188,12 @@ static Sum *move_reads(Region *region, const Known *output, Known *read,
     if (!coefs_are_zero(input->bias) && !moves(output->scope, node, true) &&
         moves(output->scope, node, false))
         input = sum_as_whole(region, read, input);
-    else if (input->broadcasts ||
-             (node->op == OP_Slice && !is_of_places(input)))
+    else if (is_homogeneous(node) && !moves_positive(region, node, input))
+        input = node->op == OP_MaxPool ? sum_as_place(region, read, input)
+                                       : sum_as_whole(region, read, input);
+    else if (input->broadcasts || is_mixed(input) ||
+             ((node->op == OP_Slice || node->op == OP_Pad) &&
+              !is_of_places(input)))
         input = sum_as_place(region, read, input); /* as others may read it */
     if (!moves(output->scope, node, !coefs_are_zero(input->bias)) &&
         !moves_positive(region, node, input))

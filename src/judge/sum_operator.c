@@ -301,7 +301,8 @@ static Sum *operator_reads(Region *region, Known *known, const Operator *linear)
         region_reading(region, known_root(known), 1u << READ_SCALED) !=
             READ_SCALED)
         sum_settle(region, input);
-    if (input->axis >= 0 && input->width == 1 && linear->inputs > 1)
+    if (input->axis >= 0 && input->width == 1 &&
+        (linear->inputs > 1 || input->axis != linear->input_axis))
         input = sum_as_uniform(region, known, input);
     if (!operator_takes(input, linear))
         return sum_as_whole(region, known, input);
