@@ -482,6 +482,26 @@ START_TEST(explicit_padding_goes_into_the_convolution)
 }
 END_TEST
 
+/* Of summands whose sizes are not known neither need have the sum's shape. */
+static void build_shape_of_broadcast(Bench *b)
+{
+    const int64_t dims[4] = {1, 4, -1, -1};
+    Value *x = bench_input(b, 4, dims), *y = bench_input(b, 4, dims);
+    Value *sum =
+        bench_binary(b, OP_Add, bench_conv(b, x, (ConvShape){.out = 4}), y);
+    bench_output(b, bench_binary(b, OP_Mul, sum, bench_channel_scale(b, 4)));
+    bench_output(b, bench_unary(b, OP_Shape, sum));
+}
+
+START_TEST(a_shape_of_a_broadcast_sum_stays)
+{
+    Folded folded = fold_model(build_shape_of_broadcast, NULL);
+    const Node *shape = only_node(&folded, OP_Shape);
+    ck_assert_int_eq(shape->inputs[0]->producer->op, OP_Add);
+    folded_free(&folded);
+}
+END_TEST
+
 Suite *suite_rule_sum(void)
 {
     Suite *suite = suite_create("rule_sum");
@@ -513,6 +533,7 @@ Suite *suite_rule_sum(void)
     tcase_add_test(tcase, a_bias_of_another_type_stops_the_fold);
     tcase_add_test(tcase, an_unknown_size_is_no_size);
     tcase_add_test(tcase, explicit_padding_goes_into_the_convolution);
+    tcase_add_test(tcase, a_shape_of_a_broadcast_sum_stays);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -144,6 +144,28 @@ static Obstacle producer_obstacle(const Fold *fold, const Value *value)
                       value->name};
 }
 
+static bool is_asked_for_its_shape(const Value *value)
+{
+    for (int i = 0; i < value->use_count; i++)
+        if (use_is_value_free(&value->uses[i]))
+            return true;
+    return false;
+}
+
+/* Summands that may be broadcast leave no term that has the sum's shape. */
+static bool may_broadcast(const Form *form)
+{
+    const Fact *first = &form->branches[0].value->fact;
+    for (int i = 1; i < form->count; i++) {
+        const Fact *fact = &form->branches[i].value->fact;
+        if (fact->rank < 0 || fact->rank != first->rank ||
+            memcmp(fact->dims, first->dims,
+                   (size_t)fact->rank * sizeof *fact->dims) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* The form of a value for a reader that would absorb it, or a leaf. Of an
  * affine reader it is noted why; a sum may well have leaves. */
 static Form *form_take(Fold *fold, Form **forms, Value *value,
@@ -159,6 +181,9 @@ static Form *form_take(Fold *fold, Form **forms, Value *value,
         obstacle = producer_obstacle(fold, value);
     else
         obstacle.reason = use_obstacle(value);
+    if (!obstacle.reason && is_asked_for_its_shape(value) &&
+        may_broadcast(form))
+        obstacle.reason = REASON_BROADCAST;
     if (!obstacle.reason)
         return form;
     /* Were it the only reader, it still could not go into an identity. */
