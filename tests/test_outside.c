@@ -253,6 +253,35 @@ START_TEST(equal_elements_are_written_once)
 }
 END_TEST
 
+/* Two weights that share a part of the file get bytes of their own. */
+START_TEST(overlapping_elements_are_written_apart)
+{
+    enum { PART = 400 };
+    Proto graph = {.size = 0}, file, w;
+    float values[PART + 1];
+    for (int i = 0; i <= PART; i++)
+        values[i] = (float)i;
+    put_bytes(in_folder("n.bin"), values, sizeof values);
+    external_tensor(&w, "a", PART, &(Entries){"n.bin", "0", "1600", NULL});
+    proto_message(&graph, 5, &w);
+    external_tensor(&w, "b", PART, &(Entries){"n.bin", "4", "1600", NULL});
+    proto_message(&graph, 5, &w);
+    proto_node(&graph, "Add", "a b", "y");
+    proto_output(&graph, "y", 1, (const int64_t[]){PART});
+    proto_model(&file, &graph);
+    put_bytes(in_folder("in.onnx"), file.bytes, file.size);
+    Model *model = external_read(in_folder("in.onnx"));
+    model->graph->changed = true;
+    save_ok(model, in_folder("out.onnx"), EXTERNAL_AUTO);
+    Model *saved = external_read(in_folder("out.onnx"));
+    ck_assert_uint_eq(data_file(saved)->bytes.size, 1600 + 1600);
+    ck_assert_mem_eq(find_initializer(saved->graph, "a")->tensor->data, values,
+                     1600);
+    ck_assert_mem_eq(find_initializer(saved->graph, "b")->tensor->data,
+                     values + 1, 1600);
+}
+END_TEST
+
 START_TEST(an_attributes_tensor_moves_too)
 {
     Proto w, extra = {.size = 0}, graph, file;
@@ -467,6 +496,7 @@ Suite *suite_outside(void)
     tcase_add_test(tcase, data_files_may_be_in_folders);
     tcase_add_test(tcase, a_changed_model_gets_a_data_file_of_its_own);
     tcase_add_test(tcase, equal_elements_are_written_once);
+    tcase_add_test(tcase, overlapping_elements_are_written_apart);
     tcase_add_test(tcase, an_attributes_tensor_moves_too);
     tcase_add_test(tcase, elements_of_any_type_move);
     tcase_add_test(tcase, a_data_file_is_not_replaced_by_the_model);

@@ -22,12 +22,12 @@ int inflate_refuse(size_t limit, Err *err)
                    limit);
 }
 
-static void *stream_alloc(void *arena, unsigned count, unsigned size)
+void *zlib_alloc(void *arena, unsigned count, unsigned size)
 {
     return arena_block(arena, count, size);
 }
 
-static void stream_free(void *arena, void *memory)
+void zlib_free(void *arena, void *memory)
 {
     arena_release(arena, memory);
 }
@@ -69,8 +69,8 @@ static int inflate_some(Inflate *inflation)
 
 static int start(Inflate *inflation, Arena *arena, int window, Err *err)
 {
-    inflation->stream.zalloc = stream_alloc;
-    inflation->stream.zfree = stream_free;
+    inflation->stream.zalloc = zlib_alloc;
+    inflation->stream.zfree = zlib_free;
     inflation->stream.opaque = arena;
     if (inflateInit2(&inflation->stream, window) != Z_OK)
         return err_set(err, ERR_MEMORY, "out of memory");

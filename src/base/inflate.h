@@ -23,6 +23,10 @@ int inflate_raw(Arena *arena, const void *packed, size_t packed_size, void *out,
 int inflate_gzip(Arena *arena, const void *packed, size_t packed_size,
                  void **out, size_t *size, Err *err);
 
+/* For a z_stream whose opaque pointer is an arena. */
+void *zlib_alloc(void *arena, unsigned count, unsigned size);
+void zlib_free(void *arena, void *memory);
+
 /* CRC-32, as both formats have it, of what came before and these bytes; it
  * begins as 0. */
 uint32_t crc_add(uint32_t crc, const void *bytes, size_t size);

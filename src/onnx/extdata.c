@@ -135,31 +135,14 @@ static int take_entry(Arena *arena, Span entry, Place *place, Err *err)
                    name_text(arena, key));
 }
 
-static int read_place(Arena *arena, Span tensor, Place *place, Err *err)
-{
-    enum { EXTERNAL_DATA = 13 };
-    Wire wire = wire_over(tensor);
-    Field field;
-    *place = (Place){0};
-    while (wire_find(&wire, EXTERNAL_DATA, WIRE_BYTES, &field))
-        TRY(take_entry(arena, field.payload, place, err));
-    if (!place->location)
-        return refuse(err, "its external data have no location");
-    const char *fault = location_fault(place->location);
-    if (fault)
-        return err_set(err, ERR_EXTERNAL_DATA,
-                       "the location %s of its external data %s",
-                       name_text(arena, place->location), fault);
-    return 0;
-}
-
 /* What has a meaning of its own on some system, or to some reader. */
 static bool is_plain(unsigned char c)
 {
     return c >= ' ' && c != 0x7f && !strchr("\\:*?\"<>|%#", c);
 }
 
-const char *location_fault(const char *location)
+/* Why a location is none, or NULL: a relative path of plain names. */
+static const char *location_fault(const char *location)
 {
     if (strlen(location) >= PATH_MAX)
         return "is too long";
@@ -176,6 +159,24 @@ const char *location_fault(const char *location)
             return "is not a plain relative path: it has . or .. in it";
     }
     return NULL;
+}
+
+static int read_place(Arena *arena, Span tensor, Place *place, Err *err)
+{
+    enum { EXTERNAL_DATA = 13 };
+    Wire wire = wire_over(tensor);
+    Field field;
+    *place = (Place){0};
+    while (wire_find(&wire, EXTERNAL_DATA, WIRE_BYTES, &field))
+        TRY(take_entry(arena, field.payload, place, err));
+    if (!place->location)
+        return refuse(err, "its external data have no location");
+    const char *fault = location_fault(place->location);
+    if (fault)
+        return err_set(err, ERR_EXTERNAL_DATA,
+                       "the location %s of its external data %s",
+                       name_text(arena, place->location), fault);
+    return 0;
 }
 
 /* ---- Opening ---- */

@@ -49,7 +49,4 @@ void external_release(const External *external);
 /* True for the device and inode of one of the files. */
 bool external_is(const External *external, const struct stat *status);
 
-/* Why a location is none, or NULL: a relative path of plain names. */
-const char *location_fault(const char *location);
-
 #endif

@@ -2,6 +2,8 @@
 
 #include <zlib.h>
 
+#include "base/inflate.h"
+
 enum { BUFFER_SIZE = 256 * 1024, AT_ONCE = 1 << 30, UNKNOWN_SYSTEM = 255 };
 
 struct Gzip {
@@ -11,16 +13,6 @@ struct Gzip {
     gz_header header;
     uint8_t *buffer;
 };
-
-static void *stream_alloc(void *arena, unsigned count, unsigned size)
-{
-    return arena_block(arena, count, size);
-}
-
-static void stream_free(void *arena, void *memory)
-{
-    arena_release(arena, memory);
-}
 
 /* Compresses what the stream has at hand. */
 static int run(Gzip *gzip, int flush, Err *err)
@@ -59,9 +51,7 @@ int gzip_start(Arena *arena, Sink *to, Gzip **out, Err *err)
     *gzip = (Gzip){
         .sink = {gzip_write},
         .to = to,
-        .stream = {.zalloc = stream_alloc,
-                   .zfree = stream_free,
-                   .opaque = arena},
+        .stream = {.zalloc = zlib_alloc, .zfree = zlib_free, .opaque = arena},
         .header = {.os = UNKNOWN_SYSTEM},
         .buffer = arena_block(arena, BUFFER_SIZE, 1),
     };
