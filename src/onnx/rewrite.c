@@ -87,7 +87,7 @@ Rope rewrite_tensor(Writer *writer, const Tensor *tensor, const char *name)
             rope_span(&rope, field.whole);
     if (name)
         rope_string(&rope, NAME, name);
-    if (moves)
+    if (moves && data_size(tensor) > 0)
         rope_data(writer, &rope, tensor);
     return rope;
 }

@@ -22,6 +22,7 @@ typedef struct Saving {
     const SaveOptions *options;
     DataPlan *plan; /* NULL when all data stay where they are */
     Output *output; /* the model */
+    size_t size;    /* of the model in one file, once that is known; or 0 */
     bool is_gzip;
     Output **files; /* in the order of their names, the model last */
     size_t count;
@@ -29,15 +30,14 @@ typedef struct Saving {
 
 /* ---- Where the data go ---- */
 
-static bool fits_one_file(const Saving *saving, Err *err)
+static bool fits_one_file(Saving *saving, Err *err)
 {
-    size_t size;
-    return model_written_size(saving->model, &size, err) == 0 &&
-           size <= INT_MAX;
+    return model_written_size(saving->model, &saving->size, err) == 0 &&
+           saving->size <= INT_MAX;
 }
 
 /* What the user and the input have asked for. */
-static DataChoice choose(const Saving *saving, size_t external, Err *err)
+static DataChoice choose(Saving *saving, size_t external, Err *err)
 {
     ExternalData asked = saving->options->external;
     if (saving->output->is_stream || asked == EXTERNAL_NEVER)
@@ -198,9 +198,10 @@ static int save_copies(Saving *saving, Err *err)
 static int save_model(Saving *saving, Err *err)
 {
     Output *output = saving->output;
-    size_t size;
+    size_t size = saving->size;
     Gzip *gzip;
-    TRY(write_size(saving->model, saving->plan, &size, err));
+    if (saving->plan || size == 0)
+        TRY(write_size(saving->model, saving->plan, &size, err));
     TRY(model_check_size(size, err));
     if (saving->is_gzip) {
         TRY(gzip_start(saving->arena, &output->sink, &gzip, err));
