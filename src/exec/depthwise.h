@@ -25,6 +25,10 @@ typedef void StripRun(const Strip *strip);
 /* Copies rows; writes zeros up to whole vectors, and may read as far. */
 typedef void SpreadRun(const void *from, int64_t from_step, int64_t rows,
                        int64_t columns, void *to, int64_t to_step);
+/* Copies rows, even and odd columns apart. */
+typedef void SpreadPairsRun(const void *from, int64_t from_step, int64_t rows,
+                            int64_t columns, void *even, void *odd,
+                            int64_t to_step);
 
 /* Copies columns [first, first + columns) of rows that are `width` wide, as if
  * they lay end to end; may read and write a vector beyond. */
@@ -45,6 +49,7 @@ typedef struct DepthwiseSet {
      * and 2. */
     StripRun *run[STRIP_HEIGHTS][STRIP_STRIDES];
     SpreadRun *spread;
+    SpreadPairsRun *spread_pairs;
     GatherRun *gather;
 } DepthwiseSet;
 

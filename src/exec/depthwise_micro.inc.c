@@ -92,6 +92,26 @@ TARGET static void L(spread)(const void *from_, int64_t from_step, int64_t rows,
     }
 }
 
+TARGET static void L(spread_pairs)(const void *from_, int64_t from_step,
+                                   int64_t rows, int64_t columns, void *even_,
+                                   void *odd_, int64_t to_step)
+{
+    const REAL *from = from_;
+    REAL *even = even_, *odd = odd_;
+    for (int64_t r = 0; r < rows; r++) {
+        LOOP for (int64_t i = 0; i < columns / 2; i++)
+        {
+            even[i] = from[2 * i];
+            odd[i] = from[2 * i + 1];
+        }
+        if (columns % 2)
+            even[columns / 2] = from[columns - 1];
+        from += from_step;
+        even += to_step;
+        odd += to_step;
+    }
+}
+
 TARGET static void L(gather)(const Gather *gather)
 {
     const REAL *row = gather->from;
@@ -114,6 +134,7 @@ const DepthwiseSet L(depthwise) = {
             {L(strip_5_1), L(strip_5_2)},
             {L(strip_7_1), L(strip_7_2)}},
     .spread = L(spread),
+    .spread_pairs = L(spread_pairs),
     .gather = L(gather),
 };
 

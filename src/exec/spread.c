@@ -20,26 +20,49 @@ static int64_t clamp(int64_t x, int64_t low, int64_t high)
 
 #include "exec/spread.inc.c"
 
-/* Rows [first, first + count) of a plane, of which all are inside. The set's
- * copy may read a vector less one element beyond a row, which is not there
- * after the last plane. */
+/* Rows of the input as they are, into the middle of a border. The set's copy
+ * may read a vector less one element beyond a row, which is not there after
+ * the last plane: `left` elements are. Returns how many rows it copied. */
+static int64_t copy_rows(const Spread *s, const void *from, int64_t count,
+                         int64_t left, void *to)
+{
+    const Window *w = &s->conv->window;
+    int64_t safe = left - (s->set->lanes - 1), rows = count;
+    if (safe < count * w->in[2])
+        rows = safe > 0 ? safe / w->in[2] : 0;
+    s->set->spread(from, w->in[2], rows, w->in[2],
+                   conv_at(s->conv, to, w->pad[2]), s->row_size);
+    return rows;
+}
+
+/* Where even and odd columns go with a stride of 2: the padding shifts both,
+ * and exchanges them where it is odd. */
+static int64_t pair_place(const Spread *s, int64_t odd)
+{
+    int64_t at = s->conv->window.pad[2] + odd;
+    return at % 2 * s->phase_size + at / 2;
+}
+
+/* Rows [first, first + count) of a plane, of which all are inside. */
 static void spread_inside(const Spread *s, int64_t plane, int64_t first,
                           int64_t count, void *to)
 {
     const Conv *conv = s->conv;
     const Window *w = &conv->window;
-    int64_t planes = conv->images * conv->groups * conv->group_in, fast = 0;
+    int64_t planes = conv->images * conv->groups * conv->group_in, done = 0;
     int64_t begin = plane * w->in_size + first * w->in[2];
-    int64_t after = planes * w->in_size - begin - (s->set->lanes - 1);
-    if (s->copies && after >= count * w->in[2])
-        fast = count;
-    else if (s->copies && after > 0)
-        fast = after / w->in[2];
-    s->set->spread(conv_at(conv, conv->in, begin), w->in[2], fast, w->in[2],
-                   conv_at(conv, to, w->pad[2]), s->row_size);
-    for (int64_t r = fast; r < count; r++)
+    const void *from = conv_at(conv, conv->in, begin);
+    if (s->fits && w->stride[2] == 1) {
+        done = copy_rows(s, from, count, planes * w->in_size - begin, to);
+    } else if (s->fits && w->stride[2] == 2) {
+        s->set->spread_pairs(from, w->in[2], count, w->in[2],
+                             conv_at(conv, to, pair_place(s, 0)),
+                             conv_at(conv, to, pair_place(s, 1)), s->row_size);
+        done = count;
+    }
+    for (int64_t r = done; r < count; r++)
         (conv->precision == PRECISION_F32 ? spread_line_f32 : spread_line_f64)(
-            s, conv_at(conv, conv->in, begin + r * w->in[2]),
+            s, conv_at(conv, from, r * w->in[2]),
             conv_at(conv, to, r * s->row_size));
 }
 
@@ -66,19 +89,19 @@ void spread_band(const Spread *s, int64_t plane, int64_t first, int64_t count,
                   (char *)to + (size_t)begin * row);
 }
 
-/* A row holds what every vector of outputs sees. Where it is a copy of the
- * input's row with a border, all of that. */
+/* A row holds what every vector of outputs sees, and wherever there is padding
+ * rather than the opposite, all of the input's row. */
 static void set_row_size(Spread *s)
 {
     const Window *w = &s->conv->window;
-    int64_t lanes = s->set->lanes;
-    s->copies = w->stride[2] == 1 && w->pad[2] >= 0;
-    s->phase_size = (w->out[2] > lanes ? w->out[2] : lanes) +
-                    (w->kernel[2] - 1) * w->dilation[2] / w->stride[2];
+    int64_t lanes = s->set->lanes, stride = w->stride[2];
     int64_t copied = w->pad[2] + divide_up(w->in[2], lanes) * lanes;
-    if (s->copies && s->phase_size < copied)
-        s->phase_size = copied;
-    s->row_size = s->phase_size * w->stride[2];
+    s->fits = w->pad[2] >= 0;
+    s->phase_size = (w->out[2] > lanes ? w->out[2] : lanes) +
+                    (w->kernel[2] - 1) * w->dilation[2] / stride;
+    if (s->fits && s->phase_size < divide_up(copied, stride))
+        s->phase_size = divide_up(copied, stride);
+    s->row_size = s->phase_size * stride;
 }
 
 void spread_make(const KernelCall *call, const Conv *conv,

@@ -15,7 +15,7 @@
 typedef struct Spread {
     const Conv *conv;
     const DepthwiseSet *set;
-    bool copies; /* the rows of the input as they are */
+    bool fits;   /* a row of the input, with the padding before it */
     bool steady; /* what is outside of the plane is always in the same place */
     int64_t phase_size, row_size; /* in elements */
     int64_t *offsets;             /* of each kernel position */

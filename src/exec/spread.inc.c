@@ -2,7 +2,7 @@
 
 /* Columns of one input row, sorted by column modulo stride: `to` holds what
  * the first kernel column sees, then what the next one does, and so on. */
-SIMD static void R(spread_line)(const Spread *s, const void *line_, void *to_)
+static void R(spread_line)(const Spread *s, const void *line_, void *to_)
 {
     const Window *w = &s->conv->window;
     const REAL *line = line_;
@@ -14,11 +14,7 @@ SIMD static void R(spread_line)(const Spread *s, const void *line_, void *to_)
         int64_t last = from < w->in[2] ? divide_up(w->in[2] - from, stride) : 0;
         if (last > s->phase_size)
             last = s->phase_size;
-        if (stride == 2)
-            LOOP for (int64_t i = first; i < last; i++)
-                to[i] = line[from + 2 * i];
-        else
-            LOOP for (int64_t i = first; i < last; i++)
-                to[i] = line[from + stride * i];
+        for (int64_t i = first; i < last; i++)
+            to[i] = line[from + stride * i];
     }
 }
