@@ -24,7 +24,10 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 # with contraction is what a run may choose instead, see simd.h.
 CONTRACT := off
 CFLAGS ?= -g
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) $(CFLAGS) $(WARNINGS) \
+# Model files come from strangers.
+HARDEN ?= -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
+HARDEN_LINK ?= -Wl,-z,relro,-z,now,-z,noexecstack
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) $(CFLAGS) $(HARDEN) $(WARNINGS) \
     $(WERROR) -fPIC -fvisibility=hidden -ffp-contract=$(CONTRACT) -pthread $(SANITIZE) \
     -Isrc -I$(BUILD) $(PC_CFLAGS)
 PC_CFLAGS = $(shell pkg-config --cflags $(PC_MODULES) 2>/dev/null)
@@ -61,6 +64,7 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
     bench-families \
     bench-import \
     check \
+    coverage \
     clean \
     conformance \
     demo \
@@ -70,6 +74,7 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
     format \
     full \
     fuzz-readers \
+    hardening \
     headertest \
     help \
     import-full \
@@ -79,10 +84,12 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
     lib \
     real \
     roundtrip \
+    run \
     samples \
     soak \
     test \
-    uninstall
+    uninstall \
+    valgrind
 
 # `make V=1` shows commands, otherwise only what they make.
 say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)
@@ -95,6 +102,8 @@ help:
 	@echo 'make all         program, libraries and samples into $(BUILD)/'
 	@echo 'make asan        the tests under ASan and UBSan'
 	@echo 'make faults      every call of the system fails once; kills'
+	@echo 'make coverage    lines that the tests reach, with gcovr'
+	@echo 'make valgrind    the suites of bytes and memory under Valgrind'
 	@echo 'make layers      check that includes point downwards only'
 	@echo 'make headertest  compile repfold.h alone, strictly'
 	@echo 'make format      clang-format the sources'
@@ -150,12 +159,12 @@ $(BUILD)/librepfold.a: $(LIB_OBJECTS)
 
 $(BUILD)/librepfold.so: $(LIB_OBJECTS)
 	$(call say,LD) $(CC) -shared -Wl,-soname,librepfold.so.$(SOVERSION) \
-	    -Wl,-z,relro,-z,now -o $@.$(VERSION) $^ $(LIBS)
+	    $(HARDEN_LINK) -o $@.$(VERSION) $^ $(LIBS)
 	@ln -sf librepfold.so.$(VERSION) $@.$(SOVERSION)
 	@ln -sf librepfold.so.$(SOVERSION) $@
 
 $(BUILD)/repfold: $(CONVERTER_OBJECTS) $(BUILD)/librepfold.a
-	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
+	$(call say,LD) $(CC) -pie $(HARDEN_LINK) -o $@ $^ $(LIBS)
 
 # Written when the list has changed, and only then.
 $(BUILD)/suites.def: FORCE
@@ -209,14 +218,40 @@ test: deps
 	@$(MAKE) --no-print-directory check
 
 # Everything but the set-up; Check's own closing lines come last.
-check: layers headertest all $(BUILD)/shim.so $(BUILD)/repfold-planted \
+check: layers headertest hardening
+	@$(MAKE) --no-print-directory run
+
+run: all $(BUILD)/shim.so $(BUILD)/repfold-planted \
     $(BUILD)/repfold-trusting $(BUILD)/run-tests
 	$(BUILD)/run-tests
 
 asan: deps
 	@CK_FORK=no $(MAKE) --no-print-directory $(JOBS) check \
-	    BUILD=$(BUILD)/asan OPTIMIZE=-O1 EXEC_OPTIMIZE=-O1 \
+	    BUILD=$(BUILD)/asan OPTIMIZE=-O1 EXEC_OPTIMIZE=-O1 HARDEN= \
 	    SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all'
+
+# Which lines of src/ the tests reach; the sandbox would keep the counts out.
+coverage: deps
+	@./tests/setup.sh gcovr
+	@$(MAKE) --no-print-directory $(JOBS) run BUILD=$(BUILD)/coverage \
+	    OPTIMIZE=-O1 EXEC_OPTIMIZE=-O1 HARDEN= SANITIZE=--coverage \
+	    CFLAGS='-g -DREPFOLD_NO_SANDBOX -fprofile-update=atomic'
+	gcovr -r . --object-directory $(BUILD)/coverage -f src/ \
+	    --exclude-unreachable-branches --print-summary \
+	    --html-details $(BUILD)/coverage/index.html \
+	    -o $(BUILD)/coverage/lines.txt --txt --fail-under-line 92
+
+# The suites of bytes, memory and reading under Valgrind.
+VALGRIND_SUITES ?= mem map half zip scan read read_node read_tensor write pack \
+    npy tensor graph checkpoint
+valgrind: deps
+	@./tests/setup.sh valgrind
+	@$(MAKE) --no-print-directory $(JOBS) $(BUILD)/run-tests
+	@for suite in $(VALGRIND_SUITES); do \
+	    CK_FORK=no valgrind -q --error-exitcode=9 --leak-check=full \
+	        --errors-for-leak-kinds=definite $(BUILD)/run-tests $$suite || \
+	        exit 1; \
+	done
 
 # Every place where a call can fail, and a thousand kills. A quarter of an hour.
 faults: all $(BUILD)/shim.so $(BUILD)/run-tests
@@ -224,6 +259,9 @@ faults: all $(BUILD)/shim.so $(BUILD)/run-tests
 
 layers:
 	./tests/layers.sh
+
+hardening: $(BUILD)/repfold $(BUILD)/librepfold.so
+	./tests/hardening.sh "$(SANITIZE)" $^
 
 headertest: $(BUILD)/librepfold.so
 	./tests/header.sh $(CC) $(BUILD)/librepfold.so
