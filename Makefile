@@ -42,7 +42,8 @@ CONVERTER_SOURCES := $(sort $(wildcard converter/*.c))
 # program, all but these, which are programs of their own.
 TEST_PROGRAMS := tests/bench_chain.c tests/bench_certify.c tests/fuzz/soak.c \
     tests/fuzz/libfuzzer.c tests/save_checkpoint.c \
-    tests/conformance/main.c tests/hostile/shim.c tests/roundtrip/main.c
+    tests/conformance/main.c tests/hostile/shim.c tests/roundtrip/main.c \
+    tests/fuzz/proof.c
 TEST_SOURCES := $(filter-out $(TEST_PROGRAMS), \
     $(sort $(wildcard tests/*.c tests/*/*.c)))
 SUITES := $(patsubst tests/test_%.c,%, $(filter tests/test_%, $(TEST_SOURCES)))
@@ -108,7 +109,7 @@ help:
 	@echo 'make headertest  compile repfold.h alone, strictly'
 	@echo 'make format      clang-format the sources'
 	@echo 'make soak        fuzz folding for SECONDS, or COUNT seeds from START'
-	@echo 'make fuzz-readers  the readers of checkpoints, SECONDS each (clang)'
+	@echo 'make fuzz-readers  all that reads, under libFuzzer, SECONDS each (clang)'
 	@echo 'make bench-import  from a checkpoint to the deploy form (PYTHON=$(PYTHON))'
 	@echo 'make import-full  every variant at its real size (PYTHON=$(PYTHON))'
 	@echo 'make bench       time conversion and execution of a generated model'
@@ -286,26 +287,31 @@ import-full: $(BUILD)/repfold
 	$(PYTHON) tests/fixtures/checkpoints/check_full.py $(BUILD)/repfold \
 	    $(BUILD)/import
 
-# The readers of checkpoints under libFuzzer, SECONDS each; needs clang.
-READERS := fuzz_pickle fuzz_checkpoint fuzz_import
+# Whatever takes bytes of strangers, under libFuzzer, SECONDS each; needs clang.
+READERS := fuzz_pickle fuzz_checkpoint fuzz_import fuzz_model fuzz_fold fuzz_run \
+    fuzz_npy
 fuzz-readers:
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang WERROR= \
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang WERROR= HARDEN= \
 	    OPTIMIZE=-O1 EXEC_OPTIMIZE=-O1 SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \
-	    $(READERS:%=$(BUILD)/fuzz/%)
-	@for target in $(READERS); do \
+	    $(READERS:%=$(BUILD)/fuzz/%) $(BUILD)/fuzz/fuzz_proof
+	@for target in $(READERS) fuzz_proof; do \
 	    mkdir -p $(BUILD)/fuzz/corpus/$$target; \
 	    $(BUILD)/fuzz/$$target -max_total_time=$(SECONDS) -max_len=8192 \
-	        -rss_limit_mb=2048 -timeout=5 -print_final_stats=1 \
+	        -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
 	        $(BUILD)/fuzz/corpus/$$target tests/fuzz/corpus || exit 1; \
 	done
 
 $(READERS:%=$(BUILD)/%): $(BUILD)/%: tests/fuzz/libfuzzer.c \
-    $(BUILD)/tests/fuzz/readers.o $(BUILD)/tests/archive.o \
-    $(BUILD)/librepfold.a
+    $(BUILD)/tests/fuzz/readers.o $(BUILD)/tests/fuzz/models.o \
+    $(BUILD)/tests/archive.o $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -DTARGET=$* -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 $(BUILD)/bench_certify: $(BUILD)/tests/bench_certify.o $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
+
+$(BUILD)/fuzz_proof: $(BUILD)/tests/fuzz/proof.o \
+    $(filter-out %/main.o, $(CONVERTER_OBJECTS)) $(BUILD)/librepfold.a
+	$(call say,LD) $(CC) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 $(BUILD)/soak: $(FUZZ_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/tests/fuzz/soak.o \
     $(BUILD)/librepfold.a

@@ -59,6 +59,19 @@ START_TEST(interfaces_that_differ_are_named)
 }
 END_TEST
 
+/* A file may say a shape that its output does not have. */
+START_TEST(what_is_said_of_an_output_is_not_believed)
+{
+    const Model *a = identity("x", "y", DT_FLOAT, 2, 4);
+    const Model *b = identity("x", "y", DT_FLOAT, 2, 4);
+    b->graph->outputs[0]->fact.rank = 1;
+    b->graph->outputs[0]->fact.dims[0] = 9;
+    rp_verdict_info info =
+        judge_pair(arena, a, b, false, (rp_verify_options){0});
+    check_verdict(&info, "equivalent");
+}
+END_TEST
+
 static const Model *two_inputs(const char *first, const char *second)
 {
     int64_t dims[1] = {6};
@@ -200,6 +213,7 @@ Suite *suite_interface(void)
     TCase *tc = tcase_create("interface");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, interfaces_that_differ_are_named);
+    tcase_add_test(tc, what_is_said_of_an_output_is_not_believed);
     tcase_add_test(tc, inputs_and_outputs_go_by_name_not_by_order);
     tcase_add_test(tc, extra_output_is_a_difference);
     tcase_add_test(tc, integer_outputs_must_be_equal);

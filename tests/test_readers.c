@@ -1,5 +1,5 @@
 /*
- * The fuzz targets of the checkpoints' readers on their seeds, on every seed
+ * The fuzz targets on their seeds, on every seed
  * with one bit the other way and cut at every byte: none may crash, hang or
  * leave out why it refuses.
  */
@@ -51,6 +51,12 @@ static void run(const Seed *seed, const uint8_t *bytes, size_t size)
 {
     if (strstr(seed->name, ".pickle")) {
         fuzz_pickle(bytes, size);
+    } else if (strstr(seed->name, ".onnx")) {
+        fuzz_model(bytes, size);
+        fuzz_fold(bytes, size);
+        fuzz_run(bytes, size);
+    } else if (strstr(seed->name, ".npy")) {
+        fuzz_npy(bytes, size);
     } else {
         fuzz_checkpoint(bytes, size);
         fuzz_import(bytes, size);
@@ -59,11 +65,16 @@ static void run(const Seed *seed, const uint8_t *bytes, size_t size)
 
 START_TEST(the_seeds_are_there)
 {
-    int pickles = 0;
-    for (int i = 0; i < seed_count; i++)
-        pickles += strstr(seeds[i].name, ".pickle") != NULL;
-    ck_assert_int_ge(pickles, 4);
-    ck_assert_int_ge(seed_count - pickles, 3);
+    static const struct {
+        const char *ending;
+        int least;
+    } kinds[] = {{".pickle", 4}, {".checkpoint", 3}, {".onnx", 5}, {".npy", 3}};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        int count = 0;
+        for (int i = 0; i < seed_count; i++)
+            count += strstr(seeds[i].name, kinds[k].ending) != NULL;
+        ck_assert_int_ge(count, kinds[k].least);
+    }
 }
 END_TEST
 

@@ -24,17 +24,25 @@ static const Value *values_find(const Values *values, const char *name)
     return item ? *item : NULL;
 }
 
-static const char *fact_difference(Arena *arena, const char *what,
+static const char *type_difference(Arena *arena, const char *what,
                                    const Value *a, const Value *b)
 {
+    DType left = a->fact.type, right = b->fact.type;
+    if (left == right || !left || !right)
+        return NULL;
+    return arena_printf(arena,
+                        "%s \"%s\" is %s in the first model and %s in the "
+                        "second",
+                        what, a->name, dtype_name(left), dtype_name(right));
+}
+
+/* Only of what is given to a model: what a file says of the shape it gives
+ * back may be wrong, and running shows that. */
+static const char *shape_difference(Arena *arena, const char *what,
+                                    const Value *a, const Value *b)
+{
     const Fact *left = &a->fact, *right = &b->fact;
-    if (left->type != right->type && left->type && right->type)
-        return arena_printf(arena,
-                            "%s \"%s\" is %s in the first model and %s "
-                            "in the second",
-                            what, a->name, dtype_name(left->type),
-                            dtype_name(right->type));
-    if (left->rank < 0 || right->rank < 0)
+    if (a->producer || b->producer || left->rank < 0 || right->rank < 0)
         return NULL;
     if (left->rank != right->rank)
         return arena_printf(arena,
@@ -62,7 +70,9 @@ static const char *values_difference(Arena *arena, const Values *a,
             return arena_printf(arena, "the second model has no %s \"%s\"",
                                 a->what, a->items[i]->name);
         const char *difference =
-            fact_difference(arena, a->what, a->items[i], other);
+            type_difference(arena, a->what, a->items[i], other);
+        if (!difference)
+            difference = shape_difference(arena, a->what, a->items[i], other);
         if (difference)
             return difference;
     }

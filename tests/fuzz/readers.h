@@ -1,4 +1,5 @@
-/* Fuzz targets: the readers of checkpoints. Each takes any bytes. */
+/* Fuzz targets, each of which takes any bytes. A refusal says why; whatever
+ * else is wrong aborts. */
 #ifndef REPFOLD_TESTS_FUZZ_READERS_H
 #define REPFOLD_TESTS_FUZZ_READERS_H
 
@@ -11,5 +12,16 @@ int fuzz_pickle(const uint8_t *bytes, size_t size);
 int fuzz_checkpoint(const uint8_t *bytes, size_t size);
 /* The same, all the way to a graph. */
 int fuzz_import(const uint8_t *bytes, size_t size);
+
+/* models.c */
+
+/* The bytes as a model: read and described. */
+int fuzz_model(const uint8_t *bytes, size_t size);
+/* Read, folded, written, read and folded again. */
+int fuzz_fold(const uint8_t *bytes, size_t size);
+/* Run in float64 on one random input. */
+int fuzz_run(const uint8_t *bytes, size_t size);
+/* The bytes as a .npy file. */
+int fuzz_npy(const uint8_t *bytes, size_t size);
 
 #endif
