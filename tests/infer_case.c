@@ -7,7 +7,7 @@
 
 #include "graph/dump.h"
 
-enum { ITEMS_MAX = 64 };
+enum { ITEMS_MAX = 512 };
 
 typedef struct Parser {
     Arena *arena;

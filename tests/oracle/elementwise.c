@@ -21,6 +21,8 @@ static double map(Op op, double x, double alpha, double beta)
         return fabs(x);
     case OP_Celu:
         return fmax(0, x) + fmin(0, alpha * (exp(x / alpha) - 1));
+    case OP_Ceil:
+        return ceil(x);
     case OP_Cos:
         return cos(x);
     case OP_Elu:
@@ -29,12 +31,28 @@ static double map(Op op, double x, double alpha, double beta)
         return erf(x);
     case OP_Exp:
         return exp(x);
+    case OP_Floor:
+        return floor(x);
     case OP_Gelu:
         return 0.5 * x * (1 + erf(x / sqrt(2)));
     case OP_HardSigmoid:
         return clip(alpha * x + beta, 0, 1);
     case OP_HardSwish:
         return x * clip(x / 6 + 0.5, 0, 1);
+    case OP_IsInf:
+        return isinf(x) != 0;
+    case OP_IsNaN:
+        return isnan(x) != 0;
+    case OP_Log:
+        return log(x);
+    case OP_Not:
+        return x == 0;
+    case OP_Round:
+        return rint(x);
+    case OP_Sign:
+        return (x > 0) - (x < 0);
+    case OP_Sqrt:
+        return sqrt(x);
     case OP_LeakyRelu:
         return x < 0 ? alpha * x : x;
     case OP_Mish:
@@ -105,6 +123,27 @@ static double zip(Op op, double a, double b)
         return a < 0 ? a * b : a;
     case OP_Less:
         return a < b;
+    case OP_LessOrEqual:
+        return a <= b;
+    case OP_Greater:
+        return a > b;
+    case OP_GreaterOrEqual:
+        return a >= b;
+    case OP_Equal:
+        return a == b;
+    case OP_And:
+        return a != 0 && b != 0;
+    case OP_Or:
+        return a != 0 || b != 0;
+    case OP_Xor:
+        return (a != 0) != (b != 0);
+    case OP_Pow:
+        return pow(a, b);
+    case OP_Mod: /* with fmod=1 */
+        return fmod(a, b);
+    case OP_Sum:
+    case OP_Mean:
+        return a + b;
     default:
         return (double)NAN;
     }
@@ -120,7 +159,19 @@ void oracle_zip(const OracleCall *call)
         for (int k = 1; k < call->input_count; k++)
             y->data[o] = zip(call->node->op, y->data[o],
                              grid_spread(call->inputs[k], y->rank, at));
+        if (call->node->op == OP_Mean)
+            y->data[o] /= call->input_count;
     }
+}
+
+/* y = min(max(x, low), high), with bounds that may be absent */
+void oracle_clip(const OracleCall *call)
+{
+    const Grid *low = call->inputs[1], *high = call->inputs[2];
+    for (int64_t i = 0; i < call->output->count; i++)
+        call->output->data[i] =
+            clip(call->inputs[0]->data[i], low ? low->data[0] : -HUGE_VAL,
+                 high ? high->data[0] : HUGE_VAL);
 }
 
 void oracle_where(const OracleCall *call)

@@ -182,3 +182,58 @@ void oracle_reduce(const OracleCall *call)
         y->data[o] = finish(op, so_far, count);
     }
 }
+
+/* y = x / (bias + alpha / size * sum of x^2 over `size` channels)^beta, of
+ * which floor((size - 1) / 2) come before */
+void oracle_lrn(const OracleCall *call)
+{
+    const Grid *x = call->inputs[0];
+    int64_t size = node_int(call->node, "size", 1);
+    double alpha = (double)node_float(call->node, "alpha", 1e-4f);
+    double beta = (double)node_float(call->node, "beta", 0.75f);
+    double bias = (double)node_float(call->node, "bias", 1);
+    for (int64_t o = 0; o < x->count; o++) {
+        int64_t at[RANK_MAX];
+        double sum = 0;
+        grid_index(x, o, at);
+        at[1] -= (size - 1) / 2;
+        for (int64_t k = 0; k < size; k++, at[1]++)
+            sum += pow(grid_at(x, at), 2);
+        call->output->data[o] =
+            x->data[o] / pow(bias + alpha / (double)size * sum, beta);
+    }
+}
+
+/* y = x / (sum of |x|^p along the axis)^(1/p) */
+void oracle_lp_norm(const OracleCall *call)
+{
+    const Grid *x = call->inputs[0];
+    int axis = oracle_axis(call, -1, x->rank);
+    double p = (double)node_int(call->node, "p", 2);
+    for (int64_t o = 0; o < x->count; o++) {
+        int64_t at[RANK_MAX];
+        double sum = 0;
+        grid_index(x, o, at);
+        for (at[axis] = 0; at[axis] < x->dims[axis]; at[axis]++)
+            sum += pow(fabs(grid_at(x, at)), p);
+        call->output->data[o] = x->data[o] / pow(sum, 1 / p);
+    }
+}
+
+/* The mean, or the maximum, of each channel. */
+void oracle_global_pool(const OracleCall *call)
+{
+    const Grid *x = call->inputs[0];
+    bool is_max = call->node->op == OP_GlobalMaxPool;
+    int64_t plane = 1;
+    for (int i = 2; i < x->rank; i++)
+        plane *= x->dims[i];
+    for (int64_t o = 0; o < call->output->count; o++) {
+        double sum = 0, most = -HUGE_VAL;
+        for (int64_t k = 0; k < plane; k++) {
+            sum += x->data[o * plane + k];
+            most = fmax(most, x->data[o * plane + k]);
+        }
+        call->output->data[o] = is_max ? most : sum / (double)plane;
+    }
+}

@@ -48,5 +48,11 @@ Oracle oracle_map, oracle_zip, oracle_where;
 Oracle oracle_softmax, oracle_batch_norm, oracle_block_norm;
 Oracle oracle_reduce, oracle_transpose, oracle_expand, oracle_concat;
 Oracle oracle_pad, oracle_gather;
+Oracle oracle_same_order, oracle_slice, oracle_tile, oracle_blocks;
+Oracle oracle_gather_elements, oracle_gather_nd;
+Oracle oracle_scatter_elements, oracle_scatter_nd, oracle_one_hot;
+Oracle oracle_cum_sum, oracle_sorted, oracle_trilu;
+Oracle oracle_lrn, oracle_lp_norm, oracle_global_pool;
+Oracle oracle_resize, oracle_einsum, oracle_clip;
 
 #endif

@@ -1,0 +1,86 @@
+/* Resampling. */
+#include <math.h>
+
+#include "oracle.h"
+
+/* Where position i of the output lies in the input. The width of an output that
+ * is aligned at its corners is not rounded. */
+static double source(const OracleCall *call, double i, double scale, double in,
+                     double out)
+{
+    const Node *node = call->node;
+    const char *name = "coordinate_transformation_mode";
+    if (node_string_is(node, name, "asymmetric"))
+        return i / scale;
+    if (node_string_is(node, name, "align_corners"))
+        return scale * in == 1 ? 0 : i * (in - 1) / (scale * in - 1);
+    if (node_string_is(node, name, "pytorch_half_pixel") && out <= 1)
+        return 0;
+    return (i + 0.5) / scale - 0.5;
+}
+
+static double nearest(const OracleCall *call, double x)
+{
+    const Node *node = call->node;
+    if (node_string_is(node, "nearest_mode", "floor"))
+        return floor(x);
+    if (node_string_is(node, "nearest_mode", "ceil"))
+        return ceil(x);
+    if (node_string_is(node, "nearest_mode", "round_prefer_ceil"))
+        return floor(x + 0.5);
+    return ceil(x - 0.5);
+}
+
+/* Keys' cubic convolution (Keys 1981) with a = -0.75, at distance d. */
+static double cubic(double d)
+{
+    const double a = -0.75;
+    d = fabs(d);
+    if (d <= 1)
+        return ((a + 2) * d - (a + 3)) * d * d + 1;
+    return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
+}
+
+/* How much of input k is in output i, along one axis. */
+static double share(const OracleCall *call, int64_t i, int64_t k, double scale,
+                    const int64_t sizes[2])
+{
+    double x =
+        source(call, (double)i, scale, (double)sizes[0], (double)sizes[1]);
+    bool is_cubic = node_string_is(call->node, "mode", "cubic");
+    bool is_linear = node_string_is(call->node, "mode", "linear");
+    double sum = 0, first = floor(x) - 1;
+    if (!is_cubic && !is_linear)
+        return fmin(fmax(nearest(call, x), 0), (double)(sizes[0] - 1)) ==
+               (double)k;
+    for (double t = first; t < first + 4; t++) {
+        double near = fmin(fmax(t, 0), (double)(sizes[0] - 1));
+        double weight = is_cubic ? cubic(x - t) : fmax(0, 1 - fabs(x - t));
+        sum += near == (double)k ? weight : 0;
+    }
+    return sum;
+}
+
+/* y[i, j, ..] = sum over all k, l, .. of x[k, l, ..] times the share of k in
+ * i, of l in j, .. */
+void oracle_resize(const OracleCall *call)
+{
+    const Grid *x = call->inputs[0], *scales = call->inputs[2];
+    Grid *y = call->output;
+    for (int64_t o = 0; o < y->count; o++) {
+        y->data[o] = 0;
+        for (int64_t k = 0; k < x->count; k++) {
+            int64_t at[RANK_MAX], from[RANK_MAX];
+            double part = x->data[k];
+            grid_index(y, o, at);
+            grid_index(x, k, from);
+            for (int i = 0; i < x->rank; i++) {
+                int64_t sizes[2] = {x->dims[i], y->dims[i]};
+                double scale = scales ? scales->data[i]
+                                      : (double)sizes[1] / (double)sizes[0];
+                part *= share(call, at[i], from[i], scale, sizes);
+            }
+            y->data[o] += part;
+        }
+    }
+}
