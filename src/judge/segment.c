@@ -6,6 +6,9 @@
 #include "judge/bound.h"
 #include "judge/compare.h"
 
+/* Elements that a thread copies at a time. */
+enum { COPY_GRAIN = 128 * 1024 };
+
 struct Segments {
     Arena *arena;
     SegmentJob job;
@@ -386,6 +389,20 @@ static int report_progress(Run *run, Err *err)
     return err_set(err, ERR_USAGE, "cancelled");
 }
 
+/* Reals are doubles, and integers are as long. */
+typedef struct Copy {
+    const double *from;
+    double *to;
+} Copy;
+
+static void copy_piece(void *context, int worker, int64_t begin, int64_t end)
+{
+    const Copy *job = context;
+    (void)worker;
+    memcpy(job->to + begin, job->from + begin,
+           (size_t)(end - begin) * sizeof *job->to);
+}
+
 int segments_see(void *segments, const Node *node, int output,
                  const Array *array, Err *err)
 {
@@ -404,8 +421,8 @@ int segments_see(void *segments, const Node *node, int output,
         return 0;
     Array *copy = array_new(step_arena(run, cell->step), array->type,
                             array->rank, array->dims, PRECISION_F64);
-    /* Reals are doubles, and integers are as long. */
-    memcpy(copy->data, array->data, (size_t)array->count * sizeof(double));
+    Copy job = {array->data, copy->data};
+    pool_run(run->options.pool, array->count, COPY_GRAIN, copy_piece, &job);
     cell_hold(cell, copy);
     return 0;
 }
