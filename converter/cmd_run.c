@@ -21,7 +21,8 @@ static int tell(const Options *options, const rp_run_result *result)
 
 static int check(const Options *options)
 {
-    if (options->data_dir && (options->inputs.count || options->outputs.count))
+    if (options->data_dir && (options->inputs.count || options->outputs.count ||
+                              options->shapes.count))
         return trouble_say(options, "usage", "",
                            "--data brings inputs and outputs of its own");
     if (!options->data_dir && (options->rtol > 0 || options->atol > 0))
@@ -50,6 +51,8 @@ static int run(const Options *options)
         .input_count = options->inputs.count,
         .outputs = options->outputs.items,
         .output_count = options->outputs.count,
+        .input_shapes = options->shapes.items,
+        .input_shape_count = options->shapes.count,
         .data_dir = options->data_dir,
         .rtol = options->rtol,
         .atol = options->atol,
@@ -80,6 +83,7 @@ const Verb verb_run = {
         "compares every output.\n"
         "\n"
         "  repfold run m.onnx --input x=x.npy --output y=y.npy\n"
+        "  repfold run m.onnx --input-shape x:1,3,320,320\n"
         "  repfold run m.onnx --data test_data_set_0 --rtol 1e-5\n"
         "\n"
         "Exit status: 0 ran, and with --data every output matched; 1 an "

@@ -500,6 +500,10 @@ typedef struct rp_run_options {
     /* An ONNX backend test: model's input_N.pb and output_N.pb; or NULL. */
     const char *data_dir;
     double rtol, atol; /* for data_dir; 0 for ONNX's 1e-3 and 1e-7 */
+    /* "NAME:1,3,256,256" each: an input that is not given is drawn, as
+     * rp_verify draws its first sample. */
+    const char *const *input_shapes;
+    size_t input_shape_count;
 } rp_run_options;
 
 typedef struct rp_run_result {

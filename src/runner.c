@@ -133,10 +133,32 @@ static int read_pair(RunWork *work, const char *pair, Err *err)
     return bad_pair(pair, "input", err);
 }
 
+/* What is given a shape alone is drawn. */
+static int draw_inputs(RunWork *work, Err *err)
+{
+    const Model *model = work->model->model;
+    rp_verify_options options = {
+        .input_shapes = work->options->input_shapes,
+        .input_shape_count = work->options->input_shape_count,
+    };
+    InputPlan plan;
+    Tensor **drawn = arena_array(work->scratch, (size_t)work->input_count + 1,
+                                 sizeof *drawn);
+    if (options.input_shape_count == 0)
+        return 0;
+    TRY(inputs_plan(work->scratch, model, model, &options, &plan, err));
+    input_sample(work->scratch, &plan, 0, true, drawn);
+    for (int i = 0; i < work->input_count; i++)
+        if (!work->tensors[i] && plan.slots[i].shape)
+            work->tensors[i] = drawn[i];
+    return 0;
+}
+
 static int read_named(RunWork *work, Err *err)
 {
     for (size_t i = 0; i < work->options->input_count; i++)
         TRY(read_pair(work, work->options->inputs[i], err));
+    TRY(draw_inputs(work, err));
     for (int i = 0; i < work->input_count; i++)
         if (!work->tensors[i])
             return err_set(err, ERR_BAD_INPUT,

@@ -214,6 +214,15 @@ START_TEST(test_bench)
     REPFOLD("bench", cli_fixture("micro.ts-preserve-dynsize.onnx"), "--runs",
             "1", "--input-shape", "image:1,3,48,80");
     ck_assert_int_eq(cli.status, 0);
+    REPFOLD("run", cli_fixture("micro.ts-preserve-dynsize.onnx"),
+            "--input-shape", "image:1,3,48,80");
+    ck_assert_int_eq(cli.status, 0);
+    ck_assert_int_eq(REPFOLD("run", cli_fixture(TRAIN), "--data", "d",
+                             "--input-shape", "image:1,3,48,80"),
+                     2);
+    ck_assert_int_eq(REPFOLD("run", cli_fixture(TRAIN), "--input-shape",
+                             "picture:1,3,48,80"),
+                     2);
     REPFOLD("bench", cli_fixture(TRAIN), "--input-shape", "image:1,3,48,80");
     ck_assert_int_eq(cli.status, 2);
 }

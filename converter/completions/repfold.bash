@@ -22,8 +22,8 @@ _repfold_options() {
     doctor) echo "$common --json" ;;
     diff) echo "$common $reads --github --verbose" ;;
     inspect) echo "$common $reads" ;;
-    run) echo "$common $reads --threads --input --output --data --rtol --atol
-        --precision" ;;
+    run) echo "$common $reads --threads --input --input-shape --output --data
+        --rtol --atol --precision" ;;
     bench) echo "$common $reads --threads --input-shape --runs --precision" ;;
     sample) echo "$common --output --width-mult --size --classes --dense
         --dynamic --dtype --seed --external-data" ;;

@@ -50,7 +50,7 @@ __repfold_option "$folds" -s v -l verbose -d 'List each fold and refusal'
 
 set -l judges convert verify
 __repfold_option "$judges run" -r -l input -d 'NAME=FILE.npy'
-__repfold_option "$judges bench" -x -l input-shape -d 'NAME:1,3,H,W'
+__repfold_option "$judges run bench" -x -l input-shape -d 'NAME:1,3,H,W'
 __repfold_option "$judges" -x -l samples -d 'Random inputs to verify on'
 __repfold_option "$judges sample" -x -l seed -d 'Random numbers start here'
 __repfold_option "$judges" -x -l precision -a 'f64 both'
