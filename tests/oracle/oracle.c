@@ -76,7 +76,6 @@ static Oracle *const oracles[OP_COUNT] = {
     [OP_TopK] = oracle_sorted,
     [OP_Trilu] = oracle_trilu,
     [OP_Resize] = oracle_resize,
-    [OP_Einsum] = oracle_einsum,
     [OP_Ceil] = oracle_map,
     [OP_Floor] = oracle_map,
     [OP_Round] = oracle_map,
