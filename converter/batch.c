@@ -172,6 +172,18 @@ static int start_one(Batch *batch)
     return 0;
 }
 
+/* A child that a model has taken over may say anything. */
+static bool is_sound(Outcome *outcome, int status)
+{
+    outcome->verdict[sizeof outcome->verdict - 1] = '\0';
+    outcome->input_digest[RP_DIGEST_SIZE - 1] = '\0';
+    outcome->output_digest[RP_DIGEST_SIZE - 1] = '\0';
+    outcome->code[sizeof outcome->code - 1] = '\0';
+    outcome->message[sizeof outcome->message - 1] = '\0';
+    return WIFEXITED(status) && WEXITSTATUS(status) == outcome->status &&
+           outcome->status >= YES && outcome->status <= TROUBLE;
+}
+
 static void take_outcome(Batch *batch, size_t index, int status)
 {
     Outcome *outcome = &batch->outcomes[index];
@@ -181,7 +193,7 @@ static void take_outcome(Batch *batch, size_t index, int status)
     batch->children[index] = 0;
     batch->ended[index] = true;
     batch->finished++;
-    if (whole && WIFEXITED(status))
+    if (whole && is_sound(outcome, status))
         return;
     *outcome = (Outcome){.status = TROUBLE, .code = "internal"};
     if (WIFSIGNALED(status))
@@ -221,12 +233,16 @@ static void tell_one(FILE *stream, const Batch *batch, size_t index)
         fputs(" -> ", stream);
         print_escaped(stream, batch->outputs[index]);
     }
-    if (outcome->status == TROUBLE)
-        fprintf(stream, " [%s]", outcome->code);
-    else
-        fprintf(stream, ": %zu -> %zu nodes, %zu folds%s%s",
+    if (outcome->status == TROUBLE) {
+        fputs(" [", stream);
+        print_escaped(stream, outcome->code);
+        fputc(']', stream);
+    } else {
+        fprintf(stream, ": %zu -> %zu nodes, %zu folds%s",
                 outcome->nodes_before, outcome->nodes_after, outcome->folds,
-                outcome->verdict[0] ? ", " : "", outcome->verdict);
+                outcome->verdict[0] ? ", " : "");
+        print_escaped(stream, outcome->verdict);
+    }
     fputc('\n', stream);
 }
 

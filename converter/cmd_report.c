@@ -71,12 +71,28 @@ static bool same_whole(const json_t *a, const json_t *b)
            json_array_size(x) == json_array_size(y);
 }
 
+/* "different" speaks louder than "inconclusive"; -1: no verdict. */
+static int rank(const char *verdict)
+{
+    static const char *const verdicts[] = {"equivalent", "inconclusive",
+                                           "different"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(verdict, verdicts[i]) == 0)
+            return i;
+    return -1;
+}
+
+/* So many that their sum is a number all the same. */
+enum { SAMPLES_MAX = 100000 };
+
 static int check_report(Merge *merge, size_t index)
 {
     const json_t *root = merge->roots[index];
     json_int_t shard = shard_at(root, "index");
+    json_int_t samples = count_at(root, "samples");
     if (strcmp(text_at(root, "command"), "verify") != 0 || shard < 1 ||
-        !json_is_array(json_object_get(root, "outputs")))
+        !json_is_array(json_object_get(root, "outputs")) || samples < 0 ||
+        samples > SAMPLES_MAX || rank(text_at(root, "verdict")) < 0)
         return bad_report(merge, index,
                           "is not the report of a shard: write it with "
                           "'repfold verify --shard K/N --json FILE'");
@@ -200,14 +216,6 @@ static void merge_segments(Merge *merge, const json_t *root,
     if (!merge->info.worst || !(worst->ratio >= found.ratio))
         *worst = found;
     merge->info.worst = worst;
-}
-
-/* "different" speaks louder than "inconclusive". */
-static int rank(const char *verdict)
-{
-    return strcmp(verdict, "different") == 0    ? 2
-           : strcmp(verdict, "equivalent") == 0 ? 0
-                                                : 1;
 }
 
 static void merge_verdict(rp_verdict_info *info, const json_t *root)

@@ -223,6 +223,13 @@ START_TEST(test_merge_usage)
     cli_assert_trouble("bad-input", "is of other models");
     REPFOLD("report", "merge", "1.json", "absent.json");
     cli_assert_trouble("bad-input", "absent.json");
+    /* What a report says goes to a terminal: it is one of three words. */
+    json_t *forged = schema_load("1.json");
+    json_object_set_new(forged, "verdict", json_string("\033[32mequivalent"));
+    ck_assert_int_eq(json_dump_file(forged, cli_path("forged.json"), 0), 0);
+    json_decref(forged);
+    REPFOLD("report", "merge", "forged.json", "2.json");
+    cli_assert_trouble("bad-input", "is not the report of a shard");
     REPFOLD("report", "mege", "1.json");
     cli_assert_trouble("usage", "did you mean 'repfold report merge'?");
 }
