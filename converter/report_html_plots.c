@@ -2,6 +2,7 @@
 #include "html.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -171,14 +172,53 @@ static void print_rounding(Page *page, const rp_rounding_info *info)
 
 /* ---- Time per operator ---- */
 
-enum { BENCH_ROWS = 12, BENCH_ROW = 30 };
+enum { BENCH_ROWS = 12, BENCH_ROW = 30, GROUPS_MAX = 64 };
 
-static double time_of(const rp_bench_info *info, const char *op)
+/* The operators whose name begins alike: a node runs together with the
+ * elementwise ones behind it, as "Conv+Relu". */
+typedef struct Group {
+    char name[32];
+    double before, after; /* ms */
+} Group;
+
+typedef struct Groups {
+    Group list[GROUPS_MAX];
+    size_t count;
+} Groups;
+
+/* What finds no place of its own joins the last. */
+static Group *group_of(Groups *groups, const char *op)
 {
-    for (size_t i = 0; i < info->operator_count; i++)
-        if (strcmp(info->operators[i].op, op) == 0)
-            return info->operators[i].median_ms;
-    return 0;
+    char name[sizeof groups->list[0].name];
+    size_t i = 0;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(op, "+"), op);
+    while (i < groups->count && strcmp(groups->list[i].name, name) != 0)
+        i++;
+    if (i == GROUPS_MAX)
+        return &groups->list[GROUPS_MAX - 1];
+    if (i == groups->count)
+        strcpy(groups->list[groups->count++].name, name);
+    return &groups->list[i];
+}
+
+static int by_time(const void *x, const void *y)
+{
+    const Group *a = x, *b = y;
+    double s = fmax(a->before, a->after), t = fmax(b->before, b->after);
+    return s != t ? (s < t ? 1 : -1) : strcmp(a->name, b->name);
+}
+
+static void take_groups(Groups *groups, const rp_bench_info *a,
+                        const rp_bench_info *b)
+{
+    for (size_t i = 0; i < a->operator_count; i++)
+        group_of(groups, a->operators[i].op)->before +=
+            a->operators[i].median_ms;
+    for (size_t i = 0; i < b->operator_count; i++)
+        group_of(groups, b->operators[i].op)->after +=
+            b->operators[i].median_ms;
+    if (groups->count > 1)
+        qsort(groups->list, groups->count, sizeof *groups->list, by_time);
 }
 
 static void print_time(Page *page, double y, double ms, double most,
@@ -196,26 +236,28 @@ static void print_time(Page *page, double y, double ms, double most,
 static void print_bench(Page *page, const rp_bench_info *a,
                         const rp_bench_info *b)
 {
-    size_t rows =
-        a->operator_count < BENCH_ROWS ? a->operator_count : BENCH_ROWS;
+    Groups groups = {.count = 0};
+    take_groups(&groups, a, b);
+    size_t rows = groups.count < BENCH_ROWS ? groups.count : BENCH_ROWS;
     double most = fmax(a->median_ms, b->median_ms);
     html_print(page,
-               "<figure><figcaption><b>Time by operator</b> in repfold's own "
-               "float32 executor, before (grey) and after: %s ms, then %s ms "
-               "in all.</figcaption>",
+               "<figure><figcaption><b>Time by operator</b>, with the "
+               "elementwise ones that run with it, in repfold's own float32 "
+               "executor: before (grey) and after, %s ms and %s ms in all."
+               "</figcaption>",
                format_number(a->median_ms), format_number(b->median_ms));
     open_plot(page, "time by operator before and after",
               (int)(rows + 1) * BENCH_ROW + 6);
     for (size_t i = 0; i <= rows; i++) {
+        const Group *group = i ? &groups.list[i - 1] : NULL;
         double y = (double)i * BENCH_ROW + 4;
-        const char *op = i ? a->operators[i - 1].op : "in all";
         html_print(page, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">",
                    LEFT + 104, y + 15);
-        html_tail(page, op, 22);
+        html_tail(page, group ? group->name : "in all", 22);
         html_print(page, "</text>");
-        print_time(page, y, i ? a->operators[i - 1].median_ms : a->median_ms,
-                   most, "before");
-        print_time(page, y + 12, i ? time_of(b, op) : b->median_ms, most,
+        print_time(page, y, group ? group->before : a->median_ms, most,
+                   "before");
+        print_time(page, y + 12, group ? group->after : b->median_ms, most,
                    "fill");
     }
     html_print(page, "</svg></figure>\n");
