@@ -161,6 +161,30 @@ static const Operator *slot_as_operator(Region *region, Part *part,
     return operator_among(region, part->linear, start, class.outputs);
 }
 
+/* A pointwise convolution with a stride of 1 as a transposed one, which it is
+ * as well; NULL for any other. */
+static const Operator *pointwise_as_transposed(Region *region, const Part *part,
+                                               const Merge *merge)
+{
+    const Place *own = &region->places[part->place];
+    const Place *whole = &region->places[merge->part->place];
+    if (merge->whole->kind != OPERATOR_CONV_TRANSPOSE ||
+        part->linear->kind != OPERATOR_CONV ||
+        !operator_is_pointwise(part->linear) || own->kind != PLACE_LINEAR ||
+        whole->kind != PLACE_LINEAR || own->inner != whole->inner ||
+        own->shape != whole->shape)
+        return NULL;
+    for (int i = 0; i < merge->whole->spatial; i++)
+        if (merge->whole->axes[i].stride != 1)
+            return NULL;
+    Operator *copy = arena_alloc(region->arena, sizeof *copy);
+    *copy = *part->linear;
+    copy->dense = operator_dense(region, part->linear);
+    copy->kind = OPERATOR_CONV_TRANSPOSE;
+    copy->weight = NULL;
+    return copy;
+}
+
 /* The part as an operator like the whole; NULL when it is none. */
 static const Operator *part_as_operator(Region *region, Part *part,
                                         const Merge *merge)
@@ -169,8 +193,11 @@ static const Operator *part_as_operator(Region *region, Part *part,
     if (part->linear && merge->part->place == part->place &&
         merge->part->start == part->start)
         return part->linear;
-    if (part->linear)
-        return slot_as_operator(region, part, whole);
+    if (part->linear) {
+        const Operator *transposed =
+            pointwise_as_transposed(region, part, merge);
+        return transposed ? transposed : slot_as_operator(region, part, whole);
+    }
     return whole->kind == PLACE_LINEAR && merge->part->start == part->start
                ? place_as_operator(region, part->place, whole, merge->whole)
                : NULL;

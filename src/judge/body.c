@@ -7,8 +7,8 @@
 #include "judge/known.h"
 
 /* What a node of a body counts as in the room for constants, so that functions
- * that call functions end. */
-enum { ENTERED = 1 << 10 };
+ * that call functions end, and how deep they may call each other. */
+enum { ENTERED = 1 << 10, DEPTH_MAX = 32 };
 
 size_t input_from(const Graph *graph, size_t index)
 {
@@ -81,11 +81,12 @@ int body_enter(Known *known, Err *err)
     Scope *scope = known->scope;
     const Node *node = known->node;
     const Graph *body = body_of(scope, node);
-    if (!body || *scope->room < ENTERED)
+    if (!body || *scope->room < ENTERED || scope->depth == DEPTH_MAX)
         return 0;
     *scope->room -= ENTERED * (int64_t)body->node_count;
     Scope *inside =
         scope_new(scope->arena, scope, body, node->op == OP_If ? scope : NULL);
+    inside->depth++;
     for (int i = 0; i < node->input_count && node->op != OP_If; i++) {
         Known *outside = scope_known(scope, node->inputs[i]);
         Known *input = scope_known(inside, body->inputs[i]);
@@ -103,19 +104,8 @@ int body_enter(Known *known, Err *err)
             continue;
         given->same = scope_known(inside, body->outputs[i]);
         given->constant = given->same->constant;
-        given->fact = given->same->fact;
+        if (given->same->fact.rank >= 0)
+            given->fact = given->same->fact;
     }
     return 0;
-}
-
-bool body_is_constant(Scope *scope, const Node *node)
-{
-    if (!scope->is_original || !body_of(scope, node))
-        return false;
-    for (int i = 0; i < node->input_count; i++) {
-        const Known *input = scope_known(scope, node->inputs[i]);
-        if (input && !input->constant)
-            return false;
-    }
-    return true;
 }

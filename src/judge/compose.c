@@ -81,7 +81,7 @@ static bool is_matrix(const Operator *linear)
     return linear->kind == OPERATOR_GEMM || linear->kind == OPERATOR_MATMUL;
 }
 
-static bool is_pointwise(const Operator *linear)
+bool operator_is_pointwise(const Operator *linear)
 {
     for (int i = 0; i < linear->spatial; i++)
         if (linear->axes[i].taps != 1 || linear->axes[i].begin ||
@@ -104,8 +104,9 @@ static bool may_compose(const Operator *first, const Operator *second)
     if (first->kind == OPERATOR_CONV_TRANSPOSE ||
         second->kind == OPERATOR_CONV_TRANSPOSE)
         return first->kind == OPERATOR_CONV_TRANSPOSE
-                   ? second->kind == OPERATOR_CONV && is_pointwise(second)
-                   : is_pointwise(first);
+                   ? second->kind == OPERATOR_CONV &&
+                         operator_is_pointwise(second)
+                   : operator_is_pointwise(first);
     for (int i = 0; i < second->spatial; i++) {
         const Lattice *own = &second->axes[i];
         if ((own->begin || own->end) && first->axes[i].taps != 1)

@@ -404,5 +404,5 @@ int scope_take(Scope *scope, const Node *node, Err *err)
         first->constant = constant_of_fact(scope, &first->fact);
     if (!first->constant && node_is_constant(scope, node))
         node_evaluate(scope, node);
-    return body_is_constant(scope, node) ? body_enter(first, err) : 0;
+    return scope->is_original ? body_enter(first, err) : 0;
 }

@@ -49,6 +49,7 @@ typedef struct Scope {
     Map *known;
     const ExecOptions *exec;
     int64_t *room; /* elements that constants may still have */
+    int depth;     /* of calls and branches that it is inside of */
     bool is_original;
 } Scope;
 
@@ -72,9 +73,6 @@ size_t input_from(const Graph *graph, size_t index);
  * takes, known, and the outputs of `known`'s node the same as the body's; any
  * other node stays as it is. */
 int body_enter(Known *known, Err *err);
-/* True for such a node of the original that reads constants alone, as any If
- * does whose condition is known. */
-bool body_is_constant(Scope *scope, const Node *node);
 
 /* Identity, Dropout in inference, and Cast, Reshape and Expand to what it is
  * already. */

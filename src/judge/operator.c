@@ -351,12 +351,18 @@ int64_t operator_columns(const Operator *linear)
 typedef struct Application {
     const Operator *linear;
     const Residue *x;
-    Residue *y;
-    Coefs shift, out;
-    double *size;
+    const Sum *input; /* what is added to it becomes the sum's bias */
+    Sum *sum;
+    Coefs shift;
     int64_t width; /* of a row */
     double *rows;  /* one for each worker */
 } Application;
+
+/* The magnitudes that went into what is added in that channel. */
+static double shift_size(const Application *job, int64_t channel)
+{
+    return job->input->bias_size[job->shift.size == 1 ? 0 : channel];
+}
 
 /* A row of outputs: one sum. */
 static void apply_output(const Application *job, int64_t row,
@@ -373,18 +379,17 @@ static void apply_output(const Application *job, int64_t row,
             sum = residue_reduce(sum);
     }
     Residue alpha = residue_of(linear->alpha);
-    job->y[row] =
-        residue_add(job->y[row], residue_multiply(alpha, residue_reduce(sum)));
+    job->sum->value[row] = residue_add(
+        job->sum->value[row], residue_multiply(alpha, residue_reduce(sum)));
     for (int64_t i = 0; job->shift.size && i < job->width; i++) {
         int64_t channel = first + i / taps;
-        double term =
-            linear->alpha * weights[i] * coefs_real(job->shift, channel, 0);
-        job->out.real[row] += term;
-        job->size[row] += fabs(term);
+        double weight = linear->alpha * weights[i];
+        job->sum->bias.real[row] += weight * coefs_real(job->shift, channel, 0);
+        job->sum->bias_size[row] += fabs(weight) * shift_size(job, channel);
         Residue exact = residue_multiply(residue_of(weights[i]),
                                          coefs_exact(job->shift, channel, 0));
-        job->out.exact[row] =
-            residue_add(job->out.exact[row], residue_multiply(alpha, exact));
+        Residue *bias = &job->sum->bias.exact[row];
+        *bias = residue_add(*bias, residue_multiply(alpha, exact));
     }
 }
 
@@ -402,17 +407,16 @@ static void apply_input(const Application *job, int64_t row,
         if (linear->alpha != 1)
             weight = residue_multiply(weight, alpha);
         const Residue x = job->x[row * taps + (taps == 1 ? 0 : i % taps)];
-        job->y[output] =
-            residue_add(job->y[output], residue_multiply(weight, x));
+        job->sum->value[output] =
+            residue_add(job->sum->value[output], residue_multiply(weight, x));
         if (!job->shift.size)
             continue;
-        double term =
-            linear->alpha * weights[i] * coefs_real(job->shift, row, 0);
-        job->out.real[output] += term;
-        job->size[output] += fabs(term);
-        job->out.exact[output] = residue_add(
-            job->out.exact[output],
-            residue_multiply(weight, coefs_exact(job->shift, row, 0)));
+        double factor = linear->alpha * weights[i];
+        job->sum->bias.real[output] += factor * coefs_real(job->shift, row, 0);
+        job->sum->bias_size[output] += fabs(factor) * shift_size(job, row);
+        Residue *bias = &job->sum->bias.exact[output];
+        *bias = residue_add(
+            *bias, residue_multiply(weight, coefs_exact(job->shift, row, 0)));
     }
 }
 
@@ -439,29 +443,25 @@ static void apply_pool(const Application *job)
         Residue sum = 0;
         for (int64_t t = 0; t < taps; t++)
             sum = residue_add(sum, job->x[c * taps + t]);
-        job->y[c] =
-            residue_add(job->y[c], residue_multiply(sum, pool->uniform_exact));
+        job->sum->value[c] = residue_add(
+            job->sum->value[c], residue_multiply(sum, pool->uniform_exact));
         if (!job->shift.size)
             continue;
         /* Its weights add up to 1. */
-        double shift = coefs_real(job->shift, c, 0);
-        job->out.real[c] += shift;
-        job->size[c] += fabs(shift);
-        job->out.exact[c] =
-            residue_add(job->out.exact[c], coefs_exact(job->shift, c, 0));
+        job->sum->bias.real[c] += coefs_real(job->shift, c, 0);
+        job->sum->bias_size[c] += shift_size(job, c);
+        Residue *bias = &job->sum->bias.exact[c];
+        *bias = residue_add(*bias, coefs_exact(job->shift, c, 0));
     }
 }
 
 void operator_apply(Region *region, const Operator *linear, const Residue *x,
-                    Residue *y, Coefs shift, Coefs out, double *size)
+                    const Sum *input, Sum *sum)
 {
     int64_t rows = operator_rows(linear);
-    Application job = {.linear = linear,
-                       .x = x,
-                       .y = y,
-                       .shift = shift,
-                       .out = out,
-                       .size = size};
+    Application job = {.linear = linear, .x = x, .input = input, .sum = sum};
+    if (!coefs_are_zero(input->bias))
+        job.shift = input->bias;
     if (!linear->weight) {
         apply_pool(&job);
         return;

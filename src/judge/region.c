@@ -14,7 +14,6 @@ typedef struct Visit {
 
 typedef struct Walk {
     Region *region;
-    Regions *regions;
     Visit *stack;
     size_t depth, stack_capacity;
     Known **found;
@@ -82,32 +81,22 @@ static bool is_leaf(const Region *region, const Known *known)
            (known->twin && !is_algebra(known->node));
 }
 
-static int walk_enter(Walk *walk, Known *known, bool is_end, Err *err)
+static void walk_enter(Walk *walk, Known *known, bool is_end)
 {
     Region *region = walk->region;
     if (!known || known->constant || known->stamp == region->stamp)
-        return 0;
+        return;
     known->stamp = region->stamp;
-    if (known->scope->is_original && known->node && !known->same)
-        TRY(body_enter(known, err));
-    if (known->constant)
-        return 0;
     if (!is_end && is_leaf(region, known)) {
         Known *root = known_root(
             known->twin && !known->scope->is_original ? known->twin : known);
         if (root->scope->is_original && !known->scope->is_original)
             root->stop = region->stamp;
-        Regions *regions = walk->regions;
-        regions->leaves =
-            arena_grow(region->arena, regions->leaves, &regions->leaf_capacity,
-                       regions->leaf_count + 1, sizeof *regions->leaves);
-        regions->leaves[regions->leaf_count++] = known;
-        return 0;
+        return;
     }
     walk->stack = arena_grow(region->arena, walk->stack, &walk->stack_capacity,
                              walk->depth + 1, sizeof *walk->stack);
     walk->stack[walk->depth++] = (Visit){known, 0};
-    return 0;
 }
 
 static Known *walk_next(const Visit *visit)
@@ -118,17 +107,17 @@ static Known *walk_next(const Visit *visit)
     return scope_known(known->scope, known->node->inputs[visit->next]);
 }
 
-static int walk_back(Walk *walk, Known *end, Err *err)
+static void walk_back(Walk *walk, Known *end)
 {
     Region *region = walk->region;
-    TRY(walk_enter(walk, end, true, err));
+    walk_enter(walk, end, true);
     while (walk->depth > 0) {
         Visit *visit = &walk->stack[walk->depth - 1];
         int inputs = visit->known->same ? 1 : visit->known->node->input_count;
         if (visit->next < inputs) {
             Known *next = walk_next(visit);
             visit->next++;
-            TRY(walk_enter(walk, next, false, err));
+            walk_enter(walk, next, false);
             continue;
         }
         walk->found = arena_grow(region->arena, walk->found, &walk->capacity,
@@ -136,25 +125,23 @@ static int walk_back(Walk *walk, Known *end, Err *err)
         walk->found[walk->count++] = visit->known;
         walk->depth--;
         if (walk->count > REGION_MAX)
-            return 0;
+            return;
     }
-    return 0;
 }
 
-int regions_find(Region *region, Known *a, Known *b, Regions *out, Err *err)
+bool regions_find(Region *region, Known *a, Known *b, Regions *out)
 {
     *out = (Regions){0};
-    Walk converted = {.region = region, .regions = out};
-    Walk original = {.region = region, .regions = out};
-    TRY(walk_back(&converted, b, err));
-    TRY(walk_back(&original, a, err));
+    Walk converted = {.region = region}, original = {.region = region};
+    walk_back(&converted, b);
+    walk_back(&original, a);
     if (converted.count > REGION_MAX || original.count > REGION_MAX)
-        return 0;
+        return false;
     out->original = original.found;
     out->original_count = original.count;
     out->converted = converted.found;
     out->converted_count = converted.count;
-    return 0;
+    return original.count && converted.count;
 }
 
 Sum *regions_read(Region *region, Known *const *values, size_t count,

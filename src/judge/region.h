@@ -11,12 +11,10 @@
 typedef struct Regions {
     Known **original, **converted;
     size_t original_count, converted_count;
-    Known **leaves; /* of both, where they begin */
-    size_t leaf_count, leaf_capacity;
 } Regions;
 
 /* Finds both; false when they are too large to look at. */
-int regions_find(Region *region, Known *a, Known *b, Regions *out, Err *err);
+bool regions_find(Region *region, Known *a, Known *b, Regions *out);
 /* Reads a graph's region and gives the sum of the value it ends at. */
 Sum *regions_read(Region *region, Known *const *values, size_t count,
                   bool is_original);

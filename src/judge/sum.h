@@ -312,13 +312,15 @@ void operator_offsets(const Operator *linear, int64_t tap, int64_t *offsets);
 int64_t operator_rows(const Operator *linear);
 int64_t operator_columns(const Operator *linear);
 
-/* y[o] += alpha * sum over c and t of W[o, c, t] * x[c, t]; and, where
- * `shift` has numbers by c, out += alpha * sum W[o, c, t] * shift[c], with the
- * magnitudes in `size`. */
+/* value[o] += alpha * sum over c and t of W[o, c, t] * x[c, t] for the sum; and
+ * what is added to the input, which does not meet padding, becomes its bias. */
 void operator_apply(Region *region, const Operator *linear, const Residue *x,
-                    Residue *y, Coefs shift, Coefs out, double *size);
+                    const Sum *input, Sum *sum);
 
 /* ---- compose.c ---- */
+
+/* One tap, no padding, a stride of 1. */
+bool operator_is_pointwise(const Operator *linear);
 
 /* Where the taps of a pair of channels are in the dense form; -1 where groups
  * keep them apart. */

@@ -236,18 +236,18 @@ static Sum *sum_of_operator(Region *region, const Known *output,
     sum->width = linear->outputs;
     sum->value =
         arena_array(region->arena, (size_t)sum->width, sizeof *sum->value);
-    Coefs shift = coefs_are_zero(input->bias) ? (Coefs){0} : input->bias;
-    if (shift.size) {
+    bool shifts = !coefs_are_zero(input->bias);
+    if (shifts) {
         sum_make_bias(region, sum);
         sum->bias_steps =
             input->bias_steps + 2 +
             (int)(linear->inputs / linear->group * operator_taps(linear));
         sum->bias_sources = 2; /* it is no stored number */
     }
-    if (region->is_original || shift.size)
+    if (region->is_original || shifts)
         operator_apply(region, linear,
-                       operator_input(region, input, linear, places),
-                       sum->value, shift, sum->bias, sum->bias_size);
+                       operator_input(region, input, linear, places), input,
+                       sum);
     operator_add_bias(region, linear, sum);
     return sum;
 }
