@@ -417,5 +417,6 @@ clean:
 	rm -rf $(BUILD)
 
 -include $(LIB_OBJECTS:.o=.d) $(CONVERTER_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) \
-    $(BUILD)/tests/fuzz/soak.d $(BUILD)/tests/conformance/main.d \
+    $(BUILD)/planted/emit.d $(BUILD)/planted/certify.d \
+    $(BUILD)/tests/bench_certify.d $(BUILD)/tests/fuzz/soak.d $(BUILD)/tests/conformance/main.d \
     $(BUILD)/tests/roundtrip/main.d

@@ -152,15 +152,27 @@ static bool is_asked_for_its_shape(const Value *value)
     return false;
 }
 
-/* Summands that may be broadcast leave no term that has the sum's shape. */
+static bool dims_differ(const Fact *a, const Fact *b)
+{
+    return a->rank < 0 || a->rank != b->rank ||
+           memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) != 0;
+}
+
+/* Summands that may be broadcast leave no term that has the sum's shape, and a
+ * sum may be larger than the summand that is asked for its shape. */
 static bool may_broadcast(const Form *form)
 {
-    const Fact *first = &form->branches[0].value->fact;
-    for (int i = 1; i < form->count; i++) {
-        const Fact *fact = &form->branches[i].value->fact;
-        if (fact->rank < 0 || fact->rank != first->rank ||
-            memcmp(fact->dims, first->dims,
-                   (size_t)fact->rank * sizeof *fact->dims) != 0)
+    const Value *value = form->value;
+    for (int i = 1; i < form->count; i++)
+        if (dims_differ(&form->branches[i].value->fact,
+                        &form->branches[0].value->fact))
+            return true;
+    for (int i = 0; i < value->use_count; i++) {
+        const Node *reader = value->uses[i].node;
+        if (reader &&
+            (reader->op == OP_Add || reader->op == OP_Sub ||
+             reader->op == OP_Sum) &&
+            dims_differ(&reader->outputs[0]->fact, &value->fact))
             return true;
     }
     return false;
