@@ -23,10 +23,11 @@ static int run(const Options *options)
         return status;
     rp_import_options how = import_options(options);
     rp_open_options open = {.max_memory = options->max_memory, .import = &how};
+    rp_save_options saving = save_options(options);
     Progress progress;
     progress_start(&progress, options);
     rp_model *model = rp_import(options->files.items[0], &open, &error);
-    int failed = !model || rp_save(model, options->output, NULL, &error) < 0;
+    int failed = !model || rp_save(model, options->output, &saving, &error) < 0;
     progress_end(&progress);
     if (failed)
         status = trouble(options, &error);

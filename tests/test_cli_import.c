@@ -38,6 +38,21 @@ START_TEST(test_import_to_standard_output)
 }
 END_TEST
 
+START_TEST(test_weights_beside_the_model)
+{
+    const char *from = cli_fixture(CHECKPOINT);
+    ck_assert_int_eq(REPFOLD("import", from, "-q", "-o", "one.onnx"), 0);
+    ck_assert_int_eq(REPFOLD("import", from, "-q", "-o", "two.onnx",
+                             "--external-data", "always"),
+                     0);
+    ck_assert_int_eq(cli_count(), 3);
+    ck_assert_int_eq(REPFOLD("convert", "-q", "two.onnx", "-o", "back.onnx",
+                             "--external-data", "never"),
+                     0);
+    ck_assert_int_eq(REPFOLD("verify", "one.onnx", "back.onnx"), 0);
+}
+END_TEST
+
 START_TEST(test_convert_does_both_steps)
 {
     ck_assert_int_eq(REPFOLD("convert", cli_fixture(CHECKPOINT), "--size", "64",
@@ -153,6 +168,7 @@ Suite *suite_cli_import(void)
     tcase_add_checked_fixture(tcase, cli_setup, cli_teardown);
     tcase_add_test(tcase, test_import_says_what_it_found);
     tcase_add_test(tcase, test_import_to_standard_output);
+    tcase_add_test(tcase, test_weights_beside_the_model);
     tcase_add_test(tcase, test_convert_does_both_steps);
     tcase_add_test(tcase, test_dense_and_half_precision);
     tcase_add_test(tcase, test_verbose_lists_what_does_not_fit);

@@ -11,7 +11,8 @@ _repfold_options() {
     local judges='--input --input-shape --samples --seed --precision'
     local imports='--key --variant --size --dense --dynamic --dtype'
     case $1 in
-    import) echo "$common $imports --output --max-memory --verbose" ;;
+    import) echo "$common $imports --output --external-data --max-memory
+        --verbose" ;;
     convert) echo "$common $reads $folds $judges $checks $imports --threads
         --output --in-place --no-verify --require-change --dump-after --bench
         --output-dir --jobs --external-data" ;;

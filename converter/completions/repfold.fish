@@ -63,7 +63,7 @@ __repfold_option "$imports" -x -l variant -d 'What a checkpoint must be of'
 __repfold_option import -s v -l verbose -d 'List what does not fit'
 
 __repfold_option "$imports sample" -s o -r -l output -d 'Where the model goes'
-__repfold_option "convert sample" -x -l external-data \
+__repfold_option "$imports sample" -x -l external-data \
     -a 'never auto always' -d 'Weights beside the model'
 __repfold_option convert -l in-place -d 'Replace the input file'
 __repfold_option convert -l bench -d 'Time both models'
