@@ -512,7 +512,11 @@ static int certify_work(Certifier *certifier, const Model *a, const Model *b,
                         Err *err)
 {
     int64_t room = ELEMENTS_TOTAL;
-    ExecOptions exec = {.precision = PRECISION_F64, .pool = certifier->pool};
+    /* The same numbers on every machine: a report may be held against what
+     * another one derives. */
+    ExecOptions exec = {.precision = PRECISION_F64,
+                        .level = SIMD_PLAIN,
+                        .pool = certifier->pool};
     Scope like = {.symbols = symbols_new(certifier->arena),
                   .exec = &exec,
                   .room = &room,
