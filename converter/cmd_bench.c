@@ -56,8 +56,11 @@ const Verb verb_bench = {
     .text =
         "Runs the model on random inputs several times, after one run that "
         "does not\n"
-        "count, and prints the median and the best time, and the median per "
-        "operator.\n"
+        "count, and prints the median and the best time, the memory that a "
+        "run holds\n"
+        "beside the weights, and the median per operator; Conv+Relu are nodes "
+        "that run\n"
+        "as one.\n"
         "\n"
         "  repfold bench model.onnx --runs 20 --threads 1\n"
         "  repfold bench model.onnx -q --json - | jq .median_ms\n"
