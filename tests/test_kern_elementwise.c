@@ -2,6 +2,7 @@
  * oracle.  exec_case.h has the notation. */
 #include <stdio.h>
 
+#include "exec/elementary.h"
 #include "exec_case.h"
 #include "suites.h"
 
@@ -166,6 +167,22 @@ START_TEST(broadcasting_against_the_oracle)
 }
 END_TEST
 
+/* So that a constant that is folded is the same on every machine. */
+START_TEST(erf_at_the_plain_level_rounds_every_operation)
+{
+    Arena *arena = arena_new(0);
+    ExecCase run;
+    exec_case(arena, "Erf(f32[1000])",
+              &(ExecOptions){.precision = PRECISION_F64, .level = SIMD_PLAIN},
+              &run);
+    ck_assert_int_eq(run.result, 0);
+    const double *x = run.inputs[0]->data, *y = run.outputs[0]->data;
+    for (int i = 0; i < 1000; i++)
+        ck_assert(y[i] == fast_erf_f64(x[i]));
+    arena_free(arena);
+}
+END_TEST
+
 Suite *suite_kern_elementwise(void)
 {
     Suite *suite = suite_create("kern_elementwise");
@@ -176,6 +193,7 @@ Suite *suite_kern_elementwise(void)
     tcase_add_test(tcase, attributes_against_the_oracle);
     tcase_add_loop_test(tcase, broadcasting_against_the_oracle, 0,
                         sizeof shapes / sizeof *shapes);
+    tcase_add_test(tcase, erf_at_the_plain_level_rounds_every_operation);
     suite_add_tcase(suite, tcase);
     return suite;
 }

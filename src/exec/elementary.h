@@ -19,23 +19,23 @@
 /* A polynomial, its coefficients from the lowest: by Horner's rule, without a
  * loop, since loops inside a loop are not widened. */
 #define P1(x, a) (a)
-#define P2(x, a, ...) ((a) + (x)*P1(x, __VA_ARGS__))
-#define P3(x, a, ...) ((a) + (x)*P2(x, __VA_ARGS__))
-#define P4(x, a, ...) ((a) + (x)*P3(x, __VA_ARGS__))
-#define P5(x, a, ...) ((a) + (x)*P4(x, __VA_ARGS__))
-#define P6(x, a, ...) ((a) + (x)*P5(x, __VA_ARGS__))
-#define P7(x, a, ...) ((a) + (x)*P6(x, __VA_ARGS__))
-#define P8(x, a, ...) ((a) + (x)*P7(x, __VA_ARGS__))
-#define P9(x, a, ...) ((a) + (x)*P8(x, __VA_ARGS__))
-#define P10(x, a, ...) ((a) + (x)*P9(x, __VA_ARGS__))
-#define P11(x, a, ...) ((a) + (x)*P10(x, __VA_ARGS__))
-#define P12(x, a, ...) ((a) + (x)*P11(x, __VA_ARGS__))
-#define P13(x, a, ...) ((a) + (x)*P12(x, __VA_ARGS__))
-#define P14(x, a, ...) ((a) + (x)*P13(x, __VA_ARGS__))
-#define P15(x, a, ...) ((a) + (x)*P14(x, __VA_ARGS__))
-#define P16(x, a, ...) ((a) + (x)*P15(x, __VA_ARGS__))
-#define P17(x, a, ...) ((a) + (x)*P16(x, __VA_ARGS__))
-#define P18(x, a, ...) ((a) + (x)*P17(x, __VA_ARGS__))
+#define P2(x, a, ...) MULTIPLY_ADD(x, P1(x, __VA_ARGS__), a)
+#define P3(x, a, ...) MULTIPLY_ADD(x, P2(x, __VA_ARGS__), a)
+#define P4(x, a, ...) MULTIPLY_ADD(x, P3(x, __VA_ARGS__), a)
+#define P5(x, a, ...) MULTIPLY_ADD(x, P4(x, __VA_ARGS__), a)
+#define P6(x, a, ...) MULTIPLY_ADD(x, P5(x, __VA_ARGS__), a)
+#define P7(x, a, ...) MULTIPLY_ADD(x, P6(x, __VA_ARGS__), a)
+#define P8(x, a, ...) MULTIPLY_ADD(x, P7(x, __VA_ARGS__), a)
+#define P9(x, a, ...) MULTIPLY_ADD(x, P8(x, __VA_ARGS__), a)
+#define P10(x, a, ...) MULTIPLY_ADD(x, P9(x, __VA_ARGS__), a)
+#define P11(x, a, ...) MULTIPLY_ADD(x, P10(x, __VA_ARGS__), a)
+#define P12(x, a, ...) MULTIPLY_ADD(x, P11(x, __VA_ARGS__), a)
+#define P13(x, a, ...) MULTIPLY_ADD(x, P12(x, __VA_ARGS__), a)
+#define P14(x, a, ...) MULTIPLY_ADD(x, P13(x, __VA_ARGS__), a)
+#define P15(x, a, ...) MULTIPLY_ADD(x, P14(x, __VA_ARGS__), a)
+#define P16(x, a, ...) MULTIPLY_ADD(x, P15(x, __VA_ARGS__), a)
+#define P17(x, a, ...) MULTIPLY_ADD(x, P16(x, __VA_ARGS__), a)
+#define P18(x, a, ...) MULTIPLY_ADD(x, P17(x, __VA_ARGS__), a)
 
 /* (e^r - 1 - r) / r^2 for |r| <= log(2) / 2 */
 #define EXP_TAIL_f32(x)                                                        \
@@ -122,6 +122,27 @@ typedef uint64_t Bits_f64;
 #define BIAS_f32 127
 #define BIAS_f64 1023
 
+/* Each function rounds every operation; `fast_erf_fused` and its like round a
+ * product and a sum once, for machines that can. F names a function of the
+ * copy. */
+#define MULTIPLY_ADD(x, b, a) ((a) + (x) * (b))
+#define F(name) R(name)
+#define INLINE static inline
+#include "exec/real_f32.h"
+
+#include "exec/elementary.inc.c"
+
+#include "exec/real_f64.h"
+
+#include "exec/elementary.inc.c"
+
+#undef MULTIPLY_ADD
+#undef F
+#undef INLINE
+#define MULTIPLY_ADD(x, b, a) M(__builtin_fma)(x, b, a)
+#define F(name) R(name##_fused)
+/* By itself, not known to be for such a machine, it would call libm. */
+#define INLINE static inline __attribute__((always_inline))
 #include "exec/real_f32.h"
 
 #include "exec/elementary.inc.c"

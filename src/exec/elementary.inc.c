@@ -1,7 +1,7 @@
 /* The functions of elementary.h for one real type. */
 
 /* 2^n for a normal result; n is biased by BIAS. */
-static inline REAL R(power_of_two)(R(Bits) n)
+INLINE REAL F(power_of_two)(R(Bits) n)
 {
     REAL power;
     n <<= R(FRACTION);
@@ -10,43 +10,45 @@ static inline REAL R(power_of_two)(R(Bits) n)
 }
 
 /* x = n log 2 + r: returns e^r - 1, and n biased twice over. */
-static inline REAL R(exp_parts)(REAL x, R(Bits) * n)
+INLINE REAL F(exp_parts)(REAL x, R(Bits) * n)
 {
     const REAL rounder = R(ROUNDER);
-    REAL rounded = x * R(LOG2_E) + rounder, whole = rounded - rounder;
-    REAL r = x - whole * R(LN2_HIGH) - whole * R(LN2_LOW);
+    REAL rounded = MULTIPLY_ADD(x, R(LOG2_E), rounder);
+    REAL whole = rounded - rounder;
+    REAL r = MULTIPLY_ADD(whole, -R(LN2_HIGH), x);
+    r = MULTIPLY_ADD(whole, -R(LN2_LOW), r);
     R(Bits) bits, origin;
     memcpy(&bits, &rounded, sizeof bits);
     memcpy(&origin, &rounder, sizeof origin);
     *n = bits - origin + 2 * R(BIAS);
-    return r + r * r * R(EXP_TAIL)(r);
+    return MULTIPLY_ADD(r * r, R(EXP_TAIL)(r), r);
 }
 
 /* e^x. The power of two comes in halves, since alone it may be out of range
  * where the result is not. */
-static inline REAL R(fast_exp)(REAL x)
+INLINE REAL F(fast_exp)(REAL x)
 {
     R(Bits) n;
     x = x < R(EXP_LOW) ? R(EXP_LOW) : x;
     x = x > R(EXP_HIGH) ? R(EXP_HIGH) : x;
-    REAL part = R(exp_parts)(x, &n);
+    REAL part = F(exp_parts)(x, &n);
     R(Bits) half = n >> 1;
-    return (1 + part) * R(power_of_two)(half) * R(power_of_two)(n - half);
+    return (1 + part) * F(power_of_two)(half) * F(power_of_two)(n - half);
 }
 
 /* e^x - 1 for x not above EXP_HIGH / 2. */
-static inline REAL R(fast_expm1)(REAL x)
+INLINE REAL F(fast_expm1)(REAL x)
 {
     R(Bits) n;
     x = x < -R(FADED) ? -R(FADED) : x;
-    REAL part = R(exp_parts)(x, &n);
-    REAL power = R(power_of_two)(n - R(BIAS));
+    REAL part = F(exp_parts)(x, &n);
+    REAL power = F(power_of_two)(n - R(BIAS));
     return power * part + (power - 1);
 }
 
 /* x = m 2^k with m from sqrt(1/2) on: returns m - 1 and k, which comes as the
  * last bits of a number without a fraction. */
-static inline REAL R(log_parts)(REAL x, REAL *k)
+INLINE REAL F(log_parts)(REAL x, REAL *k)
 {
     const REAL rounder = R(ROUNDER), root = R(ROOT_HALF), one = 1;
     R(Bits) bits, lowest, unit, number, fraction = 1;
@@ -66,10 +68,10 @@ static inline REAL R(log_parts)(REAL x, REAL *k)
 }
 
 /* log(x) = k log 2 + log(1 + f), the latter by s = f / (2 + f), as fdlibm's. */
-static inline REAL R(fast_log)(REAL x)
+INLINE REAL F(fast_log)(REAL x)
 {
     bool tiny = x < R(LEAST);
-    REAL k, f = R(log_parts)(tiny ? x * R(RAISED) : x, &k);
+    REAL k, f = F(log_parts)(tiny ? x * R(RAISED) : x, &k);
     k -= tiny ? R(RAISE) : 0;
     REAL s = f / (2 + f), z = s * s, half = (REAL)0.5 * f * f;
     REAL rest = s * (half + z * R(LOG_TAIL)(z)) + k * R(LN2_LOW);
@@ -80,38 +82,38 @@ static inline REAL R(fast_log)(REAL x)
 }
 
 /* log(1 + x) for x of 0 or more, with what the sum lost. */
-static inline REAL R(fast_log1p)(REAL x)
+INLINE REAL F(fast_log1p)(REAL x)
 {
     REAL sum = 1 + x, lost = x - (sum - 1);
-    return R(fast_log)(sum) + lost / sum;
+    return F(fast_log)(sum) + lost / sum;
 }
 
 /* 1 / (1 + e^-x) */
-static inline REAL R(fast_logistic)(REAL x)
+INLINE REAL F(fast_logistic)(REAL x)
 {
-    return 1 / (1 + R(fast_exp)(-x));
+    return 1 / (1 + F(fast_exp)(-x));
 }
 
 /* m / (m + 2) with m = e^2x - 1 */
-static inline REAL R(fast_tanh)(REAL x)
+INLINE REAL F(fast_tanh)(REAL x)
 {
     REAL size = x < 0 ? -x : x;
     size = size > R(FADED) / 2 ? R(FADED) / 2 : size;
-    REAL m = R(fast_expm1)(2 * size), result = m / (m + 2);
+    REAL m = F(fast_expm1)(2 * size), result = m / (m + 2);
     return x < 0 ? -result : result;
 }
 
 /* x times a polynomial near 0, else 1 - erfc. */
-static inline REAL R(fast_erf)(REAL x)
+INLINE REAL F(fast_erf)(REAL x)
 {
     REAL size = x < 0 ? -x : x, square = x * x;
     REAL near = x * R(ERF_NEAR)(square);
     REAL end = size > R(ERF_END) ? R(ERF_END) : size;
     REAL t = (end - R(ERF_CENTER)) / (end + R(ERF_CENTER));
     R(Bits) n;
-    REAL power = 1 + R(exp_parts)(-end * end, &n);
-    power *= R(power_of_two)(n - R(BIAS));
-    REAL far = 1 - power * R(ERF_FAR)(t);
+    REAL power = 1 + F(exp_parts)(-end * end, &n);
+    power *= F(power_of_two)(n - R(BIAS));
+    REAL far = MULTIPLY_ADD(power, -R(ERF_FAR)(t), 1);
     far = x < 0 ? -far : far;
     return size < (REAL)0.75 ? near : far;
 }

@@ -100,6 +100,15 @@ static const MapRows maps[OP_COUNT] = {
     [OP_IsNaN] = {REALS(is_nan)},
     [OP_IsInf] = {REALS(is_inf)},
 };
+/* By level. The plain one gives the same bits on every machine. */
+static const MapRows erf_rows[] = {
+    [SIMD_PLAIN] = {REALS(error_function)},
+#if defined(__x86_64__)
+    [SIMD_AVX2] = {REALS(error_function_avx2)},
+    [SIMD_AVX512] = {REALS(error_function_avx512)},
+#endif
+};
+enum { LEVELS = sizeof erf_rows / sizeof *erf_rows };
 static const MapRows gelu_tanh_rows = {REALS(gelu_tanh)};
 
 typedef struct Map {
@@ -165,6 +174,9 @@ static int find_map(const KernelCall *call, MapRow **row, MapNumbers *numbers,
     const Array *in = call->inputs[0];
     const MapRows *rows = &maps[node->op];
     *numbers = (MapNumbers){.alpha = 0};
+    if (node->op == OP_Erf && (size_t)call->level < LEVELS &&
+        erf_rows[call->level].f32)
+        rows = &erf_rows[call->level];
     if (node->op == OP_Clip) {
         TRY(clip_numbers(call, numbers, err));
     } else if (node->op == OP_Gelu) {

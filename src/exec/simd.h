@@ -4,10 +4,10 @@
  * since contraction is off and no sum is reordered.  LOOP says that a loop's
  * iterations do not depend on each other although its pointers may be equal.
  *
- * Products of matrices and convolutions choose by level instead: those above
- * SIMD_PLAIN fuse a multiplication and an addition into one rounding, so that
- * results may differ between them in the last places.  Within a level they
- * are the same on every machine.
+ * Products of matrices, convolutions and the error function choose by level
+ * instead: those above SIMD_PLAIN fuse a multiplication and an addition into
+ * one rounding, so that results may differ between them in the last places.
+ * Within a level they are the same on every machine.
  */
 #ifndef REPFOLD_EXEC_SIMD_H
 #define REPFOLD_EXEC_SIMD_H
@@ -57,8 +57,9 @@ SimdLevel simd_level(SimdLevel wanted);
 #define UNROLL _Pragma("unroll")
 #else
 #define LOOP _Pragma("GCC ivdep")
-#define UNROLL _Pragma("GCC unroll 64") /* wholly, so that arrays may vanish   \
-                                         */
+#define UNROLL                                                                 \
+    _Pragma("GCC unroll 64") /* wholly, so that arrays may vanish              \
+                              */
 #endif
 
 #endif
