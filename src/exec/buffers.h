@@ -1,8 +1,9 @@
 /*
- * The memory of values while a graph runs.  A buffer is counted: a reshaped
- * value shares its source's.  One that nobody holds is kept for the next
- * value of about its size, but all buffers together never hold more than the
- * values that were alive together needed.
+ * The memory of values whose sizes only a run tells, and of constants that are
+ * loaded for it; others have their places: see place.c.  A buffer is counted: a
+ * reshaped value shares its source's.  One that nobody holds is kept for the
+ * next value of about its size, but all buffers together never hold more than
+ * the values that were alive together needed.
  */
 #ifndef REPFOLD_EXEC_BUFFERS_H
 #define REPFOLD_EXEC_BUFFERS_H

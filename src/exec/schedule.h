@@ -30,8 +30,8 @@ typedef struct Schedule {
     /* Where values lie whose sizes are known: see place.c. Only of a plan that
      * is in no other one. */
     char *memory;
-    size_t size,
-        live;      /* of it; of the values that are alive together, at most */
+    size_t size;
+    size_t live;   /* of the values that are alive together, at most */
     char **places; /* of slots; NULL for a buffer */
     size_t *room;
 } Schedule;
