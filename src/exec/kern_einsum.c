@@ -224,6 +224,8 @@ static void einsum_piece(void *context, int worker, int64_t begin, int64_t end)
 typedef enum Role { BATCH, ROWS, COLUMNS, DEPTH, ROLES } Role;
 
 typedef struct EinsumProduct {
+    KernelCall *call;
+    const Einsum *e;
     Term terms[ROLES];
     int64_t counts[ROLES];
     Gemm gemm;
@@ -268,36 +270,35 @@ static bool find_roles(const Einsum *e, Term *terms)
 
 /* The dims of some roles' labels one after another, and the strides that each
  * has in an array. */
-static int lay_out(const Einsum *e, const EinsumProduct *p, const Role *roles,
+static int lay_out(const EinsumProduct *p, const Role *roles,
                    const int64_t *of_label, int64_t *dims, int64_t *strides)
 {
     int rank = 0;
     for (int r = 0; r < 3; r++)
         for (int i = 0; i < p->terms[roles[r]].rank; i++) {
             int label = p->terms[roles[r]].labels[i];
-            dims[rank] = e->dims[label];
+            dims[rank] = p->e->dims[label];
             strides[rank++] = of_label[label];
         }
     return rank;
 }
 
 /* Moves an array that has these strides into a dense one in the order of the
- * roles, or back. */
-static void *rearrange(KernelCall *call, const Einsum *e,
-                       const EinsumProduct *p, const Role *roles,
+ * roles, or back from one that is given. */
+static void *rearrange(const EinsumProduct *p, const Role *roles,
                        const int64_t *of_label, void *data, void *dense)
 {
     int64_t dims[2 * RANK_MAX];
     Strided theirs = {.data = data}, ours = {.data = dense};
-    int rank = lay_out(e, p, roles, of_label, dims, theirs.strides);
+    int rank = lay_out(p, roles, of_label, dims, theirs.strides);
     dims_strides(rank, dims, ours.strides);
     if (dense) {
-        move_block(call, p->size, rank, dims, &ours, &theirs);
+        move_block(p->call, p->size, rank, dims, &ours, &theirs);
         return dense;
     }
     size_t count = (size_t)dims_product(dims, 0, rank);
-    ours.data = arena_block(call->arena, count, p->size);
-    move_block(call, p->size, rank, dims, &theirs, &ours);
+    ours.data = arena_block(p->call->arena, count, p->size);
+    move_block(p->call, p->size, rank, dims, &theirs, &ours);
     return ours.data;
 }
 
@@ -316,18 +317,20 @@ static void product_piece(void *context, int worker, int64_t begin, int64_t end)
     }
 }
 
-static void run_product(KernelCall *call, const Einsum *e, EinsumProduct *p)
+static void run_product(EinsumProduct *p)
 {
     static const Role a[] = {BATCH, ROWS, DEPTH};
     static const Role b[] = {BATCH, DEPTH, COLUMNS};
     static const Role c[] = {BATCH, ROWS, COLUMNS};
+    KernelCall *call = p->call;
+    const Einsum *e = p->e;
     const Array *out = call->outputs[0];
     int64_t of_label[LABELS], strides[RANK_MAX];
     dims_strides(out->rank, out->dims, strides);
     for (int i = 0; i < out->rank; i++)
         of_label[e->output.labels[i]] = strides[i];
-    p->a = rearrange(call, e, p, a, e->strides[0], call->inputs[0]->data, NULL);
-    p->b = rearrange(call, e, p, b, e->strides[1], call->inputs[1]->data, NULL);
+    p->a = rearrange(p, a, e->strides[0], call->inputs[0]->data, NULL);
+    p->b = rearrange(p, b, e->strides[1], call->inputs[1]->data, NULL);
     p->c = arena_block(call->arena, (size_t)out->count, p->size);
     p->gemm = (Gemm){.set = gemm_set(call->precision, call->level),
                      .rows = p->counts[ROWS],
@@ -344,13 +347,13 @@ static void run_product(KernelCall *call, const Einsum *e, EinsumProduct *p)
     pool_run(call->pool,
              p->counts[BATCH] * p->gemm.row_count * p->gemm.column_count, 1,
              product_piece, p);
-    rearrange(call, e, p, c, of_label, out->data, p->c);
+    rearrange(p, c, of_label, out->data, p->c);
 }
 
 /* False where it is no product of two matrices of reals. */
 static bool try_product(KernelCall *call, const Einsum *e)
 {
-    EinsumProduct p = {.a = NULL};
+    EinsumProduct p = {.call = call, .e = e};
     Storage storage = kernel_storage(call, call->outputs[0]);
     if (call->input_count != 2 || storage == STORAGE_I64 ||
         !find_roles(e, p.terms))
@@ -358,7 +361,7 @@ static bool try_product(KernelCall *call, const Einsum *e)
     p.size = storage_size(storage);
     for (int role = 0; role < ROLES; role++)
         p.counts[role] = term_count(e, &p.terms[role]);
-    run_product(call, e, &p);
+    run_product(&p);
     return true;
 }
 
