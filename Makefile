@@ -3,6 +3,7 @@
 BUILD ?= build
 CC ?= cc
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 DESTDIR ?=
 VERSION := 0.1.0
 SOVERSION := 0
@@ -11,7 +12,9 @@ SOVERSION := 0
 APT_PACKAGES := gcc libc6-dev make pkg-config protobuf-c-compiler \
     libprotobuf-c-dev zlib1g-dev libjansson-dev check \
     libonnx-testdata
-PC_MODULES := libprotobuf-c zlib jansson
+# What the library needs, and the program beside.
+LIBRARY_MODULES := libprotobuf-c zlib
+PC_MODULES := $(LIBRARY_MODULES) jansson
 
 OPTIMIZE ?= -O2
 # Without traps and errno, which nobody reads, loops can be widened; no result
@@ -51,7 +54,7 @@ SUITES := $(patsubst tests/test_%.c,%, $(filter tests/test_%, $(TEST_SOURCES)))
 FUZZ_SOURCES := $(filter-out $(TEST_PROGRAMS) tests/fuzz/readers.c, \
     $(wildcard tests/fuzz/*.c))
 SECONDS ?= 60
-SAMPLES := convert_memory verify_files
+SAMPLES := $(patsubst samples/%.c,%, $(sort $(wildcard samples/*.c)))
 
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o
 CONVERTER_OBJECTS := $(CONVERTER_SOURCES:%.c=$(BUILD)/%.o)
@@ -65,11 +68,14 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
     bench-families \
     bench-import \
     check \
-    coverage \
     clean \
     conformance \
+    coverage \
+    deb \
+    deb-test \
     demo \
     deps \
+    dist \
     faults \
     fixtures-full \
     format \
@@ -80,6 +86,7 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
     help \
     import-full \
     install \
+    installtest \
     interop \
     layers \
     lib \
@@ -122,6 +129,9 @@ help:
 	@echo 'make full        convert and verify what fixtures-full wrote'
 	@echo 'make fixtures-full  full-size real exports into $(BUILD)/exports/'
 	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also uninstall'
+	@echo 'make dist        the last commit, as $(BUILD)/repfold-$(VERSION).tar.gz'
+	@echo 'make deb         Debian packages into $(BUILD)/deb/'
+	@echo 'make deb-test    installs and runs those in a Debian of their own (root)'
 	@echo 'make clean       remove $(BUILD)/'
 
 lib: $(BUILD)/librepfold.a $(BUILD)/librepfold.so
@@ -219,7 +229,7 @@ test: deps
 	@$(MAKE) --no-print-directory check
 
 # Everything but the set-up; Check's own closing lines come last.
-check: layers headertest hardening
+check: layers headertest hardening installtest
 	@$(MAKE) --no-print-directory run
 
 run: all $(BUILD)/shim.so $(BUILD)/repfold-planted \
@@ -380,22 +390,23 @@ format:
 	    tests/*.[ch] tests/fuzz/*.[ch]))
 
 ROOT = $(DESTDIR)$(PREFIX)
+LIBROOT = $(DESTDIR)$(LIBDIR)
 install: lib $(BUILD)/repfold
-	install -d $(ROOT)/bin $(ROOT)/lib/pkgconfig $(ROOT)/include \
+	install -d $(ROOT)/bin $(LIBROOT)/pkgconfig $(ROOT)/include \
 	    $(ROOT)/share/man/man1 $(ROOT)/share/zsh/site-functions \
 	    $(ROOT)/share/bash-completion/completions \
 	    $(ROOT)/share/fish/vendor_completions.d
 	install $(BUILD)/repfold $(ROOT)/bin
-	install -m 644 $(BUILD)/librepfold.a $(ROOT)/lib
-	install -m 644 $(BUILD)/librepfold.so.$(VERSION) $(ROOT)/lib
-	ln -sf librepfold.so.$(VERSION) $(ROOT)/lib/librepfold.so.$(SOVERSION)
-	ln -sf librepfold.so.$(SOVERSION) $(ROOT)/lib/librepfold.so
-	printf '%s\n' 'prefix=$(PREFIX)' 'Name: repfold' \
+	install -m 644 $(BUILD)/librepfold.a $(LIBROOT)
+	install -m 644 $(BUILD)/librepfold.so.$(VERSION) $(LIBROOT)
+	ln -sf librepfold.so.$(VERSION) $(LIBROOT)/librepfold.so.$(SOVERSION)
+	ln -sf librepfold.so.$(SOVERSION) $(LIBROOT)/librepfold.so
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'Name: repfold' \
 	    'Description: re-parameterizes ONNX models, with proof' \
 	    'Version: $(VERSION)' 'Cflags: -I$${prefix}/include' \
-	    'Libs: -L$${prefix}/lib -lrepfold' \
-	    'Requires.private: $(PC_MODULES)' 'Libs.private: -lm -pthread' \
-	    >$(ROOT)/lib/pkgconfig/repfold.pc
+	    'Libs: -L$${libdir} -lrepfold' \
+	    'Requires.private: $(LIBRARY_MODULES)' \
+	    'Libs.private: -lm -pthread' >$(LIBROOT)/pkgconfig/repfold.pc
 	install -m 644 src/repfold.h $(ROOT)/include
 	install -m 644 converter/repfold.1 $(ROOT)/share/man/man1
 	install -m 644 converter/completions/repfold.bash \
@@ -406,12 +417,32 @@ install: lib $(BUILD)/repfold
 	    $(ROOT)/share/fish/vendor_completions.d
 
 uninstall:
-	rm -f $(ROOT)/bin/repfold $(ROOT)/lib/librepfold.a \
-	    $(ROOT)/lib/librepfold.so* $(ROOT)/lib/pkgconfig/repfold.pc \
+	rm -f $(ROOT)/bin/repfold $(LIBROOT)/librepfold.a \
+	    $(LIBROOT)/librepfold.so* $(LIBROOT)/pkgconfig/repfold.pc \
 	    $(ROOT)/include/repfold.h $(ROOT)/share/man/man1/repfold.1 \
 	    $(ROOT)/share/bash-completion/completions/repfold \
 	    $(ROOT)/share/zsh/site-functions/_repfold \
 	    $(ROOT)/share/fish/vendor_completions.d/repfold.fish
+
+# What is installed is complete, and programs build on it; then it is gone.
+installtest: lib $(BUILD)/repfold
+	@MAKE="$(MAKE)" CC="$(CC)" SANITIZE="$(SANITIZE)" \
+	    ./tests/package/install.sh $(BUILD) $(VERSION) $(SOVERSION)
+
+# The last commit, in an archive that is the same wherever it is made.
+dist:
+	@mkdir -p $(BUILD)
+	$(call say,TAR) git archive --format=tar.gz \
+	    --prefix=repfold-$(VERSION)/ -o $(BUILD)/repfold-$(VERSION).tar.gz HEAD
+
+deb: deps
+	@./tests/setup.sh dpkg-dev
+	@$(MAKE) --no-print-directory $(JOBS) lib $(BUILD)/repfold
+	@MAKE="$(MAKE)" ./tests/package/deb.sh $(BUILD) $(VERSION) $(SOVERSION)
+
+# Installs the packages in a Debian of their own; needs root and a mirror.
+deb-test: deb
+	@./tests/package/deb_test.sh $(BUILD)/deb
 
 clean:
 	rm -rf $(BUILD)

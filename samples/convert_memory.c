@@ -10,23 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "buffer.h"
 #include "repfold.h"
-
-static void *read_file(const char *path, size_t *size)
-{
-    FILE *file = fopen(path, "rb");
-    void *bytes = NULL;
-    long end = -1;
-    if (file && fseek(file, 0, SEEK_END) == 0)
-        end = ftell(file);
-    if (end > 0 && (bytes = malloc((size_t)end)) != NULL) {
-        rewind(file);
-        *size = fread(bytes, 1, (size_t)end, file);
-    }
-    if (file)
-        fclose(file);
-    return bytes;
-}
 
 static int write_file(const char *path, const void *bytes, size_t size)
 {
@@ -79,7 +64,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: convert_memory TRAIN.onnx DEPLOY.onnx\n");
         return 2;
     }
-    void *bytes = read_file(argv[1], &size);
+    void *bytes = buffer_read(argv[1], &size);
     rp_model *model = rp_open_memory(bytes, size, argv[1], NULL, &error);
     int status = model ? convert(model, argv[2], &error) : -1;
     if (status < 0)

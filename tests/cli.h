@@ -30,7 +30,7 @@ int cli_run_with(const char *input, const char *output,
                  const char *const *arguments);
 /* The same on a terminal, where standard output and error are one. */
 int cli_run_terminal(const char *const *arguments);
-/* Any program of the build folder: "samples/verify_files". */
+/* Any program of the build folder: "samples/verify_memory". */
 int cli_program(const char *program, const char *const *arguments);
 /* Any other program, by its path. */
 int cli_command(const char *path, const char *const *arguments);

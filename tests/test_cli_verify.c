@@ -237,7 +237,7 @@ START_TEST(test_sample_programs)
                                                        "out.onnx", NULL}),
                      0);
     ck_assert_ptr_nonnull(strstr(cli.out, "equivalent"));
-    ck_assert_int_eq(cli_program("samples/verify_files",
+    ck_assert_int_eq(cli_program("samples/verify_memory",
                                  (const char *const[]){cli_fixture(TRAIN),
                                                        "out.onnx", NULL}),
                      0);
@@ -247,11 +247,11 @@ START_TEST(test_sample_programs)
     write_scale("a.onnx", "Mul", 1.5f);
     write_scale("b.onnx", "Mul", 2.5f);
     ck_assert_int_eq(
-        cli_program("samples/verify_files",
+        cli_program("samples/verify_memory",
                     (const char *const[]){"a.onnx", "b.onnx", NULL}),
         1);
     ck_assert_int_eq(
-        cli_program("samples/verify_files",
+        cli_program("samples/verify_memory",
                     (const char *const[]){"a.onnx", "none.onnx", NULL}),
         2);
 }
