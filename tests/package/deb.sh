@@ -8,7 +8,8 @@ build=$1 version=$2 soversion=$3
 out=$(mkdir -p "$build/deb" && cd "$build/deb" && pwd)
 multiarch=$(dpkg-architecture -qDEB_HOST_MULTIARCH)
 architecture=$(dpkg-architecture -qDEB_HOST_ARCH)
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null ||
+    stat -c %Y Makefile)}
 export SOURCE_DATE_EPOCH
 
 # move PACKAGE PATH...: from what was installed into the package.
@@ -81,6 +82,6 @@ control librepfold-dev libdevel \
 Header, static library and pkg-config file of repfold's library.
 END
 
-rm -rf "$out/all" "$out/work" "${out:?}/repfold" "$out/$library" \
-    "$out/librepfold-dev"
+rm -rf "$out/all" "$out/work" "${out:?}/repfold" \
+    "${out:?}/$library" "$out/librepfold-dev"
 ls "$out"/*.deb
