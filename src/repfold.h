@@ -11,16 +11,28 @@
  *     rp_close(model);
  *
  * Errors: a function that can fail returns NULL or -1 and fills the error,
- * whose code is a stable name and whose message is one line.  The library
- * never prints, exits or aborts; an rp_model that failed in rp_fold can only
- * be closed.
+ * whose code is a stable name and whose message is one line.  `error` may be
+ * NULL, and is left alone on success.  The library never prints, exits or
+ * aborts; an rp_model that failed in rp_fold can only be closed.
+ *
+ * Options: NULL, or a struct of zeros, is every default.  What they point to
+ * is read during the call alone; rp_open's must live until rp_close.
  *
  * Ownership: everything a model returns (records, strings) belongs to it and
- * lives until rp_close.  A verdict belongs to the caller until
- * rp_verdict_free.
+ * lives until rp_close.  A verdict, certificates and a diff belong to the
+ * caller until they are freed, and what they return to them; freeing NULL is
+ * allowed.  The strings of an rp_error are its own or constants.
+ *
+ * Shapes and units: dimensions in the model's order, outermost first; counts
+ * are of elements, sizes of bytes unless pixels are told; names are the
+ * model's, in UTF-8 as they were read.  A multiply-accumulate counts as one.
  *
  * Threads: different models may be used from different threads at once; one
- * model from one thread at a time.
+ * model, and a copy of rp_reopen with it, from one thread at a time.  Both
+ * models of a call are in use by it.  Functions that take `threads` start and
+ * end those within the call; callbacks come one at a time and before it returns.
+ * rp_version, rp_instructions, rp_change_name, rp_sample_variants and
+ * rp_cleanup may be called at any time.
  */
 #ifndef REPFOLD_H
 #define REPFOLD_H
@@ -202,7 +214,8 @@ typedef struct rp_summary {
     size_t stage_count;
 } rp_summary;
 
-/* Describes the model as it is now. */
+/* Describes the model as it is now; the summary belongs to the model, and a
+ * later fold does not change it. */
 RP_API int rp_summarize(rp_model *model, const rp_summary **summary,
                         rp_error *error);
 /* How many nodes of that operator the summary counts. */
@@ -273,7 +286,8 @@ typedef struct rp_fold_options {
 /* Folds the model in place. `options` may be NULL. */
 RP_API int rp_fold(rp_model *model, const rp_fold_options *options,
                    rp_error *error);
-/* What rp_fold did, and what it left alone. */
+/* What rp_fold did, and what it left alone, in graph order. Of a model that was
+ * not folded: none. */
 RP_API const rp_fold_record *rp_folds(const rp_model *model, size_t *count);
 RP_API const rp_refusal *rp_refusals(const rp_model *model, size_t *count);
 
@@ -361,6 +375,7 @@ typedef struct rp_verdict_info {
 RP_API rp_verdict *rp_verify(rp_model *a, rp_model *b,
                              const rp_verify_options *options,
                              rp_error *error);
+/* Belongs to the verdict, and needs neither model any more. */
 RP_API const rp_verdict_info *rp_verdict_get(const rp_verdict *verdict);
 RP_API void rp_verdict_free(rp_verdict *verdict);
 
@@ -495,6 +510,7 @@ typedef struct rp_run_options {
      * the last are called like the inputs. */
     const char *const *inputs;
     size_t input_count;
+    /* "NAME=FILE.npy" each: where that output goes. */
     const char *const *outputs;
     size_t output_count;
     /* An ONNX backend test: model's input_N.pb and output_N.pb; or NULL. */
@@ -512,6 +528,8 @@ typedef struct rp_run_result {
     double seconds;
 } rp_run_result;
 
+/* Runs the model once, on the files that the options name, and writes the
+ * outputs that they name. That an output does not match is no error. */
 RP_API int rp_run(rp_model *model, const rp_run_options *options,
                   rp_run_result *result, rp_error *error);
 
@@ -538,6 +556,8 @@ typedef struct rp_bench_options {
     size_t input_shape_count;
 } rp_bench_options;
 
+/* Times the executor on drawn inputs, after one run that is not counted;
+ * milliseconds of wall time. `info` belongs to the model. */
 RP_API int rp_bench(rp_model *model, const rp_bench_options *options,
                     const rp_bench_info **info, rp_error *error);
 
@@ -554,7 +574,8 @@ typedef struct rp_sample_options {
     uint64_t seed;       /* 0 for 1 */
 } rp_sample_options;
 
-/* A training-form model with random weights; open like any other. */
+/* A training-form model with random weights; open like any other. `options` is
+ * needed, for the variant. */
 RP_API rp_model *rp_sample(const rp_sample_options *options, rp_error *error);
 /* The variants' names, ended by NULL. */
 RP_API const char *const *rp_sample_variants(void);
