@@ -64,9 +64,11 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
     all \
     asan \
     bench \
+    bench-deploy \
     bench-exec \
     bench-families \
     bench-import \
+    bench-repmixer \
     check \
     clean \
     conformance \
@@ -122,6 +124,8 @@ help:
 	@echo 'make bench       time conversion and execution of a generated model'
 	@echo 'make bench-exec  the executor beside onnxruntime (PYTHON=$(PYTHON))'
 	@echo 'make bench-families  beside other converters, on many networks'
+	@echo 'make bench-deploy  latency of what is deployed, in onnxruntime'
+	@echo 'make bench-repmixer  RepMixer beside pooling, by image size'
 	@echo 'make interop     hold results against onnxruntime (PYTHON=$(PYTHON))'
 	@echo 'make real        models that packages ship (PYTHON=$(PYTHON))'
 	@echo 'make roundtrip   the same models, read and written without a change'
@@ -383,6 +387,18 @@ bench-families: all
 	        'onnxscript, onnxruntime, onnxsim, onnxslim' >&2; exit 1; }
 	@$(PYTHON) tests/families/export.py $(FAMILIES) >&2
 	@$(PYTHON) tests/families/bench_families.py $(BUILD)/repfold $(FAMILIES)
+
+# Optional: the latency of what is deployed, in onnxruntime. Ten minutes.
+bench-deploy: all
+	@$(PYTHON) -c 'import torch, timm, onnxscript, onnxruntime, onnxsim' || { \
+	    echo 'bench-deploy: $(PYTHON) lacks one of torch, timm, onnx,' \
+	        'onnxscript, onnxruntime, onnxsim' >&2; exit 1; }
+	@$(PYTHON) tests/bench/bench_deploy.py $(BUILD)/repfold $(FAMILIES)
+
+# Optional: RepMixer beside pooling, by image size. Needs numpy and onnx.
+bench-repmixer: all
+	@$(PYTHON) tests/bench/bench_repmixer.py $(BUILD)/repfold \
+	    $(BUILD)/bench-repmixer
 
 format:
 	clang-format -i $(filter-out src/graph/op.def %.inc.c, \

@@ -30,7 +30,7 @@
  * Threads: different models may be used from different threads at once; one
  * model, and a copy of rp_reopen with it, from one thread at a time.  Both
  * models of a call are in use by it.  Functions that take `threads` start and
- * end those within the call; callbacks come one at a time and before it returns.
+ * end those within the call; callbacks come one at a time, before it returns.
  * rp_version, rp_instructions, rp_change_name, rp_sample_variants and
  * rp_cleanup may be called at any time.
  */
