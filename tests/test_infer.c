@@ -483,6 +483,35 @@ START_TEST(value_info_fills_only_what_inference_cannot_know)
 }
 END_TEST
 
+/* What one value's size is may say more, once nodes are gone, than the unknown
+ * that stood there: it is the size of another value. */
+START_TEST(an_unknown_that_is_another_values_size_is_kept)
+{
+    Symbols *symbols = graph->model->symbols;
+    Value *x = input("x", 1, (Dim[]){dim_size_unknown(symbols)});
+    Value *y = apply(OP_Relu, "y", x, NULL);
+    y->fact.type = DT_FLOAT;
+    y->fact.rank = 1;
+    y->fact.dims[0] = dim_size_unknown(symbols);
+    Err err = {0};
+    ck_assert_int_eq(graph_infer(graph, &err), 0);
+    ck_assert_int_eq(y->fact.dims[0], x->fact.dims[0]);
+}
+END_TEST
+
+START_TEST(a_pad_of_nothing_leaves_an_unknown_size_as_it_is)
+{
+    Dim size = dim_size_unknown(graph->model->symbols);
+    Value *x = input("x", 2, (Dim[]){size, size});
+    Value *y = apply(OP_Pad, "y", x, ints("pads", 4, (int64_t[]){-1, 0, 1, 1}));
+    Err err = {0};
+    ck_assert_int_eq(graph_infer(graph, &err), 0);
+    ck_assert_int_eq(y->fact.dims[0], size);
+    ck_assert_int_eq(y->fact.dims[1],
+                     dim_combine(graph->model->symbols, DIM_ADD, size, 1));
+}
+END_TEST
+
 START_TEST(inferring_again_changes_nothing)
 {
     Value *x = input("x", 1, (Dim[]){4});
@@ -560,6 +589,8 @@ Suite *suite_infer(void)
     tcase_add_checked_fixture(whole, setup, teardown);
     tcase_add_test(whole, shapes_flow_from_shape_to_reshape);
     tcase_add_test(whole, value_info_fills_only_what_inference_cannot_know);
+    tcase_add_test(whole, an_unknown_that_is_another_values_size_is_kept);
+    tcase_add_test(whole, a_pad_of_nothing_leaves_an_unknown_size_as_it_is);
     tcase_add_test(whole, inferring_again_changes_nothing);
     tcase_add_test(whole, an_overridable_shape_is_not_taken_for_known);
     tcase_add_test(whole, an_error_names_the_node);

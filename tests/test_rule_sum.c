@@ -502,6 +502,26 @@ START_TEST(a_shape_of_a_broadcast_sum_stays)
 }
 END_TEST
 
+/* Both summands have the size of what they read, which is not known. */
+static void build_shape_beside_pad(Bench *b)
+{
+    const int64_t dims[4] = {1, 4, -1, -1}, pads[8] = {0};
+    ConvShape shape = {.out = 4, .kernel = 3, .pad = 1};
+    Value *x = bench_binary(b, OP_Add, bench_input(b, 4, dims),
+                            bench_input(b, 4, dims));
+    Value *padded = bench_binary(b, OP_Pad, x, bench_ints(b, 8, pads));
+    Value *first = bench_conv(b, x, shape);
+    Value *second = bench_conv(b, padded, shape);
+    bench_output(b, bench_unary(b, OP_Shape, second));
+    bench_output(b, bench_binary(b, OP_Add, first, second));
+}
+
+START_TEST(a_shape_behind_a_pad_of_nothing_goes_to_the_sum)
+{
+    check_folds(build_shape_beside_pad, 1, 2);
+}
+END_TEST
+
 Suite *suite_rule_sum(void)
 {
     Suite *suite = suite_create("rule_sum");
@@ -534,6 +554,7 @@ Suite *suite_rule_sum(void)
     tcase_add_test(tcase, an_unknown_size_is_no_size);
     tcase_add_test(tcase, explicit_padding_goes_into_the_convolution);
     tcase_add_test(tcase, a_shape_of_a_broadcast_sum_stays);
+    tcase_add_test(tcase, a_shape_behind_a_pad_of_nothing_goes_to_the_sum);
     suite_add_tcase(suite, tcase);
     return suite;
 }

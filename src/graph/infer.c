@@ -324,8 +324,11 @@ Dim infer_fit(const InferCall *call, DType type, Dim dim)
 
 /* What inference found, completed by what was known before: by the file's
  * value_info, or by an earlier inference. Where both know, inference wins:
- * exporters write wrong value_info. */
-static void fact_merge(const Symbols *symbols, Fact *found, const Fact *before)
+ * exporters write wrong value_info. The unknown of another value says which
+ * sizes are equal; one made for this node, of which `count` symbols know
+ * nothing, says less than what stood there. */
+static void fact_merge(const Symbols *symbols, size_t count, Fact *found,
+                       const Fact *before)
 {
     if (found->type == DT_UNDEFINED)
         found->type = before->type;
@@ -336,7 +339,9 @@ static void fact_merge(const Symbols *symbols, Fact *found, const Fact *before)
     if (found->rank != before->rank)
         return;
     for (int i = 0; i < found->rank; i++)
-        if (dim_is_unknown(symbols, found->dims[i]))
+        if (dim_is_unknown(symbols, found->dims[i]) &&
+            (dim_is_later(found->dims[i], count) ||
+             !dim_is_unknown(symbols, before->dims[i])))
             found->dims[i] = before->dims[i];
 }
 
@@ -379,12 +384,13 @@ static int infer_in_graph(Graph *graph, Node *node, CallRoom *room, Err *err)
                       .inputs = room->inputs,
                       .tensors = room->tensors,
                       .outputs = room->outputs};
+    size_t count = symbols_count(call.symbols);
     TRY(infer_node(&call, err));
     for (size_t i = 0; i < outputs; i++) {
         Value *value = node->outputs[i];
         if (!value)
             continue;
-        fact_merge(call.symbols, &room->outputs[i], &value->fact);
+        fact_merge(call.symbols, count, &room->outputs[i], &value->fact);
         value->fact = room->outputs[i];
     }
     return 0;

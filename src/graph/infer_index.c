@@ -465,7 +465,8 @@ static int pad_axis(InferCall *call, Dim *dim, Dim before, Dim after, Err *err)
     if (dim_is_known(call->symbols, *dim, &number) && number < 0)
         return infer_fail(call, err, ERR_BAD_SHAPE,
                           "its pads leave a size of %lld", (long long)number);
-    if (dim_is_unknown(call->symbols, *dim))
+    if (dim_is_unknown(call->symbols, *dim) &&
+        !dim_is_nonnegative(call->symbols, *dim))
         *dim = dim_size_unknown(call->symbols);
     return 0;
 }

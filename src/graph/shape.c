@@ -100,6 +100,16 @@ bool dim_is_unknown(const Symbols *symbols, Dim dim)
     return dim < 0 && symbol_of(symbols, dim)->kind == SYMBOL_UNKNOWN;
 }
 
+size_t symbols_count(const Symbols *symbols)
+{
+    return symbols->count;
+}
+
+bool dim_is_later(Dim dim, size_t count)
+{
+    return dim < -(Dim)count;
+}
+
 bool dim_is_nonnegative(const Symbols *symbols, Dim dim)
 {
     return dim >= 0 || symbol_of(symbols, dim)->nonnegative;

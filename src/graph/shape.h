@@ -33,6 +33,9 @@ Dim dim_unknown(Symbols *symbols);
 Dim dim_size_unknown(Symbols *symbols);
 /* True for what these two make. */
 bool dim_is_unknown(const Symbols *symbols, Dim dim);
+/* The number of symbols so far, and whether a Dim is one of the later ones. */
+size_t symbols_count(const Symbols *symbols);
+bool dim_is_later(Dim dim, size_t count);
 /* Expressions are polynomials in normal form, so a+b-b is a, (a+1)*b is
  * a*b+b, and a*b/b is a. A result out of int64, a division by zero, and an
  * expression beyond reason, is unknown. A value may be a negative number: it
