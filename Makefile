@@ -10,11 +10,12 @@ SOVERSION := 0
 
 # Debian's packages: to build, and to test.
 APT_PACKAGES := gcc libc6-dev make pkg-config protobuf-c-compiler \
-    libprotobuf-c-dev zlib1g-dev libjansson-dev check \
-    libonnx-testdata
-# What the library needs, and the program beside.
+    libprotobuf-c-dev zlib1g-dev libjansson-dev libpng-dev \
+    libjpeg62-turbo-dev check libonnx-testdata
+# What the library needs, and the program beside; it alone reads images.
 LIBRARY_MODULES := libprotobuf-c zlib
 PC_MODULES := $(LIBRARY_MODULES) jansson
+IMAGE_MODULES := libpng libjpeg
 
 OPTIMIZE ?= -O2
 # Without traps and errno, which nobody reads, loops can be widened; no result
@@ -33,9 +34,11 @@ HARDEN_LINK ?= -Wl,-z,relro,-z,now,-z,noexecstack
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(OPTIMIZE) $(CFLAGS) $(HARDEN) $(WARNINGS) \
     $(WERROR) -fPIC -fvisibility=hidden -ffp-contract=$(CONTRACT) -pthread $(SANITIZE) \
     -Isrc -I$(BUILD) $(PC_CFLAGS)
-PC_CFLAGS = $(shell pkg-config --cflags $(PC_MODULES) 2>/dev/null)
+PC_CFLAGS = $(shell pkg-config --cflags $(PC_MODULES) $(IMAGE_MODULES) \
+    2>/dev/null)
 LIBS = $(SANITIZE) $(shell pkg-config --libs $(PC_MODULES) 2>/dev/null) \
     -pthread -lm
+IMAGE_LIBS = $(shell pkg-config --libs $(IMAGE_MODULES) 2>/dev/null)
 
 # Every source of a folder belongs to what the folder is for; a template
 # (*.inc.c) is compiled by those that include it.
@@ -179,7 +182,7 @@ $(BUILD)/librepfold.so: $(LIB_OBJECTS)
 	@ln -sf librepfold.so.$(SOVERSION) $@
 
 $(BUILD)/repfold: $(CONVERTER_OBJECTS) $(BUILD)/librepfold.a
-	$(call say,LD) $(CC) -pie $(HARDEN_LINK) -o $@ $^ $(LIBS)
+	$(call say,LD) $(CC) -pie $(HARDEN_LINK) -o $@ $^ $(IMAGE_LIBS) $(LIBS)
 
 # Written when the list has changed, and only then.
 $(BUILD)/suites.def: FORCE
@@ -189,8 +192,10 @@ $(BUILD)/suites.def: FORCE
 $(TEST_OBJECTS): $(BUILD)/suites.def
 
 $(BUILD)/run-tests: $(TEST_OBJECTS) $(BUILD)/converter/sandbox.o \
+    $(BUILD)/converter/image_decode.o $(BUILD)/converter/image_resize.o \
     $(BUILD)/librepfold.a
-	$(call say,LD) $(CC) -o $@ $^ $(shell pkg-config --libs check) $(LIBS)
+	$(call say,LD) $(CC) -o $@ $^ $(shell pkg-config --libs check) \
+	    $(IMAGE_LIBS) $(LIBS)
 
 # Makes calls of the system fail, see there.
 $(BUILD)/shim.so: tests/hostile/shim.c
@@ -204,7 +209,7 @@ $(BUILD)/planted/emit.o: src/fold/emit.c | $(BUILD)/onnx.pb-c.h
 	    -c -o $@ $<
 $(BUILD)/repfold-planted: $(CONVERTER_OBJECTS) $(BUILD)/planted/emit.o \
     $(BUILD)/librepfold.a
-	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
+	$(call say,LD) $(CC) -o $@ $^ $(IMAGE_LIBS) $(LIBS)
 
 # The same, and it takes every certificate for true: what is left is to run.
 $(BUILD)/planted/certify.o: converter/certify.c
@@ -214,7 +219,7 @@ $(BUILD)/planted/certify.o: converter/certify.c
 $(BUILD)/repfold-trusting: \
     $(filter-out %/certify.o, $(CONVERTER_OBJECTS)) \
     $(BUILD)/planted/certify.o $(BUILD)/planted/emit.o $(BUILD)/librepfold.a
-	$(call say,LD) $(CC) -o $@ $^ $(LIBS)
+	$(call say,LD) $(CC) -o $@ $^ $(IMAGE_LIBS) $(LIBS)
 
 samples: $(SAMPLES:%=$(BUILD)/samples/%)
 
@@ -325,7 +330,7 @@ $(BUILD)/bench_certify: $(BUILD)/tests/bench_certify.o $(BUILD)/librepfold.a
 
 $(BUILD)/fuzz_proof: $(BUILD)/tests/fuzz/proof.o \
     $(filter-out %/main.o, $(CONVERTER_OBJECTS)) $(BUILD)/librepfold.a
-	$(call say,LD) $(CC) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(call say,LD) $(CC) -fsanitize=fuzzer -o $@ $^ $(IMAGE_LIBS) $(LIBS)
 
 $(BUILD)/soak: $(FUZZ_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/tests/fuzz/soak.o \
     $(BUILD)/librepfold.a

@@ -10,6 +10,7 @@ typedef struct Job {
     rp_model *opened;   /* what the file was opened as */
     rp_model *model;    /* the folded one: that, or a copy with less folded */
     rp_verdict *verdict;
+    Images images; /* to verify on */
     Certified certified;
     Report report;
     Progress progress;
@@ -66,10 +67,13 @@ static int verify(Job *job)
     const Options *options = job->options;
     if (options->no_verify)
         return 0;
-    rp_verify_options how = verify_options(options, &job->progress);
     job->original = rp_reopen(job->model, &job->error);
-    if (!job->original)
+    if (!job->original || images_load(options, job->original, &job->progress,
+                                      &job->images, &job->error) < 0)
         return job_trouble(job);
+    job->report.images = &job->images;
+    rp_verify_options how =
+        verify_options(options, &job->images, &job->progress);
     for (int undone = 1; undone;) {
         int status = prove(job);
         if (status != 0)
@@ -283,6 +287,7 @@ static int convert_one(const Options *options, Outcome *outcome)
     rp_diff_free(job.report.compared);
     rp_verdict_free(job.verdict);
     certified_free(&job.certified);
+    images_free(&job.images);
     rp_close(job.original);
     if (job.model != job.opened)
         rp_close(job.model);
@@ -292,6 +297,8 @@ static int convert_one(const Options *options, Outcome *outcome)
 
 static int run(const Options *options)
 {
+    if (images_check(options) != 0)
+        return TROUBLE;
     if (options->output_dir)
         return batch_run(options, convert_one);
     if (options->files.count > 1)

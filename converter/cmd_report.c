@@ -136,6 +136,23 @@ static double larger(double a, double b)
     return isnan(a) || isnan(b) ? (double)NAN : fmax(a, b);
 }
 
+static uint64_t natural_at(const json_t *object, const char *key)
+{
+    json_int_t count = count_at(object, key);
+    return count > 0 ? (uint64_t)count : 0;
+}
+
+/* Every shard has data of its own. */
+static void merge_agreement(rp_agreement *agreement, const json_t *from)
+{
+    if (!from)
+        return;
+    agreement->rows += natural_at(from, "rows");
+    agreement->top1 += natural_at(from, "top1");
+    agreement->top5 += natural_at(from, "top5");
+    agreement->change = larger(agreement->change, number_at(from, "change"));
+}
+
 /* As in one verification: of the samples the one that speaks most against the
  * output is told, and float32 is measured on the first. */
 static void merge_output(rp_output_verdict *output, const json_t *from,
@@ -147,6 +164,7 @@ static void merge_output(rp_output_verdict *output, const json_t *from,
         !output->name || (output->equivalent && !equivalent) ||
         (output->equivalent == equivalent && !(ratio <= output->ratio));
     output->max_abs = larger(output->max_abs, number_at(from, "max_abs"));
+    merge_agreement(&output->agreement, json_object_get(from, "agreement"));
     if (worse) {
         output->algebra = number_at(from, "algebra");
         output->weights = number_at(from, "weights");

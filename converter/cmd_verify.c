@@ -3,7 +3,7 @@
 #include "converter.h"
 
 static int tell(const Options *options, rp_model *a, rp_model *b,
-                const rp_verdict_info *info)
+                const Images *images, const rp_verdict_info *info)
 {
     rp_error error = {0};
     Report report = {
@@ -11,6 +11,7 @@ static int tell(const Options *options, rp_model *a, rp_model *b,
         .input = options->files.items[0],
         .other = options->files.items[1],
         .verdict = info,
+        .images = images,
         .ok = strcmp(info->verdict, "equivalent") == 0,
     };
     if (report_digest(options, a, report.input_digest, &error) < 0 ||
@@ -52,13 +53,18 @@ static int compare(const Options *options, Progress *progress, rp_model *a,
     int proved = prove(options, progress, a, b);
     if (proved == TROUBLE)
         return TROUBLE;
-    rp_verify_options judge = verify_options(options, progress);
-    keep_memory();
-    rp_verdict *verdict = rp_verify(a, b, &judge, &error);
+    Images images;
+    rp_verdict *verdict = NULL;
+    if (images_load(options, a, progress, &images, &error) == 0) {
+        rp_verify_options judge = verify_options(options, &images, progress);
+        keep_memory();
+        verdict = rp_verify(a, b, &judge, &error);
+    }
     progress_end(progress);
-    int status = verdict ? tell(options, a, b, rp_verdict_get(verdict))
+    int status = verdict ? tell(options, a, b, &images, rp_verdict_get(verdict))
                          : trouble(options, &error);
     rp_verdict_free(verdict);
+    images_free(&images);
     return status == YES ? proved : status;
 }
 
@@ -76,10 +82,10 @@ static int read_shard(Options *options)
         return trouble_say(options, "usage", "",
                            "--shard must be K/N, the K-th of N parts, not '%s'",
                            text);
-    if (!options->samples && !options->inputs.count)
+    if (!options->samples && !options->inputs.count && !options->images)
         return trouble_say(options, "usage", "",
-                           "--shard needs --samples or --input: the parts must "
-                           "be of the same whole");
+                           "--shard needs --samples, --input or --images: the "
+                           "parts must be of the same whole");
     options->shard_index = index - 1;
     options->shard_count = count;
     return 0;
@@ -88,7 +94,7 @@ static int read_shard(Options *options)
 static int run(const Options *given)
 {
     Options sharded = *given, *options = &sharded;
-    if (read_shard(options) != 0)
+    if (read_shard(options) != 0 || images_check(options) != 0)
         return TROUBLE;
     rp_error error = {0};
     rp_model *b = NULL, *a = NULL;
@@ -126,6 +132,7 @@ const Verb verb_verify = {
         "  repfold verify train.onnx deploy.onnx\n"
         "  repfold verify a.onnx b.onnx --samples 16 --seed 7 --json -\n"
         "  repfold verify a.onnx b.onnx --input image=photo.npy\n"
+        "  repfold verify a.onnx b.onnx --images photos --crop-pct 0.9\n"
         "  repfold verify train.onnx deploy.onnx --certificate report.json\n"
         "  repfold verify a.onnx b.onnx --samples 64 --shard 1/4 --json "
         "1.json\n"

@@ -85,7 +85,8 @@ rp_fold_options fold_options(const Options *options, Progress *progress)
     };
 }
 
-rp_verify_options verify_options(const Options *options, Progress *progress)
+rp_verify_options verify_options(const Options *options, const Images *images,
+                                 Progress *progress)
 {
     return (rp_verify_options){
         .samples = (int)options->samples,
@@ -98,6 +99,8 @@ rp_verify_options verify_options(const Options *options, Progress *progress)
         .input_shape_count = options->shapes.count,
         .input_files = options->inputs.items,
         .input_file_count = options->inputs.count,
+        .arrays = images->arrays,
+        .array_count = images->count,
         .progress = progress_show,
         .progress_context = progress,
     };

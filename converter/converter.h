@@ -36,8 +36,9 @@ typedef struct Options {
     unsigned shard_index, shard_count; /* of --shard, once it is read */
     bool digests; /* are wanted, without a report of its own */
     uint64_t jobs, threads, samples, stop_after, runs, size, classes, seed;
-    uint64_t max_memory;
-    double width_mult, rtol, atol;
+    uint64_t max_memory, max_images;
+    const char *images, *input_size, *interpolation, *mean, *std;
+    double width_mult, rtol, atol, crop_pct;
 } Options;
 
 /* One command. */
@@ -147,6 +148,28 @@ void progress_end_any(void);
 /* In a child, which has none of its parent's threads. */
 void progress_forget(void);
 
+/* ---- images.c ---- */
+
+struct dirent;
+
+/* What --images gives: an array for each image. */
+typedef struct Images {
+    rp_array *arrays;
+    size_t count, found; /* that were taken, of all in the folder */
+    struct dirent **names;
+    char *input;
+    int64_t dims[4];
+    float *data;
+} Images;
+
+/* Refuses options that make no sense before any work. 0, or TROUBLE. */
+int images_check(const Options *options);
+/* Loads those for an input of the model, in name order; none without --images.
+ * What was loaded is to be freed, after a failure too. */
+int images_load(const Options *options, rp_model *model, Progress *progress,
+                Images *images, rp_error *error);
+void images_free(Images *images);
+
 /* ---- options shared by commands: common.c ---- */
 
 /* Where the report for people goes: standard error when the model or the JSON
@@ -156,7 +179,8 @@ rp_import_options import_options(const Options *options);
 rp_model *open_model(const Options *options, const char *path, rp_error *error);
 rp_save_options save_options(const Options *options);
 rp_fold_options fold_options(const Options *options, Progress *progress);
-rp_verify_options verify_options(const Options *options, Progress *progress);
+rp_verify_options verify_options(const Options *options, const Images *images,
+                                 Progress *progress);
 /* Before long work that takes and gives back the same memory all the time. */
 void keep_memory(void);
 
@@ -239,6 +263,7 @@ typedef struct Report {
     const rp_summary *before, *after;
     rp_model *folded; /* its folds and refusals */
     const rp_verdict_info *verdict;
+    const Images *images;
     const char *other; /* the second file of verify and diff */
     /* For diff, and for the page. */
     rp_diff *compared;

@@ -119,6 +119,8 @@ static void list_paths(const Options *options, Paths *paths)
         paths->reads[paths->read_count++] = options->certificate;
     if (options->data_dir)
         paths->reads[paths->read_count++] = options->data_dir;
+    if (options->images)
+        paths->reads[paths->read_count++] = options->images;
     if (options->external_dir)
         paths->reads[paths->read_count++] = options->external_dir;
     for (size_t i = 0; i < options->files.count; i++)
@@ -182,7 +184,7 @@ static int find_clash(const Options *options, const Paths *paths)
 static int with_paths(const Options *options,
                       int (*use)(const Options *, const Paths *))
 {
-    enum { SINGLE = 4 }; /* the certificate, the data folders, the output */
+    enum { SINGLE = 5 }; /* the certificate, the data folders, the output */
     size_t count = options->files.count + options->inputs.count +
                    options->outputs.count + REPORT_MAX + SINGLE;
     Paths paths = {.reads = calloc(count, sizeof(char *)),

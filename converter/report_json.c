@@ -184,6 +184,16 @@ json_t *json_certificates(const Certified *certified)
 
 /* ---- The verdict ---- */
 
+static json_t *agreement_json(const rp_agreement *agreement)
+{
+    json_t *object = json_object();
+    json_put(object, "rows", json_count(agreement->rows));
+    json_put(object, "top1", json_count(agreement->top1));
+    json_put(object, "top5", json_count(agreement->top5));
+    json_put(object, "change", json_finite(agreement->change));
+    return object;
+}
+
 static json_t *output_json(const rp_output_verdict *output)
 {
     json_t *object = json_object();
@@ -196,6 +206,8 @@ static json_t *output_json(const rp_output_verdict *output)
     json_put(object, "execution_b", json_finite(output->execution_b));
     json_put(object, "noise_floor", json_finite(output->noise_floor));
     json_put(object, "ratio", json_finite(output->ratio));
+    if (output->agreement.rows > 0)
+        json_put(object, "agreement", agreement_json(&output->agreement));
     return object;
 }
 

@@ -195,6 +195,24 @@ static void print_wrapped(FILE *stream, const char *indent, const char *words)
     fputc('\n', stream);
 }
 
+/* How many of the user's images the verdict is about. */
+static void print_images(FILE *stream, const Images *images)
+{
+    if (images && images->count > 0)
+        fprintf(stream, "images   %zu of %zu in the folder\n", images->count,
+                images->found);
+}
+
+static void print_agreement(FILE *stream, const rp_agreement *agreement)
+{
+    if (agreement->rows > 0)
+        fprintf(stream,
+                "    agreement  top-1 in %" PRIu64 ", top-5 in %" PRIu64
+                " of %" PRIu64 "; largest logit change %s\n",
+                agreement->top1, agreement->top5, agreement->rows,
+                format_number(agreement->change));
+}
+
 static void print_output(FILE *stream, const rp_output_verdict *output)
 {
     fputs("  output ", stream);
@@ -213,6 +231,7 @@ static void print_output(FILE *stream, const rp_output_verdict *output)
                 "    execution  %-9s float32 of the first, %s of the second\n",
                 format_number(output->execution_a),
                 format_number(output->execution_b));
+    print_agreement(stream, &output->agreement);
 }
 
 static void print_fault(FILE *stream, const rp_segment_verdict *segment)
@@ -311,8 +330,10 @@ void text_convert(const Options *options, FILE *stream, const Report *report)
     print_refusals(stream, report->folded, options->verbose);
     if (report->certified)
         print_certificates(stream, report->certified, options->verbose);
-    if (report->verdict)
+    if (report->verdict) {
+        print_images(stream, report->images);
         print_verdict(stream, report->verdict);
+    }
     if (report->bench_before && report->bench_after)
         fprintf(stream, "time     %s ms -> %s ms, median in float32\n",
                 format_number(report->bench_before->median_ms),
@@ -332,6 +353,7 @@ void text_convert(const Options *options, FILE *stream, const Report *report)
 
 void text_verify(FILE *stream, const Report *report)
 {
+    print_images(stream, report->images);
     print_verdict(stream, report->verdict);
 }
 

@@ -307,6 +307,16 @@ RP_API int rp_rounding(rp_model *model, rp_rounding_info *info,
 
 /* ---- Verifying ---- */
 
+/* What classifiers say of the caller's own data, and not of random inputs: of
+ * an output of rank 2 with two or more columns of reals, by rows. Of equal
+ * numbers the first counts as larger. */
+typedef struct rp_agreement {
+    uint64_t rows; /* 0 where the output is no such, or there are no data */
+    uint64_t top1; /* in which the same column is the largest */
+    uint64_t top5; /* in which the same five are, in any order */
+    double change; /* largest |difference|, not divided by anything */
+} rp_agreement;
+
 /* Three numbers for each output, as |difference| divided by the maximum of
  * |y|, in the sample that speaks most against it; see the manual, VERDICT. */
 typedef struct rp_output_verdict {
@@ -322,6 +332,7 @@ typedef struct rp_output_verdict {
      * of, over all samples. */
     const double *channel_errors;
     size_t channels; /* 0 where the output has none */
+    rp_agreement agreement;
 } rp_output_verdict;
 
 typedef struct rp_segment_verdict {
@@ -331,6 +342,15 @@ typedef struct rp_segment_verdict {
     double bound;       /* what rounding can explain there */
     double ratio;       /* largest difference / bound over the elements */
 } rp_segment_verdict;
+
+/* Numbers for one input, row-major, float32 whatever real type the input is of.
+ * They are the caller's, who keeps them until the call that takes them ends. */
+typedef struct rp_array {
+    const char *input;   /* its name */
+    int rank;
+    const int64_t *dims; /* what is fixed in the models must be the same */
+    const float *data;
+} rp_array;
 
 typedef struct rp_verify_options {
     int samples;         /* random inputs; 0 for 4, or 1 for large networks */
@@ -348,6 +368,10 @@ typedef struct rp_verify_options {
     /* As in rp_run_options: verify on these data as well. */
     const char *const *input_files;
     size_t input_file_count;
+    /* And on these, from memory. The n-th array of each input, its files
+     * counted first, is one sample; every input needs as many. */
+    const rp_array *arrays;
+    size_t array_count;
     int (*progress)(void *context, const char *phase, double done);
     void *progress_context;
 } rp_verify_options;

@@ -406,11 +406,40 @@ START_TEST(every_input_needs_its_data)
 }
 END_TEST
 
+static rp_verify_options with_array(const rp_array *array)
+{
+    return (rp_verify_options){.samples = 1, .arrays = array, .array_count = 1};
+}
+
+START_TEST(arrays_in_memory_are_samples)
+{
+    const float numbers[] = {0.1f, -2};
+    const int64_t dims[] = {1, 2}, turned[] = {2, 1}, huge[] = {1, INT64_MAX};
+    const Model *single = pass_on(DT_FLOAT, 2, dims);
+    const Model *half = pass_on(DT_FLOAT16, 2, dims);
+    rp_array array = {"x", 2, dims, numbers};
+    InputPlan plan = plan_for(single, with_array(&array));
+    ck_assert_int_eq(plan.data, 1);
+    ck_assert_ptr_eq(only_input(&plan, 1)->data, numbers);
+    plan = plan_for(half, with_array(&array));
+    ck_assert(values_of(only_input(&plan, 1))[0] == 0x1.998p-4);
+    check_refused(pass_on(DT_UINT8, 2, dims), with_array(&array), ERR_BAD_INPUT,
+                  "float32, input \"x\" is uint8");
+    array.dims = turned;
+    check_refused(single, with_array(&array), ERR_BAD_INPUT, "axis 0");
+    array.dims = huge;
+    check_refused(single, with_array(&array), ERR_BAD_INPUT, "too large");
+    array.input = "z";
+    check_refused(single, with_array(&array), ERR_BAD_INPUT, "no input \"z\"");
+}
+END_TEST
+
 Suite *suite_input(void)
 {
     Suite *suite = suite_create("input");
     TCase *tc = tcase_create("input");
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, arrays_in_memory_are_samples);
     tcase_add_test(tc, defaults_are_four_samples_of_seed_one);
     tcase_add_test(tc, same_seed_gives_the_same_input);
     tcase_add_test(tc, kinds_are_what_they_are_called);

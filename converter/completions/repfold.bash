@@ -9,6 +9,8 @@ _repfold_options() {
     folds+=' --stop-after --verbose'
     local checks='--html --junit --github'
     local judges='--input --input-shape --samples --seed --precision'
+    judges+=' --images --max-images --input-size --crop-pct --interpolation'
+    judges+=' --mean --std'
     local imports='--key --variant --size --dense --dynamic --dtype'
     case $1 in
     import) echo "$common $imports --output --external-data --max-memory
@@ -40,6 +42,8 @@ _repfold() {
             doctor --help --version'
     elif [ "$previous" = --precision ]; then
         words='f32 f64 both'
+    elif [ "$previous" = --interpolation ]; then
+        words='nearest bilinear bicubic'
     elif [ "$previous" = --dtype ]; then
         words='float16 float32 float64'
     elif [ "$previous" = --external-data ]; then

@@ -223,12 +223,43 @@ static int bind_file(Arena *arena, InputPlan *plan, const char *text,
     return add_data(arena, slot, tensor, equals + 1, most, err);
 }
 
-static int bind_files(Arena *arena, InputPlan *plan,
-                      const rp_verify_options *options, Err *err)
+/* An array in memory, rounded where the input is of another real type. */
+static int bind_memory(Arena *arena, InputPlan *plan, const rp_array *array,
+                       size_t most, Err *err)
 {
+    Tensor *given, *tensor;
+    size_t bytes = sizeof *array->data;
+    InputSlot *slot = find_slot(plan, array->input, strlen(array->input));
+    if (!slot)
+        return err_set(err, ERR_BAD_INPUT, "the model has no input \"%s\"",
+                       array->input);
+    for (int i = 0; i < array->rank; i++)
+        if (__builtin_mul_overflow(bytes, (size_t)array->dims[i], &bytes))
+            return err_set(err, ERR_BAD_INPUT,
+                           "an array for \"%s\" is too large", array->input);
+    TRY(tensor_new(arena, DT_FLOAT, array->rank, array->dims, array->data,
+                   bytes, &given, err));
+    tensor = given;
+    if (dtype_is_real(slot->type) && slot->type != DT_FLOAT) {
+        void *data;
+        double *values =
+            arena_array(arena, (size_t)given->count + 1, sizeof *values);
+        tensor =
+            tensor_alloc(arena, slot->type, array->rank, array->dims, &data);
+        tensor_read_f64(given, 0, given->count, values);
+        tensor_store_f64(slot->type, values, given->count, data);
+    }
+    return add_data(arena, slot, tensor, "an array", most, err);
+}
+
+static int bind_data(Arena *arena, InputPlan *plan,
+                     const rp_verify_options *options, Err *err)
+{
+    size_t most = options->input_file_count + options->array_count;
     for (size_t i = 0; i < options->input_file_count; i++)
-        TRY(bind_file(arena, plan, options->input_files[i],
-                      options->input_file_count, err));
+        TRY(bind_file(arena, plan, options->input_files[i], most, err));
+    for (size_t i = 0; i < options->array_count; i++)
+        TRY(bind_memory(arena, plan, &options->arrays[i], most, err));
     for (int i = 0; i < plan->slot_count; i++)
         if (plan->slots[i].data_count > plan->data)
             plan->data = plan->slots[i].data_count;
@@ -331,7 +362,7 @@ int inputs_plan(Arena *arena, const Model *a, const Model *b,
     TRY(pair_inputs(arena, a, b, out, err));
     for (size_t i = 0; i < options->input_shape_count; i++)
         TRY(bind_shape(arena, out, options->input_shapes[i], err));
-    TRY(bind_files(arena, out, options, err));
+    TRY(bind_data(arena, out, options, err));
     TRY(take_shard(out, err));
     return check_ranks(out, err);
 }

@@ -51,7 +51,8 @@ typedef struct InputPlan {
 int graph_free_inputs(Arena *arena, const Graph *graph, const Value ***out);
 
 /* Plans the samples of two models whose interfaces agree; b may be a. Of the
- * options, samples, seed, input_shapes and input_files count. */
+ * options, samples, seed, shards, input_shapes, input_files and arrays count.
+ */
 int inputs_plan(Arena *arena, const Model *a, const Model *b,
                 const rp_verify_options *options, InputPlan *out, Err *err);
 

@@ -233,6 +233,7 @@ static void judge_outputs(Judge *judge)
             .execution_b = skip ? (double)NAN : numbers->execution_b[i],
         };
         take_channels(judge, &numbers->channels[i], &outputs[i]);
+        outputs[i].agreement = numbers->agreements[i];
         if (output_is_real(judge, i))
             judge_reals(judge, &outputs[i], i);
         else

@@ -47,6 +47,8 @@ static void set_samples(Numbers *numbers, int generated)
     numbers->weights = number_array(numbers, all, 0);
     numbers->channels = arena_array(numbers->arena, numbers->output_count + 1,
                                     sizeof *numbers->channels);
+    numbers->agreements = arena_array(arena, numbers->output_count + 1,
+                                      sizeof *numbers->agreements);
     numbers->noise_floor = number_array(numbers, all, 0);
     numbers->algebra =
         number_array(numbers, all, numbers->folded ? 0 : (double)NAN);
@@ -357,13 +359,17 @@ static const char *fault_text(const Numbers *numbers, int sample, int output,
         compare_text(numbers->arena, fault, a, b));
 }
 
-static void measure_channels(Numbers *numbers, int sample,
-                             Array *const *outputs)
+/* What is told of an output besides its numbers. */
+static void measure_details(Numbers *numbers, int sample, Array *const *outputs)
 {
-    for (size_t i = 0; i < numbers->output_count; i++)
+    for (size_t i = 0; i < numbers->output_count; i++) {
+        const Array *truth = numbers->truth[sample][i];
         channels_measure(numbers->arena, &numbers->channels[i], outputs[i],
-                         numbers->truth[sample][i],
+                         truth,
                          *numbers_at(numbers, numbers->magnitudes, sample, i));
+        if (sample >= numbers->plan.generated)
+            agreement_measure(&numbers->agreements[i], outputs[i], truth);
+    }
 }
 
 /* A model that fails where the original runs is a different one. */
@@ -394,7 +400,7 @@ static int run_stored_sample(Trial *trial, int sample, Err *err)
     else if (sample == 0 && numbers->survey[true])
         measure_execution(numbers, true, outputs);
     if (broken < 0)
-        measure_channels(numbers, sample, outputs);
+        measure_details(numbers, sample, outputs);
     arena_free(arena);
     return 0;
 }

@@ -8,6 +8,7 @@
 #ifndef REPFOLD_JUDGE_NUMBERS_H
 #define REPFOLD_JUDGE_NUMBERS_H
 
+#include "judge/agreement.h"
 #include "judge/channels.h"
 #include "judge/input.h"
 #include "judge/segment.h"
@@ -36,6 +37,7 @@ typedef struct Numbers {
     /* And of each output. */
     double *max_abs, *execution_a, *execution_b;
     Channels *channels;     /* of each output, what `weights` is largest over */
+    rp_agreement *agreements; /* of each output, on the user's data */
     SharedSet *shared;      /* settled, after the survey */
     bool cuts_known;        /* both models ran in it */
     SegmentResult segments; /* of the first sample, under b's bound alone */
