@@ -371,6 +371,7 @@ full: $(BUILD)/repfold
 	@./tests/full.sh $(BUILD)
 
 interop: $(BUILD)/repfold
+	$(PYTHON) tests/interop/check_opsets.py src/graph/op.def
 	$(PYTHON) tests/interop/check_interop.py $(BUILD)/repfold tests/fixtures
 
 # Optional: models that packages ship, which pip must reach. Two minutes.

@@ -215,6 +215,7 @@ static void attribute(Parser *parser, Node *node)
     }
 }
 
+/* Opaque where its opset does not have it, as the reader has it. */
 static Node *node_of(Parser *parser, int64_t *opset)
 {
     Value *outputs[CASE_OUTPUTS];
@@ -240,8 +241,11 @@ static Node *node_of(Parser *parser, int64_t *opset)
             attribute(parser, node);
     }
     ck_assert_int_le(count, CASE_OUTPUTS);
+    if (!op_exists(op, *opset))
+        op = OP_OTHER;
     Node *whole = node_new(parser->graph, op, "n", parser->inputs,
                            parser->input_count, outputs, count);
+    whole->op_type = name;
     whole->attrs = node->attrs;
     whole->attr_count = node->attr_count;
     return whole;

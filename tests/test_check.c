@@ -52,6 +52,16 @@ START_TEST(an_undefined_value_is_found)
 }
 END_TEST
 
+START_TEST(an_operator_of_another_opset_is_found)
+{
+    graph->model->opset = 19;
+    graph->nodes[0]->op = OP_Gelu;
+    check_fails(ERR_INTERNAL, "opset 19 has no such operator");
+    graph->opset = 20;
+    ck_assert_int_eq(graph_check(graph, &(Err){0}), 0);
+}
+END_TEST
+
 START_TEST(an_undefined_output_is_found)
 {
     graph_add_output(graph, graph_value(graph, "nowhere"));
@@ -210,6 +220,7 @@ Suite *suite_check(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_sound_graph_passes);
     tcase_add_test(tcase, an_undefined_value_is_found);
+    tcase_add_test(tcase, an_operator_of_another_opset_is_found);
     tcase_add_test(tcase, an_undefined_output_is_found);
     tcase_add_test(tcase, a_value_of_a_removed_node_is_undefined);
     tcase_add_test(tcase, reading_before_defining_is_found);

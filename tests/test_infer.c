@@ -341,9 +341,10 @@ static const InferCase normalized[] = {
 };
 
 static const InferCase products[] = {
-    {"Attention(f32[N,4,T,8], f32[N,2,S,8], f32[N,2,S,6])", "float32[N,4,T,6]"},
+    {"Attention(f32[N,4,T,8], f32[N,2,S,8], f32[N,2,S,6]) @23",
+     "float32[N,4,T,6]"},
     {"Attention(f32[N,T,32], f32[N,S,16], f32[N,S,12]) q_num_heads=4 "
-     "kv_num_heads=2",
+     "kv_num_heads=2 @23",
      "float32[N,T,24]"},
     {"MatMul(f32[N,2,T,8], f32[N,2,8,T])", "float32[N,2,T,T]"},
     {"MatMul(f32[N,T,8], f32[8,3])", "float32[N,T,3]"},

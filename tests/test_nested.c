@@ -336,6 +336,33 @@ START_TEST(a_function_that_calls_itself_is_refused)
 }
 END_TEST
 
+/* Up to opset 12 Softmax saw a matrix, here of one row. */
+START_TEST(a_function_means_its_own_opset)
+{
+    static Function function;
+    int64_t dims[3] = {1, 2, 2};
+    Graph *body = graph_new(net.model, NULL);
+    Value *in = graph_value(body, "in"), *out = graph_value(body, "out");
+    graph_add_input(body, in);
+    graph_add_node(body, node_new(body, OP_Softmax, "s", &in, 1, &out, 1));
+    graph_add_output(body, out);
+    function = (Function){.name = "Share", .domain = "local", .body = body};
+    net.model->functions = &function;
+    net.model->function_count = 1;
+    toy_input(&net, "x", DT_FLOAT, 3, dims);
+    toy_output(&net, "y", DT_FLOAT);
+    Node *node = toy_node(&net, OP_OTHER, "x", "y");
+    node->op_type = "Share";
+    node->domain = "local";
+    for (int i = 0; i < 2; i++) {
+        Array *x = array_new(arena, DT_FLOAT, 3, dims, PRECISION_F64);
+        memset(x->data, 0, 4 * sizeof(double));
+        body->opset = i ? 12 : 0;
+        ck_assert_double_eq(run(plan((ExecOptions){0}), x)[3], i ? 0.25 : 0.5);
+    }
+}
+END_TEST
+
 /* Bound(x, low, high) = Clip(x, low, high), of which a call gives what it
  * will; it is inside an If, which captures them. */
 static void define_bound(void)
@@ -412,6 +439,7 @@ Suite *suite_nested(void)
     tcase_add_test(tcase, a_scan_takes_other_axes_and_goes_backwards);
     tcase_add_test(tcase, an_old_scan_has_a_batch);
     tcase_add_test(tcase, a_scan_that_does_not_fit_is_refused);
+    tcase_add_test(tcase, a_function_means_its_own_opset);
     tcase_add_test(tcase, a_call_may_leave_inputs_out);
     suite_add_tcase(suite, tcase);
     return suite;

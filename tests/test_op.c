@@ -42,6 +42,24 @@ START_TEST(arities)
 }
 END_TEST
 
+START_TEST(operators_come_and_go)
+{
+    ck_assert(!op_exists(OP_Gelu, 19));
+    ck_assert(op_exists(OP_Gelu, 20));
+    ck_assert(op_exists(OP_Gelu, 28));
+    ck_assert(op_exists(OP_Upsample, 1));
+    ck_assert(op_exists(OP_Upsample, 9));
+    ck_assert(!op_exists(OP_Upsample, 10));
+    ck_assert(op_exists(OP_Gelu, 0));
+    ck_assert(op_exists(OP_OTHER, 1));
+    for (int i = OP_OTHER; i < OP_COUNT; i++) {
+        OpRange range = op_range((Op)i);
+        ck_assert_int_ge(range.since, 1);
+        ck_assert(range.until == 0 || range.until >= range.since);
+    }
+}
+END_TEST
+
 START_TEST(attributes_have_the_types_of_some_opset)
 {
     ck_assert(attr_type_fits("axis", ATTR_INT));
@@ -80,6 +98,7 @@ Suite *suite_op(void)
     tcase_add_test(tcase, rows_are_sorted);
     tcase_add_test(tcase, other_names_are_no_operator);
     tcase_add_test(tcase, arities);
+    tcase_add_test(tcase, operators_come_and_go);
     tcase_add_test(tcase, attributes_have_the_types_of_some_opset);
     tcase_add_test(tcase, attributes_are_sorted);
     suite_add_tcase(suite, tcase);

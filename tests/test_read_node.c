@@ -177,6 +177,53 @@ START_TEST(subgraphs_cannot_read_what_their_node_makes)
 }
 END_TEST
 
+START_TEST(operators_that_the_opset_lacks_are_opaque)
+{
+    Proto graph, extra = {.size = 0};
+    node_graph(&graph, "Gelu", &extra);
+    const Node *node = model_of_graph(&graph)->graph->nodes[0];
+    ck_assert_int_eq(node->op, OP_OTHER);
+    ck_assert_str_eq(node->op_type, "Gelu");
+    node_graph(&graph, "LayerNormalization", &extra);
+    check_graph_refused(&graph, ERR_INVALID_MODEL, "cannot have 1 inputs");
+}
+END_TEST
+
+/* F(x) = Gelu(x), by that opset; the model is of opset 17. */
+static void gelu_function(Proto *file, int64_t opset)
+{
+    Proto graph, function = {.size = 0}, node = function, import = function;
+    small_graph(&graph);
+    proto_model(file, &graph);
+    proto_text(&node, 1, "x");
+    proto_text(&node, 2, "y");
+    proto_text(&node, 4, "Gelu");
+    proto_text(&import, 1, "ai.onnx");
+    proto_int(&import, 2, (uint64_t)opset);
+    proto_text(&function, 1, "F");
+    proto_text(&function, 4, "x");
+    proto_text(&function, 5, "y");
+    proto_message(&function, 7, &node);
+    proto_message(&function, 9, &import);
+    proto_text(&function, 10, "local");
+    proto_message(file, 25, &function);
+}
+
+START_TEST(a_function_has_the_operators_of_its_own_opset)
+{
+    Proto file;
+    gelu_function(&file, 20);
+    const Graph *body = model_of(&file)->functions[0].body;
+    ck_assert_int_eq(graph_opset(body), 20);
+    ck_assert_int_eq(body->nodes[0]->op, OP_Gelu);
+    gelu_function(&file, 18);
+    ck_assert_int_eq(model_of(&file)->functions[0].body->nodes[0]->op,
+                     OP_OTHER);
+    gelu_function(&file, 29);
+    check_refused(&file, ERR_TOO_NEW, "function \"F\": opset 29 is newer");
+}
+END_TEST
+
 START_TEST(functions_go_before_operators)
 {
     Proto graph, file;
@@ -213,6 +260,8 @@ Suite *suite_read_node(void)
     tcase_add_test(tcase, subgraphs_read_outer_values);
     tcase_add_test(tcase, subgraphs_keep_to_single_assignment);
     tcase_add_test(tcase, subgraphs_cannot_read_what_their_node_makes);
+    tcase_add_test(tcase, operators_that_the_opset_lacks_are_opaque);
+    tcase_add_test(tcase, a_function_has_the_operators_of_its_own_opset);
     tcase_add_test(tcase, functions_go_before_operators);
     suite_add_tcase(suite, tcase);
     return suite;

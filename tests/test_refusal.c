@@ -378,6 +378,14 @@ static void build_foreign(Bench *b)
     graph_replace_node(b->graph, bn, &other, 1);
 }
 
+/* Opset 17 has no Gelu yet. */
+static void build_later_operator(Bench *b)
+{
+    Value *y = bench_conv(b, bench_image(b, 2, 5), SAME(3));
+    y = opaque(b, "", "Gelu", &y, 1);
+    bench_output(b, bench_batchnorm(b, y, 4));
+}
+
 static void build_unknown_shape(Bench *b)
 {
     int64_t dims[2] = {5, 2};
@@ -495,6 +503,22 @@ START_TEST(the_bytes_stay_and_the_reason_is_given)
 }
 END_TEST
 
+START_TEST(an_operator_of_another_opset_is_not_foreign)
+{
+    Span bytes = model_bytes(build_model(arena, build_later_operator, false));
+    rp_error error = {0};
+    rp_model *model =
+        rp_open_memory(bytes.bytes, bytes.size, "test.onnx", NULL, &error);
+    ck_assert_msg(model != NULL, "%s", error.message);
+    ck_assert_msg(rp_fold(model, NULL, &error) == 0, "%s", error.message);
+    size_t count;
+    const rp_refusal *refusals = rp_refusals(model, &count);
+    ck_assert_uint_eq(count, 1);
+    ck_assert_str_eq(refusals[0].op, "BatchNormalization");
+    rp_close(model);
+}
+END_TEST
+
 Suite *suite_refusal(void)
 {
     Suite *suite = suite_create("refusal");
@@ -502,6 +526,7 @@ Suite *suite_refusal(void)
     tcase_add_checked_fixture(tcase, models_setup, models_teardown);
     tcase_add_loop_test(tcase, the_bytes_stay_and_the_reason_is_given, 0,
                         (int)(sizeof rows / sizeof *rows));
+    tcase_add_test(tcase, an_operator_of_another_opset_is_not_foreign);
     suite_add_tcase(suite, tcase);
     return suite;
 }

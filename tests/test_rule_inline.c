@@ -256,10 +256,9 @@ static void build_calls(Bench *b, int calls)
     out->producer->attr_count = 1;
     *attr = (Attr){.name = "epsilon", .type = ATTR_FLOAT, .reference = "small"};
     Function *function = arena_alloc(b->arena, sizeof *function);
-    *function = (Function){.name = "Normalize",
-                           .domain = "local",
-                           .opset = 17,
-                           .body = inside.graph};
+    inside.graph->opset = 17;
+    *function = (Function){
+        .name = "Normalize", .domain = "local", .body = inside.graph};
     b->model->functions = function;
     b->model->function_count = 1;
     b->random = inside.random;

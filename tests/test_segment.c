@@ -280,6 +280,7 @@ static const Model *chain(const Chain *link, bool second, double error)
     for (int i = 0; second && i < 2; i++)
         w[i] = (double)nextafterf((float)w[i], 2) * (1 + error);
     Net net = toy_new(arena);
+    net.model->opset = 20; /* has Gelu */
     toy_input(&net, "x", DT_FLOAT, 4, dims);
     toy_weight(&net, "w", DT_FLOAT, 3, scale, w);
     toy_weight(&net, "power", DT_FLOAT, 0, &none, &power);

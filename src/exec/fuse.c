@@ -46,7 +46,7 @@ static int add_step(Fusion *f, int at, Err *err)
             f->chain.misfit = true;
     }
     KernelCall call = {.node = node,
-                       .opset = node->graph->model->opset,
+                       .opset = graph_opset(node->graph),
                        .precision = run->exec->options.precision,
                        .level = simd_level(run->exec->options.level),
                        .input_count = node->input_count,

@@ -191,14 +191,25 @@ static int nest(Exec *exec, Step *step, const char *name, const Graph *graph,
     return 0;
 }
 
-static int unsupported(const Exec *exec, const Node *node, Err *err)
+int plan_refuse(Arena *arena, const Node *node, Err *err)
 {
-    const char *domain = node->domain[0] ? node->domain : "ai.onnx";
+    bool is_onnx = is_onnx_domain(node->domain);
+    Op op = is_onnx ? op_find(node->op_type) : OP_OTHER;
+    OpRange range = op_range(op);
+    long long opset = (long long)graph_opset(node->graph);
+    const char *who = arena_printf(arena, "%s: operator %s of domain %s",
+                                   node_text(arena, node), node->op_type,
+                                   is_onnx ? "ai.onnx" : node->domain);
+    if (op_exists(op, opset))
+        return err_set(err, ERR_UNSUPPORTED_OPERATOR,
+                       "%s (opset %lld) is not supported", who, opset);
+    if (opset < range.since)
+        return err_set(err, ERR_UNSUPPORTED_OPERATOR,
+                       "%s exists from opset %d on, but opset %lld is imported",
+                       who, range.since, opset);
     return err_set(err, ERR_UNSUPPORTED_OPERATOR,
-                   "%s: operator %s of domain %s (opset %lld) is not "
-                   "supported",
-                   node_text(exec->arena, node), node->op_type, domain,
-                   (long long)exec->graph->model->opset);
+                   "%s exists up to opset %d, but opset %lld is imported", who,
+                   range.until, opset);
 }
 
 static int plan_nested(Exec *exec, Step *step, Err *err)
@@ -212,7 +223,7 @@ static int plan_nested(Exec *exec, Step *step, Err *err)
         return nest(exec, step, function->name, function->body, true, err);
     }
     if (node->op != OP_If && node->op != OP_Loop && node->op != OP_Scan)
-        return unsupported(exec, node, err);
+        return plan_refuse(exec->arena, node, err);
     for (int i = 0; i < node->attr_count; i++)
         if (node->attrs[i].graph)
             TRY(nest(exec, step, node->attrs[i].name, node->attrs[i].graph,

@@ -69,6 +69,10 @@ struct Exec {
 int plan_run(Exec *exec, Arena *arena, Array *const *inputs,
              Array *const *captured, Array **outputs, Err *err);
 
+/* Says that nothing runs the node: which operator, of which domain and opset,
+ * and at which opsets there is one. */
+int plan_refuse(Arena *arena, const Node *node, Err *err);
+
 /* The node of a function's body as its caller makes it: attributes that refer
  * to the caller's are replaced by those. */
 const Node *plan_resolve(Arena *arena, const Node *node, const Node *caller);

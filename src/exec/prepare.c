@@ -27,7 +27,7 @@ static int prepare_step(Exec *exec, Step *step, Arena *temporary, Err *err)
     for (int i = 0; i < node->input_count; i++)
         inputs[i] = load_for_now(exec, step->inputs[i], temporary);
     KernelCall call = {.node = node,
-                       .opset = node->graph->model->opset,
+                       .opset = graph_opset(node->graph),
                        .precision = exec->options.precision,
                        .level = simd_level(exec->options.level),
                        .input_count = node->input_count,

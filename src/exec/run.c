@@ -363,12 +363,7 @@ int exec_node(Arena *arena, const Node *node, const ExecOptions *options,
 {
     Step step = {.node = node, .kernel = kernel_find(node->op)};
     if (!step.kernel)
-        return err_set(err, ERR_UNSUPPORTED_OPERATOR,
-                       "%s: operator %s of domain %s (opset %lld) is not "
-                       "supported here",
-                       node_text(arena, node), node->op_type,
-                       node->domain[0] ? node->domain : "ai.onnx",
-                       (long long)node->graph->model->opset);
+        return plan_refuse(arena, node, err);
     Arena *temporary = arena_child(arena);
     StepCall call = {.step = &step,
                      .options = options,

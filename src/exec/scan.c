@@ -288,7 +288,7 @@ static int count_ports(Scan *scan, int first, Err *err)
 int run_scan(StepCall *call, Err *err)
 {
     const Node *node = call->step->node;
-    bool batched = node->graph->model->opset < 9;
+    bool batched = graph_opset(node->graph) < 9;
     Scan scan = {.call = call, .precision = call->options->precision};
     TRY(nested_find(call, "body", &scan.body, err));
     TRY(count_ports(&scan, batched ? 1 : 0, err));

@@ -83,7 +83,7 @@ static void infer_step(const Builder *b, const Step *step, Symbols *symbols)
         tensors[i] = slot < 0 ? NULL : exec->slots[slot].tensor;
     }
     InferCall call = {.node = step->node,
-                      .opset = step->node->graph->model->opset,
+                      .opset = graph_opset(step->node->graph),
                       .arena = arena,
                       .symbols = symbols,
                       .inputs = facts,

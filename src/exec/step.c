@@ -90,7 +90,7 @@ static int shape_outputs(const StepCall *call, Err *err)
                  &facts[i], &tensors[i]);
     }
     InferCall infer = {.node = node,
-                       .opset = node->graph->model->opset,
+                       .opset = graph_opset(node->graph),
                        .arena = call->arena,
                        .symbols = symbols_new(call->arena),
                        .inputs = seen,
@@ -177,7 +177,7 @@ int step_run(StepCall *call, Err *err)
     if (!step->kernel)
         return step_run_nested(call, err);
     KernelCall kernel = {.node = node,
-                         .opset = node->graph->model->opset,
+                         .opset = graph_opset(node->graph),
                          .precision = call->options->precision,
                          .level = simd_level(call->options->level),
                          .input_count = node->input_count,

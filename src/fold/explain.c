@@ -109,10 +109,13 @@ static void refusal_add(Fold *fold, const Node *node, Obstacle obstacle)
 }
 
 /* The domain's operators that only share a name with ONNX's are opaque, and a
- * reader may wonder. */
+ * reader may wonder. So may be ONNX's own, where the opset lacks them. */
 static bool is_namesake(const Node *node)
 {
-    return node->op == OP_OTHER && op_find(node->op_type) != OP_OTHER;
+    Op op = op_find(node->op_type);
+    bool lacks = is_onnx_domain(node->domain) &&
+                 !op_exists(op, graph_opset(node->graph));
+    return node->op == OP_OTHER && op != OP_OTHER && !lacks;
 }
 
 int refusals_list(Fold *fold, Err *err)

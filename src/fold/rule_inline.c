@@ -178,7 +178,7 @@ static void inline_function(Fold *fold, Node *node)
     const Model *model = fold->model;
     const Function *function = function_called(model, node);
     if (!function || function->body == fold->graph ||
-        (function->opset != model->opset && function->opset != 0) ||
+        graph_opset(function->body) != graph_opset(fold->graph) ||
         node->input_count > (int)function->body->input_count ||
         !body_is_portable(function->body, node) ||
         !is_called_once(model, function))

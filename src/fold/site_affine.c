@@ -41,7 +41,7 @@ static Reason batchnorm_vectors(Fold *fold, const Node *node, AffineMap *out,
 static Reason batchnorm_read(Fold *fold, const Node *node, AffineMap *out,
                              const char **fact)
 {
-    int64_t opset = fold->model->opset;
+    int64_t opset = graph_opset(fold->graph);
     bool training = opset >= 14 ? node_int(node, "training_mode", 0) != 0
                                 : opset < 7 && !node_int(node, "is_test", 0);
     out->axis = 1;
@@ -99,7 +99,7 @@ static Reason operand_read(Fold *fold, const Node *node, AffineMap *out,
         return REASON_NONLINEAR;
     if (input->rank < 0)
         return REASON_SHAPE_UNKNOWN;
-    if (constant->count == 0 || fold->model->opset < 7 ||
+    if (constant->count == 0 || graph_opset(fold->graph) < 7 ||
         !constant_axis(constant, input->rank, &out->axis)) {
         *fact = "the constant lies along several axes";
         return REASON_BROADCAST;

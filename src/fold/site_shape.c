@@ -7,7 +7,8 @@ static bool dropout_is_identity(const Fold *fold, const Node *node)
 {
     Value *mode = node_input(node, 2), *mask = node_output(node, 1);
     const Tensor *training = mode ? value_constant(fold->graph, mode) : NULL;
-    int64_t flag = fold->model->opset < 7 && !node_int(node, "is_test", 0);
+    int64_t flag =
+        graph_opset(fold->graph) < 7 && !node_int(node, "is_test", 0);
     if (training && training->count == 1)
         tensor_read_i64(training, 0, 1, &flag);
     else if (mode)

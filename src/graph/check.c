@@ -85,6 +85,16 @@ static int check_arity(const Graph *graph, const Node *node, Err *err)
     return 0;
 }
 
+/* What the opset does not have is opaque. */
+static int check_opset(const Graph *graph, const Node *node, Err *err)
+{
+    int64_t opset = graph_opset(graph);
+    if (!op_exists(node->op, opset))
+        return err_set(err, ERR_INTERNAL, "%s: opset %lld has no such operator",
+                       node_text(graph->arena, node), (long long)opset);
+    return 0;
+}
+
 static int check_output(const Graph *graph, const Node *node, int slot,
                         Err *err)
 {
@@ -120,6 +130,7 @@ static int check_node(const Scope *scope, const Node *node, Err *err)
         return err_set(err, ERR_INTERNAL, "%s: not in its place",
                        node_text(graph->arena, node));
     TRY(check_arity(graph, node, err));
+    TRY(check_opset(graph, node, err));
     for (int i = 0; i < node->input_count; i++)
         if (node->inputs[i])
             TRY(check_read(scope, node, node->inputs[i], node, err));

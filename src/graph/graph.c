@@ -30,6 +30,13 @@ Graph *graph_new(Model *model, Graph *parent)
     return graph;
 }
 
+int64_t graph_opset(const Graph *graph)
+{
+    while (graph->parent)
+        graph = graph->parent;
+    return graph->opset ? graph->opset : graph->model->opset;
+}
+
 bool graph_is_function(const Graph *graph)
 {
     return !graph->parent && graph != graph->model->graph;

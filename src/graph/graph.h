@@ -20,8 +20,10 @@
 #include "graph/tensor.h"
 
 typedef enum Op {
-    OP_OTHER, /* not in op.def, or not in the ai.onnx domain: opaque */
-#define OP(name, min_in, max_in, max_out, infer) OP_##name,
+    /* Opaque: not in op.def, not in the ai.onnx domain, or not in its opset
+     * that is imported. */
+    OP_OTHER,
+#define OP(name, min_in, max_in, max_out, since, until, infer) OP_##name,
 #include "graph/op.def"
 #undef OP
     OP_COUNT
@@ -34,6 +36,14 @@ typedef struct OpArity {
     int min_inputs, max_inputs, max_outputs; /* -1 is variadic */
 } OpArity;
 OpArity op_arity(Op op);
+typedef struct OpRange {
+    int since, until; /* opsets; until 0: not removed yet */
+} OpRange;
+OpRange op_range(Op op);
+/* True where that opset has the operator; opset 0 is one that is not said. */
+bool op_exists(Op op, int64_t opset);
+/* The domain of ONNX's own operators has two names. */
+bool is_onnx_domain(const char *domain);
 
 /* A piece of the input file, not copied. */
 typedef struct Span {
@@ -135,6 +145,7 @@ struct Graph {
     Arena *arena;
     Model *model;
     Graph *parent; /* the graph whose node holds this one as an attribute */
+    int64_t opset; /* that a function imports for its body; 0: the model's */
     const char *name;
     Node **nodes;
     size_t node_count, node_capacity;
@@ -156,7 +167,6 @@ struct Graph {
  * graph whose inputs and outputs are the function's. */
 typedef struct Function {
     const char *name, *domain;
-    int64_t opset; /* of the ai.onnx domain that its body means; 0: none */
     Graph *body;
     Span source;
 } Function;
@@ -194,6 +204,8 @@ Model *model_new(Arena *arena);
  * files: they are read again when they are needed. Cheap, but not free. */
 void model_let_go(const Model *model);
 Graph *graph_new(Model *model, Graph *parent);
+/* The opset of the ai.onnx domain that its nodes mean. */
+int64_t graph_opset(const Graph *graph);
 /* True for the body of a model-local function: it has no initializers, and its
  * source is a FunctionProto. */
 bool graph_is_function(const Graph *graph);
@@ -285,7 +297,8 @@ const Tensor *value_constant(const Graph *graph, const Value *value);
 bool value_is_overridable(const Graph *graph, const Value *value);
 
 /* Every promise of the comments above that can be checked, and: defined
- * before use, defined once, arity within op.def, known types agree. */
+ * before use, defined once, arity and opset within op.def, known types agree.
+ */
 int graph_check(const Graph *graph, Err *err);
 
 /* Shape inference over the graph in order, subgraphs left out; fills

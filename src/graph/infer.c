@@ -14,7 +14,8 @@ static const Fact unknown_fact = {.rank = -1, .int_count = -1};
 /* ORDER Op */
 static InferFunction *const functions[OP_COUNT] = {
     [OP_OTHER] = infer_opaque,
-#define OP(name, min_in, max_in, max_out, infer) [OP_##name] = infer_##infer,
+#define OP(name, min_in, max_in, max_out, since, until, infer)                 \
+    [OP_##name] = infer_##infer,
 #include "graph/op.def"
 #undef OP
 };
@@ -378,7 +379,7 @@ static int infer_in_graph(Graph *graph, Node *node, CallRoom *room, Err *err)
         room->tensors[i] = value ? value_constant(graph, value) : NULL;
     }
     InferCall call = {.node = node,
-                      .opset = graph->model->opset,
+                      .opset = graph_opset(graph),
                       .arena = arena,
                       .symbols = graph->model->symbols,
                       .inputs = room->inputs,

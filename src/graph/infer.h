@@ -87,7 +87,8 @@ void fact_of_tensor(Arena *arena, Symbols *symbols, const Tensor *tensor,
 Dim infer_fit(const InferCall *call, DType type, Dim dim);
 
 /* One for each name in op.def's last column. */
-#define OP(name, min_in, max_in, max_out, infer) InferFunction infer_##infer;
+#define OP(name, min_in, max_in, max_out, since, until, infer)                 \
+    InferFunction infer_##infer;
 #include "graph/op.def"
 #undef OP
 

@@ -6,10 +6,11 @@
 static const struct {
     const char *name;
     OpArity arity;
+    OpRange range;
 } ops[OP_COUNT] = {
-    [OP_OTHER] = {"", {0, -1, -1}},
-#define OP(name, min_in, max_in, max_out, infer)                               \
-    [OP_##name] = {#name, {min_in, max_in, max_out}},
+    [OP_OTHER] = {"", {0, -1, -1}, {1, 0}},
+#define OP(name, min_in, max_in, max_out, since, until, infer)                 \
+    [OP_##name] = {#name, {min_in, max_in, max_out}, {since, until}},
 #include "graph/op.def"
 #undef OP
 };
@@ -38,4 +39,21 @@ const char *op_name(Op op)
 OpArity op_arity(Op op)
 {
     return ops[op].arity;
+}
+
+OpRange op_range(Op op)
+{
+    return ops[op].range;
+}
+
+bool op_exists(Op op, int64_t opset)
+{
+    OpRange range = ops[op].range;
+    return opset == 0 ||
+           (opset >= range.since && (range.until == 0 || opset <= range.until));
+}
+
+bool is_onnx_domain(const char *domain)
+{
+    return !domain[0] || strcmp(domain, "ai.onnx") == 0;
 }

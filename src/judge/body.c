@@ -33,7 +33,7 @@ static const Graph *body_of(Scope *scope, const Node *node)
     const Model *model = scope->graph->model;
     const Function *function = function_of(model, node);
     if (function)
-        return (function->opset == model->opset || function->opset == 0) &&
+        return graph_opset(function->body) == graph_opset(scope->graph) &&
                        (size_t)node->input_count <=
                            function->body->input_count &&
                        (size_t)node->output_count <=

@@ -495,7 +495,7 @@ static int functions_certify(Certifier *certifier, Scope *a, Scope *b, Err *err)
     for (size_t i = 0; i < model->function_count; i++) {
         const Function *own =
             function_find(a->graph->model, &model->functions[i]);
-        bool same = own && own->opset == model->functions[i].opset;
+        bool same = own && own->body->opset == model->functions[i].body->opset;
         if (same)
             TRY(bodies_certify(certifier, a, own->body, b,
                                model->functions[i].body, &same, err));

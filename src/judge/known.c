@@ -184,7 +184,8 @@ bool node_keeps(Scope *scope, const Node *node)
     }
     const Model *model = scope->graph->model;
     const Known *mode = scope_known(scope, node_input(node, 2));
-    int64_t training = model->opset < 7 && !node_int(node, "is_test", 0);
+    int64_t training =
+        graph_opset(scope->graph) < 7 && !node_int(node, "is_test", 0);
     if (mode && constant_ints(mode->constant, 1, &training) != 1)
         training = 1;
     return !training || model->assume_inference;
@@ -370,7 +371,7 @@ int scope_infer(Scope *scope, const Node *node, Err *err)
         tensors[i] = input && input->constant ? input->constant->tensor : NULL;
     }
     InferCall call = {.node = node,
-                      .opset = scope->graph->model->opset,
+                      .opset = graph_opset(scope->graph),
                       .arena = scope->arena,
                       .symbols = scope->symbols,
                       .inputs = facts,

@@ -192,7 +192,7 @@ int place_linear(Region *region, const Operator *linear, const Fact *shape,
 static bool norms_same(const Node *a, const Node *b)
 {
     bool same = a->op == b->op && a->attr_count == b->attr_count &&
-                a->graph->model->opset == b->graph->model->opset;
+                graph_opset(a->graph) == graph_opset(b->graph);
     for (int i = 0; same && i < a->attr_count; i++)
         same = attr_same(&a->attrs[i], &b->attrs[i]);
     return same;

@@ -79,7 +79,7 @@ bool attr_same(const Attr *a, const Attr *b)
 /* Attributes in another order only cost a comparison of values. */
 bool node_same(const Node *a, const Node *b)
 {
-    if (a->graph->model->opset != b->graph->model->opset)
+    if (graph_opset(a->graph) != graph_opset(b->graph))
         return false;
     if (a->op != b->op || strcmp(a->op_type, b->op_type) != 0 ||
         strcmp(a->domain, b->domain) != 0 || a->attr_count != b->attr_count ||

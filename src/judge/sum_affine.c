@@ -70,13 +70,13 @@ Sum *sum_map(Region *region, const Sum *from, const Known *known,
 static bool batchnorm_infers(Scope *scope, const Node *node)
 {
     const Model *model = scope->graph->model;
-    bool training = model->opset >= 14
-                        ? node_int(node, "training_mode", 0) != 0
-                        : model->opset < 7 && !node_int(node, "is_test", 0);
-    for (int i = 1; model->opset < 14 && i < node->output_count; i++)
+    int64_t opset = graph_opset(scope->graph);
+    bool training = opset >= 14 ? node_int(node, "training_mode", 0) != 0
+                                : opset < 7 && !node_int(node, "is_test", 0);
+    for (int i = 1; opset < 14 && i < node->output_count; i++)
         training |= node->outputs[i] != NULL;
     return (!training || model->assume_inference) &&
-           (model->opset >= 9 || node_int(node, "spatial", 1));
+           (opset >= 9 || node_int(node, "spatial", 1));
 }
 
 /* BatchNormalization-15: (x - mean) / sqrt(var + epsilon) * gamma + beta. The
@@ -145,7 +145,7 @@ static bool operand_fits(Scope *scope, const Known *input,
 {
     int64_t length;
     if (!dtype_is_real(constant->type) || constant->count == 0 ||
-        scope->graph->model->opset < 7 ||
+        graph_opset(scope->graph) < 7 ||
         !constant_axis(constant, input->fact.rank, &out->axis))
         return false;
     out->width = constant->count;

@@ -289,15 +289,21 @@ static size_t count_fields(Span message, uint32_t number)
     return count;
 }
 
-/* Notes a version of the ai.onnx domain, which has one at most. */
-static int import_onnx(Reader *reader, int64_t version)
+static int check_opset(const Reader *reader, int64_t version)
 {
-    Model *model = reader->model;
     if (version > OPSET_NEWEST)
         return err_set(reader->err, ERR_TOO_NEW,
                        "opset %lld is newer than %d, the newest that this "
                        "version knows",
                        (long long)version, OPSET_NEWEST);
+    return 0;
+}
+
+/* Notes a version of the ai.onnx domain, which has one at most. */
+static int import_onnx(Reader *reader, int64_t version)
+{
+    Model *model = reader->model;
+    TRY(check_opset(reader, version));
     if (model->opset != 0 && model->opset != version)
         return err_set(reader->err, ERR_INVALID_MODEL,
                        "imports both opset %lld and opset %lld",
@@ -366,7 +372,7 @@ static int read_versions(Reader *reader)
     return 0;
 }
 
-/* The version of the ai.onnx domain that a function's body means. */
+/* The version of the ai.onnx domain that a function imports; 0: none. */
 static int64_t function_opset(Reader *reader, Span source)
 {
     enum { IMPORT = 9, DOMAIN = 1, VERSION = 2 };
@@ -394,7 +400,6 @@ static int list_functions(Reader *reader)
         function->source = field.payload;
         function->name = wire_string(reader->arena, field.payload, NAME);
         function->domain = wire_string(reader->arena, field.payload, DOMAIN);
-        function->opset = function_opset(reader, field.payload);
         const char *key =
             function_key(reader->arena, function->domain, function->name);
         const char *full =
@@ -418,7 +423,9 @@ static int read_functions(Reader *reader)
         function->body = graph_new(model, NULL);
         function->body->source = function->source;
         function->body->name = function->name;
-        if (read_steps(reader, function->body, function_steps) < 0)
+        function->body->opset = function_opset(reader, function->source);
+        if (check_opset(reader, function->body->opset) < 0 ||
+            read_steps(reader, function->body, function_steps) < 0)
             return err_prefix(reader->err, "function %s",
                               name_text(reader->arena, function->name));
     }

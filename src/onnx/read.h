@@ -44,7 +44,6 @@ int check_calls(Reader *reader);
 
 /* How a function is found: "ai.onnx" is "". */
 const char *function_key(Arena *arena, const char *domain, const char *name);
-bool is_onnx_domain(const char *domain);
 
 /* How a message names the node that is at `source`. */
 const char *source_text(Arena *arena, Span source);

@@ -7,11 +7,6 @@
 /* Numbers of NodeProto's fields. */
 enum { OUTPUT = 2, NAME = 3, OP_TYPE = 4, ATTRIBUTE = 5 };
 
-bool is_onnx_domain(const char *domain)
-{
-    return domain[0] == '\0' || strcmp(domain, "ai.onnx") == 0;
-}
-
 const char *function_key(Arena *arena, const char *domain, const char *name)
 {
     return arena_printf(arena, "%s:%s", is_onnx_domain(domain) ? "" : domain,
@@ -48,6 +43,8 @@ static Op find_op(const Reader *reader, const Node *node)
     if (!is_onnx_domain(node->domain))
         return OP_OTHER;
     Op op = op_find(node->op_type);
+    if (!op_exists(op, graph_opset(node->graph)))
+        return OP_OTHER;
     if (op == OP_OTHER || reader->model->function_count == 0)
         return op;
     /* A function of the model goes before an operator of the same name. */

@@ -55,10 +55,11 @@ static Value *nonlinearity(Gen *gen, Value *x)
 {
     static const Op exact[] = {OP_Relu, OP_Relu, OP_Relu, OP_Abs};
     static const Op others[] = {OP_Tanh, OP_Sigmoid, OP_Erf};
+    int known = op_exists(OP_Erf, gen->model->opset) ? 3 : 2;
     if (gen_chance(gen, 15))
         return x;
     if (!gen->integers && gen_chance(gen, 30))
-        return gen_unary(gen, others[gen_pick(gen, 3)], x);
+        return gen_unary(gen, others[gen_pick(gen, known)], x);
     return gen_unary(gen, exact[gen_pick(gen, 4)], x);
 }
 
