@@ -31,7 +31,7 @@ const browser = spawn(chromium, [
     "--disable-extensions", "--disable-background-networking",
     "--disable-dev-shm-usage", "--hide-scrollbars",
     "--user-data-dir=" + profile, "--remote-debugging-pipe", "about:blank",
-], { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+], { detached: true, stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
 const waiting = new Map();
 const listeners = [];
 let buffer = Buffer.alloc(0);
@@ -321,9 +321,11 @@ const limit = setTimeout(() => {
 
 function finish() {
     clearTimeout(limit);
-    browser.kill("SIGKILL");
+    // With all its processes, which else go on writing to the profile.
+    process.kill(-browser.pid, "SIGKILL");
     browser.once("exit", () => {
-        fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+        fs.rmSync(profile, { recursive: true, force: true, maxRetries: 20,
+            retryDelay: 100 });
         failures.forEach((failure) => console.log("failed: " + failure));
         if (!failures.length)
             console.log(checks + " checks in the browser");
