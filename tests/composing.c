@@ -49,3 +49,14 @@ Value *bench_concat(Bench *b, Value *const *parts, int count, int axis)
     ck_assert_int_eq(graph_infer(b->graph, &err), 0);
     return y;
 }
+
+void build_joined_average(Bench *b)
+{
+    Value *x = bench_image(b, 4, 6);
+    Value *parts[2] = {bench_conv(b, x, SAME(3)), bench_conv(b, x, SAME(3))};
+    Value *joined = bench_concat(b, parts, 2, 1);
+    Value *flat = bench_unary(b, OP_Flatten,
+                              bench_unary(b, OP_GlobalAveragePool, joined));
+    bench_output(b, bench_binary(b, OP_Sub, flat,
+                                 bench_constant(b, 2, (int64_t[]){1, 8})));
+}

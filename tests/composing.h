@@ -15,5 +15,7 @@ void check_stays(Build *build, const rp_fold_options *options,
 /* An attribute that is there. */
 const int64_t *ints_of(const Node *node, const char *name);
 Value *bench_concat(Bench *b, Value *const *parts, int count, int axis);
+/* The average of two convolutions side by side, which C19 makes one. */
+Build build_joined_average;
 
 #endif

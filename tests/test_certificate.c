@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "blocks.h"
+#include "composing.h"
 #include "folding.h"
 #include "judge/certify.h"
 #include "judge/residue.h"
@@ -310,6 +311,23 @@ START_TEST(what_is_tampered_with_is_found)
 }
 END_TEST
 
+/* Where an average stands between the operator and what it is held against. */
+START_TEST(a_fault_in_front_of_an_average_is_found)
+{
+    rp_fold_options stack = {.enable = "C19"};
+    Folded folded = fold_model(build_joined_average, &stack);
+    Node *conv = conv_of(folded.after);
+    /* Of the second half's first output. */
+    nudge(&folded, conv->inputs[1], 4 * 36, 2);
+    rp_certificates_info info =
+        certify(folded.arena, folded.before, folded.after);
+    ck_assert(!info.hold);
+    ck_assert_msg(strstr(info.why, "element 144 of the weight") != NULL, "%s",
+                  info.why);
+    folded_free(&folded);
+}
+END_TEST
+
 /* The same weights, but a branch less: 3x3, 1x1 and 3x3 without the last. */
 static void build_two(Bench *b)
 {
@@ -474,6 +492,7 @@ Suite *suite_certificate(void)
     tcase_add_loop_test(tcase, every_fold_of_real_exports_is_certified, 0,
                         fixture_count);
     tcase_add_loop_test(tcase, what_is_tampered_with_is_found, 0, TAMPERS);
+    tcase_add_test(tcase, a_fault_in_front_of_an_average_is_found);
     tcase_add_test(tcase, a_branch_that_was_dropped_is_found);
     tcase_add_test(tcase, shifted_padding_is_found);
     tcase_add_test(tcase, an_unrelated_model_has_no_certificate);

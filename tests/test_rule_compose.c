@@ -472,6 +472,16 @@ START_TEST(joined_convolutions_are_one)
 }
 END_TEST
 
+START_TEST(an_average_of_joined_convolutions_is_one_of_a_larger)
+{
+    Folded folded = fold_model(build_joined_average, &stack);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    ck_assert_uint_eq(count_ops(folded.after, OP_Conv), 1);
+    ck_assert_uint_eq(folded.after->graph->node_count, 3);
+    folded_free(&folded);
+}
+END_TEST
+
 static void build_joined_groups(Bench *b)
 {
     join_two(b, (ConvShape){.group = 2}, (ConvShape){.group = 2});
@@ -518,6 +528,7 @@ Suite *suite_rule_compose(void)
     tcase_add_test(tcase, scale_and_bias_of_a_normalization_go_forward);
     tcase_add_test(tcase, normalizations_that_others_read_keep_their_scale);
     tcase_add_test(tcase, joined_convolutions_are_one);
+    tcase_add_test(tcase, an_average_of_joined_convolutions_is_one_of_a_larger);
     tcase_add_test(tcase, convolutions_that_differ_are_not_joined);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -329,6 +329,44 @@ START_TEST(a_map_goes_backward)
 }
 END_TEST
 
+static Value *turned(Bench *b, Value *x)
+{
+    const int64_t swap[3] = {0, 2, 1};
+    Value *y = graph_fresh_value(b->graph, "y");
+    Node *node = node_new(b->graph, OP_Transpose, "turned", &x, 1, &y, 1);
+    node_set_ints(node, "perm", swap, 3);
+    bench_add(b, node);
+    return y;
+}
+
+/* Which axis of size 1 the channel is behind a Reshape, operators decide. */
+static void build_single_channel(Bench *b)
+{
+    const int64_t sizes[4] = {1, 1, 4, 4};
+    Value *x = bench_binary(b, OP_MatMul,
+                            bench_input(b, 3, (int64_t[]){1, 16, 3}),
+                            bench_constant(b, 2, (int64_t[]){3, 1}));
+    x = bench_binary(b, OP_Add, x, bench_constant(b, 1, (int64_t[]){1}));
+    x = bench_binary(b, OP_Reshape, turned(b, x), bench_ints(b, 4, sizes));
+    bench_output(b, bench_binary(b, OP_Mul, x, bench_channel_scale(b, 1)));
+}
+
+static void build_single_channel_forward(Bench *b)
+{
+    const int64_t sizes[3] = {1, 1, -1};
+    Value *x = bench_batchnorm(b, bench_image(b, 1, 3), 1);
+    x = bench_binary(b, OP_Reshape, x, bench_ints(b, 3, sizes));
+    bench_output(b, bench_binary(b, OP_MatMul, turned(b, x),
+                                 bench_constant(b, 2, (int64_t[]){1, 1})));
+}
+
+START_TEST(a_map_of_a_single_channel_goes_through_a_reshape)
+{
+    check_folds(build_single_channel, 0, 4);
+    check_folds(build_single_channel_forward, 0, 4);
+}
+END_TEST
+
 Suite *suite_rule_move(void)
 {
     Suite *suite = suite_create("rule_move");
@@ -337,6 +375,7 @@ Suite *suite_rule_move(void)
                         (int)(sizeof forward / sizeof *forward));
     tcase_add_loop_test(tcase, a_map_goes_backward, 0,
                         (int)(sizeof backward / sizeof *backward));
+    tcase_add_test(tcase, a_map_of_a_single_channel_goes_through_a_reshape);
     suite_add_tcase(suite, tcase);
     return suite;
 }

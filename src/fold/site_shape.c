@@ -146,7 +146,20 @@ static int reduce_source(const Fold *fold, const Node *node, int axis)
 }
 
 /* In row-major order an axis survives a reshape when as many elements stand
- * before it and it has the same length. */
+ * before it and it has the same length; -1 when it does not. Of several axes of
+ * size 1 it is the one in its place, where others have their channels too. */
+static int reshaped_axis(Symbols *symbols, const Fact *from, int axis,
+                         const Fact *to)
+{
+    Dim before = prefix_product(symbols, from, axis);
+    int found = -1;
+    for (int i = 0; i < to->rank; i++)
+        if ((found < 0 || i == axis) && to->dims[i] == from->dims[axis] &&
+            prefix_product(symbols, to, i) == before)
+            found = i;
+    return found;
+}
+
 int affine_axis_back(const Fold *fold, const Node *node, int axis)
 {
     const Fact *in = &node->inputs[0]->fact, *out = &node->outputs[0]->fact;
@@ -161,12 +174,7 @@ int affine_axis_back(const Fold *fold, const Node *node, int axis)
         return kept_axis(node, axis, true);
     if (node->op == OP_Transpose)
         return transpose_source(node, in->rank, axis);
-    Dim before = prefix_product(symbols, out, axis);
-    for (int i = 0; i < in->rank; i++)
-        if (in->dims[i] == out->dims[axis] &&
-            prefix_product(symbols, in, i) == before)
-            return i;
-    return -1;
+    return reshaped_axis(symbols, out, axis, in);
 }
 
 static int transpose_target(const Node *node, int rank, int axis)
@@ -195,11 +203,9 @@ int affine_axis_forward(const Fold *fold, const Node *node, int axis,
         return kept_axis(node, axis, false);
     if (node->op == OP_Transpose)
         return transpose_target(node, in->rank, axis);
-    Dim before = prefix_product(symbols, in, axis);
-    for (int i = 0; i < out->rank; i++)
-        if (out->dims[i] == in->dims[axis] &&
-            prefix_product(symbols, out, i) == before)
-            return i;
+    int found = reshaped_axis(symbols, in, axis, out);
+    if (found >= 0)
+        return found;
     int64_t trailing = 1, whole, part;
     for (int i = axis + 1; i < in->rank; i++)
         if (!dim_is_known(symbols, in->dims[i], &part) || part < 1 ||
@@ -209,7 +215,7 @@ int affine_axis_forward(const Fold *fold, const Node *node, int axis,
     if (last < 0 || !dim_is_known(symbols, out->dims[last], &whole) ||
         !dim_is_known(symbols, in->dims[axis], &part) ||
         whole != part * trailing ||
-        prefix_product(symbols, out, last) != before)
+        prefix_product(symbols, out, last) != prefix_product(symbols, in, axis))
         return -1;
     *repeat = trailing;
     return last;

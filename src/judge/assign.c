@@ -143,11 +143,16 @@ static const Operator *place_as_operator(Region *region, int place,
     return classes_agree(&class, &whole->class) ? own->pool : NULL;
 }
 
-/* Joined operators: one of them is some of the outputs of the whole. */
+/* Joined operators: one of them is some of the outputs of the whole, also
+ * behind the same nodes: what moves both moves what they give. */
 static const Operator *slot_as_operator(Region *region, Part *part,
-                                        const Place *whole)
+                                        int whole_place)
 {
-    const Place *slot = &region->places[part->place];
+    int slot_place = part->place;
+    while (places_move_alike(region, &slot_place, &whole_place))
+        continue;
+    const Place *slot = &region->places[slot_place];
+    const Place *whole = &region->places[whole_place];
     if (slot->kind != PLACE_SLOT || whole->kind != PLACE_LINEAR ||
         region->places[slot->inner].kind != PLACE_LINEAR)
         return NULL;
@@ -196,7 +201,8 @@ static const Operator *part_as_operator(Region *region, Part *part,
     if (part->linear) {
         const Operator *transposed =
             pointwise_as_transposed(region, part, merge);
-        return transposed ? transposed : slot_as_operator(region, part, whole);
+        return transposed ? transposed
+                          : slot_as_operator(region, part, merge->part->place);
     }
     return whole->kind == PLACE_LINEAR && merge->part->start == part->start
                ? place_as_operator(region, part->place, whole, merge->whole)

@@ -137,6 +137,18 @@ int place_move(Region *region, Scope *scope, const Node *node, int output,
     return made;
 }
 
+bool places_move_alike(const Region *region, int *a, int *b)
+{
+    const Place *one = &region->places[*a], *other = &region->places[*b];
+    if (one->kind != PLACE_MOVE || other->kind != PLACE_MOVE ||
+        one->output != other->output ||
+        !does_same(one, other->scope, other->node))
+        return false;
+    *a = one->inner;
+    *b = other->inner;
+    return true;
+}
+
 /* What a pool gives there: its taps read the other place at their offsets. */
 static Residue pool_value(const Region *region, const Place *place,
                           int64_t channel, const int64_t *offsets)
@@ -351,16 +363,20 @@ static int reduced_axis(Scope *scope, const Node *node, int rank, int axis)
 }
 
 /* Row-major order: an axis stays whole when as many elements stand before it;
- * or it takes in all that follows it. */
+ * or it takes in all that follows it. Of several axes of size 1 one that stays
+ * in its place is what an operator reads there. */
 static int reshaped_axis(Scope *scope, const Fact *in, const Fact *out,
                          int axis, int64_t *repeat)
 {
     Symbols *symbols = scope->symbols;
     Dim before = product(symbols, in, 0, axis);
+    int found = -1;
     for (int i = 0; i < out->rank; i++)
-        if (out->dims[i] == in->dims[axis] &&
+        if ((found < 0 || i == axis) && out->dims[i] == in->dims[axis] &&
             product(symbols, out, 0, i) == before)
-            return i;
+            found = i;
+    if (found >= 0)
+        return found;
     int last = out->rank - 1;
     int64_t trailing, own;
     Dim rest = product(symbols, in, axis + 1, in->rank);

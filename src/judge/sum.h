@@ -253,6 +253,9 @@ int place_join(Region *region, const int *joined, int count, int axis);
 /* What a node with one sum as input makes of a place, in one of its outputs. */
 int place_move(Region *region, Scope *scope, const Node *node, int output,
                int inner);
+/* True for what the same node makes of two places, which *a and *b become; a is
+ * of the original. */
+bool places_move_alike(const Region *region, int *a, int *b);
 /* What operators of that class make of a place of that shape. */
 int place_linear(Region *region, const Operator *linear, const Fact *shape,
                  int inner);
