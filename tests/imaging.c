@@ -47,6 +47,8 @@ void png_make(Bytes *out, int depth, int type, uint32_t width, uint32_t height,
 void jpeg_make(Bytes *out, int channels, uint32_t width, uint32_t height,
                const uint8_t *pixels)
 {
+    static const jpeg_scan_info scans[3] = {
+        {1, {0}, 0, 63, 0, 0}, {1, {1}, 0, 63, 0, 0}, {1, {2}, 0, 63, 0, 0}};
     struct jpeg_compress_struct jpeg;
     struct jpeg_error_mgr errors;
     uint8_t *bytes = NULL;
@@ -62,6 +64,10 @@ void jpeg_make(Bytes *out, int channels, uint32_t width, uint32_t height,
                                           : JCS_CMYK;
     jpeg_set_defaults(&jpeg);
     jpeg_set_quality(&jpeg, 100, TRUE);
+    if (channels == 3) {
+        jpeg.scan_info = scans;
+        jpeg.num_scans = 3;
+    }
     jpeg_start_compress(&jpeg, TRUE);
     for (uint32_t y = 0; y < height; y++) {
         JSAMPROW row =

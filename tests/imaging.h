@@ -14,7 +14,8 @@ typedef struct Bytes {
  * palette maps k to (k, 2 k, 255 - k). */
 void png_make(Bytes *out, int depth, int type, uint32_t width, uint32_t height,
               const uint8_t *pixels);
-/* `channels` is 1 for grey, 3 for RGB and 4 for CMYK. Quality 100. */
+/* `channels` is 1 for grey, 3 for RGB, in a scan for each, and 4 for CMYK.
+ * Quality 100. */
 void jpeg_make(Bytes *out, int channels, uint32_t width, uint32_t height,
                const uint8_t *pixels);
 

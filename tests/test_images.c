@@ -186,6 +186,34 @@ START_TEST(a_lying_header_takes_no_memory)
 }
 END_TEST
 
+/* Puts bytes of the file, which ends with EOI, before that so many times. */
+static void repeat_scan(size_t start, size_t length, int times)
+{
+    for (int i = 0; i < times; i++) {
+        memmove(file.data + file.size - 2, file.data + start, length);
+        file.size += length;
+        memcpy(file.data + file.size - 2, "\xff\xd9", 2);
+    }
+}
+
+/* Each scan is as valid as the first. */
+START_TEST(a_jpeg_has_not_any_number_of_scans)
+{
+    jpeg_make(&file, 3, 2, 2, colors);
+    size_t start = file.size - 2;
+    while (file.data[start] != 0xff || file.data[start + 1] != 0xda)
+        start--;
+    size_t length = file.size - 2 - start;
+    repeat_scan(start, length, 90);
+    Image image;
+    ck_assert_msg(image_decode(file.data, file.size, &image, why) == 0, "%s",
+                  why);
+    free(image.rgb);
+    repeat_scan(start, length, 10);
+    check_refused(file.data, file.size, "more than 100 scans");
+}
+END_TEST
+
 /* ---- Resizing ---- */
 
 static ImageConfig config_of(int64_t height, int64_t width, double crop_pct,
@@ -351,6 +379,7 @@ Suite *suite_images(void)
     tcase_add_test(tc, cut_files_are_refused);
     tcase_add_test(tc, changed_bytes_do_no_harm);
     tcase_add_test(tc, a_lying_header_takes_no_memory);
+    tcase_add_test(tc, a_jpeg_has_not_any_number_of_scans);
     tcase_add_test(tc, rows_are_as_computed_by_hand);
     tcase_add_test(tc, numbers_are_normalised_by_channel);
     tcase_add_test(tc, resized_as_timm_and_pil_do);
