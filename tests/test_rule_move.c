@@ -329,6 +329,20 @@ START_TEST(a_map_goes_backward)
 }
 END_TEST
 
+/* What passes an average beside a convolution goes into that, with a scale. */
+static void build_average_of_residual(Bench *b)
+{
+    Value *x = bench_image(b, 8, 6);
+    Value *sum = bench_binary(b, OP_Add, x, bench_conv(b, x, DW(8, 1)));
+    bench_output(b, scale(b, average(b, sum)));
+}
+
+START_TEST(a_scale_goes_backward_through_the_average_of_a_residual)
+{
+    check_folds(build_average_of_residual, 1, 1);
+}
+END_TEST
+
 static Value *turned(Bench *b, Value *x)
 {
     const int64_t swap[3] = {0, 2, 1};
@@ -375,6 +389,8 @@ Suite *suite_rule_move(void)
                         (int)(sizeof forward / sizeof *forward));
     tcase_add_loop_test(tcase, a_map_goes_backward, 0,
                         (int)(sizeof backward / sizeof *backward));
+    tcase_add_test(tcase,
+                   a_scale_goes_backward_through_the_average_of_a_residual);
     tcase_add_test(tcase, a_map_of_a_single_channel_goes_through_a_reshape);
     suite_add_tcase(suite, tcase);
     return suite;

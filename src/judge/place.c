@@ -298,6 +298,11 @@ static int opaque_find(Region *region, Scope *scope, const Node *node,
     return found;
 }
 
+int place_of_original(Region *region, Scope *scope, Sum **sum)
+{
+    return opaque_find(region, scope, NULL, sum, 0);
+}
+
 int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
                  int output)
 {

@@ -246,6 +246,15 @@ Sum *sum_as_place(Region *region, Known *known, Sum *input)
     return sum_put(region, input, known, input->as_place - 1);
 }
 
+Sum *sum_as_original(Region *region, Known *known, Sum *input)
+{
+    Sum *bare = sum_bare(region, input, known);
+    int place = place_of_original(region, known->scope, &bare);
+    if (place < 0)
+        return input;
+    return sum_put(region, input, known, place);
+}
+
 Sum *sum_as_whole(Region *region, Known *known, Sum *input)
 {
     if (!input->as_whole) {

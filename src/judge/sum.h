@@ -261,6 +261,8 @@ int place_linear(Region *region, const Operator *linear, const Fact *shape,
                  int inner);
 int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
                  int output);
+/* The place of the original that a sum of the converted graph is; or -1. */
+int place_of_original(Region *region, Scope *scope, Sum **sum);
 /* What rounding inside changes at the place, at most, in any channel. */
 double place_bound(const Region *region, int place);
 /* The axis of the node's output that `axis` of its input becomes as a whole;

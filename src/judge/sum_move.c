@@ -178,6 +178,15 @@ static bool is_mixed(const Sum *sum)
     return given > 0 && given < sum->count;
 }
 
+/* What operators of the converted graph gave, where the original has it as a
+ * place because there it was mixed. */
+static Sum *as_mixed(Region *region, Known *read, Sum *input)
+{
+    Sum *sum = sum_as_original(region, read, input);
+    const Place *place = &region->places[sum->parts[0].place];
+    return sum != input && is_mixed(place->sums[0]) ? sum : input;
+}
+
 /* What the node reads, as a sum that it can move part by part, and how; NULL
  * where there is none. */
 static Sum *move_reads(Region *region, const Known *output, Known *read,
@@ -195,6 +204,8 @@ static Sum *move_reads(Region *region, const Known *output, Known *read,
              ((node->op == OP_Slice || node->op == OP_Pad) &&
               !is_of_places(input)))
         input = sum_as_place(region, read, input); /* as others may read it */
+    else if (!region->is_original && !is_of_places(input))
+        input = as_mixed(region, read, input);
     if (!moves(output->scope, node, !coefs_are_zero(input->bias)) &&
         !moves_positive(region, node, input))
         return NULL;

@@ -24,6 +24,8 @@ void sum_make_bias(Region *region, Sum *sum);
 Residue parts_value(const Region *region, const Sum *sum, int64_t c);
 /* A sum of what operators gave, but for its bias, as one place. */
 Sum *sum_as_place(Region *region, Known *known, Sum *input);
+/* The same where the original has such a place; else the sum itself. */
+Sum *sum_as_original(Region *region, Known *known, Sum *input);
 /* Any sum with its bias as one place. */
 Sum *sum_as_whole(Region *region, Known *known, Sum *input);
 /* A sum of one channel, whose numbers are the same in all that it is broadcast
