@@ -88,16 +88,6 @@ static Value *taken_blocks(Gen *gen, Value *x)
     return gen_done(gen, node);
 }
 
-static Value *expanded(Gen *gen, Value *x)
-{
-    int64_t dims[RANK_MAX];
-    int rank = x->fact.rank;
-    for (int i = 0; i < rank; i++)
-        dims[i] = i == 1 || x->fact.dims[i] > 1 ? 1 : gen_range(gen, 1, 2);
-    Value *inputs[2] = {x, gen_ints(gen, rank, dims)};
-    return gen_done(gen, gen_node(gen, OP_Expand, inputs, 2));
-}
-
 static Value *leaky(Gen *gen, Value *x)
 {
     static const float slopes[3] = {0.5f, -0.25f, 2.0f};
@@ -108,6 +98,18 @@ static Value *leaky(Gen *gen, Value *x)
     Node *node = gen_node(gen, OP_LeakyRelu, &x, 1);
     node_set_float(node, "alpha", slopes[gen_pick(gen, 3)]);
     return gen_done(gen, node);
+}
+
+static Value *expanded(Gen *gen, Value *x)
+{
+    int64_t dims[RANK_MAX];
+    int rank = x->fact.rank;
+    if (!op_exists(OP_Expand, gen->model->opset))
+        return leaky(gen, x);
+    for (int i = 0; i < rank; i++)
+        dims[i] = i == 1 || x->fact.dims[i] > 1 ? 1 : gen_range(gen, 1, 2);
+    Value *inputs[2] = {x, gen_ints(gen, rank, dims)};
+    return gen_done(gen, gen_node(gen, OP_Expand, inputs, 2));
 }
 
 Value *gen_taken(Gen *gen, Value *x)
