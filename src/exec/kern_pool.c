@@ -1,6 +1,7 @@
 /* MaxPool, AveragePool and the global ones. */
 #include <math.h>
 
+#include "exec/simd.h"
 #include "exec/sums.h"
 #include "exec/window.h"
 
@@ -38,6 +39,19 @@ static int64_t place_window(const Pooling *pool, int64_t o,
     }
     return counted;
 }
+
+/* The outputs along the last axis whose windows lie inside of the input. */
+static void inner_columns(const Window *w, int64_t *begin, int64_t *end)
+{
+    int64_t reach = (w->kernel[2] - 1) * w->dilation[2];
+    int64_t last = w->in[2] - 1 - reach + w->pad[2]; /* where one may begin */
+    *begin = (w->pad[2] + w->stride[2] - 1) / w->stride[2];
+    *end = last < 0 ? 0 : last / w->stride[2] + 1;
+    if (*end > w->out[2])
+        *end = w->out[2];
+}
+
+enum { ROW_MOST = 128 }; /* means at once */
 
 #include "exec/real_f32.h"
 
