@@ -97,7 +97,8 @@ Value *bench_ints(Bench *bench, int64_t count, const int64_t *numbers)
 {
     void *data;
     Tensor *tensor = tensor_alloc(bench->arena, DT_INT64, 1, &count, &data);
-    memcpy(data, numbers, (size_t)count * sizeof *numbers);
+    if (count > 0)
+        memcpy(data, numbers, (size_t)count * sizeof *numbers);
     return graph_add_initializer(bench->graph, "i", tensor);
 }
 
