@@ -239,6 +239,23 @@ char *cli_read(const char *name, size_t *size)
     return bytes;
 }
 
+char *cli_text(const char *name)
+{
+    size_t size;
+    char *text = cli_read(name, &size);
+    ck_assert_msg(text, "%s is not there", name);
+    ck_assert_uint_eq(strlen(text), size);
+    return text;
+}
+
+int cli_occurrences(const char *text, const char *what)
+{
+    int count = 0;
+    for (const char *at = text; (at = strstr(at, what)); at += strlen(what))
+        count++;
+    return count;
+}
+
 bool cli_exists(const char *name)
 {
     return access(cli_path(name), F_OK) == 0;

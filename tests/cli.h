@@ -47,6 +47,10 @@ const char *cli_path(const char *name);
 void cli_write(const char *name, const void *bytes, size_t size);
 /* The bytes, with a NUL behind; the caller frees them. NULL when absent. */
 char *cli_read(const char *name, size_t *size);
+/* The same of a file that must be there and hold no NUL. */
+char *cli_text(const char *name);
+/* How often one text is in another. */
+int cli_occurrences(const char *text, const char *what);
 bool cli_exists(const char *name);
 bool cli_same(const char *a, const char *b);
 /* How many entries the folder has. */

@@ -25,23 +25,6 @@ static const char *digest_of(const char *name)
     return text;
 }
 
-static char *read_text(const char *name)
-{
-    size_t size;
-    char *text = cli_read(name, &size);
-    ck_assert_msg(text, "%s is not there", name);
-    ck_assert_uint_eq(strlen(text), size);
-    return text;
-}
-
-static int count_of(const char *text, const char *what)
-{
-    int count = 0;
-    for (const char *at = text; (at = strstr(at, what)); at += strlen(what))
-        count++;
-    return count;
-}
-
 /* ---- XML ---- */
 
 /* Elements nest, attributes are quoted, nothing else is in markup: enough of
@@ -80,14 +63,14 @@ START_TEST(test_junit_of_convert)
     ck_assert_int_eq(REPFOLD("convert", "-q", TRAIN, "-o", "out.onnx",
                              "--junit", "r.xml", "--json", "r.json"),
                      0);
-    char *xml = read_text("r.xml");
+    char *xml = cli_text("r.xml");
     json_t *report = schema_load("r.json");
     int folds = (int)json_array_size(json_object_get(report, "folds"));
     check_xml(xml);
     ck_assert_int_gt(folds, 5);
-    ck_assert_int_eq(count_of(xml, "classname=\"repfold.fold\""), folds);
-    ck_assert_int_eq(count_of(xml, "classname=\"repfold.output\""), 1);
-    ck_assert_int_eq(count_of(xml, "<failure"), 0);
+    ck_assert_int_eq(cli_occurrences(xml, "classname=\"repfold.fold\""), folds);
+    ck_assert_int_eq(cli_occurrences(xml, "classname=\"repfold.output\""), 1);
+    ck_assert_int_eq(cli_occurrences(xml, "<failure"), 0);
     ck_assert_ptr_nonnull(strstr(xml, digest_of(TRAIN)));
     ck_assert_ptr_nonnull(strstr(xml, digest_of("out.onnx")));
     ck_assert_str_eq(
@@ -102,12 +85,12 @@ START_TEST(test_junit_of_lint)
 {
     ck_assert_int_eq(REPFOLD("lint", "-q", TRAIN, "--junit", "-"), 1);
     check_xml(cli.out);
-    ck_assert_int_gt(count_of(cli.out, "<failure"), 5);
+    ck_assert_int_gt(cli_occurrences(cli.out, "<failure"), 5);
     REPFOLD("convert", "-q", TRAIN, "-o", "out.onnx");
     ck_assert_int_eq(REPFOLD("lint", "-q", "out.onnx", "--junit", "-"), 0);
     check_xml(cli.out);
-    ck_assert_int_eq(count_of(cli.out, "<failure"), 0);
-    ck_assert_int_gt(count_of(cli.out, "<testcase"), 0);
+    ck_assert_int_eq(cli_occurrences(cli.out, "<failure"), 0);
+    ck_assert_int_gt(cli_occurrences(cli.out, "<testcase"), 0);
 }
 END_TEST
 
@@ -120,7 +103,7 @@ START_TEST(test_junit_of_verify)
     ck_assert_int_eq(
         REPFOLD("verify", "-q", "a.onnx", "b.onnx", "--junit", "-"), 1);
     check_xml(cli.out);
-    ck_assert_int_gt(count_of(cli.out, "<failure"), 0);
+    ck_assert_int_gt(cli_occurrences(cli.out, "<failure"), 0);
     ck_assert_ptr_nonnull(strstr(cli.out, digest_of("b.onnx")));
 }
 END_TEST
@@ -210,11 +193,11 @@ END_TEST
 START_TEST(test_github)
 {
     ck_assert_int_eq(REPFOLD("lint", "-q", TRAIN, "--github"), 1);
-    ck_assert_int_eq(count_of(cli.out, "::error file="), 1);
-    ck_assert_int_eq(count_of(cli.out, "::warning file="), 9);
+    ck_assert_int_eq(cli_occurrences(cli.out, "::error file="), 1);
+    ck_assert_int_eq(cli_occurrences(cli.out, "::warning file="), 9);
     ck_assert_int_eq(
         REPFOLD("convert", "-q", TRAIN, "-o", "out.onnx", "--github"), 0);
-    ck_assert_int_eq(count_of(cli.out, "::notice file="), 1);
+    ck_assert_int_eq(cli_occurrences(cli.out, "::notice file="), 1);
     ck_assert_int_eq(REPFOLD("lint", "-q", "out.onnx", "--github"), 0);
     ck_assert_str_eq(cli.out, "");
     ck_assert_int_eq(REPFOLD("lint", "50%,a.onnx", "--github"), 2);
@@ -256,7 +239,7 @@ START_TEST(test_hostile_names)
     ck_assert_int_eq(REPFOLD("lint", "-q", "h.onnx", "--junit", "h.xml",
                              "--sarif", "h.sarif", "--github"),
                      1);
-    char *xml = read_text("h.xml");
+    char *xml = cli_text("h.xml");
     check_xml(xml);
     ck_assert_ptr_null(strstr(xml, "<script"));
     for (const char *c = xml; *c; c++)

@@ -15,27 +15,10 @@
 
 #define TRAIN cli_fixture("mini.ts-preserve-features.onnx")
 
-static char *page_text(const char *name)
-{
-    size_t size;
-    char *text = cli_read(name, &size);
-    ck_assert_msg(text, "%s is not there", name);
-    ck_assert_uint_eq(strlen(text), size);
-    return text;
-}
-
-static int count_of(const char *text, const char *what)
-{
-    int count = 0;
-    for (const char *at = text; (at = strstr(at, what)); at += strlen(what))
-        count++;
-    return count;
-}
-
 static int fold_count(const char *name)
 {
     ck_assert_int_eq(REPFOLD("lint", name, "-q", "--junit", "-"), 1);
-    return count_of(cli.out, "classname=\"repfold.fold\"");
+    return cli_occurrences(cli.out, "classname=\"repfold.fold\"");
 }
 
 /* Elements that end by themselves, or that HTML knows to have no end. */
@@ -87,8 +70,8 @@ static void check_contained(const char *text)
     for (size_t i = 0; i < sizeof asking / sizeof *asking; i++)
         ck_assert_msg(!strstr(text, asking[i]), "\"%s\" is on the page",
                       asking[i]);
-    ck_assert_int_eq(count_of(text, "<script"), 1);
-    ck_assert_int_eq(count_of(text, "<style"), 1);
+    ck_assert_int_eq(cli_occurrences(text, "<script"), 1);
+    ck_assert_int_eq(cli_occurrences(text, "<style"), 1);
     ck_assert_ptr_nonnull(strstr(text, "default-src 'none'"));
 }
 
@@ -137,20 +120,24 @@ START_TEST(test_convert)
     ck_assert_int_eq(REPFOLD("convert", "-q", TRAIN, "-o", "out.onnx", "--html",
                              "page.html", "--bench"),
                      0);
-    char *text = page_text("page.html");
+    char *text = cli_text("page.html");
     check_nesting(text);
     check_contained(text);
     ck_assert_ptr_nonnull(strstr(text, "Equivalent"));
-    ck_assert_int_eq(count_of(text, "<tr id=\"fold-"), fold_count(TRAIN));
-    ck_assert_int_eq(count_of(text, "class=\"good\">holds<"),
+    ck_assert_int_eq(cli_occurrences(text, "<tr id=\"fold-"),
                      fold_count(TRAIN));
-    ck_assert_int_eq(count_of(text, "aria-label=\"error by output channel\""),
-                     4);
+    ck_assert_int_eq(cli_occurrences(text, "class=\"good\">holds<"),
+                     fold_count(TRAIN));
     ck_assert_int_eq(
-        count_of(text, "aria-label=\"histogram of weight rounding\""), 1);
+        cli_occurrences(text, "aria-label=\"error by output channel\""), 4);
     ck_assert_int_eq(
-        count_of(text, "aria-label=\"time by operator before and after\""), 1);
-    ck_assert_int_eq(count_of(text, "class=\"graph\""), 5);
+        cli_occurrences(text, "aria-label=\"histogram of weight rounding\""),
+        1);
+    ck_assert_int_eq(
+        cli_occurrences(text,
+                        "aria-label=\"time by operator before and after\""),
+        1);
+    ck_assert_int_eq(cli_occurrences(text, "class=\"graph\""), 5);
     free(text);
     check_in_browser("page.html");
 }
@@ -172,7 +159,7 @@ START_TEST(test_without_verification)
     ck_assert_int_eq(REPFOLD("convert", "-q", TRAIN, "-o", "out.onnx",
                              "--no-verify", "--html", "page.html"),
                      0);
-    char *text = page_text("page.html");
+    char *text = cli_text("page.html");
     check_nesting(text);
     ck_assert_ptr_nonnull(strstr(text, "Not verified"));
     ck_assert_ptr_null(strstr(text, "id=\"verification\""));
@@ -195,10 +182,11 @@ END_TEST
 START_TEST(test_lint)
 {
     ck_assert_int_eq(REPFOLD("lint", "-q", TRAIN, "--html", "page.html"), 1);
-    char *text = page_text("page.html");
+    char *text = cli_text("page.html");
     check_nesting(text);
     ck_assert_ptr_nonnull(strstr(text, "Can be folded"));
-    ck_assert_int_eq(count_of(text, "<tr id=\"fold-"), fold_count(TRAIN));
+    ck_assert_int_eq(cli_occurrences(text, "<tr id=\"fold-"),
+                     fold_count(TRAIN));
     free(text);
 }
 END_TEST
@@ -249,13 +237,13 @@ START_TEST(test_hostile_names)
     ck_assert_int_eq(
         REPFOLD("convert", "-q", name, "-o", "out.onnx", "--html", "h.html"),
         0);
-    char *text = page_text("h.html");
+    char *text = cli_text("h.html");
     check_nesting(text);
     ck_assert_ptr_null(strstr(text, "<img"));
-    ck_assert_int_eq(count_of(text, "<script"), 1);
-    ck_assert_int_eq(count_of(text, "<svg onload"), 0);
+    ck_assert_int_eq(cli_occurrences(text, "<script"), 1);
+    ck_assert_int_eq(cli_occurrences(text, "<svg onload"), 0);
     ck_assert_ptr_null(strstr(text, "\xe2\x80\xae"));
-    ck_assert_int_gt(count_of(text, "&lt;script&gt;window.pwned=1"), 3);
+    ck_assert_int_gt(cli_occurrences(text, "&lt;script&gt;window.pwned=1"), 3);
     free(text);
     check_in_browser("h.html");
 }
