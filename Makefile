@@ -306,19 +306,15 @@ import-full: $(BUILD)/repfold
 	$(PYTHON) tests/fixtures/checkpoints/check_full.py $(BUILD)/repfold \
 	    $(BUILD)/import
 
-# Whatever takes bytes of strangers, under libFuzzer, SECONDS each; needs clang.
+# Whatever takes bytes of strangers, under libFuzzer: SECONDS of processor time
+# for each, added to those of earlier calls; needs clang.
 READERS := fuzz_pickle fuzz_checkpoint fuzz_import fuzz_model fuzz_fold fuzz_run \
     fuzz_npy
 fuzz-readers:
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang WERROR= HARDEN= \
 	    OPTIMIZE=-O1 EXEC_OPTIMIZE=-O1 SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \
 	    $(READERS:%=$(BUILD)/fuzz/%) $(BUILD)/fuzz/fuzz_proof
-	@for target in $(READERS) fuzz_proof; do \
-	    mkdir -p $(BUILD)/fuzz/corpus/$$target; \
-	    $(BUILD)/fuzz/$$target -max_total_time=$(SECONDS) -max_len=8192 \
-	        -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 \
-	        $(BUILD)/fuzz/corpus/$$target tests/fuzz/corpus || exit 1; \
-	done
+	@./tests/fuzz/hours.sh $(BUILD)/fuzz $(SECONDS) $(READERS) fuzz_proof
 
 $(READERS:%=$(BUILD)/%): $(BUILD)/%: tests/fuzz/libfuzzer.c \
     $(BUILD)/tests/fuzz/readers.o $(BUILD)/tests/fuzz/models.o \
