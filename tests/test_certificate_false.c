@@ -45,11 +45,17 @@ static Value *scaled(Bench *b, Value *x, double factor)
 }
 
 /* Both models call it so. */
-static void end(Bench *b, Value *x)
+static void end_with(Bench *b, Op op, Value *x)
 {
     Value *y = graph_value(b->graph, "end");
-    bench_add(b, node_new(b->graph, OP_Sigmoid, "end", &x, 1, &y, 1));
+    bench_add(b, node_new(b->graph, op, "end", &x, 1, &y, 1));
     bench_output(b, y);
+}
+
+/* What it reads must be the same without any rounding. */
+static void end(Bench *b, Value *x)
+{
+    end_with(b, OP_Sigmoid, x);
 }
 
 static Value *image(Bench *b, bool sized)
@@ -145,16 +151,22 @@ static void identity_beside_a_smaller(Bench *b)
     beside(b, 0);
 }
 
-static void with_centre(Bench *b, int64_t pad)
+/* A 3x3 kernel's middle is raised: an image beside it went in. */
+static void raise_centre(Bench *b, Node *node, double by)
 {
-    Value *x = image(b, false);
-    Node *node = padded(b, x, pad);
     const Tensor *old = node->inputs[1]->tensor;
     double numbers[CHANNELS * CHANNELS * 9];
     tensor_read_f64(old, 0, old->count, numbers);
     for (int i = 0; i < CHANNELS; i++)
-        numbers[(i * CHANNELS + i) * 9 + 4] += 1;
+        numbers[(i * CHANNELS + i) * 9 + 4] += by;
     node->inputs[1] = bench_numbers(b, 4, old->dims, numbers);
+}
+
+static void with_centre(Bench *b, int64_t pad)
+{
+    Value *x = image(b, false);
+    Node *node = padded(b, x, pad);
+    raise_centre(b, node, 1);
     end(b, done(b, node));
 }
 
@@ -166,6 +178,43 @@ static void centre(Bench *b)
 static void centre_of_a_smaller(Bench *b)
 {
     with_centre(b, 0);
+}
+
+/* A kernel with dilation and one without, of which neither can hold the other:
+ * the image went into both. */
+static void two_kernels(Bench *b, double wide, double narrow)
+{
+    int64_t twos[4] = {2, 2, 2, 2};
+    Value *x = image(b, false);
+    Node *first = convolution(b, x, 2, 1, 3), *second = padded(b, x, 1);
+    node_set_ints(first, "pads", twos, 4);
+    node_set_ints(first, "dilations", twos, 2);
+    raise_centre(b, first, wide);
+    raise_centre(b, second, narrow);
+    end(b, bench_binary(b, OP_Add, done(b, first), done(b, second)));
+}
+
+static void image_in_both(Bench *b)
+{
+    two_kernels(b, -1, 3);
+}
+
+static void image_in_one(Bench *b)
+{
+    two_kernels(b, 0, 3);
+}
+
+static void image_beside_both(Bench *b)
+{
+    int64_t twos[4] = {2, 2, 2, 2};
+    Value *x = image(b, false);
+    Node *wide = convolution(b, x, 2, 1, 3);
+    node_set_ints(wide, "pads", twos, 4);
+    node_set_ints(wide, "dilations", twos, 2);
+    Value *less = bench_binary(b, OP_Sub, done(b, wide), x);
+    Value *more =
+        bench_binary(b, OP_Add, done(b, padded(b, x, 1)), scaled(b, x, 3));
+    end(b, bench_binary(b, OP_Add, less, more));
 }
 
 /* Pads that follow from a size that nobody knows. */
@@ -198,6 +247,58 @@ static void same_lower(Bench *b)
     same(b, "SAME_LOWER", false);
 }
 
+/* ---- What rounding of a weight does to a shift ---- */
+
+static Value *numbers(Bench *b, int rank, double number)
+{
+    return bench_numbers(b, rank, (int64_t[]){1, 1}, &number);
+}
+
+/* Tokens of one channel, halved beside others and reshaped, with nearly 2 added
+ * before that or after, then times `weights`. */
+static void shifted_product(Bench *b, bool shift_first, const double *weights,
+                            double bias)
+{
+    const int64_t tokens[3] = {1, 4, 1}, rows[2] = {4, 1};
+    Value *x = bench_input(b, 3, tokens), *other = bench_input(b, 3, tokens);
+    Value *y = bench_binary(b, OP_MatMul, x, numbers(b, 2, 0.5));
+    Value *shift = numbers(b, 1, 2 - 0x1p-23);
+    if (shift_first)
+        y = bench_binary(b, OP_Add, y, shift);
+    Value *inputs[2] = {bench_binary(b, OP_Add, y, other),
+                        bench_ints(b, 2, rows)};
+    y = bench_node(b, OP_Reshape, inputs, 2);
+    if (!shift_first)
+        y = bench_binary(b, OP_Add, y, shift);
+    y = bench_binary(b, OP_MatMul, y, numbers(b, 2, weights[0]));
+    if (weights[1])
+        y = bench_binary(b, OP_Mul, y, numbers(b, 1, weights[1]));
+    if (bias)
+        y = bench_binary(b, OP_Add, y, numbers(b, 1, bias));
+    end_with(b, OP_Relu, y);
+}
+
+/* Their product needs half a place more than float32 has, nearly. */
+static const double two_weights[2] = {1 + 0x1p-12, 1 + 0x1p-12 - 0x1p-23};
+static const double one_weight[2] = {1 + 0x1p-11 - 0x1p-23};
+
+static void two_products(Bench *b)
+{
+    shifted_product(b, false, two_weights, 0);
+}
+
+/* The shift meets the rounded weight: twice half a place. */
+static void one_product(Bench *b)
+{
+    shifted_product(b, true, one_weight, 0);
+}
+
+/* What nobody added is as small. */
+static void one_product_and_more(Bench *b)
+{
+    shifted_product(b, true, one_weight, 0x1p-22);
+}
+
 /* ---- The pairs ---- */
 
 static const struct {
@@ -212,6 +313,10 @@ static const struct {
     {"an identity beside", identity_beside, centre, true},
     {"an identity beside what is smaller", identity_beside_a_smaller,
      centre_of_a_smaller, false},
+    {"an image in two kernels", image_beside_both, image_in_both, true},
+    {"an image in one of two kernels", image_beside_both, image_in_one, false},
+    {"a weight that is rounded after a shift", two_products, one_product, true},
+    {"and a bias beside", two_products, one_product_and_more, false},
     {"SAME pads", same_upper, same_upper, true},
     {"SAME pads at the other end", same_upper, same_lower, false},
     {"SAME pads of a padded input", same_lower_of_padded, same_upper, false},

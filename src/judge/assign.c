@@ -143,51 +143,59 @@ static const Operator *place_as_operator(Region *region, int place,
     return classes_agree(&class, &whole->class) ? own->pool : NULL;
 }
 
+/* A pointwise convolution with a stride of 1 as a transposed one, which it is
+ * as well; NULL for any other, or where that is not what the whole is. */
+static const Operator *pointwise_as_transposed(Region *region,
+                                               const Operator *linear,
+                                               const OperatorClass *whole)
+{
+    if (whole->kind != OPERATOR_CONV_TRANSPOSE || !whole->keeps_sizes ||
+        linear->kind != OPERATOR_CONV || !operator_is_pointwise(linear))
+        return NULL;
+    Operator *copy = arena_alloc(region->arena, sizeof *copy);
+    *copy = *linear;
+    copy->dense = operator_dense(region, linear);
+    copy->kind = OPERATOR_CONV_TRANSPOSE;
+    copy->weight = NULL;
+    return copy;
+}
+
+/* What an operator gave, at `own`, as one like the whole, which may have more
+ * outputs. */
+static const Operator *given_as_operator(Region *region, const Operator *linear,
+                                         const Place *own, const Place *whole)
+{
+    OperatorClass class = own->class;
+    if (own->kind != PLACE_LINEAR || whole->kind != PLACE_LINEAR ||
+        whole->inner != own->inner)
+        return NULL;
+    class.outputs = whole->class.outputs;
+    return classes_agree(&class, &whole->class)
+               ? linear
+               : pointwise_as_transposed(region, linear, &whole->class);
+}
+
 /* Joined operators: one of them is some of the outputs of the whole, also
  * behind the same nodes: what moves both moves what they give. */
 static const Operator *slot_as_operator(Region *region, Part *part,
                                         int whole_place)
 {
-    int slot_place = part->place;
-    while (places_move_alike(region, &slot_place, &whole_place))
+    int place = part->place;
+    while (places_move_alike(region, &place, &whole_place))
         continue;
-    const Place *slot = &region->places[slot_place];
+    const Place *own = &region->places[place];
     const Place *whole = &region->places[whole_place];
-    if (slot->kind != PLACE_SLOT || whole->kind != PLACE_LINEAR ||
-        region->places[slot->inner].kind != PLACE_LINEAR)
+    if (own->kind != PLACE_SLOT)
+        return own->class.outputs == whole->class.outputs
+                   ? given_as_operator(region, part->linear, own, whole)
+                   : NULL;
+    const Operator *linear = given_as_operator(
+        region, part->linear, &region->places[own->inner], whole);
+    if (!linear)
         return NULL;
-    const Place *own = &region->places[slot->inner];
-    OperatorClass class = own->class;
-    class.outputs = whole->class.outputs;
-    if (whole->inner != own->inner || !classes_agree(&class, &whole->class))
-        return NULL;
-    int64_t start = part->start;
-    part->out = coefs_spread(region->arena, part->out, start, class.outputs);
-    return operator_among(region, part->linear, start, class.outputs);
-}
-
-/* A pointwise convolution with a stride of 1 as a transposed one, which it is
- * as well; NULL for any other. */
-static const Operator *pointwise_as_transposed(Region *region, const Part *part,
-                                               const Merge *merge)
-{
-    const Place *own = &region->places[part->place];
-    const Place *whole = &region->places[merge->part->place];
-    if (merge->whole->kind != OPERATOR_CONV_TRANSPOSE ||
-        part->linear->kind != OPERATOR_CONV ||
-        !operator_is_pointwise(part->linear) || own->kind != PLACE_LINEAR ||
-        whole->kind != PLACE_LINEAR || own->inner != whole->inner ||
-        own->shape != whole->shape)
-        return NULL;
-    for (int i = 0; i < merge->whole->spatial; i++)
-        if (merge->whole->axes[i].stride != 1)
-            return NULL;
-    Operator *copy = arena_alloc(region->arena, sizeof *copy);
-    *copy = *part->linear;
-    copy->dense = operator_dense(region, part->linear);
-    copy->kind = OPERATOR_CONV_TRANSPOSE;
-    copy->weight = NULL;
-    return copy;
+    int64_t start = part->start, outputs = whole->class.outputs;
+    part->out = coefs_spread(region->arena, part->out, start, outputs);
+    return operator_among(region, linear, start, outputs);
 }
 
 /* The part as an operator like the whole; NULL when it is none. */
@@ -198,12 +206,8 @@ static const Operator *part_as_operator(Region *region, Part *part,
     if (part->linear && merge->part->place == part->place &&
         merge->part->start == part->start)
         return part->linear;
-    if (part->linear) {
-        const Operator *transposed =
-            pointwise_as_transposed(region, part, merge);
-        return transposed ? transposed
-                          : slot_as_operator(region, part, merge->part->place);
-    }
+    if (part->linear)
+        return slot_as_operator(region, part, merge->part->place);
     return whole->kind == PLACE_LINEAR && merge->part->start == part->start
                ? place_as_operator(region, part->place, whole, merge->whole)
                : NULL;
@@ -370,6 +374,8 @@ bool merges_make(Region *region, int parts, const Sum *b, Merges *out)
         merge->y = arena_array(region->arena, outputs, sizeof *merge->y);
         merge->bound =
             arena_array(region->arena, outputs, sizeof *merge->bound);
+        merge->drifts =
+            arena_array(region->arena, outputs, sizeof *merge->drifts);
     }
     return true;
 }

@@ -7,18 +7,31 @@
 
 /* ---- Sums ---- */
 
+/* Both are one place itself, in the same channels. */
+static bool is_same_place(const Part *a, const Part *b)
+{
+    return !a->linear && !b->linear && a->place == b->place &&
+           a->start == b->start;
+}
+
+/* True when one of the sum's first parts is that place. */
+static bool has_place(const Sum *sum, int count, const Part *like)
+{
+    for (int i = 0; i < count; i++)
+        if (is_same_place(&sum->parts[i], like))
+            return true;
+    return false;
+}
+
 /* The numbers with which a place itself goes into a sum; size 0 where it does
- * not. Clears what it takes from `left`. */
-static Coefs place_total(Region *region, const Sum *sum, const Part *like,
-                         bool *left)
+ * not. */
+static Coefs place_total(Region *region, const Sum *sum, const Part *like)
 {
     Coefs total = {0};
     for (int i = 0; i < sum->count; i++) {
         const Part *part = &sum->parts[i];
-        if (!left[i] || part->linear || part->place != like->place ||
-            part->start != like->start)
+        if (!is_same_place(part, like))
             continue;
-        left[i] = false;
         Coefs own =
             part->out.size ? part->out : coefs_uniform(region->arena, 1);
         total = total.size ? coefs_add(region->arena, total, own) : own;
@@ -26,67 +39,101 @@ static Coefs place_total(Region *region, const Sum *sum, const Part *like,
     return total;
 }
 
-/* What of the original's sum must be in operators: what operators give, and
- * places that the converted sum does not have with the same numbers. */
-static bool parts_to_assign(Region *region, Sum *a, Sum *b, Part *out,
-                            int *count)
+/* What of the original's parts that are one place must be in operators: each
+ * by itself, since several operators may have taken one, and less what the
+ * converted sum has of the place. Returns how many. */
+static int place_to_assign(Region *region, const Sum *a, const Sum *b,
+                           const Part *like, Part *out)
 {
-    size_t most = (size_t)(a->count > b->count ? a->count : b->count);
-    bool *left_a = arena_array(region->arena, most + 1, sizeof *left_a);
-    bool *left_b = arena_array(region->arena, most + 1, sizeof *left_b);
-    memset(left_a, 1, most);
-    memset(left_b, 1, most);
+    Coefs kept = place_total(region, b, like);
+    Coefs minus = kept.size ? coefs_multiply(region->arena, kept,
+                                             coefs_uniform(region->arena, -1))
+                            : kept;
+    Coefs total = place_total(region, a, like);
+    if (kept.size)
+        total = coefs_add(region->arena, total, minus);
+    if (coefs_are_zero(total))
+        return 0;
+    int count = 0;
+    for (int i = 0; i < a->count; i++)
+        if (is_same_place(&a->parts[i], like))
+            out[count++] = a->parts[i];
+    if (kept.size) {
+        out[count] = *like;
+        out[count++].out = minus;
+    }
+    return count;
+}
+
+/* What of the original's sum must be in operators: what operators give, and
+ * places that the converted sum does not have with the same numbers. Of these
+ * there is one more for each place at most. */
+static Part *parts_to_assign(Region *region, const Sum *a, const Sum *b,
+                             int *count)
+{
+    Part *out =
+        arena_array(region->arena, 2 * (size_t)a->count + 1, sizeof *out);
     *count = 0;
     for (int i = 0; i < a->count; i++) {
-        Part part = a->parts[i];
-        if (part.linear)
-            out[(*count)++] = part;
-        if (part.linear || !left_a[i])
-            continue;
-        Coefs in_a = place_total(region, a, &part, left_a);
-        Coefs in_b = place_total(region, b, &part, left_b);
-        int64_t width = part.length ? part.length : a->width;
-        if (in_b.size && coefs_agree(in_a, in_b, width))
-            continue;
-        if (in_b.size)
-            in_a = coefs_add(region->arena, in_a,
-                             coefs_multiply(region->arena, in_b,
-                                            coefs_uniform(region->arena, -1)));
-        part.out = in_a;
-        if (!coefs_are_zero(in_a))
-            out[(*count)++] = part;
+        const Part *part = &a->parts[i];
+        if (part->linear)
+            out[(*count)++] = *part;
+        else if (!has_place(a, i, part))
+            *count += place_to_assign(region, a, b, part, out + *count);
     }
     for (int i = 0; i < b->count; i++) {
-        if (b->parts[i].linear || !left_b[i])
+        if (b->parts[i].linear || has_place(a, a->count, &b->parts[i]))
             continue;
         region->proof->why = "the converted model adds what the original "
                              "does not";
-        return false;
+        return NULL;
     }
-    return true;
+    return out;
 }
 
-static bool biases_agree(Region *region, const Sum *a, const Sum *b,
-                         double *bound)
+/* What rounding of the weights has made of each channel's bias. */
+static Drift *biases_drift(Region *region, const Sum *b, const Merges *merges)
 {
+    Drift *drifts =
+        arena_array(region->arena, (size_t)b->width, sizeof *drifts);
+    for (int i = 0; i < merges->count; i++) {
+        const Merge *merge = &merges->items[i];
+        double factor = coefs_real(merge->part->out, 0, 1);
+        for (int64_t c = 0; c < merge->whole->outputs; c++) {
+            Drift *drift = &drifts[merge->part->start + c];
+            drift->away += factor * merge->drifts[c].away;
+            drift->noise += fabs(factor) * merge->drifts[c].noise;
+        }
+    }
+    return drifts;
+}
+
+/* The stored biases are rounded once; what rounding of weights does to what is
+ * added before them is known, and comes off. */
+static bool biases_agree(Region *region, const Sum *a, const Sum *b,
+                         const Merges *merges, double *bound)
+{
+    const Drift *drifts = biases_drift(region, b, merges);
     for (int64_t c = 0; c < a->width; c++) {
         double expected = coefs_real(a->bias, c, 0);
-        double away = fabs(coefs_real(b->bias, c, 0) - expected);
+        double away = coefs_real(b->bias, c, 0) - expected;
+        double own = fabs(away - drifts[c].away);
         double size = (a->bias.size ? a->bias_size[c] : 0) +
                       (b->bias.size ? b->bias_size[c] : 0);
-        double noise = (a->bias_steps + b->bias_steps + 4) * 0x1p-52 * size;
+        double noise = (a->bias_steps + b->bias_steps + 4) * 0x1p-52 * size +
+                       drifts[c].noise;
         double half = b->bias.size ? b->bias_slack[c] : 0;
         if (b->bias_sources == 1 && b->bias_type)
             half = half_ulp(b->bias_type, expected);
-        if (!(away <= half + noise)) {
+        if (!(own <= half + noise)) {
             region->proof->why = arena_printf(
                 region->proof->arena,
-                "the bias of channel %lld differs by %.3g", (long long)c, away);
+                "the bias of channel %lld differs by %.3g", (long long)c, own);
             return false;
         }
-        if (half > 0 && away > 2 * half * region->proof->rounding)
-            region->proof->rounding = away / (2 * half);
-        bound[c] += away + noise;
+        if (half > 0 && own > 2 * half * region->proof->rounding)
+            region->proof->rounding = own / (2 * half);
+        bound[c] += fabs(away) + noise;
     }
     region->proof->weights += (uint64_t)b->bias.size;
     return true;
@@ -158,16 +205,14 @@ bool sums_compare(Region *region, Sum *a, Sum *b, double *bound)
         return false;
     }
     int count;
-    Part *parts =
-        arena_array(region->arena, (size_t)a->count + 1, sizeof *parts);
-    if (!parts_to_assign(region, a, b, parts, &count) ||
-        !merges_make(region, count, b, &merges) ||
+    const Part *parts = parts_to_assign(region, a, b, &count);
+    if (!parts || !merges_make(region, count, b, &merges) ||
         !merges_assign(region, &merges, parts, count))
         return false;
     for (int i = 0; i < merges.count; i++)
         if (!merge_run(region, &merges.items[i]))
             return false;
-    if (!biases_agree(region, a, b, bound) ||
+    if (!biases_agree(region, a, b, &merges, bound) ||
         (a->value && !values_agree(region, a, b, &merges)))
         return false;
     bounds_add(region, b, &merges, bound);

@@ -358,10 +358,18 @@ typedef struct Application {
     double *rows;  /* one for each worker */
 } Application;
 
-/* The magnitudes that went into what is added in that channel. */
-static double shift_size(const Application *job, int64_t channel)
+/* What is added to the input in a channel, times a weight, is added to an
+ * output: with it go the magnitudes and the rounding that it stands for. */
+static void shift_add(const Application *job, int64_t output, int64_t channel,
+                      double weight, Residue exact)
 {
-    return job->input->bias_size[job->shift.size == 1 ? 0 : channel];
+    Sum *sum = job->sum;
+    int64_t at = job->shift.size == 1 ? 0 : channel;
+    sum->bias.real[output] += weight * job->shift.real[at];
+    sum->bias_size[output] += fabs(weight) * job->input->bias_size[at];
+    sum->bias_slack[output] += fabs(weight) * job->input->bias_slack[at];
+    sum->bias.exact[output] = residue_add(
+        sum->bias.exact[output], residue_multiply(exact, job->shift.exact[at]));
 }
 
 /* A row of outputs: one sum. */
@@ -381,16 +389,9 @@ static void apply_output(const Application *job, int64_t row,
     Residue alpha = residue_of(linear->alpha);
     job->sum->value[row] = residue_add(
         job->sum->value[row], residue_multiply(alpha, residue_reduce(sum)));
-    for (int64_t i = 0; job->shift.size && i < job->width; i++) {
-        int64_t channel = first + i / taps;
-        double weight = linear->alpha * weights[i];
-        job->sum->bias.real[row] += weight * coefs_real(job->shift, channel, 0);
-        job->sum->bias_size[row] += fabs(weight) * shift_size(job, channel);
-        Residue exact = residue_multiply(residue_of(weights[i]),
-                                         coefs_exact(job->shift, channel, 0));
-        Residue *bias = &job->sum->bias.exact[row];
-        *bias = residue_add(*bias, residue_multiply(alpha, exact));
-    }
+    for (int64_t i = 0; job->shift.size && i < job->width; i++)
+        shift_add(job, row, first + i / taps, linear->alpha * weights[i],
+                  residue_multiply(alpha, residue_of(weights[i])));
 }
 
 /* A row of inputs: a summand for each output. */
@@ -409,14 +410,8 @@ static void apply_input(const Application *job, int64_t row,
         const Residue x = job->x[row * taps + (taps == 1 ? 0 : i % taps)];
         job->sum->value[output] =
             residue_add(job->sum->value[output], residue_multiply(weight, x));
-        if (!job->shift.size)
-            continue;
-        double factor = linear->alpha * weights[i];
-        job->sum->bias.real[output] += factor * coefs_real(job->shift, row, 0);
-        job->sum->bias_size[output] += fabs(factor) * shift_size(job, row);
-        Residue *bias = &job->sum->bias.exact[output];
-        *bias = residue_add(
-            *bias, residue_multiply(weight, coefs_exact(job->shift, row, 0)));
+        if (job->shift.size)
+            shift_add(job, output, row, linear->alpha * weights[i], weight);
     }
 }
 
@@ -445,13 +440,8 @@ static void apply_pool(const Application *job)
             sum = residue_add(sum, job->x[c * taps + t]);
         job->sum->value[c] = residue_add(
             job->sum->value[c], residue_multiply(sum, pool->uniform_exact));
-        if (!job->shift.size)
-            continue;
-        /* Its weights add up to 1. */
-        job->sum->bias.real[c] += coefs_real(job->shift, c, 0);
-        job->sum->bias_size[c] += shift_size(job, c);
-        Residue *bias = &job->sum->bias.exact[c];
-        *bias = residue_add(*bias, coefs_exact(job->shift, c, 0));
+        if (job->shift.size)
+            shift_add(job, c, c, 1, 1); /* its weights add up to 1 */
     }
 }
 

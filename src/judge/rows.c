@@ -246,6 +246,21 @@ static void bound_row(const Merge *merge, const Row *row)
         merge->bound[row->first + i / taps] += away[i];
 }
 
+static void drift_row(const Merge *merge, const Row *row)
+{
+    int64_t taps = operator_taps(merge->whole);
+    bool rows = merge->whole->rows_are_outputs;
+    const Bench *bench = row->bench;
+    for (int64_t i = 0; i < merge->width; i++) {
+        int64_t across = row->first + i / taps;
+        double shift =
+            coefs_real(merge->part->shift, rows ? across : row->row, 0);
+        Drift *drift = &merge->drifts[rows ? row->row : across];
+        drift->away += (bench->stored[i] - bench->real[i]) * shift;
+        drift->noise += merge->noise * bench->size[i] * fabs(shift);
+    }
+}
+
 static Row row_build(const Merge *merge, int64_t index, Bench *bench)
 {
     int64_t height = operator_rows(merge->whole) / merge->whole->group;
@@ -271,6 +286,8 @@ static void merge_rows(void *context, int worker, int64_t begin, int64_t end)
     Bench *bench = &merge->benches[worker];
     for (int64_t i = begin; i < end; i++) {
         Row row = row_build(merge, i, bench);
+        if (merge->part->shift.size)
+            drift_row(merge, &row);
         compare_row(merge, i, bench);
         bound_row(merge, &row);
     }

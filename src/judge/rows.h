@@ -17,6 +17,12 @@ typedef struct Summand {
     bool fills; /* its taps are the whole's */
 } Summand;
 
+/* What rounding the weight makes of the shift that it reads, which is in the
+ * bias of the sum; and how far that may be off, in double. */
+typedef struct Drift {
+    double away, noise;
+} Drift;
+
 struct Bench;
 
 typedef struct Merge {
@@ -27,6 +33,7 @@ typedef struct Merge {
     int count;
     Residue *y;    /* by output channel: what the exact kernel makes of x */
     double *bound; /* by output channel */
+    Drift *drifts; /* by output channel; all 0 where the part has no shift */
     int steps;     /* roundings in double on the way to each number */
     /* While it runs: */
     const Residue *x;
@@ -37,8 +44,8 @@ typedef struct Merge {
     struct Bench *benches;
 } Merge;
 
-/* Fills y and bound; false, and the region's proof says why, when a stored
- * number is not what it should be. */
+/* Fills y, bound and drifts; false, and the region's proof says why, when a
+ * stored number is not what it should be. */
 bool merge_run(Region *region, Merge *merge);
 
 /* Whether so many rows, spread over all, are what they should be. */

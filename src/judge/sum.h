@@ -113,6 +113,9 @@ typedef struct Part {
     int64_t start, length; /* channels of the sum; length 0 is all */
     int steps;             /* roundings that went into in and out */
     const Fact *shape;     /* of what the operator reads */
+    /* What is added to that, by channel: with the operator's weight it went
+     * into the bias of the sum. */
+    Coefs shift;
 } Part;
 
 /* The shape of a sum is that to which ONNX broadcasts the shapes of its places;
@@ -138,8 +141,8 @@ typedef struct Sum {
     Residue *value;      /* by channel; NULL while axis is -1 */
 } Sum;
 
-/* How the original may read what operators gave. Which way is the right one
- * depends on what folding did. */
+/* How what operators gave may be read. Which way is the right one depends on
+ * what folding did. */
 typedef enum Reading {
     READ_PLACE,    /* as one place, and what was added to it apart */
     READ_COMPOSED, /* as operators, which become one with it */
@@ -204,7 +207,11 @@ static inline void region_rely(Region *region, FactKind fact)
     region->facts |= 1u << fact;
 }
 
-/* How the value is to be read, of the ways that are possible. */
+/* How the value of either graph is to be read, of the ways that are possible.
+ */
+Reading region_choice(Region *region, const Known *at, unsigned possible);
+/* The same where only the original has a choice: the converted graph is read in
+ * the first way. */
 Reading region_reading(Region *region, const Known *at, unsigned possible);
 /* LayerNormalization and the like, whose scale and bias stand apart. */
 bool is_norm(const Node *node);

@@ -339,6 +339,8 @@ Sum *take_operator(Region *region, Known *output)
                           part, places[i], &parts[i]))
             return NULL;
     }
+    if (!coefs_are_zero(input->bias)) /* once for the operator */
+        parts[0].shift = input->bias;
     Sum *sum = sum_of_operator(region, output, linear, input, places);
     memcpy(sum->parts, parts, (size_t)input->count * sizeof *parts);
     return sum;
