@@ -121,19 +121,6 @@ static bool regions_agree(Region *region, const Regions *regions, Sum **a,
     return sums_compare(region, *a, b, *bounds);
 }
 
-/* The next choice of readings, as one counts; false after the last. */
-static bool readings_next(Region *region)
-{
-    for (int i = 0; i < region->joint_count; i++) {
-        Joint *joint = &region->joints[i];
-        while (++joint->now < READINGS)
-            if (joint->possible >> joint->now & 1)
-                return true;
-        joint->now = READ_PLACE;
-    }
-    return false;
-}
-
 static void readings_prefer(Region *region, Reading reading)
 {
     region->preferred = reading;
@@ -142,56 +129,88 @@ static void readings_prefer(Region *region, Reading reading)
             region->joints[i].possible >> reading & 1 ? reading : READ_PLACE;
 }
 
-/* One try, in memory of its own. */
-static bool readings_agree(Region *region, Regions *regions, Sum **a,
-                           double **bounds)
-{
-    Arena *outer = region->arena;
-    region->arena = arena_child(outer);
-    *region->proof = (Proof){.arena = region->proof->arena};
-    if (regions_agree(region, regions, a, bounds))
-        return true;
-    arena_free(region->arena);
-    region->arena = outer;
-    return false;
-}
-
 /* Tries are fewer where each takes longer. */
 static int tries_of(const Regions *regions)
 {
-    enum { MOST = 256, WORK = 1 << 16 };
+    enum { LEAST = 4, MOST = 256, WORK = 1 << 16 };
     size_t tries =
         WORK / (regions->original_count + regions->converted_count + 1);
-    return tries > MOST ? MOST : (int)tries;
+    return tries > MOST ? MOST : tries < LEAST ? LEAST : (int)tries;
 }
 
-/* Tries the ways to read what operators gave until the regions are the same.
- * What is said of a failure is of the first. */
+/* A search for the readings with which the regions are the same. */
+typedef struct Search {
+    Region *region;
+    Regions *regions;
+    Sum **a;
+    double **bounds;
+    int tries; /* that are left */
+    /* What is said of a failure is of the first try. */
+    Proof failure;
+    const char *obstacle;
+} Search;
+
+/* One try, in memory of its own. */
+static bool search_try(Search *search)
+{
+    Region *region = search->region;
+    Arena *outer = region->arena;
+    region->arena = arena_child(outer);
+    *region->proof = (Proof){.arena = region->proof->arena};
+    if (regions_agree(region, search->regions, search->a, search->bounds))
+        return true;
+    if (!search->failure.why) {
+        search->failure = *region->proof;
+        search->obstacle = region->obstacle;
+    }
+    arena_free(region->arena);
+    region->arena = outer;
+    search->tries--;
+    return false;
+}
+
+/* Tries all readings that differ in so many joints, from the first one on, from
+ * those that are set; the recursion is as deep. */
+static bool search_near(Search *search, int first, int changes)
+{
+    Region *region = search->region;
+    if (changes == 0)
+        return search_try(search);
+    for (int i = first; i < region->joint_count; i++) {
+        Joint *joint = &region->joints[i];
+        Reading base = joint->now;
+        for (int other = 0; other < READINGS && search->tries > 0; other++) {
+            if (other == (int)base || !(joint->possible >> other & 1))
+                continue;
+            joint->now = (Reading)other;
+            if (search_near(search, i + 1, changes - 1))
+                return true;
+        }
+        joint->now = base;
+    }
+    return false;
+}
+
+/* Most often all joints are read in one way, or nearly all. */
 static bool readings_try(Region *region, Regions *regions, Sum **a,
                          double **bounds)
 {
-    static const Reading first[] = {READ_PLACE, READ_COMPOSED, READ_WHOLE,
-                                    READ_PLACE};
-    enum { FIRST = sizeof first / sizeof *first };
-    int most = tries_of(regions);
-    Proof failure = {0};
-    const char *obstacle = NULL;
-    for (int tried = 0; tried < FIRST || tried < most; tried++) {
-        if (tried < FIRST)
-            readings_prefer(region, first[tried]);
-        if (tried >= FIRST - 1 && !readings_next(region))
-            break;
-        if (readings_agree(region, regions, a, bounds))
-            return true;
-        if (tried == 0) {
-            failure = *region->proof;
-            obstacle = region->obstacle;
+    static const Reading bases[] = {READ_PLACE, READ_COMPOSED, READ_WHOLE};
+    Search search = {.region = region,
+                     .regions = regions,
+                     .a = a,
+                     .bounds = bounds,
+                     .tries = tries_of(regions)};
+    for (int changes = 0; changes <= region->joint_count; changes++)
+        for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
+            if (search.tries <= 0 || (i > 0 && region->joint_count == 0))
+                break;
+            readings_prefer(region, bases[i]);
+            if (search_near(&search, 0, changes))
+                return true;
         }
-        if (region->joint_count == 0)
-            break;
-    }
-    *region->proof = failure;
-    region->obstacle = obstacle;
+    *region->proof = search.failure;
+    region->obstacle = search.obstacle;
     return false;
 }
 

@@ -39,16 +39,16 @@ Sum *region_sum(Region *region, Known *known)
 
 static Joint *joint_find(Region *region, const Known *at)
 {
-    for (int i = 0; region->is_original && i < region->joint_count; i++)
+    for (int i = 0; i < region->joint_count; i++)
         if (region->joints[i].at == at)
             return &region->joints[i];
     return NULL;
 }
 
-Reading region_reading(Region *region, const Known *at, unsigned possible)
+Reading region_choice(Region *region, const Known *at, unsigned possible)
 {
     Joint *joint = joint_find(region, at);
-    if (!region->is_original || (!joint && region->joint_count == JOINTS_MAX))
+    if (!joint && region->joint_count == JOINTS_MAX)
         return READ_PLACE;
     if (!joint) {
         joint = &region->joints[region->joint_count++];
@@ -56,6 +56,12 @@ Reading region_reading(Region *region, const Known *at, unsigned possible)
     }
     joint->possible |= possible | 1u << READ_PLACE;
     return joint->possible >> joint->now & 1 ? joint->now : READ_PLACE;
+}
+
+Reading region_reading(Region *region, const Known *at, unsigned possible)
+{
+    return region->is_original ? region_choice(region, at, possible)
+                               : READ_PLACE;
 }
 
 void region_set(Region *region, Known *known, Sum *sum)

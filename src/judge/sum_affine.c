@@ -254,6 +254,21 @@ static void note_scaled(Region *region, Known *known, const Sum *input,
                        1u << READ_SHARED | 1u << READ_SHARED_WHOLE);
 }
 
+/* What an operator added before another one was composed to it stays in the
+ * merged operator, though the map's own shift went on to what reads it. */
+static Sum *composed_read(Region *region, Known *known, Sum *input,
+                          const Affine *map)
+{
+    bool composed = input->count > 0 && map->scale.size && map->shift.size &&
+                    !coefs_are_zero(input->bias);
+    for (int i = 0; i < input->count; i++)
+        composed &= input->parts[i].linear && input->parts[i].linear->dense;
+    return composed && region_reading(region, known_root(known),
+                                      1u << READ_WHOLE) == READ_WHOLE
+               ? sum_as_whole(region, known, input)
+               : input;
+}
+
 Sum *take_affine(Region *region, const Known *output)
 {
     Affine map;
@@ -261,6 +276,7 @@ Sum *take_affine(Region *region, const Known *output)
         return NULL;
     Sum *input = region_sum(region, map.input);
     note_scaled(region, map.input, input, &map);
+    input = composed_read(region, map.input, input, &map);
     if (input->axis >= 0 && input->width == 1 && map.axis >= 0 &&
         (map.width > 1 || map.axis != input->axis))
         input = sum_as_uniform(region, map.input, input);

@@ -187,6 +187,17 @@ static Sum *as_mixed(Region *region, Known *read, Sum *input)
     return sum != input && is_mixed(place->sums[0]) ? sum : input;
 }
 
+/* As others may read it. What operators gave beside what passes may have had
+ * something added before folding, or only in the converted graph. */
+static Sum *as_read(Region *region, Known *read, Sum *input)
+{
+    return is_mixed(input) && !coefs_are_zero(input->bias) &&
+                   region_choice(region, known_root(read), 1u << READ_WHOLE) ==
+                       READ_WHOLE
+               ? sum_as_whole(region, read, input)
+               : sum_as_place(region, read, input);
+}
+
 /* What the node reads, as a sum that it can move part by part, and how; NULL
  * where there is none. */
 static Sum *move_reads(Region *region, const Known *output, Known *read,
@@ -203,7 +214,7 @@ static Sum *move_reads(Region *region, const Known *output, Known *read,
     else if (input->broadcasts || is_mixed(input) ||
              ((node->op == OP_Slice || node->op == OP_Pad) &&
               !is_of_places(input)))
-        input = sum_as_place(region, read, input); /* as others may read it */
+        input = as_read(region, read, input);
     else if (!region->is_original && !is_of_places(input))
         input = as_mixed(region, read, input);
     if (!moves(output->scope, node, !coefs_are_zero(input->bias)) &&
@@ -350,8 +361,13 @@ static int pieces_shape(Region *region, const Pieces *pieces)
     int *shapes =
         arena_array(region->arena, (size_t)pieces->count, sizeof *shapes);
     for (int i = 0; i < pieces->count; i++)
-        shapes[i] = region->places[pieces->sums[i]->parts[0].place].shape;
+        shapes[i] = pieces->sums[i]->parts[0].place;
     int joined = place_join(region, shapes, pieces->count, pieces->axis);
+    if (region->places[joined].shape != joined) /* of one operator */
+        return region->places[joined].shape;
+    for (int i = 0; i < pieces->count; i++)
+        shapes[i] = region->places[shapes[i]].shape;
+    joined = place_join(region, shapes, pieces->count, pieces->axis);
     return region->places[joined].shape;
 }
 
