@@ -23,19 +23,31 @@ static Value *shifted(Bench *b, Value *x, int64_t width)
     return bench_binary(b, OP_Add, x, bench_constant(b, 1, &width));
 }
 
-/* The first shift stays in what the two products become, the one of the
- * normalization goes on to both readers. */
-static void shifts_part_in_a_product(Bench *b)
+/* The first shift stays in what the two products become, the later ones go on
+ * to both readers. */
+static void shifts_part(Bench *b, bool shift_twice)
 {
     int64_t first[2] = {4, 6}, width = 6, last[2] = {2, 5};
     Value *inputs[3] = {bench_input(b, 2, (int64_t[]){3, 4}),
                         bench_constant(b, 2, first),
                         bench_constant(b, 1, &width)};
     Value *y = matrix(b, bench_node(b, OP_Gemm, inputs, 3), 6, 2);
+    if (shift_twice)
+        y = shifted(b, y, 2);
     y = bench_batchnorm(b, y, 2);
     Value *more[2] = {y, bench_constant(b, 2, last)};
     bench_output(b, bench_binary(b, OP_Add, shifted(b, matrix(b, y, 2, 5), 5),
                                  bench_node(b, OP_Gemm, more, 2)));
+}
+
+static void shifts_part_in_a_product(Bench *b)
+{
+    shifts_part(b, false);
+}
+
+static void more_shifts_part_in_a_product(Bench *b)
+{
+    shifts_part(b, true);
 }
 
 static Value *shaped(Bench *b, Value *x, int rank, const int64_t *dims)
@@ -120,6 +132,7 @@ static const struct {
     size_t nodes; /* that are left */
 } folds[] = {
     {"shifts that part in a product", "C12", shifts_part_in_a_product, 5},
+    {"more of them", "C12", more_shifts_part_in_a_product, 5},
     {"shifts that part beside a difference", NULL,
      shifts_part_beside_a_difference, 8},
     {"a transposed convolution beside its image", "C12",

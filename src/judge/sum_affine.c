@@ -259,8 +259,8 @@ static void note_scaled(Region *region, Known *known, const Sum *input,
 static Sum *composed_read(Region *region, Known *known, Sum *input,
                           const Affine *map)
 {
-    bool composed = input->count > 0 && map->scale.size && map->shift.size &&
-                    !coefs_are_zero(input->bias);
+    bool composed =
+        input->count > 0 && map->shift.size && !coefs_are_zero(input->bias);
     for (int i = 0; i < input->count; i++)
         composed &= input->parts[i].linear && input->parts[i].linear->dense;
     return composed && region_reading(region, known_root(known),

@@ -45,13 +45,25 @@ static Value *taken_list(Gen *gen, Value *x)
     return gen_done(gen, node);
 }
 
+static Value *leaky(Gen *gen, Value *x)
+{
+    static const float slopes[3] = {0.5f, -0.25f, 2.0f};
+    if (gen_chance(gen, 40)) {
+        Value *inputs[2] = {x, gen_along(gen, x, 1, false, NUMBERS_SCALE)};
+        return gen_done(gen, gen_node(gen, OP_PRelu, inputs, 2));
+    }
+    Node *node = gen_node(gen, OP_LeakyRelu, &x, 1);
+    node_set_float(node, "alpha", slopes[gen_pick(gen, 3)]);
+    return gen_done(gen, node);
+}
+
 /* Both parts are read. */
 static Value *taken_part(Gen *gen, Value *x)
 {
     int axis = gen_chance(gen, 70) ? 1 : 2;
     int64_t length = x->fact.dims[axis];
     if (length < 2)
-        return gen_unary(gen, OP_LeakyRelu, x);
+        return leaky(gen, x);
     int64_t parts[2] = {gen_range(gen, 1, length - 1), 0};
     parts[1] = length - parts[0];
     bool listed = gen->model->opset >= 13;
@@ -85,18 +97,6 @@ static Value *taken_blocks(Gen *gen, Value *x)
     node_set_int(node, "blocksize", 2);
     if (divides && gen->model->opset >= 11)
         node_set_string(node, "mode", gen_chance(gen, 50) ? "CRD" : "DCR");
-    return gen_done(gen, node);
-}
-
-static Value *leaky(Gen *gen, Value *x)
-{
-    static const float slopes[3] = {0.5f, -0.25f, 2.0f};
-    if (gen_chance(gen, 40)) {
-        Value *inputs[2] = {x, gen_along(gen, x, 1, false, NUMBERS_SCALE)};
-        return gen_done(gen, gen_node(gen, OP_PRelu, inputs, 2));
-    }
-    Node *node = gen_node(gen, OP_LeakyRelu, &x, 1);
-    node_set_float(node, "alpha", slopes[gen_pick(gen, 3)]);
     return gen_done(gen, node);
 }
 
