@@ -26,6 +26,20 @@ static const char *const lines[] = {
     "Conv(f32[1,2,3,3], f32[4,2,5,5]) pads=[2,2,2,2]",
     "Conv(f32[1,0,3,3], f32[2,0,1,1], f32[2])",
     "Conv(f32[0,3,5,5], f32[4,3,3,3])",
+    /* output channels that fill vectors, nearly or wholly */
+    "Conv(f32[1,5,9,9], f32[16,5,3,3], f32[16]) pads=[1,1,1,1]",
+    "Conv(f32[1,3,23,21], f32[48,3,3,3], f32[48]) pads=[1,1,1,1] "
+    "strides=[2,2]",
+    "Conv(f32[2,7,13,10], f32[62,7,3,2]) pads=[2,0,1,3] dilations=[2,3]",
+    "Conv(f32[1,40,7,7], f32[80,40,1,1], f32[80])",
+    "Conv(f32[2,70,31,33], f32[112,70,1,1], f32[112])",
+    "Conv(f32[1,30,9,7], f32[64,30,1,1]) strides=[2,2]",
+    "Conv(f32[1,6,5,6], f32[96,3,3,3], f32[96]) group=2 pads=[1,1,1,1]",
+    "Conv(f32[1,70,40,40], f32[32,70,3,3], f32[32]) pads=[1,1,1,1]",
+    "Conv(f32[2,9,30], f32[47,9,5], f32[47]) pads=[2,2] strides=[3]",
+    "Conv(f32[1,2,2,3], f32[32,2,5,5], f32[32]) pads=[7,7,7,7]",
+    "Conv(f32[1,0,3,3], f32[32,0,3,3], f32[32]) pads=[1,1,1,1]",
+    "Conv(f32[0,3,5,5], f32[32,3,3,3])",
     /* groups */
     "Conv(f32[2,4,6,6], f32[6,2,3,3], f32[6]) group=2 pads=[1,1,1,1]",
     "Conv(f32[2,4,6,6], f32[6,2,1,1]) group=2",
@@ -60,6 +74,7 @@ static const char *const lines[] = {
     /* more weights than are packed before a run */
     "Conv(f32[1,640,2,1], f32[420,640,1,1], f32[420])",
     "Conv(f32[1,320,3,2], f32[840,160,2,2]) group=2",
+    "Conv(f32[1,320,3,2], f32[832,160,2,2], f32[832]) group=2",
     /* one and three dimensions */
     "Conv(f32[2,3,11], f32[4,3,3], f32[4]) strides=[2] pads=[1,0]",
     "Conv(f32[2,3,11], f32[3,1,5]) group=3 pads=[2,2]",
@@ -107,11 +122,12 @@ static int pick(uint64_t *seed, int low, int high)
 }
 
 /* Any combination of sizes, strides, dilations, pads and groups. */
-START_TEST(random_convolutions_against_the_oracle)
+static void check_random_convolution(uint64_t s, int most_in, int least_out,
+                                     int most_out)
 {
     char line[300];
-    uint64_t s = (uint64_t)_i + 1;
-    int groups = pick(&s, 1, 3), in = pick(&s, 1, 3), out = pick(&s, 1, 3);
+    int groups = pick(&s, 1, 3), in = pick(&s, 1, most_in);
+    int out = pick(&s, least_out, most_out);
     int kh = pick(&s, 1, 4), kw = pick(&s, 1, 4);
     snprintf(line, sizeof line,
              "Conv(f32[%d,%d,%d,%d], f32[%d,%d,%d,%d]) group=%d "
@@ -121,6 +137,17 @@ START_TEST(random_convolutions_against_the_oracle)
              pick(&s, 1, 2), pick(&s, 1, 2), pick(&s, 0, 3), pick(&s, 0, 3),
              pick(&s, 0, 3), pick(&s, 0, 3));
     check_oracle(line);
+}
+
+START_TEST(random_convolutions_against_the_oracle)
+{
+    check_random_convolution((uint64_t)_i + 1, 3, 1, 3);
+}
+END_TEST
+
+START_TEST(random_wide_convolutions_against_the_oracle)
+{
+    check_random_convolution((uint64_t)_i + 3000, 9, 10, 70);
 }
 END_TEST
 
@@ -206,6 +233,8 @@ Suite *suite_kern_window(void)
     tcase_add_loop_test(tcase, shapes_against_the_oracle, 0,
                         sizeof lines / sizeof *lines);
     tcase_add_loop_test(tcase, random_convolutions_against_the_oracle, 0, 60);
+    tcase_add_loop_test(tcase, random_wide_convolutions_against_the_oracle, 0,
+                        40);
     tcase_add_loop_test(tcase, random_dimensions_against_the_oracle, 0, 30);
     tcase_add_loop_test(tcase, random_transposed_against_the_oracle, 0, 20);
     tcase_add_loop_test(tcase, values_by_hand, 0, sizeof rows / sizeof *rows);

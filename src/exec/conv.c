@@ -44,8 +44,9 @@ void conv_make_scratch(KernelCall *call, Conv *conv, size_t bytes, int64_t rows,
                                &area) ||
         area > SIZE_MAX / 4)
         area = SIZE_MAX / 4; /* beyond reason is out of memory */
-    conv->scratch_size = (bytes + area + 63) / 64 * 64;
-    conv->scratch = kernel_scratch(call, workers + 1, conv->scratch_size);
+    /* A vector beyond may be read, and written. */
+    conv->scratch_size = (bytes + area + 63) / 64 * 64 + 64;
+    conv->scratch = kernel_scratch(call, workers, conv->scratch_size);
 }
 
 void *conv_scratch(const Conv *conv, int worker)

@@ -5,6 +5,10 @@
 #include "exec/gemm.h"
 #include "exec/window.h"
 
+/* Weights that are not prepared are packed before the run where they are small;
+ * otherwise as they are needed, which takes little memory. */
+enum { PACKED_BYTES = 1024 * 1024 };
+
 typedef struct Conv {
     Window window;
     int64_t images, groups, group_in, group_out; /* channels in a group */
@@ -36,5 +40,15 @@ static inline void *conv_at(const Conv *conv, const void *data, int64_t index)
 
 /* A kernel over one channel of its own, in at most two dimensions. */
 void conv_run_depthwise(KernelCall *call, Conv *conv);
+
+/* kern_direct.c: in at most two dimensions, and with so many output channels
+ * that they fill vectors. */
+bool conv_is_direct(const KernelCall *call, const Array *weight,
+                    int64_t groups);
+/* The weights in panels, for good or for this call. */
+void *conv_pack_direct(const KernelCall *call, const Array *weight,
+                       int64_t groups);
+/* With weights that are packed, or NULL. */
+void conv_run_direct(KernelCall *call, Conv *conv, const void *packed);
 
 #endif

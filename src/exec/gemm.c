@@ -14,16 +14,6 @@ enum {
     LINE = 64
 };
 
-static int64_t at_most(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t round_up(int64_t a, int64_t b)
-{
-    return divide_up(a, b) * b;
-}
-
 /* ---- Tiles ---- */
 
 /* Columns of which a block of b stays in the cache. */

@@ -1,6 +1,6 @@
 /*
- * Matrix products of our own, c = a b, for every matrix product, convolution
- * and attention.
+ * Matrix products of our own, c = a b, for every matrix product, attention and
+ * convolution with few output channels.
  *
  * The micro-kernel holds a few rows by a few vectors of c in registers and
  * goes along the depth: for each step it loads vectors of a row of b and

@@ -3,11 +3,7 @@
 #define REPFOLD_EXEC_GEMM_PACK_H
 
 #include "exec/gemm.h"
-
-static inline int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
+#include "exec/integer.h"
 
 static inline size_t gemm_size(const GemmSet *set)
 {

@@ -4,18 +4,16 @@
  * y[n, m, o] = bias[m] + sum over c, k of w[m, c, k] * x[n, c, o * stride +
  * k * dilation - pad], within each group.
  *
- * A dense kernel is a matrix product of the weights and an im2col, of which
- * never more than a tile exists; for a 1x1 kernel that is the input as it
- * stands.  A kernel over one channel (depthwise) has loops of its own.
+ * A kernel over one channel (depthwise) has loops of its own, and so has one
+ * with many output channels (direct).  What is left is a matrix product of the
+ * weights and an im2col, of which never more than a tile exists; for a 1x1
+ * kernel that is the input as it stands.
  */
 #include <string.h>
 
 #include "exec/conv.h"
+#include "exec/integer.h"
 #include "exec/spread.h"
-
-/* Weights that are not prepared are packed before the run where they are small;
- * otherwise by each tile, which takes no memory. */
-enum { PACKED_BYTES = 1024 * 1024 };
 
 /* What an im2col is made of: the channels of one group of one image. */
 typedef struct Unfold {
@@ -37,11 +35,6 @@ typedef struct ConvPanels {
     Prepared prepared;
     void *data;
 } ConvPanels;
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 #include "exec/real_f32.h"
 
@@ -127,15 +120,6 @@ static void *pack_weights(const KernelCall *call, const GemmSet *set,
     return panels;
 }
 
-static bool window_is_pointwise(const Window *w)
-{
-    for (int i = 0; i < WINDOW_AXES; i++)
-        if (w->kernel[i] != 1 || w->stride[i] != 1 || w->pad[i] != 0 ||
-            w->in[i] != w->out[i])
-            return false;
-    return true;
-}
-
 static bool window_is_flat(const Window *w)
 {
     return w->kernel[0] == 1 && w->in[0] == 1 && w->out[0] == 1 &&
@@ -155,7 +139,7 @@ static void plan_fill(KernelCall *call, Dense *dense)
         product->fill = unfold_spread;
         /* A tile may begin and end within a row. */
         rows = (product->column_size + 2 * w->out[2] - 2) / w->out[2];
-        rows = spread_rows(&dense->spread, smaller(rows, w->out[1])) + 1;
+        rows = spread_rows(&dense->spread, at_most(rows, w->out[1])) + 1;
     } else {
         product->fill =
             call->precision == PRECISION_F32 ? unfold_f32 : unfold_f64;
@@ -203,9 +187,12 @@ int kernel_conv(KernelCall *call, Err *err)
 {
     Dense dense = {.panels_size = 0};
     Conv *conv = &dense.conv;
+    const ConvPanels *panels = (const ConvPanels *)call->prepared;
     TRY(conv_make(call, false, conv, err));
     if (conv->group_in == 1 && window_is_flat(&conv->window))
         conv_run_depthwise(call, conv);
+    else if (conv_is_direct(call, call->inputs[1], conv->groups))
+        conv_run_direct(call, conv, panels ? panels->data : NULL);
     else
         run_dense(call, &dense);
     return 0;
@@ -223,8 +210,11 @@ int prepare_conv(const KernelCall *call, Prepared **out, Err *err)
         return 0;
     ConvPanels *panels = arena_alloc(call->arena, sizeof *panels);
     panels->prepared.replaced = 1 << 1;
-    panels->data = pack_weights(call, gemm_set(call->precision, call->level),
-                                weight, groups);
+    panels->data =
+        conv_is_direct(call, weight, groups)
+            ? conv_pack_direct(call, weight, groups)
+            : pack_weights(call, gemm_set(call->precision, call->level), weight,
+                           groups);
     *out = &panels->prepared;
     return 0;
 }

@@ -19,7 +19,7 @@ static void R(unfold_row)(const Window *w, const REAL *plane,
     int64_t x = first % w->out[2], row = first / w->out[2];
     int64_t y = row % w->out[1], z = row / w->out[1];
     for (int64_t done = 0, now; done < count; done += now, x = 0) {
-        now = smaller(w->out[2] - x, count - done);
+        now = at_most(w->out[2] - x, count - done);
         int64_t in_z = z * w->stride[0] + tap[0];
         int64_t in_y = y * w->stride[1] + tap[1];
         if (in_z < 0 || in_z >= w->in[0] || in_y < 0 || in_y >= w->in[1])

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "exec/integer.h"
 #include "exec/level.h"
 #include "exec/spread.h"
 
@@ -17,21 +18,6 @@ typedef struct Depthwise {
     StripRun *run;
     int64_t band, bands; /* output rows at once */
 } Depthwise;
-
-static int64_t at_most(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t clamp(int64_t x, int64_t low, int64_t high)
-{
-    return x < low ? low : x > high ? high : x;
-}
-
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 /* Vectors no wider than a row needs; both levels give the same results. */
 static const DepthwiseSet *choose_set(const Conv *conv)

@@ -38,3 +38,21 @@ const DepthwiseSet *depthwise_set(Precision precision, SimdLevel level)
         return PICK(depthwise, plain);
     }
 }
+
+const DirectSet *direct_set(Precision precision, SimdLevel level)
+{
+    bool f32 = precision == PRECISION_F32;
+    switch (level) {
+#if defined(__x86_64__)
+    case SIMD_AVX512:
+        return PICK(direct, avx512);
+    case SIMD_AVX2:
+        return PICK(direct, avx2);
+#elif defined(__aarch64__)
+    case SIMD_NEON:
+        return PICK(direct, neon);
+#endif
+    default:
+        return PICK(direct, plain);
+    }
+}

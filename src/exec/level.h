@@ -7,6 +7,7 @@
 #define REPFOLD_EXEC_LEVEL_H
 
 #include "exec/depthwise.h"
+#include "exec/direct.h"
 #include "exec/gemm.h"
 
 #define JOIN_(a, b) a##_##b
@@ -20,7 +21,8 @@ enum { AHEAD = 64 };
 
 #define DECLARE_LEVEL(level)                                                   \
     extern const GemmSet gemm_f32_##level, gemm_f64_##level;                   \
-    extern const DepthwiseSet depthwise_f32_##level, depthwise_f64_##level;
+    extern const DepthwiseSet depthwise_f32_##level, depthwise_f64_##level;    \
+    extern const DirectSet direct_f32_##level, direct_f64_##level;
 
 DECLARE_LEVEL(plain)
 #if defined(__x86_64__)

@@ -6,11 +6,15 @@
 
 #include "exec/depthwise_micro.inc.c"
 
+#include "exec/direct_micro.inc.c"
+
 #include "exec/real_f64.h"
 
 #include "exec/gemm_micro.inc.c"
 
 #include "exec/depthwise_micro.inc.c"
+
+#include "exec/direct_micro.inc.c"
 
 #undef LEVEL
 #undef TARGET

@@ -2,15 +2,7 @@
 
 #include <string.h>
 
-static int64_t divide_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static int64_t clamp(int64_t x, int64_t low, int64_t high)
-{
-    return x < low ? low : x > high ? high : x;
-}
+#include "exec/integer.h"
 
 #include "exec/real_f32.h"
 

@@ -118,3 +118,12 @@ void window_range(const Window *window, int axis, int64_t at, int64_t *first,
     if (*last > window->kernel[axis])
         *last = window->kernel[axis];
 }
+
+bool window_is_pointwise(const Window *w)
+{
+    for (int i = 0; i < WINDOW_AXES; i++)
+        if (w->kernel[i] != 1 || w->stride[i] != 1 || w->pad[i] != 0 ||
+            w->in[i] != w->out[i])
+            return false;
+    return true;
+}

@@ -22,6 +22,9 @@ int window_make(const KernelCall *call, const Array *in, const Array *out,
                 const int64_t *kernel, bool transposed, Window *window,
                 Err *err);
 
+/* True where each output position sees the input's, and nothing else. */
+bool window_is_pointwise(const Window *window);
+
 /* The kernel positions [*first, *last) of one axis that see an element of the
  * input from output position `at`. */
 void window_range(const Window *window, int axis, int64_t at, int64_t *first,

@@ -1,0 +1,38 @@
+/* The inner loops of convolution without an im2col. */
+#ifndef REPFOLD_EXEC_DIRECT_H
+#define REPFOLD_EXEC_DIRECT_H
+
+#include "exec/kernel.h"
+
+enum { DIRECT_LEAST = 2, DIRECT_MOST = 3 }; /* vectors of output channels */
+
+/*
+ * Some positions beside each other of some vectors of output channels:
+ * out[channel][i] = start[channel] + sum over the steps k of
+ * weight[k][channel] * from[offsets[k] + i].
+ */
+typedef struct DirectTile {
+    const void *from;
+    const int64_t *offsets;
+    int64_t steps;
+    const void *weight, *start; /* of whole vectors */
+    const char
+        *ahead; /* what is fetched meanwhile, `ahead_step` bytes a step */
+    int64_t ahead_step;
+    void *out;
+    int64_t out_step; /* from channel to channel */
+    int64_t channels; /* that are wanted */
+} DirectTile;
+typedef void DirectRun(const DirectTile *tile);
+
+enum { DIRECT_POSITIONS = 8 };
+
+typedef struct DirectSet {
+    int positions, lanes; /* of a tile, at most; elements of a vector */
+    /* For 1 to `positions` positions, DIRECT_LEAST to DIRECT_MOST vectors. */
+    DirectRun *run[DIRECT_POSITIONS][DIRECT_MOST - DIRECT_LEAST + 1];
+} DirectSet;
+
+const DirectSet *direct_set(Precision precision, SimdLevel level);
+
+#endif

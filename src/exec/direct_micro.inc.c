@@ -1,0 +1,114 @@
+/* Convolution without an im2col, for one level and real type: see level.h. */
+
+/* The first and the second half of two vectors whose elements alternate. */
+#if VECTOR_BYTES / REAL_BYTES == 2
+#define ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 2)
+#define ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 1, 3)
+#elif VECTOR_BYTES / REAL_BYTES == 4
+#define ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#elif VECTOR_BYTES / REAL_BYTES == 8
+#define ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define ZIP_HIGH(a, b)                                                         \
+    __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#else
+#define ZIP_LOW(a, b)                                                          \
+    __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, \
+                            22, 7, 23)
+#define ZIP_HIGH(a, b)                                                         \
+    __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,    \
+                            29, 14, 30, 15, 31)
+#endif
+
+/* Stores one vector of channels at `positions` positions, channel by channel.
+ * Each round moves the next bit of a position from the vector's number to the
+ * lowest bit of the element's: it is a perfect shuffle of all elements. */
+TARGET static inline __attribute__((always_inline)) void L(store_channels)(
+    const L(Vector) * at, int positions, REAL *out, int64_t out_step,
+    int64_t channels)
+{
+    L(Vector) now[PANEL_ROWS], next[PANEL_ROWS];
+    UNROLL for (int i = 0; i < PANEL_ROWS; i++) now[i] =
+        at[i < positions ? i : 0];
+    UNROLL for (int round = 1; round < PANEL_ROWS; round *= 2)
+    {
+        UNROLL for (int i = 0; i < PANEL_ROWS / 2; i++)
+        {
+            next[2 * i] = ZIP_LOW(now[i], now[i + PANEL_ROWS / 2]);
+            next[2 * i + 1] = ZIP_HIGH(now[i], now[i + PANEL_ROWS / 2]);
+        }
+        UNROLL for (int i = 0; i < PANEL_ROWS; i++) now[i] = next[i];
+    }
+    const REAL *row = (const REAL *)now;
+    UNROLL for (int i = 0; i < L(LANES); i++)
+    {
+        if (i >= channels)
+            return;
+        memcpy(out + i * out_step, row + i * PANEL_ROWS,
+               (size_t)positions * sizeof *out);
+    }
+}
+
+#define DIRECT(p, n)                                                           \
+    TARGET static void L(direct_##p##x##n)(const DirectTile *tile)             \
+    {                                                                          \
+        const REAL *weight = tile->weight, *start = tile->start;               \
+        const char *ahead = tile->ahead;                                       \
+        L(Vector) sum[n][p];                                                   \
+        UNROLL for (int j = 0; j < n; j++) UNROLL for (int i = 0; i < p; i++)  \
+            sum[j][i] = *(const L(Vector) *)(start + j * L(LANES));            \
+        for (int64_t k = 0; k < tile->steps; k++, weight += n * L(LANES)) {    \
+            const REAL *from = (const REAL *)tile->from + tile->offsets[k];    \
+            L(Vector) row[n];                                                  \
+            __builtin_prefetch(ahead, 0, 2);                                   \
+            ahead += tile->ahead_step;                                         \
+            UNROLL for (int j = 0; j < n; j++) row[j] =                        \
+                *(const L(Vector) *)(weight + j * L(LANES));                   \
+            UNROLL for (int i = 0; i < p; i++)                                 \
+            {                                                                  \
+                L(Vector) seen = from[i] - (L(Vector)){0};                     \
+                KEEP(seen);                                                    \
+                UNROLL for (int j = 0; j < n; j++) sum[j][i] += row[j] * seen; \
+            }                                                                  \
+        }                                                                      \
+        UNROLL for (int j = 0; j < n; j++) L(store_channels)(                  \
+            sum[j], p, (REAL *)tile->out + j * L(LANES) * tile->out_step,      \
+            tile->out_step, tile->channels - j * L(LANES));                    \
+    }
+#define DIRECTS(p) DIRECT(p, 2) DIRECT(p, 3)
+#define DIRECTS_OF(p)                                                          \
+    {                                                                          \
+        L(direct_##p##x2), L(direct_##p##x3)                                   \
+    }
+
+DIRECTS(1)
+DIRECTS(2)
+DIRECTS(3)
+DIRECTS(4)
+#if PANEL_ROWS == 8
+DIRECTS(5)
+DIRECTS(6)
+DIRECTS(7)
+DIRECTS(8)
+#endif
+
+const DirectSet L(direct) = {.positions = PANEL_ROWS,
+                             .lanes = L(LANES),
+                             .run = {
+                                 DIRECTS_OF(1),
+                                 DIRECTS_OF(2),
+                                 DIRECTS_OF(3),
+                                 DIRECTS_OF(4),
+#if PANEL_ROWS == 8
+                                 DIRECTS_OF(5),
+                                 DIRECTS_OF(6),
+                                 DIRECTS_OF(7),
+                                 DIRECTS_OF(8),
+#endif
+                             }};
+
+#undef DIRECT
+#undef DIRECTS
+#undef DIRECTS_OF
+#undef ZIP_LOW
+#undef ZIP_HIGH

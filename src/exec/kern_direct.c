@@ -1,0 +1,418 @@
+/*
+ * Convolution without an im2col.
+ *
+ * The lanes of a vector are output channels, so that what is read of the input
+ * is single numbers, which may lie anywhere: in a spread plane, or for a 1x1
+ * kernel in the input as it stands.  No lane is lost to small images, and what
+ * a row of outputs sees beyond the upper and lower border is left out.
+ *
+ * Panels of two or three vectors of output channels are packed in the order of
+ * the steps: kernel row by kernel row, in these channel by channel, in these
+ * column by column.  A panel meets all positions of a band of rows before the
+ * next one does.
+ */
+#include <string.h>
+
+#include "exec/integer.h"
+#include "exec/level.h"
+#include "exec/spread.h"
+
+enum {
+    BAND_BYTES = 256 * 1024, /* of the input at once */
+    UNITS_EACH = 4,          /* of work, for each thread */
+    LINE = 64
+};
+
+/* How the weights of a group are packed. */
+typedef struct Layout {
+    const DirectSet *set;
+    Precision precision;
+    int64_t channels, outputs, height, width; /* of the group's kernel */
+    int64_t steps;                            /* the first times the last two */
+    int64_t vectors, panels;
+} Layout;
+
+typedef struct Panel {
+    int64_t vector, vectors;   /* where it begins, and its size */
+    int64_t channel, channels; /* the same, of those that are there */
+} Panel;
+
+typedef struct Direct {
+    Conv *conv;
+    Layout layout;
+    const char *packed; /* weights of all groups; NULL: each unit packs */
+    const char *start;  /* biases, in whole vectors, of all groups */
+    bool is_spread;     /* else the input is read as it stands */
+    Spread spread;
+    int64_t plane; /* from channel to channel of what is read */
+    int64_t *offsets;
+    int64_t rows, columns; /* of the output, as this file cuts it */
+    int64_t band, bands;   /* rows at once */
+    int64_t panel_size;    /* of one that a unit packs, in bytes */
+    int threads;
+} Direct;
+
+/* ---- Packing ---- */
+
+static void layout_make(const KernelCall *call, const Array *weight,
+                        int64_t groups, Layout *l)
+{
+    *l = (Layout){.set = direct_set(call->precision, call->level),
+                  .precision = call->precision,
+                  .channels = weight->dims[1],
+                  .outputs = weight->dims[0] / groups,
+                  .height = weight->rank == 4 ? weight->dims[2] : 1,
+                  .width = weight->dims[weight->rank - 1]};
+    l->steps = l->channels * l->height * l->width;
+    l->vectors = divide_up(l->outputs, l->set->lanes);
+    l->panels = divide_up(l->vectors, DIRECT_MOST);
+}
+
+/* Panels are as even as can be, which from two vectors on makes no panel of
+ * one. */
+static Panel panel_at(const Layout *l, int64_t index)
+{
+    int64_t begin = l->vectors * index / l->panels;
+    int64_t end = l->vectors * (index + 1) / l->panels;
+    int64_t channel = begin * l->set->lanes;
+    return (Panel){begin, end - begin, channel,
+                   at_most(end * l->set->lanes, l->outputs) - channel};
+}
+
+/* Elements of a group's packed weights, and of those before a panel. */
+static int64_t group_place(const Layout *l)
+{
+    return l->vectors * l->set->lanes * l->steps;
+}
+
+static int64_t panel_place(const Layout *l, const Panel *panel)
+{
+    return panel->vector * l->set->lanes * l->steps;
+}
+
+/* The step of a tap of a channel. */
+static int64_t step_of(const Layout *l, int64_t channel, int64_t tap)
+{
+    return (tap / l->width * l->channels + channel) * l->width + tap % l->width;
+}
+
+#include "exec/real_f32.h"
+
+#include "exec/kern_direct.inc.c"
+
+#include "exec/real_f64.h"
+
+#include "exec/kern_direct.inc.c"
+
+static void pack_panel(const Layout *l, const Panel *panel, const void *weight,
+                       void *to)
+{
+    if (l->precision == PRECISION_F32)
+        pack_panel_f32(l, panel, weight, to);
+    else
+        pack_panel_f64(l, panel, weight, to);
+}
+
+typedef struct PackWork {
+    Layout layout;
+    const char *weight;
+    char *to;
+    size_t size; /* of an element */
+} PackWork;
+
+static void pack_piece(void *context, int worker, int64_t begin, int64_t end)
+{
+    const PackWork *work = context;
+    const Layout *l = &work->layout;
+    (void)worker;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t group = i / l->panels;
+        Panel panel = panel_at(l, i % l->panels);
+        int64_t to = group * group_place(l) + panel_place(l, &panel);
+        pack_panel(l, &panel,
+                   work->weight +
+                       (size_t)(group * l->outputs * l->steps) * work->size,
+                   work->to + (size_t)to * work->size);
+    }
+}
+
+void *conv_pack_direct(const KernelCall *call, const Array *weight,
+                       int64_t groups)
+{
+    PackWork work = {.weight = weight->data,
+                     .size = storage_size(kernel_storage(call, weight))};
+    const Layout *l = &work.layout;
+    layout_make(call, weight, groups, &work.layout);
+    work.to =
+        kernel_scratch(call, (size_t)(groups * l->vectors * l->set->lanes),
+                       (size_t)l->steps * work.size);
+    pool_run(call->pool, groups * l->panels, 1, pack_piece, &work);
+    return work.to;
+}
+
+bool conv_is_direct(const KernelCall *call, const Array *weight, int64_t groups)
+{
+    Layout l;
+    if (weight->rank > 4)
+        return false;
+    layout_make(call, weight, groups, &l);
+    return l.vectors >= DIRECT_LEAST &&
+           l.outputs * 5 >= l.vectors * l.set->lanes * 4;
+}
+
+/* ---- Running ---- */
+
+/* A panel of a band of an image's group. */
+typedef struct Unit {
+    int64_t plane, group; /* of all images' groups; of its image's */
+    int64_t first, last;  /* rows */
+    Panel panel;
+    const void *weight;
+    const char *in; /* the band; NULL where the input is read as it stands */
+} Unit;
+
+/* The band of every channel, where the unit before has not left it. */
+static void fill_band(const Direct *d, const Unit *unit, char *scratch)
+{
+    const Conv *conv = d->conv;
+    int64_t *held = (int64_t *)scratch;
+    int64_t band = 1 + unit->plane * d->bands + unit->first / d->band;
+    if (*held == band)
+        return;
+    *held = band;
+    for (int64_t c = 0; c < conv->group_in; c++)
+        spread_band(&d->spread, unit->plane * conv->group_in + c, unit->first,
+                    unit->last - unit->first,
+                    conv_at(conv, unit->in, c * d->plane));
+}
+
+/* Finds or packs the weights. */
+static const void *unit_weight(const Direct *d, const Unit *unit, char *scratch)
+{
+    const Conv *conv = d->conv;
+    const Layout *l = &d->layout;
+    if (d->packed)
+        return conv_at(conv, d->packed,
+                       unit->group * group_place(l) +
+                           panel_place(l, &unit->panel));
+    pack_panel(l, &unit->panel,
+               conv_at(conv, conv->weight, unit->group * l->outputs * l->steps),
+               scratch);
+    return scratch;
+}
+
+/* Scratch begins with a line that says which band it holds; then come the
+ * panel, if it is packed there, and the band. */
+static Unit unit_make(const Direct *d, int64_t index, char *scratch)
+{
+    int64_t panel = index % d->layout.panels, band = index / d->layout.panels;
+    Unit unit = {.plane = band / d->bands,
+                 .first = band % d->bands * d->band,
+                 .panel = panel_at(&d->layout, panel)};
+    unit.group = unit.plane % d->conv->groups;
+    unit.last = at_most(unit.first + d->band, d->rows);
+    unit.weight = unit_weight(d, &unit, scratch + LINE);
+    if (d->is_spread) {
+        unit.in = scratch + LINE + d->panel_size;
+        fill_band(d, &unit, scratch);
+    }
+    return unit;
+}
+
+/* Where a row of the output sees its input. */
+static const void *row_input(const Direct *d, const Unit *unit, int64_t row)
+{
+    const Conv *conv = d->conv;
+    int64_t down = conv->window.stride[1] * d->spread.row_size;
+    if (unit->in)
+        return conv_at(conv, unit->in, (row - unit->first) * down);
+    return conv_at(conv, conv->in,
+                   unit->plane * conv->group_in * d->plane + row * d->columns);
+}
+
+/* One row. Only the kernel's rows that lie in the input count. */
+static void run_row(const Direct *d, const Unit *unit, int64_t row,
+                    DirectTile *tile)
+{
+    const Conv *conv = d->conv;
+    const Layout *l = &d->layout;
+    DirectTile t = *tile;
+    const void *in = row_input(d, unit, row);
+    int64_t at = row * d->columns, first = 0, last = l->height, count;
+    int64_t left = at_most(d->columns, conv->window.out_size - at);
+    if (d->is_spread)
+        window_range(&conv->window, 1, row, &first, &last);
+    first *= l->channels * l->width;
+    t.steps = at_least(last * l->channels * l->width - first, 0);
+    t.offsets += first;
+    t.weight =
+        conv_at(conv, t.weight, first * unit->panel.vectors * l->set->lanes);
+    for (int64_t x = 0; x < left; x += count) {
+        count = divide_up(left - x, divide_up(left - x, l->set->positions));
+        t.from = conv_at(conv, in, x);
+        t.out = conv_at(conv, tile->out, at + x);
+        l->set->run[count - 1][unit->panel.vectors - DIRECT_LEAST](&t);
+        t.ahead += t.steps * t.ahead_step;
+    }
+    tile->ahead = t.ahead;
+}
+
+/* The panel that this thread needs next is fetched while one runs, evenly. */
+static void look_ahead(const Direct *d, const Unit *unit, DirectTile *tile)
+{
+    const Layout *l = &d->layout;
+    int64_t size =
+        unit->panel.vectors * l->set->lanes * l->steps * (int64_t)d->conv->size;
+    int64_t tiles =
+        divide_up(d->columns, l->set->positions) * (unit->last - unit->first);
+    tile->ahead = unit->weight;
+    if (!d->packed || size == 0)
+        return;
+    tile->ahead += size * d->threads;
+    tile->ahead_step = divide_up(size, tiles * l->steps);
+}
+
+static void run_unit(const Direct *d, int worker, const Unit *unit)
+{
+    const Conv *conv = d->conv;
+    const Layout *l = &d->layout;
+    const Panel *panel = &unit->panel;
+    int64_t out_size = conv->window.out_size;
+    int64_t begin = (unit->plane * l->outputs + panel->channel) * out_size;
+    int64_t first = unit->first * d->columns;
+    int64_t last = at_most(unit->last * d->columns, out_size);
+    DirectTile tile = {
+        .offsets = d->offsets,
+        .weight = unit->weight,
+        .start =
+            conv_at(conv, d->start,
+                    (unit->group * l->vectors + panel->vector) * l->set->lanes),
+        .out = conv_at(conv, conv->out, begin),
+        .out_step = out_size,
+        .channels = panel->channels};
+    look_ahead(d, unit, &tile);
+    for (int64_t row = unit->first; row < unit->last; row++)
+        run_row(d, unit, row, &tile);
+    for (int64_t m = 0; m < panel->channels; m++)
+        epilogue_run(conv->epilogue, worker, begin + m * out_size + first,
+                     last - first);
+}
+
+static void direct_piece(void *context, int worker, int64_t begin, int64_t end)
+{
+    const Direct *d = context;
+    char *scratch = conv_scratch(d->conv, worker);
+    for (int64_t i = begin; i < end; i++) {
+        Unit unit = unit_make(d, i, scratch);
+        run_unit(d, worker, &unit);
+    }
+}
+
+/* ---- Cutting ---- */
+
+/* So many bands as keep what one reads in the cache. Where panels cannot be
+ * shared out evenly, there are bands enough for that. */
+static void cut_bands(Direct *d, int64_t fitting)
+{
+    int64_t panels = d->layout.panels, threads = d->threads;
+    int64_t bands = divide_up(d->rows, at_least(fitting, 1));
+    if (panels % threads != 0 && bands * panels < threads * UNITS_EACH)
+        bands = round_up(
+            at_least(bands, divide_up(threads * UNITS_EACH, panels)), threads);
+    d->band = divide_up(d->rows, at_most(bands, d->rows));
+    d->bands = divide_up(d->rows, d->band);
+}
+
+/* The image is one row, and a band is a part of that. */
+static void plan_plain(Direct *d)
+{
+    const Conv *conv = d->conv;
+    int64_t unit = d->layout.set->positions;
+    int64_t column = at_least(conv->group_in, 1) * (int64_t)conv->size;
+    d->plane = conv->window.in_size;
+    d->rows = divide_up(conv->window.out_size, unit);
+    cut_bands(d, BAND_BYTES / (column * unit));
+    d->columns = d->band * unit;
+    d->rows = d->bands;
+    d->band = 1;
+}
+
+static void plan_spread(KernelCall *call, Direct *d)
+{
+    const Conv *conv = d->conv;
+    const Window *w = &conv->window;
+    spread_make(call, conv, depthwise_set(call->precision, call->level),
+                &d->spread);
+    int64_t row =
+        d->spread.row_size * at_least(conv->group_in, 1) * (int64_t)conv->size;
+    int64_t more = BAND_BYTES / row - spread_rows(&d->spread, 1);
+    d->rows = w->out[1];
+    d->columns = w->out[2];
+    cut_bands(d, 1 + more / w->stride[1]);
+    d->plane = d->spread.row_size * spread_rows(&d->spread, d->band);
+    d->spread.steady = d->bands == 1;
+}
+
+static void set_offsets(KernelCall *call, Direct *d)
+{
+    const Layout *l = &d->layout;
+    int64_t taps = l->height * l->width;
+    d->offsets =
+        arena_array(call->arena, (size_t)l->steps + 1, sizeof *d->offsets);
+    for (int64_t c = 0; c < l->channels; c++)
+        for (int64_t t = 0; t < taps; t++)
+            d->offsets[step_of(l, c, t)] =
+                c * d->plane + (d->is_spread ? d->spread.offsets[t] : 0);
+}
+
+/* Biases in whole vectors, or zeros. */
+static void set_start(KernelCall *call, Direct *d)
+{
+    const Conv *conv = d->conv;
+    const Layout *l = &d->layout;
+    int64_t padded = l->vectors * l->set->lanes;
+    size_t count = (size_t)(conv->groups * padded);
+    char *start = kernel_scratch(call, count, conv->size);
+    memset(start, 0, count * conv->size);
+    for (int64_t g = 0; conv->bias && g < conv->groups; g++)
+        memcpy(conv_at(conv, start, g * padded),
+               conv_at(conv, conv->bias, g * l->outputs),
+               (size_t)l->outputs * conv->size);
+    d->start = start;
+}
+
+static void set_scratch(KernelCall *call, Direct *d)
+{
+    const Layout *l = &d->layout;
+    Conv *conv = d->conv;
+    if (!d->packed)
+        d->panel_size = round_up(
+            DIRECT_MOST * l->set->lanes * l->steps * (int64_t)conv->size, LINE);
+    conv_make_scratch(call, conv, LINE + (size_t)d->panel_size,
+                      d->is_spread ? l->channels : 0, d->plane);
+    memset(conv->scratch, 0, (size_t)d->threads * conv->scratch_size);
+}
+
+void conv_run_direct(KernelCall *call, Conv *conv, const void *packed)
+{
+    const Array *weight = call->inputs[1];
+    Direct d = {.conv = conv,
+                .packed = packed,
+                .is_spread = !window_is_pointwise(&conv->window),
+                .threads = pool_threads(call->pool)};
+    if (conv->images == 0 || conv->window.out_size == 0)
+        return;
+    layout_make(call, weight, conv->groups, &d.layout);
+    if (d.is_spread)
+        plan_spread(call, &d);
+    else
+        plan_plain(&d);
+    set_offsets(call, &d);
+    set_start(call, &d);
+    if (!packed && (size_t)weight->count * conv->size <= PACKED_BYTES)
+        d.packed = conv_pack_direct(call, weight, conv->groups);
+    set_scratch(call, &d);
+    pool_run(call->pool,
+             conv->images * conv->groups * d.bands * d.layout.panels, 1,
+             direct_piece, &d);
+}
