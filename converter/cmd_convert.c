@@ -48,7 +48,8 @@ static int prove(Job *job)
     const Options *options = job->options;
     progress_show(&job->progress, "certify", -1);
     rp_certify_options seed = {.seed = options->seed,
-                               .threads = (int)options->threads};
+                               .threads = (int)options->threads,
+                               .histogram = options->html != NULL};
     if (certify(job->original, &job->model,
                 fold_options(options, &job->progress), &seed, &job->certified,
                 &job->error) < 0)
@@ -133,24 +134,6 @@ static int save(Job *job)
     return 0;
 }
 
-/* --bench: both models, on the same inputs. */
-static int measure(Job *job)
-{
-    const Options *options = job->options;
-    rp_bench_options how = {
-        .threads = (int)options->threads,
-        .input_shapes = options->shapes.items,
-        .input_shape_count = options->shapes.count,
-    };
-    Report *report = &job->report;
-    return rp_bench(job->original, &how, &report->bench_before, &job->error) <
-                       0 ||
-                   rp_bench(job->model, &how, &report->bench_after,
-                            &job->error) < 0
-               ? -1
-               : 0;
-}
-
 /* What only the page and --bench need: the original beside the result. */
 static int look(Job *job)
 {
@@ -160,11 +143,11 @@ static int look(Job *job)
     progress_show(&job->progress, "report", -1);
     if (!job->original)
         job->original = rp_reopen(job->model, &job->error);
-    if (!job->original || (options->bench && measure(job) < 0))
+    if (!job->original || report_bench(options, &job->report, job->original,
+                                       job->model, &job->error) < 0)
         return job_trouble(job);
     if (options->html &&
-        (rp_rounding(job->model, &job->report.rounding, &job->error) < 0 ||
-         report_look(&job->report, job->original, job->model, &job->error) < 0))
+        report_look(&job->report, job->original, job->model, &job->error) < 0)
         return job_trouble(job);
     return 0;
 }

@@ -1,13 +1,22 @@
 /* doctor: what a report of a fault should say about the machine. */
 #include <stdarg.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <jpeglib.h>
+#include <png.h>
+#include <protobuf-c/protobuf-c.h>
+#include <zlib.h>
+
 #include "json.h"
 #include "sandbox.h"
 
-enum { FACTS_MAX = 16 };
+enum { FACTS_MAX = 24 };
+/* The version of libjpeg cannot be asked for when running. */
+#define TEXT_OF(number) TEXT_OF_TEXT(number)
+#define TEXT_OF_TEXT(text) #text
 
 typedef struct Facts {
     const char *names[FACTS_MAX];
@@ -37,6 +46,14 @@ static void add_versions(Facts *facts)
         add(facts, "system", "%s %s, %s", system.sysname, system.release,
             system.machine);
     add(facts, "jansson", "%s", jansson_version_str());
+    add(facts, "protobuf-c", "%s", protobuf_c_version());
+    add(facts, "zlib", "%s", zlibVersion());
+    add(facts, "libpng", "%s", png_get_libpng_ver(NULL));
+#ifdef LIBJPEG_TURBO_VERSION
+    add(facts, "libjpeg", "turbo " TEXT_OF(LIBJPEG_TURBO_VERSION));
+#else
+    add(facts, "libjpeg", "%d", JPEG_LIB_VERSION);
+#endif
 }
 
 static void add_machine(Facts *facts)

@@ -2,27 +2,50 @@
 
 #include "converter.h"
 
-static int tell(const Options *options, rp_model *a, rp_model *b,
-                const Images *images, const rp_verdict_info *info)
+/* What reports show besides the verdict: digests, times; for the page also both
+ * graphs, and the roundings of what changed, as its certificates have them. */
+static int look(const Options *options, rp_model *a, rp_model *b,
+                Report *report, Certified *certified, rp_error *error)
+{
+    rp_certify_options how = {.seed = options->seed,
+                              .threads = (int)options->threads,
+                              .histogram = 1};
+    if (report_digest(options, a, report->input_digest, error) < 0 ||
+        report_digest(options, b, report->other_digest, error) < 0 ||
+        report_bench(options, report, a, b, error) < 0)
+        return -1;
+    if (!options->html)
+        return 0;
+    certified->certificates = rp_certify(a, b, &how, error);
+    if (!certified->certificates)
+        return -1;
+    certified->info = rp_certificates_get(certified->certificates);
+    report->certified = certified;
+    return report_look(report, a, b, error);
+}
+
+static int tell(const Options *options, Progress *progress, rp_model *a,
+                rp_model *b, Report *report)
 {
     rp_error error = {0};
-    Report report = {
-        .command = "verify",
-        .input = options->files.items[0],
-        .other = options->files.items[1],
-        .verdict = info,
-        .images = images,
-        .ok = strcmp(info->verdict, "equivalent") == 0,
-    };
-    if (report_digest(options, a, report.input_digest, &error) < 0 ||
-        report_digest(options, b, report.other_digest, &error) < 0 ||
-        (options->html && report_look(&report, a, b, &error) < 0))
-        return trouble(options, &error);
-    if (!options->quiet)
-        text_verify(report_stream(options), &report);
-    int status = reports_write(options, &report);
-    rp_diff_free(report.compared);
-    return status ? status : report.ok ? YES : NO;
+    Certified certified = {0};
+    report->command = "verify";
+    report->input = options->files.items[0];
+    report->other = options->files.items[1];
+    report->ok = strcmp(report->verdict->verdict, "equivalent") == 0;
+    int looked = look(options, a, b, report, &certified, &error);
+    progress_end(progress);
+    int status = TROUBLE;
+    if (looked < 0) {
+        trouble(options, &error);
+    } else {
+        if (!options->quiet)
+            text_verify(report_stream(options), report);
+        status = reports_write(options, report);
+    }
+    rp_diff_free(report->compared);
+    certified_free(&certified);
+    return status ? status : report->ok ? YES : NO;
 }
 
 /* Certificates first: they say what no run can. */
@@ -60,9 +83,15 @@ static int compare(const Options *options, Progress *progress, rp_model *a,
         keep_memory();
         verdict = rp_verify(a, b, &judge, &error);
     }
-    progress_end(progress);
-    int status = verdict ? tell(options, a, b, &images, rp_verdict_get(verdict))
-                         : trouble(options, &error);
+    int status = TROUBLE;
+    if (verdict) {
+        Report report = {.verdict = rp_verdict_get(verdict), .images = &images};
+        progress_show(progress, "report", -1);
+        status = tell(options, progress, a, b, &report);
+    } else {
+        progress_end(progress);
+        trouble(options, &error);
+    }
     rp_verdict_free(verdict);
     images_free(&images);
     return status == YES ? proved : status;

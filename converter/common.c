@@ -53,7 +53,11 @@ rp_model *open_model(const Options *options, const char *path, rp_error *error)
         .assume_inference = options->assume_inference,
         .data_dir = options->external_dir,
     };
-    return rp_open(path, &open, error);
+    rp_model *model = rp_open(path, &open, error);
+    if (!model || weights_spared(options, model, error) == 0)
+        return model;
+    rp_close(model);
+    return NULL;
 }
 
 rp_save_options save_options(const Options *options)
@@ -100,7 +104,7 @@ rp_verify_options verify_options(const Options *options, const Images *images,
         .input_files = options->inputs.items,
         .input_file_count = options->inputs.count,
         .arrays = images->arrays,
-        .array_count = images->count,
+        .array_count = images->array_count,
         .progress = progress_show,
         .progress_context = progress,
     };

@@ -103,6 +103,9 @@ int reports_check(const Options *options);
 /* Refuses to write one file twice, or a report over an input. Until it has
  * passed, no file is written, not even for an error. */
 int outputs_differ(const Options *options);
+/* The same of the files beside a model that hold its weights. 0, or -1. */
+int weights_spared(const Options *options, const rp_model *model,
+                   rp_error *error);
 /* Gives up everything but the files that the options name, see sandbox.h. */
 int files_only(const Options *options);
 
@@ -152,16 +155,19 @@ void progress_forget(void);
 
 struct dirent;
 
-/* What --images gives: an array for each image. */
+/* What --images gives: an array for each batch. */
 typedef struct Images {
     rp_array *arrays;
-    size_t count, found; /* that were taken, of all in the folder */
+    size_t array_count, batch;
+    size_t count, found; /* images that were taken, of all in the folder */
     struct dirent **names;
     char *input;
     int64_t dims[4];
     float *data;
 } Images;
 
+/* Whether a file's name is that of an image. */
+bool image_is_named(const char *name);
 /* Refuses options that make no sense before any work. 0, or TROUBLE. */
 int images_check(const Options *options);
 /* Loads those for an input of the model, in name order; none without --images.
@@ -270,7 +276,6 @@ typedef struct Report {
     const rp_diff_info *diff;
     const rp_node_info *nodes_a, *nodes_b; /* that it speaks of */
     size_t node_count_a, node_count_b;
-    rp_rounding_info rounding;
     const rp_bench_info *bench_before, *bench_after;
     /* SHA-256, "" where unknown. */
     char input_digest[RP_DIGEST_SIZE], other_digest[RP_DIGEST_SIZE];
@@ -290,6 +295,9 @@ int report_digest(const Options *options, rp_model *model,
 /* Compares the graphs of both models for the report; summaries that are there
  * are kept. */
 int report_look(Report *report, rp_model *a, rp_model *b, rp_error *error);
+/* --bench: times both models, on the same inputs. */
+int report_bench(const Options *options, Report *report, rp_model *a,
+                 rp_model *b, rp_error *error);
 /* Of the command by that name? */
 bool report_is(const Report *report, const char *command);
 /* Writes what is asked for. 0, or TROUBLE and its line. */
@@ -314,6 +322,8 @@ int sarif_report(const Options *options, const Report *report);
 void github_report(FILE *stream, const Report *report);
 void github_trouble(FILE *stream, const rp_error *error);
 
+/* Within a line: in how many rows both models say the same. */
+void text_agreement(FILE *stream, const rp_agreement *agreement);
 void text_convert(const Options *options, FILE *stream, const Report *report);
 void text_verify(FILE *stream, const Report *report);
 void text_lint(const Options *options, FILE *stream, const Report *report);

@@ -1,4 +1,5 @@
 /* Files besides models: where a report goes, and what must not be written. */
+#include <dirent.h>
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -153,6 +154,45 @@ static bool is_read(const char *path, const char *read)
     return same_file(path, read);
 }
 
+/* Whether the path is one of the files that are read from a folder. */
+static bool folder_holds(const char *folder, const char *path)
+{
+    DIR *entries = opendir(folder);
+    char file[PATH_MAX];
+    bool found = false;
+    for (const struct dirent *entry;
+         entries && !found && (entry = readdir(entries));) {
+        const char *dot = strrchr(entry->d_name, '.');
+        bool is_data = dot && strcmp(dot, ".pb") == 0;
+        int length =
+            snprintf(file, sizeof file, "%s/%s", folder, entry->d_name);
+        found = (is_data || image_is_named(entry->d_name)) &&
+                length < (int)sizeof file && same_file(path, file);
+    }
+    if (entries)
+        closedir(entries);
+    return found;
+}
+
+int weights_spared(const Options *options, const rp_model *model,
+                   rp_error *error)
+{
+    const char *paths[REPORT_MAX];
+    size_t count = reports_list(options, paths);
+    for (size_t i = 0; i < count + options->outputs.count; i++) {
+        const char *path =
+            i < count ? paths[i] : file_part(options->outputs.items[i - count]);
+        if (!rp_uses_file(model, path))
+            continue;
+        *error = (rp_error){
+            .code = "same-file",
+            .message = "holds weights of the model and would be overwritten"};
+        snprintf(error->where, sizeof error->where, "%s", path);
+        return -1;
+    }
+    return 0;
+}
+
 /* The error object must not go where the clash is. */
 static int clash(const Options *options, const char *code, const char *path,
                  const char *what)
@@ -173,7 +213,8 @@ static int find_clash(const Options *options, const Paths *paths)
                 return clash(options, "usage", path,
                              "two outputs would go to the same file");
         for (size_t k = 0; i < reports && k < paths->read_count; k++)
-            if (!is_stdout(path) && is_read(path, paths->reads[k]))
+            if (!is_stdout(path) && (is_read(path, paths->reads[k]) ||
+                                     folder_holds(paths->reads[k], path)))
                 return clash(options, "same-file", path,
                              "is an input and would be overwritten");
     }

@@ -6,6 +6,7 @@
 #ifndef REPFOLD_CONVERTER_IMAGE_H
 #define REPFOLD_CONVERTER_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,16 +30,18 @@ typedef enum Interpolation {
     INTERPOLATION_BICUBIC
 } Interpolation;
 
-/* What timm's data config says. */
+/* What timm's data config says, and what the input is like. */
 typedef struct ImageConfig {
     int64_t width, height; /* of the input */
     double crop_pct;       /* up to 1: the part of the resized image */
     Interpolation interpolation;
     float mean[3], std[3]; /* of values in 0 to 1 */
+    bool channels_last;    /* pixel by pixel, else channel by channel */
+    bool bytes;            /* 0 to 255, not normalised */
 } ImageConfig;
 
 /* Resizes the shorter side to size / crop_pct, crops the centre and normalises
- * it into 3 * height * width numbers, channel by channel. -1: no memory. */
+ * it into 3 * height * width numbers. -1: no memory. */
 int image_prepare(const Image *image, const ImageConfig *config, float *out);
 
 #endif

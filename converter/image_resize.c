@@ -139,20 +139,27 @@ static void pass_rows(const Image *image, const Tap *taps, int64_t width,
                     image->rgb + (y * image->width + taps[x].first) * 3 + c, 3);
 }
 
+static float normalise(uint8_t value, const ImageConfig *config, int c)
+{
+    return config->bytes
+               ? value
+               : ((float)value / UINT8_MAX - config->mean[c]) / config->std[c];
+}
+
 /* Down the columns; every byte becomes a number of its channel. */
 static void pass_columns(const uint8_t *rows, int64_t first, const Tap *taps,
                          const ImageConfig *config, float *out)
 {
-    int64_t width = config->width;
-    for (int c = 0; c < 3; c++)
-        for (int64_t y = 0; y < config->height; y++)
-            for (int64_t x = 0; x < width; x++) {
-                int64_t row = taps[y].first - first;
-                uint8_t value = weigh(
-                    &taps[y], rows + (row * width + x) * 3 + c, 3 * width);
-                *out++ = ((float)value / UINT8_MAX - config->mean[c]) /
-                         config->std[c];
-            }
+    int64_t width = config->width, pixels = config->height * width;
+    int64_t pixel_step = config->channels_last ? 3 : 1;
+    int64_t channel_step = config->channels_last ? 1 : pixels;
+    for (int64_t i = 0; i < pixels; i++) {
+        const Tap *tap = &taps[i / width];
+        int64_t from = (tap->first - first) * width + i % width;
+        for (int c = 0; c < 3; c++)
+            out[i * pixel_step + c * channel_step] = normalise(
+                weigh(tap, rows + from * 3 + c, 3 * width), config, c);
+    }
 }
 
 int image_prepare(const Image *image, const ImageConfig *config, float *out)

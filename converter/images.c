@@ -17,7 +17,7 @@ static const ImageConfig defaults = {.crop_pct = 0.875,
                                      .mean = {0.485f, 0.456f, 0.406f},
                                      .std = {0.229f, 0.224f, 0.225f}};
 static const double CROP_MIN = 0.01;
-enum { IMAGES = 64, SIDE_MAX = 16384 };
+enum { IMAGES = 64, IMAGES_MAX = 1000000, SIDE_MAX = 16384 };
 
 static int fail(rp_error *error, const char *code, const char *where,
                 const char *what)
@@ -111,16 +111,16 @@ int images_check(const Options *options)
 
 /* ---- The input ---- */
 
-static int64_t known_side(const char *text)
+static int64_t known_size(const char *text, int64_t most)
 {
     char *end;
-    long long side = strtoll(text, &end, 10);
-    return *end || side < 1 || side > SIDE_MAX ? 0 : side;
+    long long size = strtoll(text, &end, 10);
+    return *end || size < 1 || size > most ? 0 : size;
 }
 
-/* The one input that can hold an image, and its size where that is fixed. */
+/* The one input that can hold images. */
 static int find_input(rp_model *model, const rp_tensor_info **input,
-                      ImageConfig *config, rp_error *error)
+                      rp_error *error)
 {
     const rp_summary *summary;
     size_t count = 0;
@@ -131,32 +131,61 @@ static int find_input(rp_model *model, const rp_tensor_info **input,
             *input = &summary->inputs[i];
             count++;
         }
-    if (count != 1)
-        return fail(error, "bad-input", summary->path,
-                    count ? "several inputs have rank 4, so none is the one "
-                            "for --images"
-                          : "no input has rank 4, as images need");
+    if (count == 1)
+        return 0;
+    return fail(error, "bad-input", summary->path,
+                count ? "several inputs have rank 4, so none is the one "
+                        "for --images"
+                      : "no input has rank 4, as images need");
+}
+
+/* Bytes, as a network takes them that normalises by itself, or numbers. */
+static int take_type(const Options *options, const rp_tensor_info *input,
+                     ImageConfig *config, rp_error *error)
+{
+    config->bytes = strcmp(input->type, "uint8") == 0;
+    if (config->bytes && (options->mean || options->std))
+        return fail(error, "usage", input->name,
+                    "takes bytes, which --mean and --std do not change");
+    if (config->bytes || strstr(input->type, "float"))
+        return 0;
+    return fail(error, "bad-input", input->name,
+                "takes neither real numbers nor bytes, as images are");
+}
+
+/* Where the channels are, and the size where that is fixed. */
+static int take_shape(const rp_tensor_info *input, ImageConfig *config,
+                      rp_error *error)
+{
+    config->channels_last = known_size(input->dims[1], SIDE_MAX) != 3 &&
+                            known_size(input->dims[3], SIDE_MAX) == 3;
+    int side = config->channels_last ? 1 : 2;
     if (!config->height) {
-        config->height = known_side((*input)->dims[2]);
-        config->width = known_side((*input)->dims[3]);
+        config->height = known_size(input->dims[side], SIDE_MAX);
+        config->width = known_size(input->dims[side + 1], SIDE_MAX);
     }
     if (config->height && config->width)
         return 0;
-    return fail(error, "usage", summary->path,
+    return fail(error, "usage", input->name,
                 "the model leaves the size of images open; give one with "
                 "--input-size 3,H,W");
 }
 
 /* ---- The files ---- */
 
-static int is_image(const struct dirent *entry)
+bool image_is_named(const char *name)
 {
     static const char *const suffixes[] = {".png", ".jpg", ".jpeg"};
-    const char *dot = strrchr(entry->d_name, '.');
+    const char *dot = strrchr(name, '.');
     for (size_t i = 0; dot && i < sizeof suffixes / sizeof *suffixes; i++)
         if (strcasecmp(dot, suffixes[i]) == 0)
-            return 1;
-    return 0;
+            return true;
+    return false;
+}
+
+static int is_image(const struct dirent *entry)
+{
+    return image_is_named(entry->d_name);
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -216,38 +245,61 @@ static int load_image(const char *path, const ImageConfig *config, float *out,
 
 /* ---- All of them ---- */
 
+/* A batch that the model fixes is filled; images that fill none are left out.
+ */
+static int take_batches(const Options *options, const rp_tensor_info *input,
+                        Images *images, rp_error *error)
+{
+    size_t most = options->max_images ? options->max_images : IMAGES;
+    size_t batch = (size_t)known_size(input->dims[0], IMAGES_MAX);
+    char what[128];
+    images->batch = batch ? batch : 1;
+    images->array_count =
+        (images->found < most ? images->found : most) / images->batch;
+    images->count = images->array_count * images->batch;
+    if (images->count > 0)
+        return 0;
+    snprintf(what, sizeof what,
+             "the model takes %zu images at once, and there are %zu; "
+             "--max-images is %zu",
+             batch, images->found, most);
+    return fail(error, "bad-input", options->images, what);
+}
+
 static int make_room(Images *images, const rp_tensor_info *input,
                      const ImageConfig *config, rp_error *error)
 {
     size_t each = 3 * (size_t)(config->height * config->width);
-    images->dims[0] = 1;
-    images->dims[1] = 3;
-    images->dims[2] = config->height;
-    images->dims[3] = config->width;
+    bool last = config->channels_last;
+    images->dims[0] = (int64_t)images->batch;
+    images->dims[last ? 3 : 1] = 3;
+    images->dims[last ? 1 : 2] = config->height;
+    images->dims[last ? 2 : 3] = config->width;
     images->data = calloc(images->count, each * sizeof *images->data);
-    images->arrays = calloc(images->count, sizeof *images->arrays);
+    images->arrays = calloc(images->array_count, sizeof *images->arrays);
     images->input = strdup(input->name);
     if (!images->data || !images->arrays || !images->input)
         return fail(error, "memory", "", "out of memory");
-    for (size_t i = 0; i < images->count; i++)
-        images->arrays[i] = (rp_array){.input = images->input,
-                                       .rank = 4,
-                                       .dims = images->dims,
-                                       .data = images->data + i * each};
+    for (size_t i = 0; i < images->array_count; i++)
+        images->arrays[i] =
+            (rp_array){.input = images->input,
+                       .rank = 4,
+                       .dims = images->dims,
+                       .data = images->data + i * images->batch * each};
     return 0;
 }
 
 static int load_files(const Options *options, const ImageConfig *config,
                       Progress *progress, Images *images, rp_error *error)
 {
+    size_t each = 3 * (size_t)(config->height * config->width);
     for (size_t i = 0; i < images->count; i++) {
         char *path;
         progress_show(progress, "images", (double)i / (double)images->count);
         if (asprintf(&path, "%s/%s", options->images,
                      images->names[i]->d_name) < 0)
             return fail(error, "memory", "", "out of memory");
-        int status =
-            load_image(path, config, (float *)images->arrays[i].data, error);
+        int status = load_image(path, config, images->data + i * each, error);
         free(path);
         if (status < 0)
             return -1;
@@ -259,12 +311,14 @@ int images_load(const Options *options, rp_model *model, Progress *progress,
                 Images *images, rp_error *error)
 {
     ImageConfig config;
-    const rp_tensor_info *input;
+    const rp_tensor_info *input = NULL;
     *images = (Images){0};
     if (!options->images)
         return 0;
     if (take_options(options, &config, error) < 0 ||
-        find_input(model, &input, &config, error) < 0)
+        find_input(model, &input, error) < 0 ||
+        take_type(options, input, &config, error) < 0 ||
+        take_shape(input, &config, error) < 0)
         return -1;
     int found = scandir(options->images, &images->names, is_image, by_name);
     if (found < 0)
@@ -273,9 +327,8 @@ int images_load(const Options *options, rp_model *model, Progress *progress,
     if (!images->found)
         return fail(error, "bad-input", options->images,
                     "no .png, .jpg or .jpeg file is in this folder");
-    size_t most = options->max_images ? options->max_images : IMAGES;
-    images->count = images->found < most ? images->found : most;
-    if (make_room(images, input, &config, error) < 0)
+    if (take_batches(options, input, images, error) < 0 ||
+        make_room(images, input, &config, error) < 0)
         return -1;
     return load_files(options, &config, progress, images, error);
 }

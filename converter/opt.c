@@ -148,7 +148,7 @@ static const Option table[] = {
      "write the report as JSON as well; - is standard output"},
     {"html", 0, TEXT, AT(html), CHECKS, 0, "FILE",
      "write the report as a page as well: graphs, folds, plots"},
-    {"bench", 0, FLAG, AT(bench), VERB_CONVERT, 0, NULL,
+    {"bench", 0, FLAG, AT(bench), JUDGES, 0, NULL,
      "time both models as well, in all and by operator"},
     {"junit", 0, TEXT, AT(junit), TELLS, 0, "FILE",
      "write a JUnit report as well: a test case a fold and an output"},

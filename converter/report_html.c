@@ -278,6 +278,26 @@ static void print_card(Page *page, const char *name, double value,
                isnan(value) ? "not known" : unit);
 }
 
+/* What a classifier says of the user's own data. */
+static void print_agreement(Page *page, const rp_output_verdict *output)
+{
+    const rp_agreement *agreement = &output->agreement;
+    const Images *images = page->report->images;
+    if (agreement->rows == 0)
+        return;
+    html_print(page,
+               "<article class=\"card\"><h2>agreement</h2><p class=\"value\">"
+               "%" PRIu64 " <small>of %" PRIu64 " rows have the same largest "
+               "class</small></p><p>The same five in %" PRIu64
+               "; the largest change of a logit is <b>%s</b>.",
+               agreement->top1, agreement->rows, agreement->top5,
+               format_number(agreement->change));
+    if (images && images->count > 0)
+        html_print(page, " On %zu of the %zu images in the folder.",
+                   images->count, images->found);
+    html_print(page, "</p></article>\n");
+}
+
 static void print_cards(Page *page, const rp_output_verdict *output)
 {
     html_print(page, "<div class=\"cards\">\n");
@@ -304,7 +324,9 @@ static void print_cards(Page *page, const rp_output_verdict *output)
                "the second (ring): what any runtime shows anyhow.</p>",
                format_number(output->execution_b));
     html_ruler(page, (double)NAN, output->execution_a, output->execution_b);
-    html_print(page, "</article>\n</div>\n");
+    html_print(page, "</article>\n");
+    print_agreement(page, output);
+    html_print(page, "</div>\n");
     if (page->report->verdict->output_count > 1) {
         html_print(page, "<p class=\"soft small\">Of output <code>");
         html_text(page, output->name);

@@ -272,13 +272,14 @@ void html_plots(Page *page)
     for (size_t i = 0; verdict && i < verdict->output_count; i++)
         if (verdict->outputs[i].channels > 0)
             print_channels(page, &verdict->outputs[i]);
-    if (report->rounding.count > 0)
-        print_rounding(page, &report->rounding);
+    if (report->certified && report->certified->info->rounding.count > 0)
+        print_rounding(page, &report->certified->info->rounding);
     if (report->bench_before && report->bench_after)
         print_bench(page, report->bench_before, report->bench_after);
     html_print(page, "</div>\n");
     if (!report->bench_before)
         html_print(page, "<p class=\"soft small\">With <code>--bench</code>, "
-                         "convert also shows the time by operator.</p>\n");
+                         "convert and verify also show the time by operator."
+                         "</p>\n");
     html_print(page, "</section>\n");
 }

@@ -289,14 +289,8 @@ static json_t *bench_json(const rp_bench_info *info)
     return root;
 }
 
-static void put_convert(json_t *root, const Report *report)
+static void put_bench(json_t *root, const Report *report)
 {
-    put_file(root, "output", report->output, report->output_digest);
-    json_put(root, "before", json_summary(report->before));
-    json_put(root, "after", json_summary(report->after));
-    json_put(root, "verification", verification_json(report->verdict));
-    if (report->certified)
-        json_put(root, "certificates", json_certificates(report->certified));
     if (!report->bench_before)
         return;
     json_t *bench = json_object();
@@ -305,10 +299,22 @@ static void put_convert(json_t *root, const Report *report)
     json_put(root, "bench", bench);
 }
 
+static void put_convert(json_t *root, const Report *report)
+{
+    put_file(root, "output", report->output, report->output_digest);
+    json_put(root, "before", json_summary(report->before));
+    json_put(root, "after", json_summary(report->after));
+    json_put(root, "verification", verification_json(report->verdict));
+    if (report->certified)
+        json_put(root, "certificates", json_certificates(report->certified));
+    put_bench(root, report);
+}
+
 static void put_verify(json_t *root, const Options *options,
                        const Report *report)
 {
     put_verdict(root, report->verdict);
+    put_bench(root, report);
     if (report->merged)
         json_put(root, "shards", json_count(report->merged));
     if (!options->shard_count)

@@ -18,25 +18,56 @@ typedef struct Junit {
     size_t cases, failures, skipped;
 } Junit;
 
-static void add_case(Junit *junit, const char *class, const char *name,
-                     Result result, const char *message)
+typedef struct Case {
+    const char *class, *name;
+    Result result;
+    const char *message;             /* why it did not pass */
+    const rp_output_verdict *output; /* whose numbers are told; or NULL */
+} Case;
+
+static void print_numbers(FILE *stream, const rp_output_verdict *output)
+{
+    fprintf(stream,
+            "      <system-out>weights %s of max |y|, noise floor %s, ratio %s",
+            format_number(output->weights), format_number(output->noise_floor),
+            format_number(output->ratio));
+    if (output->agreement.rows > 0) {
+        fputs("\nagreement: ", stream);
+        text_agreement(stream, &output->agreement);
+    }
+    fputs("</system-out>\n", stream);
+}
+
+static void put_case(Junit *junit, const Case *test)
 {
     junit->cases++;
-    junit->failures += result == FAILED;
-    junit->skipped += result == SKIPPED;
+    junit->failures += test->result == FAILED;
+    junit->skipped += test->result == SKIPPED;
     if (!junit->stream)
         return;
     fprintf(junit->stream, "    <testcase classname=\"repfold.%s\" name=\"",
-            class);
-    print_markup(junit->stream, name);
-    if (result == PASSED) {
+            test->class);
+    print_markup(junit->stream, test->name);
+    if (test->result == PASSED && !test->output) {
         fputs("\"/>\n", junit->stream);
         return;
     }
-    fprintf(junit->stream, "\">\n      <%s message=\"",
-            result == FAILED ? "failure" : "skipped");
-    print_markup(junit->stream, message ? message : "");
-    fputs("\"/>\n    </testcase>\n", junit->stream);
+    fputs("\">\n", junit->stream);
+    if (test->result != PASSED) {
+        fprintf(junit->stream, "      <%s message=\"",
+                test->result == FAILED ? "failure" : "skipped");
+        print_markup(junit->stream, test->message ? test->message : "");
+        fputs("\"/>\n", junit->stream);
+    }
+    if (test->output)
+        print_numbers(junit->stream, test->output);
+    fputs("    </testcase>\n", junit->stream);
+}
+
+static void add_case(Junit *junit, const char *class, const char *name,
+                     Result result, const char *message)
+{
+    put_case(junit, &(Case){class, name, result, message, NULL});
 }
 
 /* ---- Cases ---- */
@@ -95,8 +126,9 @@ static void add_outputs(Junit *junit, const rp_verdict_info *verdict)
     bool good = strcmp(verdict->verdict, "equivalent") == 0;
     for (size_t i = 0; i < verdict->output_count; i++) {
         const rp_output_verdict *output = &verdict->outputs[i];
-        add_case(junit, "output", output->name,
-                 output->equivalent ? PASSED : FAILED, verdict->why);
+        put_case(junit, &(Case){"output", output->name,
+                                output->equivalent ? PASSED : FAILED,
+                                verdict->why, output});
     }
     for (size_t i = 0; i < verdict->fault_count; i++)
         add_case(junit, "segment", verdict->faults[i].output, FAILED,

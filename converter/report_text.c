@@ -203,14 +203,13 @@ static void print_images(FILE *stream, const Images *images)
                 images->found);
 }
 
-static void print_agreement(FILE *stream, const rp_agreement *agreement)
+void text_agreement(FILE *stream, const rp_agreement *agreement)
 {
-    if (agreement->rows > 0)
-        fprintf(stream,
-                "    agreement  top-1 in %" PRIu64 ", top-5 in %" PRIu64
-                " of %" PRIu64 "; largest logit change %s\n",
-                agreement->top1, agreement->top5, agreement->rows,
-                format_number(agreement->change));
+    fprintf(stream,
+            "top-1 in %" PRIu64 ", top-5 in %" PRIu64 " of %" PRIu64
+            "; largest logit change %s",
+            agreement->top1, agreement->top5, agreement->rows,
+            format_number(agreement->change));
 }
 
 static void print_output(FILE *stream, const rp_output_verdict *output)
@@ -231,7 +230,11 @@ static void print_output(FILE *stream, const rp_output_verdict *output)
                 "    execution  %-9s float32 of the first, %s of the second\n",
                 format_number(output->execution_a),
                 format_number(output->execution_b));
-    print_agreement(stream, &output->agreement);
+    if (output->agreement.rows > 0) {
+        fputs("    agreement  ", stream);
+        text_agreement(stream, &output->agreement);
+        fputc('\n', stream);
+    }
 }
 
 static void print_fault(FILE *stream, const rp_segment_verdict *segment)
@@ -323,6 +326,14 @@ static void print_certificates(FILE *stream, const Certified *certified,
     }
 }
 
+static void print_bench(FILE *stream, const Report *report)
+{
+    if (report->bench_before && report->bench_after)
+        fprintf(stream, "time     %s ms -> %s ms, median in float32\n",
+                format_number(report->bench_before->median_ms),
+                format_number(report->bench_after->median_ms));
+}
+
 void text_convert(const Options *options, FILE *stream, const Report *report)
 {
     print_table(stream, report->before, report->after);
@@ -334,10 +345,7 @@ void text_convert(const Options *options, FILE *stream, const Report *report)
         print_images(stream, report->images);
         print_verdict(stream, report->verdict);
     }
-    if (report->bench_before && report->bench_after)
-        fprintf(stream, "time     %s ms -> %s ms, median in float32\n",
-                format_number(report->bench_before->median_ms),
-                format_number(report->bench_after->median_ms));
+    print_bench(stream, report);
     if (report->output) {
         fputs("wrote    ", stream);
         print_escaped(stream, report->output);
@@ -355,6 +363,7 @@ void text_verify(FILE *stream, const Report *report)
 {
     print_images(stream, report->images);
     print_verdict(stream, report->verdict);
+    print_bench(stream, report);
 }
 
 void text_lint(const Options *options, FILE *stream, const Report *report)

@@ -35,6 +35,21 @@ int report_look(Report *report, rp_model *a, rp_model *b, rp_error *error)
     return 0;
 }
 
+int report_bench(const Options *options, Report *report, rp_model *a,
+                 rp_model *b, rp_error *error)
+{
+    rp_bench_options how = {
+        .threads = (int)options->threads,
+        .input_shapes = options->shapes.items,
+        .input_shape_count = options->shapes.count,
+    };
+    if (options->bench &&
+        (rp_bench(a, &how, &report->bench_before, error) < 0 ||
+         rp_bench(b, &how, &report->bench_after, error) < 0))
+        return -1;
+    return 0;
+}
+
 int report_save(const Options *options, const char *path, FILE *stream,
                 char **bytes, size_t *size)
 {

@@ -22,7 +22,9 @@ int trouble(const Options *options, const rp_error *error)
     }
     print_escaped(stderr, error->message);
     fprintf(stderr, " [%s]\n", error->code ? error->code : "internal");
-    if (options->json)
+    /* Not over what the error is about. */
+    if (options->json &&
+        strncmp(options->json, error->where, sizeof error->where - 1) != 0)
         json_error(options->json, error);
     if (options->github)
         github_trouble(report_stream(options), error);

@@ -6,12 +6,14 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "api.h"
 #include "graph/dump.h"
 #include "import.h"
 #include "judge/judge.h"
+#include "onnx/extdata.h"
 #include "onnx/onnx.h"
 #include "zoo/zoo.h"
 
@@ -232,6 +234,14 @@ rp_model *rp_reopen(const rp_model *model, rp_error *error)
         copy->is_file = model->is_file;
     }
     return copy;
+}
+
+int rp_uses_file(const rp_model *model, const char *path)
+{
+    struct stat status;
+    const External *external = model->model->external;
+    return external && stat(path, &status) == 0 &&
+           external_is(external, &status);
 }
 
 void rp_close(rp_model *model)

@@ -108,6 +108,8 @@ RP_API rp_model *rp_open_memory(const void *bytes, size_t size,
  * verified against, whatever has happened to the file since.  `model` must stay
  * open until the copy is closed. */
 RP_API rp_model *rp_reopen(const rp_model *model, rp_error *error);
+/* Whether data of the model lie in that file, beside the model's own. */
+RP_API int rp_uses_file(const rp_model *model, const char *path);
 /* NULL is allowed. */
 RP_API void rp_close(rp_model *model);
 
@@ -291,20 +293,6 @@ RP_API int rp_fold(rp_model *model, const rp_fold_options *options,
 RP_API const rp_fold_record *rp_folds(const rp_model *model, size_t *count);
 RP_API const rp_refusal *rp_refusals(const rp_model *model, size_t *count);
 
-enum { RP_ROUNDING_BINS = 20 };
-
-/* How far the stored numbers of folded weights are from the unrounded ones, in
- * units in the last place. */
-typedef struct rp_rounding_info {
-    uint64_t bins[RP_ROUNDING_BINS]; /* from 0 to 1/2, even; the last: more */
-    uint64_t count;
-    double largest;
-} rp_rounding_info;
-
-/* Of all weights that rp_fold has made. */
-RP_API int rp_rounding(rp_model *model, rp_rounding_info *info,
-                       rp_error *error);
-
 /* ---- Verifying ---- */
 
 /* What classifiers say of the caller's own data, and not of random inputs: of
@@ -343,8 +331,9 @@ typedef struct rp_segment_verdict {
     double ratio;       /* largest difference / bound over the elements */
 } rp_segment_verdict;
 
-/* Numbers for one input, row-major, float32 whatever real type the input is of.
- * They are the caller's, who keeps them until the call that takes them ends. */
+/* Numbers for one input, row-major, float32 whatever real type the input is of;
+ * whole ones from 0 to 255 where that is uint8. They are the caller's, who
+ * keeps them until the call that takes them ends. */
 typedef struct rp_array {
     const char *input;   /* its name */
     int rank;
@@ -444,6 +433,16 @@ typedef struct rp_certificate {
     double bound;
 } rp_certificate;
 
+enum { RP_ROUNDING_BINS = 20 };
+
+/* How far stored numbers are from the exact ones, in units in their last
+ * place. */
+typedef struct rp_rounding_info {
+    double largest;
+    uint64_t bins[RP_ROUNDING_BINS]; /* from 0 to 1/2, even; the last: more */
+    uint64_t count;                  /* in all bins */
+} rp_rounding_info;
+
 typedef struct rp_certificates_info {
     int hold;        /* every certificate, and nothing is left uncertified */
     const char *why; /* one line where they do not, else NULL */
@@ -452,6 +451,7 @@ typedef struct rp_certificates_info {
     size_t nodes_certified;
     const rp_certificate *certificates; /* in graph order */
     size_t count;
+    rp_rounding_info rounding; /* of those that hold, with `histogram` */
 } rp_certificates_info;
 
 typedef struct rp_certificates rp_certificates;
@@ -459,6 +459,7 @@ typedef struct rp_certificates rp_certificates;
 typedef struct rp_certify_options {
     uint64_t seed; /* 0 for 1 */
     int threads;   /* 0 for all processors */
+    int histogram; /* count the roundings of stored numbers */
 } rp_certify_options;
 
 /* Certifies that b computes what a does. NULL on trouble; that something does

@@ -73,16 +73,20 @@ void proto_node(Proto *graph, const char *op, const char *inputs,
     proto_message(graph, 1, &node);
 }
 
-static void put_value(Proto *graph, int field, const char *name, int rank,
-                      const int64_t *dims)
+typedef struct Shape {
+    int type, rank;
+    const int64_t *dims;
+} Shape;
+
+static void put_value(Proto *graph, int field, const char *name, Shape of)
 {
     Proto value = {.size = 0}, type = value, tensor = value, shape = value;
-    for (int i = 0; i < rank; i++) {
+    for (int i = 0; i < of.rank; i++) {
         Proto dim = {.size = 0};
-        proto_int(&dim, 1, (uint64_t)dims[i]);
+        proto_int(&dim, 1, (uint64_t)of.dims[i]);
         proto_message(&shape, 1, &dim);
     }
-    proto_int(&tensor, 1, FLOAT);
+    proto_int(&tensor, 1, (uint64_t)of.type);
     proto_message(&tensor, 2, &shape);
     proto_message(&type, 1, &tensor);
     proto_text(&value, 1, name);
@@ -90,14 +94,20 @@ static void put_value(Proto *graph, int field, const char *name, int rank,
     proto_message(graph, field, &value);
 }
 
+void proto_typed_input(Proto *graph, const char *name, int type, int rank,
+                       const int64_t *dims)
+{
+    put_value(graph, 11, name, (Shape){type, rank, dims});
+}
+
 void proto_input(Proto *graph, const char *name, int rank, const int64_t *dims)
 {
-    put_value(graph, 11, name, rank, dims);
+    proto_typed_input(graph, name, FLOAT, rank, dims);
 }
 
 void proto_output(Proto *graph, const char *name, int rank, const int64_t *dims)
 {
-    put_value(graph, 12, name, rank, dims);
+    put_value(graph, 12, name, (Shape){FLOAT, rank, dims});
 }
 
 void proto_weight(Proto *graph, const char *name, int rank, const int64_t *dims,

@@ -21,7 +21,9 @@ void proto_message(Proto *message, int field, const Proto *inner);
 /* Parts of a GraphProto. Lists of names are separated by blanks. */
 void proto_node(Proto *graph, const char *op, const char *inputs,
                 const char *outputs);
-/* float32, of that shape. */
+/* An input of a type by its number, and of float32. */
+void proto_typed_input(Proto *graph, const char *name, int type, int rank,
+                       const int64_t *dims);
 void proto_input(Proto *graph, const char *name, int rank, const int64_t *dims);
 void proto_output(Proto *graph, const char *name, int rank,
                   const int64_t *dims);

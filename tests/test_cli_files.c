@@ -113,6 +113,33 @@ START_TEST(test_npz_that_does_not_fit)
 }
 END_TEST
 
+/* A folder's files are inputs too; what else is there is not. */
+START_TEST(test_report_over_a_file_of_a_folder)
+{
+    static const char *const kept[] = {"in/1.png", "in/input_0.pb"};
+    ck_assert_int_eq(mkdir(cli_path("in"), 0777), 0);
+    for (size_t i = 0; i < 2; i++)
+        cli_write(kept[i], "kept", 4);
+    ck_assert_int_eq(symlink("in/1.png", cli_path("r.json")), 0);
+    REPFOLD("verify", cli_fixture(DOUBLE), cli_fixture(DOUBLE), "--images",
+            "in", "--json", "in/1.png");
+    cli_assert_trouble("same-file", "in/1.png");
+    REPFOLD("verify", cli_fixture(DOUBLE), cli_fixture(DOUBLE), "--images",
+            "in", "--html", "r.json");
+    cli_assert_trouble("same-file", "r.json");
+    REPFOLD("run", cli_fixture(DOUBLE), "--data", "in", "--output",
+            "logits=in/input_0.pb");
+    cli_assert_trouble("same-file", "in/input_0.pb");
+    REPFOLD("run", cli_fixture(DOUBLE), "--data", "in", "--json", "in/r.json");
+    ck_assert_ptr_null(strstr(cli.err, "same-file"));
+    for (size_t i = 0; i < 2; i++) {
+        struct stat info;
+        ck_assert_int_eq(stat(cli_path(kept[i]), &info), 0);
+        ck_assert_int_eq(info.st_size, 4);
+    }
+}
+END_TEST
+
 /* ---- External data ---- */
 
 /* A model with its weights in another file: "in.onnx" and 126 kB. */
@@ -133,6 +160,23 @@ static void empty_data_file(void)
              cli_path("in.onnx"));
     ck_assert_int_eq(system(command), 0);
 }
+
+START_TEST(test_report_over_the_weights)
+{
+    static const char *const options[] = {"--json", "--html", "--junit"};
+    write_external();
+    for (size_t i = 0; i < 3; i++) {
+        /* The name of the data has a checksum in it. */
+        char command[512];
+        snprintf(command, sizeof command, "ln -sf %s.*.data %s",
+                 cli_path("in.onnx"), cli_path("report"));
+        ck_assert_int_eq(system(command), 0);
+        REPFOLD("lint", "in.onnx", options[i], "report");
+        cli_assert_trouble("same-file", "report: holds weights of the model");
+    }
+    ck_assert_int_eq(REPFOLD("convert", "in.onnx", "-o", "out.onnx"), 0);
+}
+END_TEST
 
 START_TEST(test_external_data)
 {
@@ -494,6 +538,8 @@ Suite *suite_cli_files(void)
     tcase_add_test(tcase, test_gzip_in_and_out);
     tcase_add_test(tcase, test_npz_inputs);
     tcase_add_test(tcase, test_npz_that_does_not_fit);
+    tcase_add_test(tcase, test_report_over_a_file_of_a_folder);
+    tcase_add_test(tcase, test_report_over_the_weights);
     tcase_add_test(tcase, test_external_data);
     tcase_add_test(tcase, test_external_data_of_a_stream);
     tcase_add_test(tcase, test_path_is_too_long);

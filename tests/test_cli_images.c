@@ -1,5 +1,6 @@
 /* --images: verification on the user's own pictures. */
 #include <png.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,6 +24,26 @@ static void write_classifier(const char *name, float green)
     proto_input(&graph, "x", 4, image);
     proto_output(&graph, "y", 2, logits);
     proto_weight(&graph, "w", 4, scale, weights);
+    proto_model(&model, &graph);
+    cli_write(name, model.bytes, model.size);
+}
+
+/* Bytes, channels last, two images at once: a logit for each row of an image,
+ * the mean of its numbers, which the second channel's counts `green` times. */
+static void write_bytes_classifier(const char *name, int type, float green)
+{
+    static const int64_t image[] = {2, 4, 4, 3}, logits[] = {2, 4},
+                         scale[] = {3}, one[] = {1};
+    float weights[] = {1, green, 1}, unit = 1;
+    Proto graph = {.size = 0}, model;
+    proto_node(&graph, "CastLike", "x one", "real");
+    proto_node(&graph, "Mul", "real w", "scaled");
+    proto_node(&graph, "GlobalAveragePool", "scaled", "mean");
+    proto_node(&graph, "Flatten", "mean", "y");
+    proto_typed_input(&graph, "x", type, 4, image);
+    proto_output(&graph, "y", 2, logits);
+    proto_weight(&graph, "w", 1, scale, weights);
+    proto_weight(&graph, "one", 1, one, &unit);
     proto_model(&model, &graph);
     cli_write(name, model.bytes, model.size);
 }
@@ -90,6 +111,29 @@ START_TEST(test_another_classifier_says_something_else)
 }
 END_TEST
 
+START_TEST(test_reports_tell_the_agreement)
+{
+    ck_assert_int_eq(REPFOLD("verify", "a.onnx", "b.onnx", BARE, "--max-images",
+                             "2", "--html", "r.html", "--junit", "r.xml"),
+                     1);
+    char *page = cli_text("r.html"), *junit = cli_text("r.xml");
+    ck_assert_ptr_nonnull(strstr(page, "<h2>agreement</h2><p class=\"value\">1 "
+                                       "<small>of 2 rows have the same"));
+    ck_assert_ptr_nonnull(strstr(page, "The same five in 2; the largest change "
+                                       "of a logit is <b>0.0745</b>"));
+    ck_assert_ptr_nonnull(strstr(page, "On 2 of the 3 images"));
+    ck_assert_ptr_nonnull(strstr(junit,
+                                 "\nagreement: top-1 in 1, top-5 in 2 of "
+                                 "2; largest logit change 0.0745<"));
+    free(junit);
+    free(page);
+    REPFOLD("verify", "a.onnx", "b.onnx", "--html", "r.html");
+    page = cli_text("r.html");
+    ck_assert_ptr_null(strstr(page, "<h2>agreement"));
+    free(page);
+}
+END_TEST
+
 START_TEST(test_shards_of_images_are_put_together)
 {
     REPFOLD("verify", "a.onnx", "b.onnx", BARE, "--shard", "1/2", "--json",
@@ -134,6 +178,27 @@ START_TEST(test_an_open_size)
     REPFOLD("verify", "a.onnx", "a.onnx", "--images", "in", "--input-size",
             "3,8,8");
     cli_assert_trouble("bad-input", "axis 2 of input \"x\" is 4, not 8");
+}
+END_TEST
+
+/* 0.2 * 95 / 3 is 6.33, in bytes. The third image fills no batch. */
+START_TEST(test_bytes_channels_last_in_batches)
+{
+    enum { UINT8 = 2, INT8 = 3 };
+    write_bytes_classifier("c.onnx", UINT8, 1);
+    write_bytes_classifier("d.onnx", UINT8, 1.2f);
+    ck_assert_int_eq(REPFOLD("verify", "c.onnx", "d.onnx", "--images", "in"),
+                     1);
+    ck_assert_ptr_nonnull(strstr(cli.out, "images   2 of 3 in the folder\n"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "of 2; largest logit change 6.33\n"));
+    REPFOLD("verify", "c.onnx", "c.onnx", "--images", "in", "--max-images",
+            "1");
+    cli_assert_trouble("bad-input", "the model takes 2 images at once");
+    REPFOLD("verify", "c.onnx", "c.onnx", BARE);
+    cli_assert_trouble("usage", "takes bytes, which --mean and --std");
+    write_bytes_classifier("c.onnx", INT8, 1);
+    REPFOLD("verify", "c.onnx", "c.onnx", "--images", "in");
+    cli_assert_trouble("bad-input", "takes neither real numbers nor bytes");
 }
 END_TEST
 
@@ -193,9 +258,11 @@ Suite *suite_cli_images(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_the_same_classifier_agrees);
     tcase_add_test(tc, test_another_classifier_says_something_else);
+    tcase_add_test(tc, test_reports_tell_the_agreement);
     tcase_add_test(tc, test_shards_of_images_are_put_together);
     tcase_add_test(tc, test_a_conversion_is_verified_on_images);
     tcase_add_test(tc, test_an_open_size);
+    tcase_add_test(tc, test_bytes_channels_last_in_batches);
     tcase_add_test(tc, test_folders_that_are_refused);
     tcase_add_test(tc, test_options_that_are_refused);
     suite_add_tcase(suite, tc);

@@ -167,12 +167,29 @@ START_TEST(test_without_verification)
 }
 END_TEST
 
+/* The figure with the roundings of weights. */
+static const char *histogram(const char *page, size_t *length)
+{
+    const char *begin = strstr(page, "<figcaption><b>Rounding of");
+    ck_assert_ptr_nonnull(begin);
+    *length = (size_t)(strstr(begin, "</figure>") - begin);
+    return begin;
+}
+
 START_TEST(test_verify)
 {
-    REPFOLD("convert", "-q", TRAIN, "-o", "out.onnx");
-    ck_assert_int_eq(REPFOLD("verify", "-q", TRAIN, "out.onnx", "--html", "-"),
-                     0);
+    REPFOLD("convert", "-q", TRAIN, "-o", "out.onnx", "--html", "convert.html");
+    ck_assert_int_eq(
+        REPFOLD("verify", "-q", TRAIN, "out.onnx", "--bench", "--html", "-"),
+        0);
     check_nesting(cli.out);
+    /* Both know the roundings from the two models alone. */
+    char *converted = cli_text("convert.html");
+    size_t length;
+    const char *own = histogram(converted, &length);
+    ck_assert_int_eq(strncmp(histogram(cli.out, &length), own, length), 0);
+    free(converted);
+    ck_assert_ptr_nonnull(strstr(cli.out, "time by operator before and after"));
     ck_assert_ptr_nonnull(strstr(cli.out, "Equivalent"));
     ck_assert_ptr_nonnull(strstr(cli.out, "class=\"ribbon"));
     ck_assert_ptr_null(strstr(cli.out, "id=\"folds\""));

@@ -192,8 +192,9 @@ END_TEST
 
 START_TEST(test_doctor)
 {
-    static const char *const facts[] = {"repfold", "processors", "instructions",
-                                        "sandbox", "memory limit"};
+    static const char *const facts[] = {
+        "repfold",    "processors", "instructions", "sandbox", "memory limit",
+        "\njansson ", "\nlibpng ",  "\nlibjpeg ",   "\nzlib ", "\nprotobuf-c "};
     ck_assert_int_eq(REPFOLD("doctor"), 0);
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
         ck_assert_msg(strstr(cli.out, facts[i]), "no %s: %s", facts[i],

@@ -291,6 +291,22 @@ static Image pattern(void)
     return (Image){37, 29, rgb};
 }
 
+START_TEST(layouts_and_bytes)
+{
+    enum { WIDTH = 6, PIXELS = WIDTH * 4 };
+    float planes[3 * PIXELS], pixels[3 * PIXELS];
+    Image image = pattern();
+    ImageConfig config = config_of(WIDTH, 4, 1, INTERPOLATION_BICUBIC);
+    ck_assert_int_eq(image_prepare(&image, &config, planes), 0);
+    config.channels_last = true;
+    config.bytes = true;
+    config.mean[1] = 7;
+    ck_assert_int_eq(image_prepare(&image, &config, pixels), 0);
+    for (int i = 0; i < 3 * PIXELS; i++)
+        ck_assert(pixels[i] == roundf(255 * planes[i % 3 * PIXELS + i / 3]));
+}
+END_TEST
+
 /* `rows` of each channel are there. */
 static void check_pil(ImageConfig config, const unsigned char *expected,
                       int64_t rows)
@@ -382,6 +398,7 @@ Suite *suite_images(void)
     tcase_add_test(tc, a_jpeg_has_not_any_number_of_scans);
     tcase_add_test(tc, rows_are_as_computed_by_hand);
     tcase_add_test(tc, numbers_are_normalised_by_channel);
+    tcase_add_test(tc, layouts_and_bytes);
     tcase_add_test(tc, resized_as_timm_and_pil_do);
     tcase_add_test(tc, a_thread_is_only_cut_out);
     tcase_add_test(tc, agreement_counts_rows);

@@ -222,19 +222,21 @@ static void certificate_compare(const Certifier *certifier, Region *region,
     Proof *proof = region->proof;
     out->holds = readings_try(region, regions, &a, &bounds);
     out->weights = proof->weights;
-    out->rounding = proof->rounding;
+    out->rounding = proof->rounding.largest;
     out->square_roots = region->square_roots;
     out->scales = region->scales;
     out->residue = out->holds ? certificate_residue(region, a) : 0;
     out->preconditions =
         facts_of(certifier, region->facts, &out->precondition_count);
-    if (out->holds)
+    if (out->holds) {
         certificate_bounds(certifier, a, bounds, out);
-    else
+        rounding_add(&certifier->out->rounding, &proof->rounding);
+    } else {
         out->why = region->obstacle
                        ? arena_printf(certifier->arena, "%s; and %s",
                                       proof->why, region->obstacle)
                        : proof->why;
+    }
 }
 
 static rp_certificate *certificate_new(Certifier *certifier, const Known *b)
@@ -261,6 +263,7 @@ static void certificate_make(Certifier *certifier, Known *a, Known *b)
                      .readings = &certifier->readings,
                      .seed = random_stream(seed, certifier->out->count),
                      .pool = certifier->pool,
+                     .counts = certifier->options->histogram,
                      .proof = &proof};
     Regions regions;
     if (regions_find(&region, a, b, &regions))

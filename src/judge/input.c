@@ -1,5 +1,6 @@
 #include "judge/input.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -223,11 +224,37 @@ static int bind_file(Arena *arena, InputPlan *plan, const char *text,
     return add_data(arena, slot, tensor, equals + 1, most, err);
 }
 
-/* An array in memory, rounded where the input is of another real type. */
+/* The same numbers as what the input is of: rounded to another real type; or
+ * bytes, if they all are. */
+static int convert_array(Arena *arena, const InputSlot *slot, Tensor **array,
+                         Err *err)
+{
+    const Tensor *given = *array;
+    void *data;
+    bool real = dtype_is_real(slot->type);
+    if (slot->type == DT_FLOAT || (!real && slot->type != DT_UINT8))
+        return 0;
+    double *values =
+        arena_array(arena, (size_t)given->count + 1, sizeof *values);
+    *array = tensor_alloc(arena, slot->type, given->rank, given->dims, &data);
+    tensor_read_f64(given, 0, given->count, values);
+    if (real)
+        tensor_store_f64(slot->type, values, given->count, data);
+    for (int64_t i = 0; !real && i < given->count; i++) {
+        if (!(values[i] >= 0 && values[i] <= UINT8_MAX &&
+              values[i] == trunc(values[i])))
+            return err_set(err, ERR_BAD_INPUT,
+                           "an array holds %g, and input \"%s\" takes bytes",
+                           values[i], slot->a->name);
+        ((uint8_t *)data)[i] = (uint8_t)values[i];
+    }
+    return 0;
+}
+
 static int bind_memory(Arena *arena, InputPlan *plan, const rp_array *array,
                        size_t most, Err *err)
 {
-    Tensor *given, *tensor;
+    Tensor *tensor;
     size_t bytes = sizeof *array->data;
     InputSlot *slot = find_slot(plan, array->input, strlen(array->input));
     if (!slot)
@@ -238,17 +265,8 @@ static int bind_memory(Arena *arena, InputPlan *plan, const rp_array *array,
             return err_set(err, ERR_BAD_INPUT,
                            "an array for \"%s\" is too large", array->input);
     TRY(tensor_new(arena, DT_FLOAT, array->rank, array->dims, array->data,
-                   bytes, &given, err));
-    tensor = given;
-    if (dtype_is_real(slot->type) && slot->type != DT_FLOAT) {
-        void *data;
-        double *values =
-            arena_array(arena, (size_t)given->count + 1, sizeof *values);
-        tensor =
-            tensor_alloc(arena, slot->type, array->rank, array->dims, &data);
-        tensor_read_f64(given, 0, given->count, values);
-        tensor_store_f64(slot->type, values, given->count, data);
-    }
+                   bytes, &tensor, err));
+    TRY(convert_array(arena, slot, &tensor, err));
     return add_data(arena, slot, tensor, "an array", most, err);
 }
 
@@ -275,7 +293,8 @@ static int bind_data(Arena *arena, InputPlan *plan,
 static int take_shard(InputPlan *plan, Err *err)
 {
     int kept = 0;
-    for (int sample = plan->shard; sample < plan->data; sample += plan->shards) {
+    for (int sample = plan->shard; sample < plan->data;
+         sample += plan->shards) {
         for (int i = 0; i < plan->slot_count; i++)
             plan->slots[i].data[kept] = plan->slots[i].data[sample];
         kept++;
@@ -412,9 +431,9 @@ void input_sample(Arena *arena, const InputPlan *plan, int index, bool plain,
                                      plan->attempt);
         int number = generated_number(plan, index);
         uint64_t stream = (uint64_t)number << 32 | (uint64_t)i;
-        out[i] =
-            sample_tensor(arena, (SampleKind)(number % SAMPLE_KINDS), slot->type,
-                          slot->rank, dims, random_stream(plan->seed, stream));
+        out[i] = sample_tensor(arena, (SampleKind)(number % SAMPLE_KINDS),
+                               slot->type, slot->rank, dims,
+                               random_stream(plan->seed, stream));
     }
 }
 

@@ -91,6 +91,24 @@ static Part *parts_to_assign(Region *region, const Sum *a, const Sum *b,
     return out;
 }
 
+void rounding_take(rp_rounding_info *info, double halves, bool counts)
+{
+    info->largest = fmax(info->largest, halves / 2);
+    if (!counts)
+        return;
+    double bin = halves * RP_ROUNDING_BINS;
+    info->bins[bin < RP_ROUNDING_BINS ? (int)bin : RP_ROUNDING_BINS - 1]++;
+    info->count++;
+}
+
+void rounding_add(rp_rounding_info *info, const rp_rounding_info *more)
+{
+    info->largest = fmax(info->largest, more->largest);
+    info->count += more->count;
+    for (int i = 0; i < RP_ROUNDING_BINS; i++)
+        info->bins[i] += more->bins[i];
+}
+
 /* What rounding of the weights has made of each channel's bias. */
 static Drift *biases_drift(Region *region, const Sum *b, const Merges *merges)
 {
@@ -131,8 +149,8 @@ static bool biases_agree(Region *region, const Sum *a, const Sum *b,
                 "the bias of channel %lld differs by %.3g", (long long)c, own);
             return false;
         }
-        if (half > 0 && own > 2 * half * region->proof->rounding)
-            region->proof->rounding = own / (2 * half);
+        if (half > 0)
+            rounding_take(&region->proof->rounding, own / half, region->counts);
         bound[c] += fabs(away) + noise;
     }
     region->proof->weights += (uint64_t)b->bias.size;
@@ -231,14 +249,14 @@ bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
     region->proof = &inner;
     bool agree = sums_compare(region, a, b, own);
     region->proof = outer;
-    agree = agree && ((is_bound && isfinite(gain)) || inner.rounding == 0);
+    agree =
+        agree && ((is_bound && isfinite(gain)) || inner.rounding.largest == 0);
     if (!agree) {
         region->obstacle = inner.why;
         return false;
     }
     outer->weights += inner.weights;
-    if (inner.rounding > outer->rounding)
-        outer->rounding = inner.rounding;
+    rounding_add(&outer->rounding, &inner.rounding);
     for (int64_t c = 0; is_bound && c < width; c++)
         own[c] = own[c] > 0 ? gain * own[c] : 0;
     if (is_bound)

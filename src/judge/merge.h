@@ -6,14 +6,19 @@
 #define REPFOLD_JUDGE_MERGE_H
 
 #include "judge/sum.h"
+#include "repfold.h"
 
 /* What comparing sums has found. */
 typedef struct Proof {
     Arena *arena;     /* for `why` */
     const char *why;  /* what is wrong, or NULL */
     uint64_t weights; /* numbers of the converted graph that were compared */
-    double rounding;  /* the largest, in ulp of the stored type */
+    rp_rounding_info rounding; /* of those, in ulp of the stored type */
 } Proof;
+
+/* Takes a number's distance from the exact one, in half units. */
+void rounding_take(rp_rounding_info *info, double halves, bool counts);
+void rounding_add(rp_rounding_info *info, const rp_rounding_info *more);
 
 /* Compares the sum of the original with that of the converted graph; `bound`
  * has a number for each channel, to which what differs for |x| <= 1 at every

@@ -6,7 +6,7 @@
 /* What one worker needs and finds. */
 typedef struct Bench {
     double *real, *size, *stored, *source;
-    double rounding; /* largest, in ulp */
+    rp_rounding_info rounding;
     int64_t row, at; /* the first wrong number; row -1 where none is */
 } Bench;
 
@@ -212,7 +212,7 @@ static inline double grid_half(Grid grid, double value)
 static void compare_row(const Merge *merge, int64_t row, Bench *bench)
 {
     Grid grid = grid_of(merge->type);
-    double worst = bench->rounding;
+    double worst = bench->rounding.largest;
     int64_t wrong = -1;
     for (int64_t i = merge->width; i-- > 0;) {
         double half = grid_half(grid, bench->real[i]);
@@ -224,7 +224,12 @@ static void compare_row(const Merge *merge, int64_t row, Bench *bench)
         bench->source[i] =
             away + noise + merge->inside * fabs(bench->stored[i]);
     }
-    bench->rounding = worst;
+    bench->rounding.largest = worst;
+    for (int64_t i = 0; merge->counts && i < merge->width; i++) {
+        double half = grid_half(grid, bench->real[i]);
+        double away = fabs(bench->stored[i] - bench->real[i]);
+        rounding_take(&bench->rounding, away / half, true);
+    }
     if (wrong >= 0 && (bench->row < 0 || row < bench->row)) {
         bench->row = row;
         bench->at = wrong;
@@ -344,8 +349,7 @@ static bool benches_judge(Region *region, Merge *merge)
     Proof *proof = region->proof;
     for (int i = 0; i < pool_threads(region->pool); i++) {
         const Bench *bench = &merge->benches[i];
-        if (bench->rounding > proof->rounding)
-            proof->rounding = bench->rounding;
+        rounding_add(&proof->rounding, &bench->rounding);
         if (bench->row >= 0 && (!wrong || bench->row < wrong->row))
             wrong = bench;
     }
@@ -372,6 +376,7 @@ static void merge_start(Region *region, Merge *merge)
     if (!merge->x)
         merge->x = whole_input(region, merge);
     merge->inside = place_bound(region, whole_place(region, merge));
+    merge->counts = region->counts;
 }
 
 bool merge_fits(Region *region, Merge *merge, int rows)

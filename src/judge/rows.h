@@ -41,6 +41,7 @@ typedef struct Merge {
     double noise;  /* of double, relative to the sum of magnitudes */
     DType type;
     int64_t width; /* of a row */
+    bool counts;   /* roundings, for a histogram */
     struct Bench *benches;
 } Merge;
 

@@ -182,6 +182,7 @@ typedef struct Region {
     uint64_t scale_count;
     unsigned facts;       /* what was relied on: bits of FactKind */
     const char *obstacle; /* what could not be looked through, or NULL */
+    bool counts;          /* roundings, for a histogram */
     struct Proof *proof;
 } Region;
 
