@@ -424,7 +424,13 @@ START_TEST(arrays_in_memory_are_samples)
     plan = plan_for(half, with_array(&array));
     ck_assert(values_of(only_input(&plan, 1))[0] == 0x1.998p-4);
     check_refused(pass_on(DT_UINT8, 2, dims), with_array(&array), ERR_BAD_INPUT,
-                  "float32, input \"x\" is uint8");
+                  "holds 0.1, and input \"x\" takes bytes");
+    check_refused(pass_on(DT_INT8, 2, dims), with_array(&array), ERR_BAD_INPUT,
+                  "float32, input \"x\" is int8");
+    array.data = (const float[]){0, 255};
+    plan = plan_for(pass_on(DT_UINT8, 2, dims), with_array(&array));
+    const uint8_t *bytes = only_input(&plan, 1)->data;
+    ck_assert(bytes[0] == 0 && bytes[1] == 255);
     array.dims = turned;
     check_refused(single, with_array(&array), ERR_BAD_INPUT, "axis 0");
     array.dims = huge;

@@ -465,13 +465,15 @@ static int scopes_certify(Certifier *certifier, Scope *a, Scope *b, Err *err)
 
 /* ---- Models ---- */
 
-/* An input that has a default must have the same in both. */
+/* An input must be of one type, and one that has a default must have the same
+ * in both. */
 static void inputs_pair(Scope *a, Scope *b)
 {
     for (size_t i = 0; i < b->graph->input_count; i++) {
         Known *twin = scope_known(b, b->graph->inputs[i]);
         Known *own = scope_find(a, twin->value->name);
-        if (!own || !own->value->is_input || twin->constant)
+        if (!own || !own->value->is_input || twin->constant ||
+            own->value->fact.type != twin->value->fact.type)
             continue;
         const Tensor *left = own->value->tensor, *right = twin->value->tensor;
         if (!left != !right || (left && !tensor_same(left, right)))
