@@ -387,6 +387,12 @@ static int nodes_same(Certifier *certifier, Scope *scope_a, const Node *a,
 
 /* ---- Graphs ---- */
 
+static bool types_differ(const Known *a, const Known *b)
+{
+    DType own = a->fact.type, other = b->fact.type;
+    return own != other && own != DT_UNDEFINED && other != DT_UNDEFINED;
+}
+
 static void twin_set(Known *a, Known *b)
 {
     b->twin = a;
@@ -408,7 +414,7 @@ static int node_settle(Certifier *certifier, Scope *a, Scope *b,
     if (!first || first->constant)
         return 0;
     Known *own = scope_find(a, first->value->name);
-    if (!own || !own->node)
+    if (!own || !own->node || types_differ(own, first))
         return 0;
     bool same;
     TRY(nodes_same(certifier, a, own->node, b, node, &same, err));
@@ -473,7 +479,7 @@ static void inputs_pair(Scope *a, Scope *b)
         Known *twin = scope_known(b, b->graph->inputs[i]);
         Known *own = scope_find(a, twin->value->name);
         if (!own || !own->value->is_input || twin->constant ||
-            own->value->fact.type != twin->value->fact.type)
+            types_differ(own, twin))
             continue;
         const Tensor *left = own->value->tensor, *right = twin->value->tensor;
         if (!left != !right || (left && !tensor_same(left, right)))
