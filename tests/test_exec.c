@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "base/random.h"
-#include "exec/exec.h"
-#include "net.h"
+#include "net_run.h"
 #include "suites.h"
 #include "zoo/zoo.h"
 
@@ -24,55 +23,23 @@ static void teardown(void)
     arena_free(arena);
 }
 
-static Array *f64_array(int64_t count, double first)
-{
-    Array *array =
-        array_new(arena, DT_FLOAT, 1, (int64_t[]){count}, PRECISION_F64);
-    for (int64_t i = 0; i < count; i++)
-        ((double *)array->data)[i] = first + (double)i;
-    return array;
-}
-
-static Exec *plan(ExecOptions options)
-{
-    Exec *exec;
-    options.precision = PRECISION_F64;
-    ck_assert_msg(exec_new(arena, net.graph, &options, &exec, &err) == 0, "%s",
-                  err.message);
-    return exec;
-}
-
-static const double *run(Exec *exec, Array *x)
-{
-    Array *output;
-    ck_assert_msg(exec_run(exec, arena, &x, &output, &err) == 0, "%s",
-                  err.message);
-    return output->data;
-}
-
-static void input_and_output(int64_t size)
-{
-    toy_input(&net, "x", DT_FLOAT, 1, &size);
-    toy_output(&net, "y", DT_FLOAT);
-}
-
 /* ---- Memory ---- */
 
 /* The input belongs to the caller, a value that is read twice is not
  * overwritten in between, and one run leaves nothing behind for the next. */
 START_TEST(values_live_as_long_as_they_are_read)
 {
-    input_and_output(3);
+    toy_line(&net, 3);
     toy_node(&net, OP_Neg, "x", "a");
     toy_node(&net, OP_Abs, "a", "b");
     toy_node(&net, OP_Add, "b a", "c");
     toy_node(&net, OP_Add, "c a", "d");
     toy_node(&net, OP_Mul, "d d", "y");
     toy_finish(&net);
-    Exec *exec = plan((ExecOptions){0});
-    Array *x = f64_array(3, 1);
+    Exec *exec = toy_plan(&net, (ExecOptions){0});
+    Array *x = toy_array(arena, 3, 1);
     for (int again = 0; again < 3; again++) {
-        const double *y = run(exec, x);
+        const double *y = toy_run(&net, exec, x);
         for (int i = 0; i < 3; i++) {
             ck_assert_double_eq(((double *)x->data)[i], i + 1);
             ck_assert_double_eq(y[i], (i + 1) * (i + 1));
@@ -85,7 +52,7 @@ END_TEST
  * while either is read. */
 START_TEST(views_share_and_are_not_overwritten)
 {
-    input_and_output(4);
+    toy_line(&net, 4);
     toy_weight(&net, "rows", DT_INT64, 1, &(int64_t){2},
                (const double[]){2, 2});
     toy_weight(&net, "flat", DT_INT64, 1, &(int64_t){1}, (const double[]){4});
@@ -98,8 +65,8 @@ START_TEST(views_share_and_are_not_overwritten)
     toy_node(&net, OP_Neg, "f", "g");
     toy_node(&net, OP_Add, "e g", "y");
     toy_finish(&net);
-    Array *x = f64_array(4, 1);
-    const double *y = run(plan((ExecOptions){0}), x);
+    Array *x = toy_array(arena, 4, 1);
+    const double *y = toy_run(&net, toy_plan(&net, (ExecOptions){0}), x);
     for (int i = 0; i < 4; i++)
         ck_assert_double_eq(y[i], -(i + 1));
     ck_assert_double_eq(((double *)x->data)[0], 1);
@@ -113,9 +80,10 @@ START_TEST(an_output_may_be_an_input_or_a_constant)
     graph_add_output(net.graph, graph_value(net.graph, "x"));
     graph_add_output(net.graph, graph_value(net.graph, "w"));
     toy_finish(&net);
-    Array *x = f64_array(2, 1), *outputs[2];
-    ck_assert_int_eq(exec_run(plan((ExecOptions){0}), arena, &x, outputs, &err),
-                     0);
+    Array *x = toy_array(arena, 2, 1), *outputs[2];
+    ck_assert_int_eq(
+        exec_run(toy_plan(&net, (ExecOptions){0}), arena, &x, outputs, &err),
+        0);
     ck_assert_ptr_ne(outputs[0]->data, x->data);
     ck_assert_double_eq(((double *)outputs[0]->data)[1], 2);
     ck_assert_double_eq(((double *)outputs[1]->data)[0], 7);
@@ -128,7 +96,7 @@ START_TEST(memory_is_that_of_values_alive_together)
 {
     enum { SIZE = 100000, LENGTH = 40 };
     double *values = calloc(SIZE, sizeof *values);
-    input_and_output(SIZE);
+    toy_line(&net, SIZE);
     const char *from = "x";
     for (int i = 0; i < LENGTH; i++) {
         const char *to = i + 1 < LENGTH ? arena_printf(arena, "v%d", i) : "y";
@@ -139,10 +107,10 @@ START_TEST(memory_is_that_of_values_alive_together)
     }
     free(values);
     toy_finish(&net);
-    Exec *exec = plan((ExecOptions){0});
-    Array *x = f64_array(SIZE, 1);
+    Exec *exec = toy_plan(&net, (ExecOptions){0});
+    Array *x = toy_array(arena, SIZE, 1);
     size_t before = arena_bytes(arena);
-    run(exec, x);
+    toy_run(&net, exec, x);
     /* A value and a weight, and the copy of the output. */
     ck_assert_uint_lt(arena_peak(arena) - before,
                       3 * SIZE * sizeof(double) * 11 / 10);
@@ -190,10 +158,12 @@ START_TEST(formulas_are_exact_on_demand)
                 (const double[]){1 + 0x1p-40});
     toy_node(&net, OP_Mul, "x w", "y");
     toy_finish(&net);
-    Array *x = f64_array(1, 1);
-    ck_assert_double_eq(run(plan((ExecOptions){.exact = true}), x)[0],
-                        1 + 0x1p-40);
-    ck_assert_double_eq(run(plan((ExecOptions){.exact = false}), x)[0], 1);
+    Array *x = toy_array(arena, 1, 1);
+    ck_assert_double_eq(
+        toy_run(&net, toy_plan(&net, (ExecOptions){.exact = true}), x)[0],
+        1 + 0x1p-40);
+    ck_assert_double_eq(
+        toy_run(&net, toy_plan(&net, (ExecOptions){.exact = false}), x)[0], 1);
 }
 END_TEST
 
@@ -270,7 +240,7 @@ static ExecOptions watched(Seen *seen)
 
 static void chain_of_three(void)
 {
-    input_and_output(2);
+    toy_line(&net, 2);
     toy_node(&net, OP_Neg, "x", "a");
     toy_node(&net, OP_Abs, "a", "b");
     toy_node(&net, OP_Add, "b b", "y");
@@ -281,7 +251,7 @@ START_TEST(the_probe_sees_every_value_before_it_is_overwritten)
 {
     Seen seen = {0};
     chain_of_three();
-    run(plan(watched(&seen)), f64_array(2, 1));
+    toy_run(&net, toy_plan(&net, watched(&seen)), toy_array(arena, 2, 1));
     ck_assert_int_eq(seen.probes, 3);
     ck_assert_int_eq(seen.timings, 3);
     ck_assert_double_eq(seen.sums[0], -3);
@@ -294,15 +264,15 @@ START_TEST(a_probe_that_fails_ends_the_run)
 {
     Seen seen = {.fail_at = 2};
     chain_of_three();
-    Exec *exec = plan(watched(&seen));
-    Array *x = f64_array(2, 1), *output;
+    Exec *exec = toy_plan(&net, watched(&seen));
+    Array *x = toy_array(arena, 2, 1), *output;
     ck_assert_int_eq(exec_run(exec, arena, &x, &output, &err), -1);
     ck_assert_str_eq(err.message, "stopped at node_b");
     ck_assert_int_eq(seen.probes, 2);
     /* And the plan can be run again. */
     seen = (Seen){0};
     err = (Err){0};
-    ck_assert_double_eq(run(exec, x)[1], 4);
+    ck_assert_double_eq(toy_run(&net, exec, x)[1], 4);
 }
 END_TEST
 
@@ -319,7 +289,7 @@ static void check_plan_refused(ErrCode code, const char *text)
 
 START_TEST(an_unknown_operator_is_refused_by_name)
 {
-    input_and_output(2);
+    toy_line(&net, 2);
     Node *node = toy_node(&net, OP_OTHER, "x", "y");
     node->op_type = "FancyNorm";
     node->domain = "com.example";
@@ -331,9 +301,9 @@ END_TEST
 
 START_TEST(a_node_alone_is_refused_by_name_too)
 {
-    input_and_output(2);
+    toy_line(&net, 2);
     Node *node = toy_node(&net, OP_Scan, "x", "y");
-    Array *x = f64_array(2, 1), *output;
+    Array *x = toy_array(arena, 2, 1), *output;
     ExecOptions options = {.precision = PRECISION_F64};
     ck_assert_int_eq(exec_node(arena, node, &options, &x, &output, &err), -1);
     ck_assert_int_eq(err.code, ERR_UNSUPPORTED_OPERATOR);
@@ -343,10 +313,10 @@ END_TEST
 
 START_TEST(a_value_that_does_not_exist_is_refused)
 {
-    input_and_output(2);
+    toy_line(&net, 2);
     toy_node(&net, OP_Add, "x ghost", "y");
-    Exec *exec = plan((ExecOptions){0});
-    Array *x = f64_array(2, 1), *output;
+    Exec *exec = toy_plan(&net, (ExecOptions){0});
+    Array *x = toy_array(arena, 2, 1), *output;
     ck_assert_int_eq(exec_run(exec, arena, &x, &output, &err), -1);
     ck_assert_int_eq(err.code, ERR_UNDEFINED_VALUE);
     ck_assert_ptr_nonnull(strstr(err.message, "ghost"));
@@ -355,7 +325,7 @@ END_TEST
 
 START_TEST(string_constants_are_refused_by_name)
 {
-    input_and_output(2);
+    toy_line(&net, 2);
     Tensor *text = arena_alloc(arena, sizeof *text);
     *text = (Tensor){.type = DT_STRING, .rank = 1, .dims = {1}, .count = 1};
     graph_set_initializer(net.graph, graph_value(net.graph, "label"), text);
@@ -366,17 +336,17 @@ END_TEST
 
 START_TEST(inputs_of_the_wrong_shape_or_type_are_refused)
 {
-    input_and_output(2);
+    toy_line(&net, 2);
     toy_node(&net, OP_Neg, "x", "y");
     toy_finish(&net);
-    Exec *exec = plan((ExecOptions){0});
-    Array *x = f64_array(3, 1), *output;
+    Exec *exec = toy_plan(&net, (ExecOptions){0});
+    Array *x = toy_array(arena, 3, 1), *output;
     ck_assert_int_eq(exec_run(exec, arena, &x, &output, &err), -1);
     ck_assert_int_eq(err.code, ERR_BAD_INPUT);
     ck_assert_str_eq(err.message, "input \"x\" is float32[3] where the model "
                                   "wants float32[2]");
     err = (Err){0};
-    x = f64_array(2, 1);
+    x = toy_array(arena, 2, 1);
     x->type = DT_DOUBLE;
     ck_assert_int_eq(exec_run(exec, arena, &x, &output, &err), -1);
     ck_assert_int_eq(err.code, ERR_BAD_INPUT);
@@ -386,12 +356,12 @@ END_TEST
 
 START_TEST(a_kernels_error_names_the_node)
 {
-    input_and_output(2);
+    toy_line(&net, 2);
     toy_weight(&net, "i", DT_INT64, 1, &(int64_t){1}, (const double[]){5});
     toy_node(&net, OP_Gather, "x i", "y");
     toy_finish(&net);
-    Exec *exec = plan((ExecOptions){0});
-    Array *x = f64_array(2, 1), *output;
+    Exec *exec = toy_plan(&net, (ExecOptions){0});
+    Array *x = toy_array(arena, 2, 1), *output;
     ck_assert_int_eq(exec_run(exec, arena, &x, &output, &err), -1);
     ck_assert_int_eq(err.code, ERR_BAD_INDEX);
     ck_assert_str_eq(err.message, "Gather node \"node_y\": index 5 is outside "

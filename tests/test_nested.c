@@ -1,8 +1,7 @@
 /* Running nodes that hold graphs: If, Loop, Scan, calls of functions. */
 #include <string.h>
 
-#include "exec/exec.h"
-#include "net.h"
+#include "net_run.h"
 #include "suites.h"
 
 static Arena *arena;
@@ -19,38 +18,6 @@ static void setup(void)
 static void teardown(void)
 {
     arena_free(arena);
-}
-
-static Array *f64_array(int64_t count, double first)
-{
-    Array *array =
-        array_new(arena, DT_FLOAT, 1, (int64_t[]){count}, PRECISION_F64);
-    for (int64_t i = 0; i < count; i++)
-        ((double *)array->data)[i] = first + (double)i;
-    return array;
-}
-
-static Exec *plan(ExecOptions options)
-{
-    Exec *exec;
-    options.precision = PRECISION_F64;
-    ck_assert_msg(exec_new(arena, net.graph, &options, &exec, &err) == 0, "%s",
-                  err.message);
-    return exec;
-}
-
-static const double *run(Exec *exec, Array *x)
-{
-    Array *output;
-    ck_assert_msg(exec_run(exec, arena, &x, &output, &err) == 0, "%s",
-                  err.message);
-    return output->data;
-}
-
-static void input_and_output(int64_t size)
-{
-    toy_input(&net, "x", DT_FLOAT, 1, &size);
-    toy_output(&net, "y", DT_FLOAT);
 }
 
 /* ---- If and Loop ---- */
@@ -85,8 +52,8 @@ START_TEST(an_if_takes_one_branch_and_what_it_captures)
     set_graph(node, "then_branch", branch(OP_Neg));
     set_graph(node, "else_branch", branch(OP_Abs));
     toy_node(&net, OP_Add, "t x", "y");
-    Exec *exec = plan((ExecOptions){0});
-    Array *inputs[] = {f64_array(2, 1),
+    Exec *exec = toy_plan(&net, (ExecOptions){0});
+    Array *inputs[] = {toy_array(arena, 2, 1),
                        array_new(arena, DT_BOOL, 0, NULL, PRECISION_F64)};
     for (int64_t yes = 0; yes <= 1; yes++) {
         Array *output;
@@ -130,9 +97,9 @@ static void loop_of(int64_t trips)
 START_TEST(a_loop_carries_values_and_keeps_scans)
 {
     loop_of(3);
-    Array *x = f64_array(2, 1), *outputs[2];
-    ck_assert_msg(exec_run(plan((ExecOptions){0}), arena, &x, outputs, &err) ==
-                      0,
+    Array *x = toy_array(arena, 2, 1), *outputs[2];
+    ck_assert_msg(exec_run(toy_plan(&net, (ExecOptions){0}), arena, &x, outputs,
+                           &err) == 0,
                   "%s", err.message);
     ck_assert_double_eq(((double *)outputs[0]->data)[1], 8);
     ck_assert_int_eq(outputs[1]->rank, 2);
@@ -146,9 +113,10 @@ END_TEST
 START_TEST(a_loop_that_never_ran_has_no_scans)
 {
     loop_of(0);
-    Array *x = f64_array(2, 1), *outputs[2];
-    ck_assert_int_eq(exec_run(plan((ExecOptions){0}), arena, &x, outputs, &err),
-                     -1);
+    Array *x = toy_array(arena, 2, 1), *outputs[2];
+    ck_assert_int_eq(
+        exec_run(toy_plan(&net, (ExecOptions){0}), arena, &x, outputs, &err),
+        -1);
     ck_assert_int_eq(err.code, ERR_BAD_INPUT);
     ck_assert_ptr_nonnull(strstr(err.message, "\"loop\""));
 }
@@ -204,12 +172,13 @@ static void check_values(const Array *array, int64_t count,
 
 START_TEST(a_scan_runs_along_the_first_axis)
 {
-    Array *inputs[] = {f64_array(2, 0), matrix(3, 2)}, *outputs[2];
+    Array *inputs[] = {toy_array(arena, 2, 0), matrix(3, 2)}, *outputs[2];
     toy_input(&net, "start", DT_FLOAT, 1, (const int64_t[]){2});
     toy_input(&net, "x", DT_FLOAT, 2, (const int64_t[]){3, 2});
     scan_of(2, lengths_start_x + 1);
-    ck_assert_int_eq(
-        exec_run(plan((ExecOptions){0}), arena, inputs, outputs, &err), 0);
+    ck_assert_int_eq(exec_run(toy_plan(&net, (ExecOptions){0}), arena, inputs,
+                              outputs, &err),
+                     0);
     check_values(outputs[0], 2, (const double[]){9, 13});
     check_values(outputs[1], 6, (const double[]){1, 3, 4, 7, 9, 13});
 }
@@ -218,20 +187,22 @@ END_TEST
 /* Columns, from the last to the first; what is kept becomes columns too. */
 START_TEST(a_scan_takes_other_axes_and_goes_backwards)
 {
-    Array *inputs[] = {f64_array(2, 0), matrix(2, 3)}, *outputs[2];
+    Array *inputs[] = {toy_array(arena, 2, 0), matrix(2, 3)}, *outputs[2];
     toy_input(&net, "start", DT_FLOAT, 1, (const int64_t[]){2});
     toy_input(&net, "x", DT_FLOAT, 2, (const int64_t[]){2, 3});
     Node *node = scan_of(2, lengths_start_x + 1);
     node_set_ints(node, "scan_input_axes", (const int64_t[]){-1}, 1);
     node_set_ints(node, "scan_input_directions", (const int64_t[]){1}, 1);
     node_set_ints(node, "scan_output_axes", (const int64_t[]){1}, 1);
-    ck_assert_int_eq(
-        exec_run(plan((ExecOptions){0}), arena, inputs, outputs, &err), 0);
+    ck_assert_int_eq(exec_run(toy_plan(&net, (ExecOptions){0}), arena, inputs,
+                              outputs, &err),
+                     0);
     check_values(outputs[0], 2, (const double[]){6, 16});
     check_values(outputs[1], 6, (const double[]){3, 5, 6, 7, 12, 16});
     node_set_ints(node, "scan_output_directions", (const int64_t[]){1}, 1);
-    ck_assert_int_eq(
-        exec_run(plan((ExecOptions){0}), arena, inputs, outputs, &err), 0);
+    ck_assert_int_eq(exec_run(toy_plan(&net, (ExecOptions){0}), arena, inputs,
+                              outputs, &err),
+                     0);
     check_values(outputs[1], 6, (const double[]){6, 5, 3, 16, 12, 7});
 }
 END_TEST
@@ -250,8 +221,9 @@ START_TEST(an_old_scan_has_a_batch)
     x->rank = 3;
     x->dims[2] = 1;
     Array *inputs[] = {start, x};
-    ck_assert_int_eq(
-        exec_run(plan((ExecOptions){0}), arena, inputs, outputs, &err), 0);
+    ck_assert_int_eq(exec_run(toy_plan(&net, (ExecOptions){0}), arena, inputs,
+                              outputs, &err),
+                     0);
     check_values(outputs[0], 2, (const double[]){7, 6});
     check_values(outputs[1], 6, (const double[]){2, 4, 7, 6, 0, 0});
 }
@@ -259,10 +231,11 @@ END_TEST
 
 static void check_scan_refused(Array *x, ErrCode code)
 {
-    Array *inputs[] = {f64_array(2, 0), x}, *outputs[2];
+    Array *inputs[] = {toy_array(arena, 2, 0), x}, *outputs[2];
     err = (Err){0};
-    ck_assert_int_eq(
-        exec_run(plan((ExecOptions){0}), arena, inputs, outputs, &err), -1);
+    ck_assert_int_eq(exec_run(toy_plan(&net, (ExecOptions){0}), arena, inputs,
+                              outputs, &err),
+                     -1);
     ck_assert_int_eq(err.code, code);
     ck_assert_ptr_nonnull(strstr(err.message, "\"scan\""));
 }
@@ -313,17 +286,19 @@ static Node *call_scale(const char *input, const char *output)
 START_TEST(a_function_takes_its_callers_attributes)
 {
     define_scale();
-    input_and_output(2);
+    toy_line(&net, 2);
     node_set_float(call_scale("x", "a"), "factor", 3);
     node_set_float(call_scale("a", "y"), "factor", 5);
-    ck_assert_double_eq(run(plan((ExecOptions){0}), f64_array(2, 1))[1], 30);
+    ck_assert_double_eq(toy_run(&net, toy_plan(&net, (ExecOptions){0}),
+                                toy_array(arena, 2, 1))[1],
+                        30);
 }
 END_TEST
 
 START_TEST(a_function_that_calls_itself_is_refused)
 {
     define_scale();
-    input_and_output(2);
+    toy_line(&net, 2);
     call_scale("x", "y");
     Graph *body = net.model->functions[0].body;
     body->nodes[1]->op = OP_OTHER;
@@ -358,7 +333,9 @@ START_TEST(a_function_means_its_own_opset)
         Array *x = array_new(arena, DT_FLOAT, 3, dims, PRECISION_F64);
         memset(x->data, 0, 4 * sizeof(double));
         body->opset = i ? 12 : 0;
-        ck_assert_double_eq(run(plan((ExecOptions){0}), x)[3], i ? 0.25 : 0.5);
+        ck_assert_double_eq(
+            toy_run(&net, toy_plan(&net, (ExecOptions){0}), x)[3],
+            i ? 0.25 : 0.5);
     }
 }
 END_TEST
@@ -399,7 +376,7 @@ static void check_bound(bool low, bool high, const double *wanted)
 {
     net = toy_new(arena);
     define_bound();
-    input_and_output(3);
+    toy_line(&net, 3);
     toy_weight(&net, "two", DT_FLOAT, 0, NULL, &(double){2});
     Value *two = graph_value(net.graph, "two");
     Value *in[] = {graph_value(net.graph, "x"), low ? two : NULL,
@@ -411,7 +388,8 @@ static void check_bound(bool low, bool high, const double *wanted)
     node->op_type = "Bound";
     node->domain = "local";
     graph_add_node(net.graph, node);
-    const double *values = run(plan((ExecOptions){0}), f64_array(3, 1));
+    const double *values =
+        toy_run(&net, toy_plan(&net, (ExecOptions){0}), toy_array(arena, 3, 1));
     for (int i = 0; i < 3; i++)
         ck_assert_double_eq(values[i], wanted[i]);
 }
