@@ -2,7 +2,8 @@
 # hours.sh DIR SECONDS TARGET ...: gives each fuzz target of DIR that much
 # processor time in all, over as many calls as it takes: what one has had stands
 # in DIR/corpus/TARGET.seconds, so a stopped run goes on where it was. One line
-# for each target; the first finding ends it, with the bytes that show it.
+# for each target; the first finding ends it, with the bytes that show it. A
+# minute for one input is for machines that have other work.
 set -euo pipefail
 round=${ROUND:-120} # seconds by the clock between two notes of the time used
 dir=$1 limit=$2
@@ -17,7 +18,7 @@ fuzz() { # TARGET: one round
     local corpus=$dir/corpus/$1 log=$dir/$1.log found=0
     mkdir -p "$corpus"
     { time "$dir/$1" -max_total_time="$round" -max_len=8192 -rss_limit_mb=2048 \
-        -timeout=10 -artifact_prefix="$dir/$1-" -print_final_stats=1 \
+        -timeout=60 -artifact_prefix="$dir/$1-" -print_final_stats=1 \
         "$corpus" tests/fuzz/corpus >"$log" 2>&1; } 2>"$log.time" || found=1
     if [ $found = 1 ]; then
         tail -40 "$log" >&2
