@@ -455,28 +455,30 @@ static void note_values(const Differ *differ, Notes *notes, const char *what,
     }
 }
 
-/* A function's body, node by node. */
-static const char *function_text(Arena *arena, const Function *function)
+static const Function *function_find(const Model *model, const Function *named)
 {
-    Text text = {.arena = arena};
-    text_printf(&text, "%s:%s", function->domain, function->name);
-    for (size_t i = 0; i < function->body->node_count; i++)
-        text_printf(&text, "\n%s",
-                    node_attributes(arena, function->body->nodes[i]));
-    return text.bytes;
+    for (size_t i = 0; i < model->function_count; i++)
+        if (strcmp(model->functions[i].name, named->name) == 0 &&
+            strcmp(model->functions[i].domain, named->domain) == 0)
+            return &model->functions[i];
+    return NULL;
 }
 
+/* Functions are held byte against byte: defaults of attributes, which no graph
+ * shows, are a part of them. */
 static void note_functions(const Differ *differ, Notes *notes)
 {
     const Model *a = differ->model_a, *b = differ->model_b;
     if (a->function_count != b->function_count)
         note(notes, arena_printf(notes->arena, "%zu functions, not %zu",
                                  b->function_count, a->function_count));
-    for (size_t i = 0; i < a->function_count && i < b->function_count; i++)
-        if (strcmp(function_text(notes->arena, &a->functions[i]),
-                   function_text(notes->arena, &b->functions[i])) != 0)
-            note(notes, arena_printf(notes->arena, "function %s is another",
-                                     b->functions[i].name));
+    for (size_t i = 0; i < a->function_count; i++) {
+        const Function *old = &a->functions[i], *new = function_find(b, old);
+        if (!new || !span_same(new->source, old->source))
+            note(notes,
+                 arena_printf(notes->arena, "function %s.%s is %s", old->domain,
+                              old->name, new ? "another" : "gone"));
+    }
 }
 
 static void notes_list(const Differ *differ, rp_diff_info *info)

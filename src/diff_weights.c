@@ -46,18 +46,25 @@ static void text_span(Text *text, Span span)
 
 static void text_attr(Text *text, const Attr *attr);
 
+static void text_names(Text *text, char mark, Value *const *values,
+                       size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        text_printf(text, " %c%s", mark, values[i] ? values[i]->name : "");
+}
+
 /* A body, with its own names: they cannot be told from outside. */
 static void text_graph(Text *text, const Graph *graph)
 {
+    text_printf(text, "{");
+    text_names(text, '<', graph->inputs, graph->input_count);
     for (size_t i = 0; i < graph->node_count; i++) {
         const Node *node = graph->nodes[i];
+        if (node->removed)
+            continue;
         text_printf(text, "{%s", node_attributes(text->arena, node));
-        for (int k = 0; k < node->input_count; k++)
-            text_printf(text, " <%s",
-                        node->inputs[k] ? node->inputs[k]->name : "");
-        for (int k = 0; k < node->output_count; k++)
-            text_printf(text, " >%s",
-                        node->outputs[k] ? node->outputs[k]->name : "");
+        text_names(text, '<', node->inputs, (size_t)node->input_count);
+        text_names(text, '>', node->outputs, (size_t)node->output_count);
         text_printf(text, "}");
     }
     for (size_t i = 0; i < graph->initializer_count; i++)
@@ -65,6 +72,8 @@ static void text_graph(Text *text, const Graph *graph)
             text_printf(
                 text, " %s=%s", graph->initializers[i]->name,
                 tensor_digest(text->arena, graph->initializers[i]->tensor));
+    text_names(text, '>', graph->outputs, graph->output_count);
+    text_printf(text, "}");
 }
 
 static void text_attr_list(Text *text, const Attr *attr)

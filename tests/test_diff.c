@@ -33,13 +33,18 @@ static const rp_diff_info *diff_of(const Model *x, const Model *y)
     return rp_diff_get(made);
 }
 
-static void teardown(void)
+static void teardown_diff(void)
 {
     rp_diff_free(made);
     rp_close(a);
     rp_close(b);
     made = NULL;
     a = b = NULL;
+}
+
+static void teardown(void)
+{
+    teardown_diff();
     models_teardown();
 }
 
@@ -197,6 +202,69 @@ START_TEST(test_interface)
 }
 END_TEST
 
+/* The notes' only line. */
+static const char *only_note(const rp_diff_info *diff)
+{
+    ck_assert(!diff->same);
+    ck_assert_uint_eq(diff->note_count, 1);
+    return diff->notes[0];
+}
+
+static const Model *model_with_function(const char *name, const char *op)
+{
+    Proto graph, file;
+    small_graph(&graph);
+    proto_model(&file, &graph);
+    put_function(&file, "own", name, op);
+    return model_of(&file);
+}
+
+START_TEST(test_functions)
+{
+    const Model *model = model_with_function("f", "LeakyRelu");
+    ck_assert(diff_of(model, model_with_function("f", "LeakyRelu"))->same);
+    teardown_diff();
+    ck_assert_str_eq(only_note(diff_of(model, model_with_function("f", "Elu"))),
+                     "function own.f is another");
+    teardown_diff();
+    ck_assert_str_eq(
+        only_note(diff_of(model, model_with_function("g", "LeakyRelu"))),
+        "function own.f is gone");
+}
+END_TEST
+
+/* y = If(...), either branch being weight - x or x - weight, with that weight,
+ * or what is added to it. */
+static const Model *model_with_branch(const char *operands, float weight,
+                                      const char *result)
+{
+    Proto branch = {.size = 0}, graph;
+    const float weights[2] = {weight, 0};
+    const int64_t two = 2;
+    proto_node(&branch, "Sub", operands, "difference");
+    proto_node(&branch, "Add", "difference w", "sum");
+    proto_weight(&branch, "w", 1, &two, weights);
+    proto_output(&branch, result, 1, &two);
+    if_graph(&graph, &branch);
+    return model_of_graph(&graph);
+}
+
+START_TEST(test_bodies)
+{
+    const Model *model = model_with_branch("x w", 1, "sum");
+    const Model *others[] = {model_with_branch("w x", 1, "sum"),
+                             model_with_branch("x w", 2, "sum"),
+                             model_with_branch("x w", 1, "difference")};
+    ck_assert(diff_of(model, model_with_branch("x w", 1, "sum"))->same);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        teardown_diff();
+        const rp_diff_info *diff = diff_of(model, others[i]);
+        ck_assert(!diff->same);
+        ck_assert_uint_eq(count_nodes(diff, RP_CHANGED), 1);
+    }
+}
+END_TEST
+
 START_TEST(test_nodes)
 {
     Shape shape = {0};
@@ -227,6 +295,8 @@ Suite *suite_diff(void)
     tcase_add_test(tc, test_renamed);
     tcase_add_test(tc, test_merged_and_renamed);
     tcase_add_test(tc, test_interface);
+    tcase_add_test(tc, test_functions);
+    tcase_add_test(tc, test_bodies);
     tcase_add_test(tc, test_nodes);
     suite_add_tcase(suite, tc);
     return suite;

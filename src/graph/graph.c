@@ -2,6 +2,12 @@
 
 #include <string.h>
 
+bool span_same(Span a, Span b)
+{
+    return a.size == b.size &&
+           (a.size == 0 || memcmp(a.bytes, b.bytes, a.size) == 0);
+}
+
 Model *model_new(Arena *arena)
 {
     Model *model = arena_alloc(arena, sizeof *model);

@@ -51,6 +51,8 @@ typedef struct Span {
     size_t size;
 } Span;
 
+bool span_same(Span a, Span b);
+
 typedef struct Model Model;
 typedef struct Graph Graph;
 typedef struct Node Node;

@@ -30,12 +30,6 @@ bool tensor_same(const Tensor *a, const Tensor *b)
             elements_same(a, b));
 }
 
-static bool span_same(Span a, Span b)
-{
-    return a.size == b.size &&
-           (a.size == 0 || memcmp(a.bytes, b.bytes, a.size) == 0);
-}
-
 static bool list_same(const Attr *a, const Attr *b)
 {
     if (a->count != b->count)
