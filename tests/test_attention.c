@@ -132,7 +132,8 @@ END_TEST
 /* Inputs of one node: queries, keys, values, and what is set of the others. */
 typedef struct Given {
     Array *in[7];
-    int left, right; /* -1 for no bound */
+    int left, right;   /* -1 for no bound */
+    int heads, shared; /* of queries, of keys and values; 0 where axis 1 says */
     bool causal;
 } Given;
 
@@ -148,6 +149,10 @@ static void run(const Given *given, Array **outputs)
         out[i] = graph_fresh_value(bench.graph, "y");
     Node *node = node_new(bench.graph, OP_Attention, "a", in, 7, out, 4);
     node_set_int(node, "is_causal", given->causal);
+    if (given->heads) {
+        node_set_int(node, "q_num_heads", given->heads);
+        node_set_int(node, "kv_num_heads", given->shared);
+    }
     node_set_int(node, "left_window_size", given->left);
     node_set_int(node, "right_window_size", given->right);
     node_set_int(node, "qk_matmul_output_mode", 3);
@@ -188,6 +193,24 @@ static void check_same(const Array *a, const Array *b)
     ck_assert_int_eq(a->rank, b->rank);
     ck_assert_mem_eq(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims);
     ck_assert_mem_eq(a->data, b->data, (size_t)a->count * sizeof(double));
+}
+
+/* Heads side by side in each row, as (batch, length, heads * width). */
+static Array *in_rows(const Array *array)
+{
+    int64_t heads = array->dims[1], rows = array->dims[2];
+    int64_t width = array->dims[3];
+    int64_t dims[3] = {array->dims[0], rows, heads * width};
+    Array *made = array_new(arena, DT_FLOAT, 3, dims, PRECISION_F64);
+    for (int64_t i = 0; i < array->count; i++) {
+        int64_t at = i % width, row = i / width % rows;
+        int64_t head = i / width / rows % heads;
+        int64_t batch = i / width / rows / heads;
+        ((double *)
+             made->data)[((batch * rows + row) * heads + head) * width + at] =
+            ((const double *)array->data)[i];
+    }
+    return made;
 }
 
 /* True where row and key are to meet. */
@@ -292,6 +315,22 @@ START_TEST(padding_is_hidden_and_shifts_the_past)
 }
 END_TEST
 
+START_TEST(heads_may_stand_side_by_side)
+{
+    Given apart = random_operands(), together = apart;
+    Array *a[4], *b[4];
+    for (int i = 0; i < 3; i++)
+        together.in[i] = in_rows(apart.in[i]);
+    together.heads = HEADS;
+    together.shared = SHARED;
+    run(&apart, a);
+    run(&together, b);
+    check_same(in_rows(a[0]), b[0]);
+    for (int i = 1; i < 4; i++)
+        check_same(a[i], b[i]);
+}
+END_TEST
+
 START_TEST(what_does_not_fit_is_refused)
 {
     const int64_t q[4] = {1, 2, 3, 4}, k[4] = {1, 2, 3, 5};
@@ -323,6 +362,7 @@ Suite *suite_attention(void)
     tcase_add_test(tcase, a_causal_query_stands_after_the_past);
     tcase_add_test(tcase, a_window_is_a_mask);
     tcase_add_test(tcase, padding_is_hidden_and_shifts_the_past);
+    tcase_add_test(tcase, heads_may_stand_side_by_side);
     tcase_add_test(tcase, what_does_not_fit_is_refused);
     suite_add_tcase(suite, tcase);
     return suite;
