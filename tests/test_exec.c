@@ -117,6 +117,29 @@ START_TEST(memory_is_that_of_values_alive_together)
 }
 END_TEST
 
+/* In float64 a large float32 weight is converted whenever it is read; a plan
+ * that runs often has made of it beforehand what its reader wants. */
+START_TEST(a_plan_that_runs_often_has_the_same_results)
+{
+    enum { SIZE = 40 };
+    double values[SIZE * SIZE];
+    for (int i = 0; i < SIZE * SIZE; i++)
+        values[i] = random_normal(3, (uint64_t)i);
+    toy_input(&net, "x", DT_FLOAT, 2, (const int64_t[]){1, SIZE});
+    toy_output(&net, "y", DT_FLOAT);
+    toy_weight(&net, "w", DT_FLOAT, 2, (const int64_t[]){SIZE, SIZE}, values);
+    toy_node(&net, OP_MatMul, "x w", "y");
+    toy_finish(&net);
+    Array *x = array_new(arena, DT_FLOAT, 2, (const int64_t[]){1, SIZE},
+                         PRECISION_F64);
+    memcpy(x->data, toy_array(arena, SIZE, 1)->data, SIZE * sizeof(double));
+    const double *once = toy_run(&net, toy_plan(&net, (ExecOptions){0}), x);
+    Exec *often = toy_plan(&net, (ExecOptions){.runs_often = true});
+    for (int i = 0; i < 2; i++)
+        ck_assert_mem_eq(toy_run(&net, often, x), once, SIZE * sizeof *once);
+}
+END_TEST
+
 /* A whole network at its full size: beside the weights, which lie where they
  * are, at most 1.2 times what is alive together. */
 START_TEST(memory_is_little_more_than_the_largest_live_set)
@@ -402,6 +425,7 @@ Suite *suite_exec(void)
     tcase_add_test(tcase, views_share_and_are_not_overwritten);
     tcase_add_test(tcase, an_output_may_be_an_input_or_a_constant);
     tcase_add_test(tcase, memory_is_that_of_values_alive_together);
+    tcase_add_test(tcase, a_plan_that_runs_often_has_the_same_results);
     tcase_add_test(tcase, memory_is_little_more_than_the_largest_live_set);
     tcase_add_test(tcase, formulas_are_exact_on_demand);
     tcase_add_test(tcase, results_do_not_depend_on_threads);
