@@ -299,6 +299,46 @@ static void one_product_and_more(Bench *b)
     shifted_product(b, true, one_weight, 0x1p-22);
 }
 
+/* ---- Calls ---- */
+
+/* A call, of what changes the sign. */
+static void end_negated(Bench *b, Value *x)
+{
+    Graph *body = graph_new(b->model, NULL);
+    Function *function = arena_alloc(b->arena, sizeof *function);
+    Value *inside = graph_fresh_value(body, "v"), *y;
+    inside->fact = FACT_UNKNOWN;
+    graph_add_input(body, inside);
+    y = graph_fresh_value(body, "negated");
+    graph_add_node(body, node_new(body, OP_Neg, "", &inside, 1, &y, 1));
+    graph_add_output(body, y);
+    body->opset = b->model->opset;
+    *function = (Function){.name = "Negate", .domain = "local", .body = body};
+    b->model->functions = function;
+    b->model->function_count = 1;
+    y = graph_value(b->graph, "end");
+    Node *call = node_new(b->graph, OP_OTHER, "end", &x, 1, &y, 1);
+    call->op_type = "Negate";
+    call->domain = "local";
+    bench_add(b, call);
+    bench_output(b, y);
+}
+
+static void call_of_scaled(Bench *b)
+{
+    end_negated(b, scaled(b, pointwise(b, image(b, true), 1, 1), 3));
+}
+
+static void call_of_heavier(Bench *b)
+{
+    end_negated(b, pointwise(b, image(b, true), 1, 3));
+}
+
+static void call_of_plain(Bench *b)
+{
+    end_negated(b, pointwise(b, image(b, true), 1, 1));
+}
+
 /* ---- The pairs ---- */
 
 static const struct {
@@ -317,6 +357,8 @@ static const struct {
     {"an image in one of two kernels", image_beside_both, image_in_one, false},
     {"a weight that is rounded after a shift", two_products, one_product, true},
     {"and a bias beside", two_products, one_product_and_more, false},
+    {"a scale before a call", call_of_scaled, call_of_heavier, true},
+    {"one that is forgotten", call_of_scaled, call_of_plain, false},
     {"SAME pads", same_upper, same_upper, true},
     {"SAME pads at the other end", same_upper, same_lower, false},
     {"SAME pads of a padded input", same_lower_of_padded, same_upper, false},

@@ -1,6 +1,6 @@
 /*
  * What calls of functions and branches of known conditions give: folding puts
- * the body in the node's place, so the original is read as if it stood there.
+ * the body in the node's place, so both graphs are read as if it stood there.
  */
 #include <string.h>
 

@@ -405,5 +405,5 @@ int scope_take(Scope *scope, const Node *node, Err *err)
         first->constant = constant_of_fact(scope, &first->fact);
     if (!first->constant && node_is_constant(scope, node))
         node_evaluate(scope, node);
-    return scope->is_original ? body_enter(first, err) : 0;
+    return body_enter(first, err);
 }

@@ -71,13 +71,11 @@ static bool is_algebra(const Node *node)
 
 static bool is_leaf(const Region *region, const Known *known)
 {
+    if (!known->scope->is_original)
+        return known->twin || (!known->node && !known->same);
     if (known->same)
         return known->stop == region->stamp;
-    if (!known->node)
-        return true;
-    if (!known->scope->is_original)
-        return known->twin != NULL;
-    return known->stop == region->stamp ||
+    return !known->node || known->stop == region->stamp ||
            (known->twin && !is_algebra(known->node));
 }
 
