@@ -129,6 +129,9 @@ static void print_fold(Page *page, const rp_fold_record *fold)
     print_rules(page, fold->rules);
     html_print(page, "</summary>\n");
     print_parts(page, fold, node);
+    if (fold->static_size)
+        html_print(page, "<p class=\"small\">It is exact for this image size "
+                         "only.</p>\n");
     print_proof(page, certificate);
     if (present)
         html_print(page,

@@ -101,6 +101,7 @@ static json_t *folds_json(const rp_model *model)
         json_put(object, "parameters_after",
                  json_count(folds[i].parameters_after));
         json_put(object, "subnormals", json_count(folds[i].subnormals));
+        json_put(object, "static_size", json_boolean(folds[i].static_size));
         json_append(array, object);
     }
     return array;

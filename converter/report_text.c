@@ -84,6 +84,8 @@ static void print_fold(FILE *stream, const rp_fold_record *fold, bool names)
     if (fold->subnormals)
         fprintf(stream, "; warning: %s weights are subnormal",
                 format_large((double)fold->subnormals));
+    if (fold->static_size)
+        fputs("; exact for this image size only", stream);
     fputc('\n', stream);
 }
 

@@ -257,6 +257,10 @@ typedef struct rp_fold_record {
     /* Of a model in float16 or bfloat16: folded weights, other than 0, that are
      * below the type's smallest normal number and so lose precision. */
     uint64_t subnormals;
+    /* 1 when it is exact for the image size that the file states, and not for
+     * others: the pads of auto_pad with a stride, a pool with ceil_mode, or
+     * branches whose outputs are as large by chance. */
+    int static_size;
 } rp_fold_record;
 
 /* One site that was left alone. */
@@ -278,7 +282,9 @@ typedef struct rp_fold_options {
     size_t undo_count;
     const char *stop_after_pass; /* the last pass to run; NULL for all */
     int assume_inference; /* training_mode=1 BatchNormalization counts as 0 */
-    int allow_cost;       /* folds may raise MACs or parameters */
+    /* Folds may raise MACs or parameters. Otherwise they only add biases, a
+     * number for each channel of an operator that had none, to save a node. */
+    int allow_cost;
     int inline_functions; /* a function called once takes its call's place */
     int threads;          /* 0 for all processors */
     int (*progress)(void *context, const char *phase, double done);

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "cli.h"
+#include "folding.h"
+#include "models.h"
 #include "schema.h"
 #include "suites.h"
 
@@ -40,6 +42,39 @@ START_TEST(test_convert)
         ck_assert(algebra >= 0 && algebra < 1e-12);
         ck_assert(ratio > 0 && ratio <= 2);
     }
+    json_decref(report);
+}
+END_TEST
+
+/* Kernels of 4 and of 1 pixel with a stride of 2: their outputs are as large
+ * where the size is even. */
+static void build_even(Bench *b)
+{
+    Value *x = bench_image(b, 2, 8);
+    ConvShape large = {.kernel = 4, .stride = 2, .pad = 1},
+              small = {.stride = 2};
+    bench_output(b, bench_binary(b, OP_Add, bench_conv(b, x, large),
+                                 bench_conv(b, x, small)));
+}
+
+START_TEST(test_folds_for_one_size_are_marked)
+{
+    models_setup();
+    Span file = model_bytes(build_model(arena, build_even, false));
+    cli_write("even.onnx", file.bytes, file.size);
+    models_teardown();
+    ck_assert_int_eq(REPFOLD("convert", "-v", "even.onnx", "-o", "out.onnx",
+                             "--json", "even.json", "--html", "even.html"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "; exact for this image size only"));
+    size_t size;
+    char *page = cli_read("even.html", &size);
+    ck_assert_ptr_nonnull(strstr(page, "exact for this image size only"));
+    free(page);
+    json_t *report = schema_load("even.json");
+    ck_assert(schema_accepts(report));
+    const json_t *fold = json_array_get(json_object_get(report, "folds"), 0);
+    ck_assert(json_is_true(json_object_get(fold, "static_size")));
     json_decref(report);
 }
 END_TEST
@@ -157,6 +192,7 @@ Suite *suite_cli_report(void)
     tcase_add_checked_fixture(tc, schema_setup, schema_teardown);
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_convert);
+    tcase_add_test(tc, test_folds_for_one_size_are_marked);
     tcase_add_test(tc, test_convert_without_verification);
     tcase_add_test(tc, test_verify);
     tcase_add_test(tc, test_lint);

@@ -18,6 +18,46 @@ START_TEST(float16_stays_and_loses_no_more_than_it_must)
 }
 END_TEST
 
+/* ---- What a fold may cost ---- */
+
+static Value *shifted(Bench *b, Value *x)
+{
+    return bench_binary(b, OP_Add, x, bench_constant(b, 0, NULL));
+}
+
+static void build_one_shift(Bench *b)
+{
+    Value *x = bench_image(b, 2, 6);
+    bench_output(
+        b, shifted(b, bench_conv(b, x, (ConvShape){.out = 8, .kernel = 3})));
+}
+
+static void build_shifted_product(Bench *b)
+{
+    int64_t dims[3] = {1, 3, 4}, weight[2] = {4, 6};
+    Value *x = bench_input(b, 3, dims);
+    bench_output(b, shifted(b, bench_binary(b, OP_MatMul, x,
+                                            bench_constant(b, 2, weight))));
+}
+
+/* One number becomes a bias of eight where a node goes; where none goes, as
+ * MatMul has no bias of its own, it stays one number. */
+START_TEST(a_bias_is_added_for_a_node)
+{
+    Folded folded = fold_exactly(build_one_shift);
+    const rp_fold_record *fold = &folded.report.folds[0];
+    ck_assert_uint_eq(folded.report.fold_count, 1);
+    ck_assert_uint_eq(folded.after->graph->node_count, 1);
+    ck_assert_uint_eq(fold->parameters_before, 8 * 2 * 9 + 1);
+    ck_assert_uint_eq(fold->parameters_after, 8 * 2 * 9 + 8);
+    ck_assert_double_eq(fold->macs_after, fold->macs_before);
+    folded_free(&folded);
+    folded = fold_exactly(build_shifted_product);
+    ck_assert_uint_eq(folded.report.fold_count, 0);
+    folded_free(&folded);
+}
+END_TEST
+
 /* A layer scale in bfloat16, which reaches as far as float32. */
 static void build_brain(Bench *b, double scale)
 {
@@ -144,6 +184,7 @@ Suite *suite_fold_options(void)
 {
     Suite *suite = suite_create("fold_options");
     TCase *tcase = tcase_create("fold_options");
+    tcase_add_test(tcase, a_bias_is_added_for_a_node);
     tcase_add_test(tcase, float16_stays_and_loses_no_more_than_it_must);
     tcase_add_test(tcase, bfloat16_stays_and_overflows_later);
     tcase_add_test(tcase, training_mode_folds_when_inference_is_assumed);

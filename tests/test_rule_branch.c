@@ -157,6 +157,9 @@ START_TEST(taps_meet_on_the_lattice)
     Folded folded = fold_model(build_pair, NULL);
     const Node *node = only_node(&folded, op);
     ck_assert_str_eq(folded.report.folds[0].rules, op == OP_Conv ? "C4" : "C8");
+    /* Where auto_pad skips pixels, for the image's size alone. */
+    ck_assert_int_eq(folded.report.folds[0].static_size,
+                     pair->first.auto_pad && pair->first.stride[0] > 1);
     ck_assert_int_eq(node_ints(node, "kernel_shape", &kernel), 2);
     ck_assert_int_eq(node_ints(node, "dilations", &dilation), 2);
     for (int i = 0; i < 2; i++) {
@@ -164,6 +167,51 @@ START_TEST(taps_meet_on_the_lattice)
         ck_assert_int_eq(dilation[i],
                          pair->dilation[i] ? pair->dilation[i] : 1);
     }
+    folded_free(&folded);
+}
+END_TEST
+
+/* ---- Pools with ceil_mode ---- */
+
+static void build_ceil(Bench *b, Value *x, int64_t stride)
+{
+    int64_t size[2] = {2, 2}, strides[2] = {stride, stride};
+    Window w = {.kernel = {2, 2}, .stride = {stride, stride}};
+    Value *conv = window(b, x, w), *y = graph_fresh_value(b->graph, "pool");
+    Node *node = node_new(b->graph, OP_AveragePool, "pool", &x, 1, &y, 1);
+    node_set_ints(node, "kernel_shape", size, 2);
+    node_set_ints(node, "strides", strides, 2);
+    node_set_int(node, "ceil_mode", 1);
+    bench_add(b, node);
+    bench_output(b, bench_binary(b, OP_Add, conv, y));
+}
+
+/* The windows end with the image, as they do for even sizes. */
+static void build_ceil_that_fits(Bench *b)
+{
+    build_ceil(b, bench_image(b, 4, 8), 2);
+}
+
+static void build_ceil_of_every_pixel(Bench *b)
+{
+    build_ceil(b, bench_input(b, 4, (int64_t[]){1, 4, -1, -1}), 1);
+}
+
+static void build_ceil_of_any_size(Bench *b)
+{
+    build_ceil(b, bench_input(b, 4, (int64_t[]){1, 4, -1, -1}), 2);
+}
+
+START_TEST(ceil_mode_may_leave_nothing_over)
+{
+    check_folds(build_ceil_that_fits, 1, 0);
+    check_folds(build_ceil_of_every_pixel, 1, 0);
+    check_refuses(build_ceil_of_any_size, "ceil-overhang");
+    Folded folded = fold_model(build_ceil_that_fits, NULL);
+    ck_assert_int_eq(folded.report.folds[0].static_size, 1);
+    folded_free(&folded);
+    folded = fold_model(build_ceil_of_every_pixel, NULL);
+    ck_assert_int_eq(folded.report.folds[0].static_size, 0);
     folded_free(&folded);
 }
 END_TEST
@@ -420,17 +468,20 @@ END_TEST
 /* Different slack, but for the one size that is known the same output. */
 static void build_sized(Bench *b)
 {
-    Value *x = bench_image(b, 2, 7);
+    Value *x = bench_image(b, 2, 8);
     Value *large = window(
         b, x,
         (Window){.kernel = {4, 4}, .pads = {1, 1, 1, 1}, .stride = {2, 2}});
-    Value *small = window(b, x, (Window){.kernel = {2, 2}, .stride = {2, 2}});
+    Value *small = window(b, x, (Window){.kernel = {1, 1}, .stride = {2, 2}});
     bench_output(b, bench_binary(b, OP_Add, large, small));
 }
 
 START_TEST(a_known_size_may_make_slack_equal)
 {
     check_folds(build_sized, 1, 0);
+    Folded folded = fold_model(build_sized, NULL);
+    ck_assert_int_eq(folded.report.folds[0].static_size, 1);
+    folded_free(&folded);
 }
 END_TEST
 
@@ -565,6 +616,7 @@ Suite *suite_rule_branch(void)
     TCase *tcase = tcase_create("rule_branch");
     tcase_add_loop_test(tcase, taps_meet_on_the_lattice, 0,
                         (int)(sizeof pairs / sizeof *pairs));
+    tcase_add_test(tcase, ceil_mode_may_leave_nothing_over);
     tcase_add_test(tcase, same_pads_stay_same_pads);
     tcase_add_test(tcase, a_transposed_convolution_keeps_its_output_size);
     tcase_add_test(tcase, an_identity_joins_a_transposed_convolution);

@@ -370,6 +370,7 @@ static Linear composed_like(const Linear *first, const Linear *second)
                       first->kind == LINEAR_GEMM || second->is_virtual;
     Linear like = keep_first ? *first : *second;
     like.input = first->input;
+    like.static_size = first->static_size || second->static_size;
     return like;
 }
 

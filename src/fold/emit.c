@@ -326,10 +326,9 @@ static uint64_t node_subnormals(const Node *node)
     return count;
 }
 
-void fold_record(Fold *fold, const Emission *emission, RuleSet rules,
-                 const Node *const *consumed, size_t consumed_count,
-                 double macs_before, double macs_after)
+void fold_record(Fold *fold, const Emission *emission, const Account *account)
 {
+    size_t consumed_count = account->consumed_count;
     FoldReport *report = fold->report;
     report->folds =
         arena_grow(fold->arena, report->folds, &report->fold_capacity,
@@ -339,30 +338,31 @@ void fold_record(Fold *fold, const Emission *emission, RuleSet rules,
         arena_array(fold->arena, consumed_count, sizeof *names);
     uint64_t before = 0, after = 0, subnormals = 0;
     for (size_t i = 0; i < consumed_count; i++) {
-        const Node *node = consumed[i];
+        const Node *node = account->consumed[i];
         names[i] = node_title(node);
         before += node_parameters(node);
     }
     const char *origin = consumed_text(fold, names, consumed_count);
     for (size_t i = 0; i < emission->count; i++) {
         emission->nodes[i]->origin = origin;
-        emission->nodes[i]->rule = rules_text(fold->arena, rules);
+        emission->nodes[i]->rule = rules_text(fold->arena, account->rules);
         after += node_parameters(emission->nodes[i]);
         subnormals += node_subnormals(emission->nodes[i]);
     }
     const Node *last = emission->nodes[emission->count - 1];
     *record = (rp_fold_record){
         .number = (int)report->fold_count,
-        .rules = rules_text(fold->arena, rules),
+        .rules = rules_text(fold->arena, account->rules),
         .node = node_title(last),
         .output = last->outputs[0]->name,
         .consumed = names,
         .consumed_count = consumed_count,
-        .macs_before = macs_before,
-        .macs_after = macs_after,
+        .macs_before = account->macs_before,
+        .macs_after = account->macs_after,
         .parameters_before = before,
         .parameters_after = after,
         .subnormals = subnormals,
+        .static_size = account->static_size,
     };
     fold->is_stale = true;
 }

@@ -37,9 +37,15 @@ int linear_node_count(const Linear *like, Vec bias);
 Reason numbers_obstacle(Fold *fold, const Kernel *kernel, Vec bias, DType type,
                         const char **fact);
 
-/* Records a fold: the `consumed` nodes went into the emitted ones. */
-void fold_record(Fold *fold, const Emission *emission, RuleSet rules,
-                 const Node *const *consumed, size_t consumed_count,
-                 double macs_before, double macs_after);
+/* What a fold is reported with. */
+typedef struct Account {
+    RuleSet rules;
+    const Node *const *consumed; /* that went into the emitted nodes */
+    size_t consumed_count;
+    double macs_before, macs_after;
+    bool static_size; /* it holds for the image size of the file alone */
+} Account;
+
+void fold_record(Fold *fold, const Emission *emission, const Account *account);
 
 #endif

@@ -113,6 +113,10 @@ static Reason cluster_join(const Fold *fold, Cluster *cluster, int index,
                    ? REASON_COST
                    : REASON_GROUPS;
     }
+    for (int i = 0; i < lead.spatial; i++)
+        lead.static_size |=
+            axis_slack(&cluster->lead.axes[i]) != axis_slack(&linear->axes[i]);
+    lead.static_size |= linear->static_size;
     cluster->lead = lead;
     cluster->group = group;
     cluster->members[cluster->count++] = index;
@@ -330,11 +334,13 @@ static bool plan_count(Fold *fold, Plan *plan, const Cluster *cluster)
             plan->nodes += behind.nodes;
             plan->macs_before += behind.macs_before;
             plan->macs_after += behind.macs_after;
+            plan->static_size |= behind.static_size;
             if (behind.nodes == 0)
                 return false;
         }
         return true;
     }
+    plan->static_size |= cluster->lead.static_size;
     plan->nodes +=
         linear_node_count(&cluster->lead, cluster_bias(fold, plan, cluster));
     plan->macs_after += cluster_macs(&cluster->lead, cluster->group);

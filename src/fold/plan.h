@@ -19,9 +19,10 @@ typedef struct Plan {
     Form *form;
     Cluster *clusters;
     int count;
-    bool changed; /* something is absorbed or merged */
-    bool crosses; /* branches of different summands are merged */
-    int nodes;    /* that carrying it out adds */
+    bool changed;     /* something is absorbed or merged */
+    bool crosses;     /* branches of different summands are merged */
+    bool static_size; /* it holds for the image size that is known alone */
+    int nodes;        /* that carrying it out adds */
     double macs_before, macs_after;
     RuleSet rules;
 } Plan;

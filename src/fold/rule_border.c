@@ -55,8 +55,10 @@ static void border_apply(Fold *fold, const Border *border, const Linear *first,
     Emission emission = {.place = node};
     emit_linear(fold, &emission, &made->like, made->kernel, made->bias,
                 node->outputs[0]);
-    fold_record(fold, &emission, RULE_BIT(RULE_C13), consumed, count,
-                made->macs_before, made->macs_after);
+    fold_record(fold, &emission,
+                &(Account){RULE_BIT(RULE_C13), consumed, count,
+                           made->macs_before, made->macs_after,
+                           made->like.static_size});
     emission_place(fold, &emission);
 }
 

@@ -63,8 +63,10 @@ static void front_apply(Fold *fold, const Front *front, Node *second,
     const Node *consumed[3] = {front->linear.node, second, front->adder};
     emit_linear(fold, &emission, &made->like, made->kernel, made->bias,
                 second->outputs[0]);
-    fold_record(fold, &emission, RULE_BIT(RULE_C12), consumed,
-                front->adder ? 3 : 2, made->macs_before, made->macs_after);
+    fold_record(fold, &emission,
+                &(Account){RULE_BIT(RULE_C12), consumed, front->adder ? 3 : 2,
+                           made->macs_before, made->macs_after,
+                           made->like.static_size});
     emission_place(fold, &emission);
 }
 

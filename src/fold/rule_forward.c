@@ -27,13 +27,12 @@ static void forward_apply(Fold *fold, Node *node, const AffineMap *map,
                           Ways *ways)
 {
     const Node *consumed[WAYS_NODES_MAX + 1] = {node};
-    size_t count = 1 + ways_nodes(ways, consumed + 1);
-    double macs = ways_macs(ways);
+    Account account = ways_account(ways, consumed);
     Emission all = {0};
     ways_emit(fold, ways, map->input, &all);
     emission_place(fold, &all);
     value_free_move(node->outputs[0], map->input);
-    fold_record(fold, &all, ways_rules(ways), consumed, count, macs, macs);
+    fold_record(fold, &all, &account);
 }
 
 static void forward_try(Fold *fold, Node *node, Ways *ways)

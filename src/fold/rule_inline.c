@@ -130,7 +130,10 @@ static void inline_body(Fold *fold, Node *node, const Graph *body, Map *inside)
             copy_result(fold, &emission, result, node->outputs[i]);
     }
     const Node *consumed[1] = {node};
-    fold_record(fold, &emission, RULE_BIT(RULE_C0), consumed, 1, 0, 0);
+    fold_record(fold, &emission,
+                &(Account){.rules = RULE_BIT(RULE_C0),
+                           .consumed = consumed,
+                           .consumed_count = 1});
     emission_place(fold, &emission);
 }
 

@@ -58,14 +58,14 @@ static Value *norm_emit(Fold *fold, Node *node, int64_t size, Emission *all)
 static void norm_apply(Fold *fold, Node *node, int64_t size, Ways *ways)
 {
     const Node *consumed[WAYS_NODES_MAX + 1] = {node};
-    size_t count = 1 + ways_nodes(ways, consumed + 1);
-    double macs = ways_macs(ways);
+    Account account = ways_account(ways, consumed);
+    account.rules = RULE_BIT(RULE_C16);
     Emission all = {0};
     Value *plain = norm_emit(fold, node, size, &all);
     ways_emit(fold, ways, plain, &all);
     value_free_move(node->outputs[0], plain);
     emission_place(fold, &all);
-    fold_record(fold, &all, RULE_BIT(RULE_C16), consumed, count, macs, macs);
+    fold_record(fold, &all, &account);
 }
 
 static void norm_try(Fold *fold, Node *node, Ways *ways)

@@ -122,7 +122,9 @@ static void stack_apply(Fold *fold, Node *concat, const Linear *members)
     const Node **consumed =
         arena_array(fold->scratch, (size_t)count + 1, sizeof *consumed);
     double macs = 0;
+    bool static_size = false;
     for (int i = 0; i < count; i++) {
+        static_size |= members[i].static_size;
         consumed[i] = members[i].node;
         macs += linear_macs(&members[i]);
     }
@@ -131,8 +133,9 @@ static void stack_apply(Fold *fold, Node *concat, const Linear *members)
     Vec bias = biases_join(fold, members, count, kernel->out_channels);
     Emission emission = {.place = concat};
     emit_linear(fold, &emission, &members[0], kernel, bias, concat->outputs[0]);
-    fold_record(fold, &emission, RULE_BIT(RULE_C19), consumed,
-                (size_t)count + 1, macs, macs);
+    fold_record(fold, &emission,
+                &(Account){RULE_BIT(RULE_C19), consumed, (size_t)count + 1,
+                           macs, macs, static_size});
     emission_place(fold, &emission);
 }
 

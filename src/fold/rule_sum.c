@@ -288,8 +288,10 @@ static bool form_fold(Fold *fold, Form *form)
     }
     Emission emission = {0};
     plan_emit(fold, &plan, &emission, form->value);
-    fold_record(fold, &emission, plan.rules, consumed.nodes, consumed.count,
-                plan.macs_before, plan.macs_after);
+    fold_record(fold, &emission,
+                &(Account){plan.rules, consumed.nodes, consumed.count,
+                           plan.macs_before, plan.macs_after,
+                           plan.static_size});
     /* The node that gives the value now goes before another gives it. */
     graph_replace_node(fold->graph, form->node, NULL, 0);
     emission_place(fold, &emission);

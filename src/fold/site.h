@@ -107,6 +107,8 @@ typedef struct Linear {
     Node *pad; /* an explicit Pad that went into the axes, or NULL */
     /* The pads follow from a size that is not known (auto_pad). */
     bool pads_follow;
+    /* The axes hold for the image size that is known, and not for others. */
+    bool static_size;
     /* Of a pool seen with the convolution before it: that, and the nodes of
      * the border between. */
     Node **border;

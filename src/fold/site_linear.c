@@ -46,6 +46,7 @@ static void same_pads(const Fold *fold, Linear *linear, bool upper, int index)
             linear->pads_follow = true;
             return;
         }
+        linear->static_size = linear->kind == LINEAR_CONV;
         int64_t out = (size + axis->stride - 1) / axis->stride;
         total = (out - 1) * axis->stride + reach + 1 - size;
         total = total < 0 ? 0 : total;
@@ -260,8 +261,9 @@ bool linear_identity(Fold *fold, Value *value, LinearKind kind, DType type,
 }
 
 /* ONNX AveragePool: the divisor must be the same everywhere, so padding counts
- * or there is none, and no window may overhang the padded input. */
-static Reason pool_divisor(const Fold *fold, const Linear *linear)
+ * or there is none, and no window may overhang the padded input, as with
+ * ceil_mode and steps of more than one pixel it does for some sizes. */
+static Reason pool_divisor(const Fold *fold, Linear *linear)
 {
     const Node *node = linear->node;
     bool include = node_int(node, "count_include_pad", 0) != 0;
@@ -271,8 +273,9 @@ static Reason pool_divisor(const Fold *fold, const Linear *linear)
             node->op == OP_AveragePool)
             return REASON_EXCLUDE_PAD;
         int64_t size;
-        if (!node_int(node, "ceil_mode", 0))
+        if (!node_int(node, "ceil_mode", 0) || axis->stride == 1)
             continue;
+        linear->static_size = true;
         if (!dim_is_known(fold->model->symbols, linear->input->fact.dims[2 + i],
                           &size) ||
             (size + axis_slack(axis) - 1) % axis->stride != 0)

@@ -263,25 +263,23 @@ RuleSet ways_rules(const Ways *ways)
     return rules;
 }
 
-double ways_macs(const Ways *ways)
+Account ways_account(const Ways *ways, const Node **consumed)
 {
-    double macs = 0;
-    for (int i = 0; i < ways->target_count; i++)
-        macs += linear_macs(&ways->targets[i].linear);
-    return macs;
-}
-
-size_t ways_nodes(const Ways *ways, const Node **nodes)
-{
-    size_t count = 0;
+    Account account = {.rules = ways_rules(ways), .consumed = consumed};
+    size_t count = 1; /* the map's node */
     for (int i = 0; i < ways->step_count; i++)
-        nodes[count++] = ways->steps[i].mover;
+        consumed[count++] = ways->steps[i].mover;
     for (int i = 0; i < ways->target_count; i++) {
-        nodes[count++] = ways->targets[i].linear.node;
-        if (ways->targets[i].adder)
-            nodes[count++] = ways->targets[i].adder;
+        const Target *target = &ways->targets[i];
+        consumed[count++] = target->linear.node;
+        if (target->adder)
+            consumed[count++] = target->adder;
+        account.macs_before += linear_macs(&target->linear);
+        account.static_size |= target->linear.static_size;
     }
-    return count;
+    account.macs_after = account.macs_before;
+    account.consumed_count = count;
+    return account;
 }
 
 void ways_emit(Fold *fold, Ways *ways, Value *input, Emission *emission)

@@ -44,11 +44,12 @@ Reason ways_find(Fold *fold, Ways *ways, const Value *value,
 const Value *ways_last(const Ways *ways);
 /* The rules that taking the map along them is. */
 RuleSet ways_rules(const Ways *ways);
-double ways_macs(const Ways *ways);
 
 /* Nodes on the ways and at their ends: at most WAYS_NODES_MAX. */
 enum { WAYS_NODES_MAX = 3 * BRANCHES_MAX };
-size_t ways_nodes(const Ways *ways, const Node **nodes);
+/* What taking the map along them is reported with. `consumed` has the map's
+ * node, and room for those on the ways behind it. */
+Account ways_account(const Ways *ways, const Node **consumed);
 /* Adds the operators that have taken the map; they read `input`. */
 void ways_emit(Fold *fold, Ways *ways, Value *input, Emission *emission);
 

@@ -231,7 +231,7 @@ static bool divisor_is_one_number(const Scope *scope, const Node *node,
         int64_t size;
         if (!counts && (axis->begin || axis->end))
             return false;
-        if (node_int(node, "ceil_mode", 0) &&
+        if (node_int(node, "ceil_mode", 0) && axis->stride > 1 &&
             (!dim_is_known(scope->symbols, input->dims[2 + i], &size) ||
              (size + axis->end - last_offset(axis) - 1) % axis->stride))
             return false;
