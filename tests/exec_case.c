@@ -220,6 +220,19 @@ static void weigh(void *context, int worker, int64_t first, int64_t count)
     }
 }
 
+/* What Relu does. */
+static void raise(void *context, int worker, int64_t first, int64_t count)
+{
+    const Weighing *weighing = context;
+    (void)worker;
+    for (int64_t i = first; i < first + count; i++) {
+        double x;
+        array_to_f64(weighing->array, weighing->precision, i, 1, &x);
+        if (x < 0)
+            array_put(weighing->array, weighing->precision, i, 0);
+    }
+}
+
 /* Prepares all inputs but the first one; what was replaced loses its data. */
 static void prepare_case(Arena *arena, const ExecCase *run,
                          const ExecOptions *options, Step *step, Array **inputs)
@@ -249,10 +262,10 @@ static void prepare_case(Arena *arena, const ExecCase *run,
 }
 
 /* The kernel with prepared constants and with an epilogue gives what it gives
- * without, weighed. */
+ * without, and the epilogue then; whose context it sets. */
 static void check_planned(Arena *arena, const char *line,
                           const ExecOptions *alone_options,
-                          const ExecCase *alone)
+                          const ExecCase *alone, Epilogue epilogue)
 {
     Precision precision = alone_options->precision;
     ExecOptions options = *alone_options;
@@ -266,8 +279,9 @@ static void check_planned(Arena *arena, const char *line,
     Err err = {0};
     prepare_case(arena, alone, &options, &step, inputs);
     Weighing within = {&output, precision};
-    Weighing after = {alone->outputs[0], precision};
-    Epilogue epilogue = {weigh, &within};
+    Array *expected = array_copy(arena, alone->outputs[0], precision);
+    Weighing after = {expected, precision};
+    epilogue.context = &within;
     StepCall call = {.step = &step,
                      .options = &options,
                      .arena = arena,
@@ -277,8 +291,8 @@ static void check_planned(Arena *arena, const char *line,
                      .epilogue = &epilogue,
                      .outputs = outputs};
     ck_assert_int_eq(step_run(&call, &err), 0);
-    weigh(&after, 0, 0, alone->outputs[0]->count);
-    check_same_bits(line, precision, &output, alone->outputs[0],
+    epilogue.run(&after, 0, 0, expected->count);
+    check_same_bits(line, precision, &output, expected,
                     "differs when it is planned");
 }
 
@@ -295,7 +309,9 @@ static void check_level(const char *line, const ExecOptions *options)
     ask_oracle(arena, &run, options->precision, &expected);
     compare(line, found, &expected, options->precision);
     check_threads(arena, line, options, &run);
-    check_planned(arena, line, options, &run);
+    check_planned(arena, line, options, &run, (Epilogue){.run = weigh});
+    check_planned(arena, line, options, &run,
+                  (Epilogue){.run = raise, .is_relu = true});
     arena_free(arena);
 }
 

@@ -1,5 +1,7 @@
 #include "exec/conv.h"
 
+#include <math.h>
+
 int conv_make(KernelCall *call, bool transposed, Conv *conv, Err *err)
 {
     const Array *in = call->inputs[0], *weight = call->inputs[1];
@@ -17,7 +19,8 @@ int conv_make(KernelCall *call, bool transposed, Conv *conv, Err *err)
                    .size = storage_size(kernel_storage(call, in)),
                    .level = call->level,
                    .precision = call->precision,
-                   .epilogue = call->epilogue};
+                   .epilogue = call->epilogue,
+                   .least = -INFINITY};
     int64_t channels = in->dims[1], outputs = out->dims[1];
     if (conv->groups < 1 || channels % conv->groups || outputs % conv->groups)
         return err_set(err, ERR_BAD_SHAPE,
@@ -34,6 +37,14 @@ int conv_make(KernelCall *call, bool transposed, Conv *conv, Err *err)
                        "its weight or bias does not fit its channels");
     return window_make(call, in, out, weight->dims + 2, transposed,
                        &conv->window, err);
+}
+
+void conv_take_relu(Conv *conv)
+{
+    if (!conv->epilogue || !conv->epilogue->is_relu)
+        return;
+    conv->epilogue = NULL;
+    conv->least = 0;
 }
 
 void conv_make_scratch(KernelCall *call, Conv *conv, size_t bytes, int64_t rows,

@@ -18,6 +18,7 @@ typedef struct Conv {
     SimdLevel level;
     Precision precision;
     const Epilogue *epilogue;
+    double least; /* what outputs are raised to, see conv_take_relu */
     char *scratch;
     size_t scratch_size; /* of one worker */
 } Conv;
@@ -25,6 +26,10 @@ typedef struct Conv {
 /* The weight of a transposed one is (input channels, output channels of a
  * group, kernel ...). */
 int conv_make(KernelCall *call, bool transposed, Conv *conv, Err *err);
+
+/* What a Relu behind the convolution does is left to its inner loops, which
+ * raise their results to `least`. */
+void conv_take_relu(Conv *conv);
 
 /* Scratch for each worker: so many bytes, and elements in rows and columns; in
  * whole cache lines so that none is shared. */

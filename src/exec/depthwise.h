@@ -14,6 +14,7 @@ typedef struct Strip {
     int64_t from_step;                 /* from input row to input row */
     const int64_t *offsets;            /* of each tap, from the first one */
     int64_t height, width, stride;     /* of the kernel; from row to row */
+    double least;                      /* what outputs are raised to */
     void *out;
     int64_t out_step;
     int rows, columns; /* that are wanted; all rows of the set are computed */

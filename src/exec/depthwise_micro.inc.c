@@ -1,5 +1,16 @@
 /* Convolution over one channel, for one level and real type: see level.h. */
 
+typedef BITS L(Bits) __attribute__((vector_size(VECTOR_BYTES)));
+
+/* x < least ? least : x, element by element. */
+TARGET static inline __attribute__((always_inline)) L(Vector)
+    L(raise)(L(Vector) x, REAL least)
+{
+    L(Vector) all = least - (L(Vector)){0};
+    L(Bits) below = x < all;
+    return (L(Vector))(((L(Bits))all & below) | ((L(Bits))x & ~below));
+}
+
 TARGET static inline __attribute__((always_inline)) void L(store_strip)(
     const Strip *strip, const L(Vector) * sum)
 {
@@ -9,10 +20,11 @@ TARGET static inline __attribute__((always_inline)) void L(store_strip)(
     {
         if (i >= strip->rows)
             return;
+        L(Vector) now = L(raise)(sum[i], (REAL)strip->least);
         if (i < whole)
-            *(L(Vector) *)out = sum[i];
+            *(L(Vector) *)out = now;
         else
-            memcpy(out, &sum[i], (size_t)strip->columns * sizeof *out);
+            memcpy(out, &now, (size_t)strip->columns * sizeof *out);
         out += strip->out_step;
     }
 }
@@ -71,8 +83,6 @@ STRIP(7, 1)
 STRIP(3, 2)
 STRIP(5, 2)
 STRIP(7, 2)
-
-typedef BITS L(Bits) __attribute__((vector_size(VECTOR_BYTES)));
 
 TARGET static void L(spread)(const void *from_, int64_t from_step, int64_t rows,
                              int64_t columns, void *to_, int64_t to_step)

@@ -9,7 +9,7 @@ enum { DIRECT_LEAST = 2, DIRECT_MOST = 3 }; /* vectors of output channels */
 /*
  * Some positions beside each other of some vectors of output channels:
  * out[channel][i] = start[channel] + sum over the steps k of
- * weight[k][channel] * from[offsets[k] + i].
+ * weight[k][channel] * from[offsets[k] + i], raised to `least`.
  */
 typedef struct DirectTile {
     const void *from;
@@ -19,6 +19,7 @@ typedef struct DirectTile {
     const char
         *ahead; /* what is fetched meanwhile, `ahead_step` bytes a step */
     int64_t ahead_step;
+    double least; /* what outputs are raised to */
     void *out;
     int64_t out_step; /* from channel to channel */
     int64_t channels; /* that are wanted */

@@ -24,12 +24,12 @@
  * Each round moves the next bit of a position from the vector's number to the
  * lowest bit of the element's: it is a perfect shuffle of all elements. */
 TARGET static inline __attribute__((always_inline)) void L(store_channels)(
-    const L(Vector) * at, int positions, REAL *out, int64_t out_step,
-    int64_t channels)
+    const L(Vector) * at, int positions, REAL least, REAL *out,
+    int64_t out_step, int64_t channels)
 {
     L(Vector) now[PANEL_ROWS], next[PANEL_ROWS];
     UNROLL for (int i = 0; i < PANEL_ROWS; i++) now[i] =
-        at[i < positions ? i : 0];
+        L(raise)(at[i < positions ? i : 0], least);
     UNROLL for (int round = 1; round < PANEL_ROWS; round *= 2)
     {
         UNROLL for (int i = 0; i < PANEL_ROWS / 2; i++)
@@ -72,7 +72,8 @@ TARGET static inline __attribute__((always_inline)) void L(store_channels)(
             }                                                                  \
         }                                                                      \
         UNROLL for (int j = 0; j < n; j++) L(store_channels)(                  \
-            sum[j], p, (REAL *)tile->out + j * L(LANES) * tile->out_step,      \
+            sum[j], p, (REAL)tile->least,                                      \
+            (REAL *)tile->out + j * L(LANES) * tile->out_step,      \
             tile->out_step, tile->channels - j * L(LANES));                    \
     }
 #define DIRECTS(p) DIRECT(p, 2) DIRECT(p, 3)

@@ -162,7 +162,10 @@ static void run_chain(Fusion *f)
 static int run_kernel(Fusion *f, Err *err)
 {
     Run *run = f->run;
-    Epilogue epilogue = {.run = run_piece, .context = f};
+    Epilogue epilogue = {.run = run_piece,
+                         .context = f,
+                         .is_relu = f->group->count == 2 &&
+                                    step_at(f, 1)->node->op == OP_Relu};
     StepCall call;
     TRY(run_gather(run, step_at(f, 0), &call, err));
     call.epilogue = &epilogue;

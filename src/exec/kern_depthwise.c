@@ -104,6 +104,7 @@ static void depthwise_piece(void *context, int worker, int64_t begin,
                    .height = w->kernel[1],
                    .width = w->kernel[2],
                    .stride = w->stride[1],
+                   .least = conv->least,
                    .out_step = w->out[2],
                    .columns = (int)at_most(d->spread.set->lanes, w->out[2])};
     memset(conv_scratch(conv, worker), 0, conv->scratch_size);
@@ -116,6 +117,7 @@ void conv_run_depthwise(KernelCall *call, Conv *conv)
     const Window *w = &conv->window;
     const DepthwiseSet *set = choose_set(conv);
     Depthwise d = {.run = choose_run(set, w)};
+    conv_take_relu(conv);
     spread_make(call, conv, set, &d.spread);
     int64_t row_size = d.spread.row_size;
     int64_t fitting = SPREAD_BYTES / ((int64_t)conv->size * row_size) -

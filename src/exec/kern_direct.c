@@ -287,6 +287,7 @@ static void run_unit(const Direct *d, int worker, const Unit *unit)
         .start =
             conv_at(conv, d->start,
                     (unit->group * l->vectors + panel->vector) * l->set->lanes),
+        .least = conv->least,
         .out = conv_at(conv, conv->out, begin),
         .out_step = out_size,
         .channels = panel->channels};
@@ -402,6 +403,7 @@ void conv_run_direct(KernelCall *call, Conv *conv, const void *packed)
                 .threads = pool_threads(call->pool)};
     if (conv->images == 0 || conv->window.out_size == 0)
         return;
+    conv_take_relu(conv);
     layout_make(call, weight, conv->groups, &d.layout);
     if (d.is_spread)
         plan_spread(call, &d);

@@ -35,6 +35,8 @@ typedef struct Prepared {
 typedef struct Epilogue {
     void (*run)(void *context, int worker, int64_t first, int64_t count);
     void *context;
+    /* All it does is Relu: the kernel may raise its values to 0 instead. */
+    bool is_relu;
 } Epilogue;
 typedef struct Chain Chain;
 
