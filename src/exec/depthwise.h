@@ -26,7 +26,8 @@ typedef void StripRun(const Strip *strip);
 /* Copies rows; writes zeros up to whole vectors, and may read as far. */
 typedef void SpreadRun(const void *from, int64_t from_step, int64_t rows,
                        int64_t columns, void *to, int64_t to_step);
-/* Copies rows, even and odd columns apart. */
+/* Copies rows, even and odd columns apart; writes zeros up to whole vectors of
+ * each, and may read as far. */
 typedef void SpreadPairsRun(const void *from, int64_t from_step, int64_t rows,
                             int64_t columns, void *even, void *odd,
                             int64_t to_step);

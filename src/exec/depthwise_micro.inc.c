@@ -11,22 +11,30 @@ TARGET static inline __attribute__((always_inline)) L(Vector)
     return (L(Vector))(((L(Bits))all & below) | ((L(Bits))x & ~below));
 }
 
+/* What the strip says is read before anything is stored, which could change
+ * it for all that the compiler knows. */
 TARGET static inline __attribute__((always_inline)) void L(store_strip)(
     const Strip *strip, const L(Vector) * sum)
 {
-    REAL *out = strip->out;
-    int whole = strip->columns == L(LANES) ? strip->rows : strip->whole;
-    UNROLL for (int i = 0; i < PANEL_ROWS; i++)
-    {
-        if (i >= strip->rows)
-            return;
-        L(Vector) now = L(raise)(sum[i], (REAL)strip->least);
-        if (i < whole)
-            *(L(Vector) *)out = now;
-        else
-            memcpy(out, &now, (size_t)strip->columns * sizeof *out);
-        out += strip->out_step;
+    REAL *out = strip->out, least = (REAL)strip->least;
+    int64_t out_step = strip->out_step;
+    int rows = strip->rows, columns = strip->columns;
+    int whole = columns == L(LANES) ? rows : strip->whole;
+    L(Vector) now[PANEL_ROWS];
+    UNROLL for (int i = 0; i < PANEL_ROWS; i++) now[i] =
+        L(raise)(sum[i], least);
+    if (whole >= PANEL_ROWS) {
+        UNROLL for (int i = 0; i < PANEL_ROWS; i++)
+            *(L(Vector) *)(out + i * out_step) = now[i];
+        return;
     }
+    L(Vector) kept[PANEL_ROWS];
+    UNROLL for (int i = 0; i < PANEL_ROWS; i++) kept[i] = now[i];
+    for (int i = 0; i < rows; i++, out += out_step)
+        if (i < whole)
+            *(L(Vector) *)out = kept[i];
+        else
+            memcpy(out, &kept[i], (size_t)columns * sizeof *out);
 }
 
 /* A number less zero is itself in every element, which a sum with zero is not.
@@ -84,15 +92,22 @@ STRIP(3, 2)
 STRIP(5, 2)
 STRIP(7, 2)
 
+/* -1 for elements below `count`, else 0. */
+TARGET static inline L(Bits) L(kept)(int64_t count)
+{
+    L(Bits) kept;
+    for (int i = 0; i < L(LANES); i++)
+        kept[i] = i < count ? -1 : 0;
+    return kept;
+}
+
 TARGET static void L(spread)(const void *from_, int64_t from_step, int64_t rows,
                              int64_t columns, void *to_, int64_t to_step)
 {
     const REAL *from = from_;
     REAL *to = to_;
     int64_t whole = columns / L(LANES) * L(LANES);
-    L(Bits) kept;
-    for (int i = 0; i < L(LANES); i++)
-        kept[i] = i < columns - whole ? -1 : 0;
+    L(Bits) kept = L(kept)(columns - whole);
     for (int64_t r = 0; r < rows; r++, from += from_step, to += to_step) {
         for (int64_t i = 0; i < whole; i += L(LANES))
             *(L(Vector) *)(to + i) = *(const L(Vector) *)(from + i);
@@ -108,14 +123,20 @@ TARGET static void L(spread_pairs)(const void *from_, int64_t from_step,
 {
     const REAL *from = from_;
     REAL *even = even_, *odd = odd_;
+    int64_t last = (columns - 1) / (2 * L(LANES)) * (2 * L(LANES));
+    L(Bits) low = L(kept)(columns - last);
+    L(Bits) high = L(kept)(columns - last - L(LANES));
     for (int64_t r = 0; r < rows; r++) {
-        LOOP for (int64_t i = 0; i < columns / 2; i++)
-        {
-            even[i] = from[2 * i];
-            odd[i] = from[2 * i + 1];
+        for (int64_t i = 0; i <= last; i += 2 * L(LANES)) {
+            L(Vector) a = *(const L(Vector) *)(from + i);
+            L(Vector) b = *(const L(Vector) *)(from + i + L(LANES));
+            if (i == last) {
+                a = (L(Vector))((L(Bits))a & low);
+                b = (L(Vector))((L(Bits))b & high);
+            }
+            *(L(Vector) *)(even + i / 2) = UNZIP_EVEN(a, b);
+            *(L(Vector) *)(odd + i / 2) = UNZIP_ODD(a, b);
         }
-        if (columns % 2)
-            even[columns / 2] = from[columns - 1];
         from += from_step;
         even += to_step;
         odd += to_step;

@@ -1,25 +1,5 @@
 /* Convolution without an im2col, for one level and real type: see level.h. */
 
-/* The first and the second half of two vectors whose elements alternate. */
-#if VECTOR_BYTES / REAL_BYTES == 2
-#define ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 2)
-#define ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 1, 3)
-#elif VECTOR_BYTES / REAL_BYTES == 4
-#define ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
-#define ZIP_HIGH(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
-#elif VECTOR_BYTES / REAL_BYTES == 8
-#define ZIP_LOW(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
-#define ZIP_HIGH(a, b)                                                         \
-    __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
-#else
-#define ZIP_LOW(a, b)                                                          \
-    __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, \
-                            22, 7, 23)
-#define ZIP_HIGH(a, b)                                                         \
-    __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13,    \
-                            29, 14, 30, 15, 31)
-#endif
-
 /* Stores one vector of channels at `positions` positions, channel by channel.
  * Each round moves the next bit of a position from the vector's number to the
  * lowest bit of the element's: it is a perfect shuffle of all elements. */
@@ -111,5 +91,3 @@ const DirectSet L(direct) = {.positions = PANEL_ROWS,
 #undef DIRECT
 #undef DIRECTS
 #undef DIRECTS_OF
-#undef ZIP_LOW
-#undef ZIP_HIGH

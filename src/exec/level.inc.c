@@ -2,6 +2,8 @@
 
 #include "exec/real_f32.h"
 
+#include "exec/shuffle.h"
+
 #include "exec/gemm_micro.inc.c"
 
 #include "exec/depthwise_micro.inc.c"
@@ -9,6 +11,8 @@
 #include "exec/direct_micro.inc.c"
 
 #include "exec/real_f64.h"
+
+#include "exec/shuffle.h"
 
 #include "exec/gemm_micro.inc.c"
 

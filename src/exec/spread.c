@@ -12,21 +12,6 @@
 
 #include "exec/spread.inc.c"
 
-/* Rows of the input as they are, into the middle of a border. The set's copy
- * may read a vector less one element beyond a row, which is not there after
- * the last plane: `left` elements are. Returns how many rows it copied. */
-static int64_t copy_rows(const Spread *s, const void *from, int64_t count,
-                         int64_t left, void *to)
-{
-    const Window *w = &s->conv->window;
-    int64_t safe = left - (s->set->lanes - 1), rows = count;
-    if (safe < count * w->in[2])
-        rows = safe > 0 ? safe / w->in[2] : 0;
-    s->set->spread(from, w->in[2], rows, w->in[2],
-                   conv_at(s->conv, to, w->pad[2]), s->row_size);
-    return rows;
-}
-
 /* Where even and odd columns go with a stride of 2: the padding shifts both,
  * and exchanges them where it is odd. */
 static int64_t pair_place(const Spread *s, int64_t odd)
@@ -35,23 +20,46 @@ static int64_t pair_place(const Spread *s, int64_t odd)
     return at % 2 * s->phase_size + at / 2;
 }
 
+/* Columns that the set's copies take at once, 0 where they do not do it. */
+static int64_t copied_together(const Spread *s)
+{
+    int64_t stride = s->conv->window.stride[2];
+    return s->fits && stride <= 2 ? stride * s->set->lanes : 0;
+}
+
+/* Rows into the middle of a border. The set's copies read whole vectors, which
+ * after the last plane are not there: `left` elements are. Returns how many
+ * rows were copied. */
+static int64_t copy_rows(const Spread *s, const void *from, int64_t count,
+                         int64_t left, void *to)
+{
+    const Window *w = &s->conv->window;
+    int64_t width = w->in[2], together = copied_together(s), rows = count;
+    if (together == 0 || width == 0)
+        return 0;
+    int64_t safe = left - (round_up(width, together) - width);
+    if (safe < count * width)
+        rows = safe > 0 ? safe / width : 0;
+    if (w->stride[2] == 1)
+        s->set->spread(from, width, rows, width,
+                       conv_at(s->conv, to, w->pad[2]), s->row_size);
+    else
+        s->set->spread_pairs(
+            from, width, rows, width, conv_at(s->conv, to, pair_place(s, 0)),
+            conv_at(s->conv, to, pair_place(s, 1)), s->row_size);
+    return rows;
+}
+
 /* Rows [first, first + count) of a plane, of which all are inside. */
 static void spread_inside(const Spread *s, int64_t plane, int64_t first,
                           int64_t count, void *to)
 {
     const Conv *conv = s->conv;
     const Window *w = &conv->window;
-    int64_t planes = conv->images * conv->groups * conv->group_in, done = 0;
+    int64_t planes = conv->images * conv->groups * conv->group_in;
     int64_t begin = plane * w->in_size + first * w->in[2];
     const void *from = conv_at(conv, conv->in, begin);
-    if (s->fits && w->stride[2] == 1) {
-        done = copy_rows(s, from, count, planes * w->in_size - begin, to);
-    } else if (s->fits && w->stride[2] == 2) {
-        s->set->spread_pairs(from, w->in[2], count, w->in[2],
-                             conv_at(conv, to, pair_place(s, 0)),
-                             conv_at(conv, to, pair_place(s, 1)), s->row_size);
-        done = count;
-    }
+    int64_t done = copy_rows(s, from, count, planes * w->in_size - begin, to);
     for (int64_t r = done; r < count; r++)
         (conv->precision == PRECISION_F32 ? spread_line_f32 : spread_line_f64)(
             s, conv_at(conv, from, r * w->in[2]),
@@ -87,8 +95,9 @@ static void set_row_size(Spread *s)
 {
     const Window *w = &s->conv->window;
     int64_t lanes = s->set->lanes, stride = w->stride[2];
-    int64_t copied = w->pad[2] + divide_up(w->in[2], lanes) * lanes;
     s->fits = w->pad[2] >= 0;
+    int64_t together = at_least(copied_together(s), 1);
+    int64_t copied = w->pad[2] + round_up(w->in[2], together);
     s->phase_size = (w->out[2] > lanes ? w->out[2] : lanes) +
                     (w->kernel[2] - 1) * w->dilation[2] / stride;
     if (s->fits && s->phase_size < divide_up(copied, stride))
