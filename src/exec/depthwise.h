@@ -5,21 +5,20 @@
 #include "exec/kernel.h"
 
 /*
- * Some rows of one vector of outputs: out = start + sum over taps of weight *
- * from, taps row by row.  `from` is where the first tap of the first output
- * looks, in a spread plane: see kern_depthwise.c.
+ * Output rows of one channel: out = start + sum over taps of weight * from,
+ * taps row by row, raised to `least`.  `from` is where the first tap of the
+ * first output looks, in a spread plane: see kern_depthwise.c.  It is done in
+ * strips, one vector wide and as many rows high as there are registers, whose
+ * rows are all computed.
  */
 typedef struct Strip {
     const void *from, *weight, *start; /* start: one number, or NULL */
     int64_t from_step;                 /* from input row to input row */
     const int64_t *offsets;            /* of each tap, from the first one */
     int64_t height, width, stride;     /* of the kernel; from row to row */
-    double least;                      /* what outputs are raised to */
+    double least;
     void *out;
-    int64_t out_step;
-    int rows, columns; /* that are wanted; all rows of the set are computed */
-    int whole;         /* so many rows may be stored as whole vectors, before
-                          what comes after them is stored */
+    int64_t rows, columns;
 } Strip;
 typedef void StripRun(const Strip *strip);
 
@@ -50,6 +49,7 @@ typedef struct DepthwiseSet {
     /* Where taps are in adjacent rows: kernels 3, 5 and 7 high, with strides 1
      * and 2. */
     StripRun *run[STRIP_HEIGHTS][STRIP_STRIDES];
+    StripRun *run_3x3[STRIP_STRIDES];
     SpreadRun *spread;
     SpreadPairsRun *spread_pairs;
     GatherRun *gather;

@@ -11,78 +11,105 @@ TARGET static inline __attribute__((always_inline)) L(Vector)
     return (L(Vector))(((L(Bits))all & below) | ((L(Bits))x & ~below));
 }
 
-/* What the strip says is read before anything is stored, which could change
- * it for all that the compiler knows. */
-TARGET static inline __attribute__((always_inline)) void L(store_strip)(
-    const Strip *strip, const L(Vector) * sum)
+/* How many rows may be stored as whole vectors: what these write beyond a
+ * narrow row is overwritten by the next rows, as far as there are. */
+static inline int64_t L(whole_rows)(int64_t rows, int64_t columns)
 {
-    REAL *out = strip->out, least = (REAL)strip->least;
-    int64_t out_step = strip->out_step;
-    int rows = strip->rows, columns = strip->columns;
-    int whole = columns == L(LANES) ? rows : strip->whole;
-    L(Vector) now[PANEL_ROWS];
-    UNROLL for (int i = 0; i < PANEL_ROWS; i++) now[i] =
-        L(raise)(sum[i], least);
+    if (columns >= L(LANES))
+        return rows;
+    int64_t end = rows * columns - L(LANES);
+    return end >= 0 ? end / columns + 1 : 0;
+}
+
+/* Stores `rows` rows of a strip, of which `whole` as whole vectors. */
+TARGET static inline __attribute__((always_inline)) void L(store_strip)(
+    const L(Vector) * sum, REAL least, int64_t rows, int64_t whole, REAL *out,
+    int64_t columns)
+{
+    L(Vector) kept[PANEL_ROWS];
     if (whole >= PANEL_ROWS) {
         UNROLL for (int i = 0; i < PANEL_ROWS; i++)
-            *(L(Vector) *)(out + i * out_step) = now[i];
+            *(L(Vector) *)(out + i * columns) = L(raise)(sum[i], least);
         return;
     }
-    L(Vector) kept[PANEL_ROWS];
-    UNROLL for (int i = 0; i < PANEL_ROWS; i++) kept[i] = now[i];
-    for (int i = 0; i < rows; i++, out += out_step)
+    UNROLL for (int i = 0; i < PANEL_ROWS; i++) kept[i] =
+        L(raise)(sum[i], least);
+    for (int i = 0; i < PANEL_ROWS && i < rows; i++, out += columns)
         if (i < whole)
             *(L(Vector) *)out = kept[i];
         else
             memcpy(out, &kept[i], (size_t)columns * sizeof *out);
 }
 
-/* A number less zero is itself in every element, which a sum with zero is not.
- * Any taps. */
+/* Computes each strip with what is given, from `from` into `sum`. A number less
+ * zero is itself in every element, which a sum with zero is not. */
+#define STRIPS(strip, ...)                                                     \
+    {                                                                          \
+        const Strip s = *(strip);                                              \
+        const REAL *weight = s.weight;                                         \
+        const REAL start = s.start ? *(const REAL *)s.start : 0;               \
+        const REAL least = (REAL)s.least;                                      \
+        const int64_t down = s.stride * s.from_step;                           \
+        const int64_t whole = L(whole_rows)(s.rows, s.columns);                \
+        for (int64_t y = 0; y < s.rows; y += PANEL_ROWS)                       \
+            for (int64_t j = 0; j < s.columns; j += L(LANES)) {                \
+                int64_t x =                                                    \
+                    j + L(LANES) <= s.columns || j == 0 ? j : s.columns - L(LANES);    \
+                const REAL *from = (const REAL *)s.from + y * down + x;        \
+                L(Vector) sum[PANEL_ROWS];                                     \
+                UNROLL for (int i = 0; i < PANEL_ROWS; i++) sum[i] =           \
+                    start - (L(Vector)){0};                                    \
+                __VA_ARGS__                                                    \
+                L(store_strip)(sum, least, s.rows - y, whole - y,              \
+                               (REAL *)s.out + y * s.columns + x, s.columns);  \
+            }                                                                  \
+    }
+
+/* Any taps. */
 TARGET static void L(strip_any)(const Strip *strip)
 {
-    const REAL *weight = strip->weight, *from = strip->from;
-    int64_t step = strip->stride * strip->from_step;
-    REAL start = strip->start ? *(const REAL *)strip->start : 0;
-    L(Vector) sum[PANEL_ROWS];
-    UNROLL for (int i = 0; i < PANEL_ROWS; i++) sum[i] =
-        start - (L(Vector)){0};
-    for (int64_t t = 0; t < strip->height * strip->width; t++) {
-        const REAL *at = from + strip->offsets[t];
+    STRIPS(strip, for (int64_t t = 0; t < s.height * s.width; t++) {
+        const REAL *at = from + s.offsets[t];
         UNROLL for (int i = 0; i < PANEL_ROWS; i++) sum[i] +=
-            weight[t] * *(const L(Vector) *)(at + i * step);
-    }
-    L(store_strip)(strip, sum);
+            weight[t] * *(const L(Vector) *)(at + i * down);
+    })
 }
 
-/* A kernel `high` rows high: what one column of it sees of a row of the input
- * is loaded once for all outputs that see it. */
+/* A column of a kernel `high` rows high: what it sees of a row of the input is
+ * loaded once for all outputs that see it. */
+#define ADD_COLUMN(high, stride_, tap, at)                                     \
+    UNROLL for (int r = 0; r < (PANEL_ROWS - 1) * stride_ + high; r++)         \
+    {                                                                          \
+        L(Vector) seen = *(const L(Vector) *)((at) + r * s.from_step);         \
+        KEEP(seen);                                                            \
+        UNROLL for (int k = 0; k < high; k++)                                  \
+        {                                                                      \
+            int i = (r - k) / stride_;                                         \
+            if (r >= k && i * stride_ == r - k && i < PANEL_ROWS)              \
+                sum[i] += tap[k] * seen;                                       \
+        }                                                                      \
+    }
 #define STRIP(high, stride_)                                                   \
     TARGET static void L(strip_##high##_##stride_)(const Strip *strip)         \
     {                                                                          \
-        const REAL *weight = strip->weight;                                    \
-        REAL start = strip->start ? *(const REAL *)strip->start : 0;           \
-        L(Vector) sum[PANEL_ROWS], tap[high];                                  \
-        UNROLL for (int i = 0; i < PANEL_ROWS; i++) sum[i] =                   \
-            start - (L(Vector)){0};                                            \
-        for (int64_t t = 0; t < strip->width; t++) {                           \
-            const REAL *at = (const REAL *)strip->from + strip->offsets[t];    \
+        STRIPS(strip, for (int64_t t = 0; t < s.width; t++) {                  \
+            L(Vector) tap[high];                                               \
             UNROLL for (int k = 0; k < high; k++) tap[k] =                     \
-                weight[k * strip->width + t] - (L(Vector)){0};                 \
-            UNROLL for (int r = 0; r < (PANEL_ROWS - 1) * stride_ + high;      \
-                        r++, at += strip->from_step)                           \
-            {                                                                  \
-                L(Vector) seen = *(const L(Vector) *)at;                       \
-                KEEP(seen);                                                    \
-                UNROLL for (int k = 0; k < high; k++)                          \
-                {                                                              \
-                    int i = (r - k) / stride_;                                 \
-                    if (r >= k && i * stride_ == r - k && i < PANEL_ROWS)      \
-                        sum[i] += tap[k] * seen;                               \
-                }                                                              \
-            }                                                                  \
-        }                                                                      \
-        L(store_strip)(strip, sum);                                            \
+                weight[k * s.width + t] - (L(Vector)){0};                      \
+            ADD_COLUMN(high, stride_, tap, from + s.offsets[t])                \
+        })                                                                     \
+    }
+/* All taps of a kernel of 3 by 3 stay in registers. */
+#define STRIP_3X3(stride_)                                                     \
+    TARGET static void L(strip_3x3_##stride_)(const Strip *strip)              \
+    {                                                                          \
+        L(Vector) taps[3][3];                                                  \
+        UNROLL for (int t = 0; t < 3; t++) UNROLL for (int k = 0; k < 3; k++)  \
+            taps[t][k] =                                                       \
+                ((const REAL *)strip->weight)[k * 3 + t] - (L(Vector)){0};     \
+        STRIPS(strip, (void)weight; UNROLL for (int t = 0; t < 3; t++) {       \
+            ADD_COLUMN(3, stride_, taps[t], from + s.offsets[t])               \
+        })                                                                     \
     }
 
 STRIP(3, 1)
@@ -91,6 +118,8 @@ STRIP(7, 1)
 STRIP(3, 2)
 STRIP(5, 2)
 STRIP(7, 2)
+STRIP_3X3(1)
+STRIP_3X3(2)
 
 /* -1 for elements below `count`, else 0. */
 TARGET static inline L(Bits) L(kept)(int64_t count)
@@ -164,9 +193,13 @@ const DepthwiseSet L(depthwise) = {
     .run = {{L(strip_3_1), L(strip_3_2)},
             {L(strip_5_1), L(strip_5_2)},
             {L(strip_7_1), L(strip_7_2)}},
+    .run_3x3 = {L(strip_3x3_1), L(strip_3x3_2)},
     .spread = L(spread),
     .spread_pairs = L(spread_pairs),
     .gather = L(gather),
 };
 
 #undef STRIP
+#undef STRIPS
+#undef STRIP_3X3
+#undef ADD_COLUMN

@@ -1,6 +1,5 @@
 /*
- * Convolution over single channels, from spread planes.  Outputs are computed
- * in strips, one vector wide and as many rows high as there are registers.
+ * Convolution over single channels, from spread planes, a band of rows at once.
  */
 #include <string.h>
 
@@ -34,40 +33,9 @@ static StripRun *choose_run(const DepthwiseSet *set, const Window *w)
     if (w->dilation[1] != 1 || stride > STRIP_STRIDES || height % 2 == 0 ||
         height < 3 || height > 1 + 2 * STRIP_HEIGHTS)
         return set->any;
+    if (height == 3 && w->kernel[2] == 3)
+        return set->run_3x3[stride - 1];
     return set->run[height / 2 - 1][stride - 1];
-}
-
-/* ---- Strips ---- */
-
-/* How many rows of a band may be stored as whole vectors: what these write
- * beyond a narrow row is overwritten by the next rows, as far as there are. */
-static int64_t whole_rows(const Depthwise *d, int64_t count)
-{
-    int64_t width = d->spread.conv->window.out[2], lanes = d->spread.set->lanes;
-    if (width >= lanes)
-        return count;
-    return count * width >= lanes ? (count * width - lanes) / width + 1 : 0;
-}
-
-/* One output channel of a band. */
-static void run_strips(const Depthwise *d, Strip *strip, const void *spread,
-                       void *out, int64_t count)
-{
-    const Conv *conv = d->spread.conv;
-    int64_t width = conv->window.out[2], lanes = d->spread.set->lanes;
-    int64_t rows = d->spread.set->rows;
-    int64_t down = conv->window.stride[1] * d->spread.row_size;
-    int64_t whole = whole_rows(d, count);
-    for (int64_t i = 0; i < count; i += rows) {
-        strip->rows = (int)at_most(rows, count - i);
-        strip->whole = (int)clamp(whole - i, 0, rows);
-        for (int64_t j = 0; j < width; j += lanes) {
-            int64_t x = j + lanes <= width || j == 0 ? j : width - lanes;
-            strip->from = conv_at(conv, spread, i * down + x);
-            strip->out = conv_at(conv, out, i * width + x);
-            d->run(strip);
-        }
-    }
 }
 
 /* Every output channel of one band of an input channel. */
@@ -81,6 +49,8 @@ static void run_band(const Depthwise *d, int worker, int64_t plane,
     int64_t count = at_most(d->band, w->out[1] - first);
     int64_t weights = plane % conv->groups * conv->group_out;
     spread_band(&d->spread, plane, first, count, spread);
+    strip->from = spread;
+    strip->rows = count;
     for (int64_t m = 0; m < conv->group_out; m++) {
         int64_t at =
             (plane * conv->group_out + m) * w->out_size + first * w->out[2];
@@ -88,7 +58,8 @@ static void run_band(const Depthwise *d, int worker, int64_t plane,
             conv_at(conv, conv->weight, (weights + m) * w->kernel_size);
         if (conv->bias)
             strip->start = conv_at(conv, conv->bias, weights + m);
-        run_strips(d, strip, spread, conv_at(conv, conv->out, at), count);
+        strip->out = conv_at(conv, conv->out, at);
+        d->run(strip);
         epilogue_run(conv->epilogue, worker, at, count * w->out[2]);
     }
 }
@@ -105,8 +76,7 @@ static void depthwise_piece(void *context, int worker, int64_t begin,
                    .width = w->kernel[2],
                    .stride = w->stride[1],
                    .least = conv->least,
-                   .out_step = w->out[2],
-                   .columns = (int)at_most(d->spread.set->lanes, w->out[2])};
+                   .columns = w->out[2]};
     memset(conv_scratch(conv, worker), 0, conv->scratch_size);
     for (int64_t unit = begin; unit < end; unit++)
         run_band(d, worker, unit / d->bands, unit % d->bands, &strip);
