@@ -32,10 +32,9 @@ static void sip_round(uint64_t v[4])
 
 static uint64_t hash_string(const Map *map, const char *key)
 {
-    uint64_t v[4] = {map->seed[0] ^ 0x736f6d6570736575u,
-                     map->seed[1] ^ 0x646f72616e646f6du,
-                     map->seed[0] ^ 0x6c7967656e657261u,
-                     map->seed[1] ^ 0x7465646279746573u};
+    uint64_t v[4] = {
+        map->seed[0] ^ 0x736f6d6570736575u, map->seed[1] ^ 0x646f72616e646f6du,
+        map->seed[0] ^ 0x6c7967656e657261u, map->seed[1] ^ 0x7465646279746573u};
     size_t length = strlen(key);
     for (size_t i = 0; i <= length; i += 8) {
         uint64_t word = 0;
@@ -104,7 +103,10 @@ void map_put(Map *map, const char *key, void *value)
         map_enlarge(map);
     uint64_t hash = hash_string(map, key);
     Slot *slot = slot_find(map->slots, map->capacity, key, hash);
-    if (!slot->key)
+    if (!slot->key) {
         map->used++;
-    *slot = (Slot){key, value, hash};
+        slot->key = key;
+    }
+    slot->value = value;
+    slot->hash = hash;
 }

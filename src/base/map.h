@@ -14,7 +14,8 @@ typedef struct Map Map;
 Map *map_new(Arena *arena);
 /* The value of the key, or NULL. */
 void *map_get(const Map *map, const char *key);
-/* Sets or replaces the value of the key; a NULL value removes it. */
+/* Sets or replaces the value of the key; a NULL value removes it. A key that
+ * is there already stays the one that was given first. */
 void map_put(Map *map, const char *key, void *value);
 
 #endif

@@ -144,20 +144,46 @@ static void arena_unlink(Arena *arena)
         arena->next->previous = arena->previous;
 }
 
-void arena_free(Arena *arena)
+/* Frees all but the chunk in use, if it is an ordinary one and to be kept. */
+static void chunks_free(Arena *arena, bool keeps_one)
 {
-    if (!arena)
-        return;
+    Chunk *chunk = arena->chunk, *next;
+    arena->chunk = NULL;
+    if (keeps_one && chunk && chunk->size == CHUNK_SIZE) {
+        next = chunk->next;
+        chunk->next = NULL;
+        chunk->used = 0;
+        arena->chunk = chunk;
+        chunk = next;
+    }
+    for (; chunk; chunk = next) {
+        next = chunk->next;
+        counted_free(arena, chunk, sizeof *chunk + chunk->size);
+    }
+}
+
+static void arena_empty(Arena *arena, bool keeps_chunk)
+{
     while (arena->child)
         arena_free(arena->child);
     for (Deferred *d = arena->deferred; d; d = d->next)
         d->undo(d->object);
+    arena->deferred = NULL;
     while (arena->block)
         arena_release(arena, arena->block + 1);
-    for (Chunk *chunk = arena->chunk, *next; chunk; chunk = next) {
-        next = chunk->next;
-        counted_free(arena, chunk, sizeof *chunk + chunk->size);
-    }
+    chunks_free(arena, keeps_chunk);
+}
+
+void arena_clear(Arena *arena)
+{
+    arena_empty(arena, true);
+}
+
+void arena_free(Arena *arena)
+{
+    if (!arena)
+        return;
+    arena_empty(arena, false);
     if (arena->parent) {
         arena_unlink(arena);
         counted_free(arena, arena, sizeof *arena);

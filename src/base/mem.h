@@ -30,6 +30,9 @@ Arena *arena_child(Arena *parent);
  * newest first.  NULL is allowed. */
 void arena_free(Arena *arena);
 
+/* Empties the arena as arena_free does, to be filled again: for scratch. */
+void arena_clear(Arena *arena);
+
 /* Zeroed memory, aligned for any scalar. */
 void *arena_alloc(Arena *arena, size_t size);
 /* The same for count * size bytes; an overflow is out of memory. */

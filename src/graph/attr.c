@@ -89,18 +89,28 @@ int node_upsample_scales(const Node *node, double scales[RANK_MAX])
     return 4;
 }
 
+/* Room for one more: a convolution has five or six. */
+static void attrs_extend(Node *node)
+{
+    enum { FEW = 6 };
+    size_t count = (size_t)node->attr_count;
+    if (count < node->attr_capacity)
+        return;
+    node->attr_capacity = count < FEW ? FEW : 2 * count;
+    Attr *larger =
+        arena_array(node->graph->arena, node->attr_capacity, sizeof *larger);
+    if (count > 0)
+        memcpy(larger, node->attrs, count * sizeof *larger);
+    node->attrs = larger;
+}
+
 /* The place of the attribute to set, empty but for its name. */
 static Attr *attr_slot(Node *node, const char *name, AttrType type)
 {
     Attr *attr = (Attr *)node_attr(node, name);
     if (!attr) {
-        size_t count = (size_t)node->attr_count;
-        Attr *larger = arena_array(node->graph->arena, count + 1, sizeof *attr);
-        if (count > 0)
-            memcpy(larger, node->attrs, count * sizeof *attr);
-        node->attrs = larger;
-        node->attr_count++;
-        attr = &larger[count];
+        attrs_extend(node);
+        attr = &node->attrs[node->attr_count++];
     }
     *attr = (Attr){.name = name, .type = type};
     return attr;

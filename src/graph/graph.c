@@ -53,12 +53,21 @@ typedef struct NameUse {
     unsigned long next;
 } NameUse;
 
-static NameUse *name_note(Model *model, const char *name)
+/* Of most names: they are taken, and were no stem yet. */
+static NameUse never_a_stem;
+
+static void name_note(Model *model, const char *name)
 {
-    NameUse *use = map_get(model->names, name);
-    if (!use) {
+    if (!map_get(model->names, name))
+        map_put(model->names, name, &never_a_stem);
+}
+
+static NameUse *stem_note(Model *model, const char *stem)
+{
+    NameUse *use = map_get(model->names, stem);
+    if (use == &never_a_stem) {
         use = arena_alloc(model->arena, sizeof *use);
-        map_put(model->names, name, use);
+        map_put(model->names, stem, use);
     }
     return use;
 }
@@ -108,7 +117,7 @@ Value *graph_fresh_value(Graph *graph, const char *stem)
     Model *model = graph->model;
     if (!map_get(model->names, stem))
         return graph_value(graph, arena_strdup(graph->arena, stem));
-    NameUse *use = name_note(model, stem);
+    NameUse *use = stem_note(model, stem);
     for (;;) {
         char *name = arena_printf(graph->arena, "%s_%lu", stem, ++use->next);
         if (!map_get(model->names, name))

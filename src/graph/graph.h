@@ -128,6 +128,7 @@ struct Node {
     int output_count;
     Attr *attrs;
     int attr_count;
+    size_t attr_capacity; /* 0 where the array is not the node's alone */
     Graph *graph;
     size_t index; /* in graph->nodes, as of graph_fill_uses */
     /* The NodeProto in the file: written back as it is, unless `edited`, when

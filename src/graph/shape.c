@@ -38,6 +38,7 @@ struct Symbols {
     Arena *arena;
     Symbol *table;
     size_t count, capacity;
+    Map *names; /* of SYMBOL_NAME, to their places */
     Map *index; /* from a key that spells the symbol out to its place */
 };
 
@@ -45,6 +46,7 @@ Symbols *symbols_new(Arena *arena)
 {
     Symbols *symbols = arena_alloc(arena, sizeof *symbols);
     symbols->arena = arena;
+    symbols->names = map_new(arena);
     symbols->index = map_new(arena);
     return symbols;
 }
@@ -77,11 +79,16 @@ static Dim symbol_intern(Symbols *symbols, const char *key, Symbol symbol)
 
 Dim dim_named(Symbols *symbols, const char *name)
 {
-    char *key = arena_printf(symbols->arena, "name %s", name);
-    return symbol_intern(symbols, key,
-                         (Symbol){.kind = SYMBOL_NAME,
-                                  .nonnegative = true,
-                                  .name = key + strlen("name ")});
+    Dim *known = map_get(symbols->names, name);
+    if (known)
+        return *known;
+    const char *copy = arena_strdup(symbols->arena, name);
+    known = arena_alloc(symbols->arena, sizeof *known);
+    *known = symbol_add(
+        symbols,
+        (Symbol){.kind = SYMBOL_NAME, .nonnegative = true, .name = copy});
+    map_put(symbols->names, copy, known);
+    return *known;
 }
 
 Dim dim_unknown(Symbols *symbols)

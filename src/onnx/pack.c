@@ -10,6 +10,13 @@ Rope writer_rope(const Writer *writer)
     return rope_new(writer->arena, writer->model->file);
 }
 
+Writer writer_scratch(const Writer *writer)
+{
+    Writer own = *writer;
+    own.arena = arena_child(writer->arena);
+    return own;
+}
+
 /* A StringStringEntryProto. */
 static void rope_entry(Writer *writer, Rope *rope, uint32_t field,
                        const char *key, const char *text)
@@ -17,7 +24,7 @@ static void rope_entry(Writer *writer, Rope *rope, uint32_t field,
     enum { KEY = 1, VALUE = 2 };
     Rope entry = writer_rope(writer);
     rope_string(&entry, KEY, key);
-    rope_string(&entry, VALUE, text);
+    rope_text(&entry, VALUE, text);
     rope_message(rope, field, &entry);
 }
 
@@ -66,7 +73,7 @@ static Rope pack_dim(Writer *writer, Dim dim)
     if (dim_is_known(symbols, dim, &number))
         rope_number(&rope, DIM_VALUE, (uint64_t)number);
     else if (!dim_is_unknown(symbols, dim))
-        rope_string(&rope, DIM_PARAM, dim_text(writer->arena, symbols, dim));
+        rope_text(&rope, DIM_PARAM, dim_text(writer->arena, symbols, dim));
     return rope;
 }
 
@@ -241,14 +248,18 @@ static void rope_node(Writer *writer, Rope *rope, uint32_t field,
 
 void rope_nodes(Writer *writer, Rope *rope, uint32_t field, const Graph *graph)
 {
+    Writer own = writer_scratch(writer);
     for (size_t i = 0; i < graph->node_count; i++) {
         /* A place shows the last of the nodes that stand in it. */
         const Node *node = graph->nodes[i];
         while (node->before)
             node = node->before;
-        for (; node; node = node->after)
-            rope_node(writer, rope, field, node);
+        for (; node; node = node->after) {
+            rope_node(&own, rope, field, node);
+            arena_clear(own.arena);
+        }
     }
+    arena_free(own.arena);
 }
 
 Rope pack_graph(Writer *writer, const Graph *graph)

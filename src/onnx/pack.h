@@ -14,6 +14,9 @@ typedef struct Writer {
 } Writer;
 
 Rope writer_rope(const Writer *writer);
+/* The same writer with an arena of its own, inside the other's, for messages
+ * that are copied when they are done. */
+Writer writer_scratch(const Writer *writer);
 
 /* From scratch: what has no source. */
 Rope pack_tensor(Writer *writer, const Tensor *tensor, const char *name);

@@ -71,14 +71,14 @@ static int define(Reader *reader, Graph *graph, const char *name,
     if (map_get(graph->values, name))
         return err_set(reader->err, ERR_DUPLICATE_NAME, "%s %s is there twice",
                        what, name_text(reader->arena, name));
-    *out = graph_value(graph, name);
+    *out = graph_value(graph, arena_strdup(reader->arena, name));
     return 0;
 }
 
 static int read_input(Reader *reader, Graph *graph, Span source)
 {
     Onnx__ValueInfoProto *proto =
-        unpack(reader->arena, &onnx__value_info_proto__descriptor, source,
+        unpack(reader->scratch, &onnx__value_info_proto__descriptor, source,
                reader->err);
     if (!proto)
         return -1;
@@ -113,7 +113,7 @@ static int read_initializer(Reader *reader, Graph *graph, Span source)
     enum { NAME = 8 };
     Value *value;
     Tensor *tensor;
-    const char *name = wire_string(reader->arena, source, NAME);
+    const char *name = wire_string(reader->scratch, source, NAME);
     TRY(initializer_value(reader, graph, name, &value));
     if (read_tensor(reader->arena, reader->model->external, source, &tensor,
                     reader->err) < 0)
@@ -128,7 +128,7 @@ static int read_sparse_initializer(Reader *reader, Graph *graph, Span source)
 {
     enum { NAME = 8 };
     Onnx__SparseTensorProto *proto =
-        unpack(reader->arena, &onnx__sparse_tensor_proto__descriptor, source,
+        unpack(reader->scratch, &onnx__sparse_tensor_proto__descriptor, source,
                reader->err);
     if (!proto)
         return -1;
@@ -137,7 +137,7 @@ static int read_sparse_initializer(Reader *reader, Graph *graph, Span source)
         place = unpack_place(&proto->values->base);
     Value *value;
     Tensor *tensor;
-    const char *name = wire_string(reader->arena, place, NAME);
+    const char *name = wire_string(reader->scratch, place, NAME);
     TRY(initializer_value(reader, graph, name, &value));
     if (read_sparse_tensor(reader->arena, reader->model->external, proto,
                            &tensor, reader->err) < 0)
@@ -163,7 +163,7 @@ static int read_value_type(Reader *reader, Graph *graph, Span source,
                            bool is_output)
 {
     Onnx__ValueInfoProto *proto =
-        unpack(reader->arena, &onnx__value_info_proto__descriptor, source,
+        unpack(reader->scratch, &onnx__value_info_proto__descriptor, source,
                reader->err);
     if (!proto)
         return -1;
@@ -197,7 +197,7 @@ static void mark_mutable(Graph *graph, const char *name)
 static int read_annotation(Reader *reader, Graph *graph, Span source)
 {
     Onnx__TensorAnnotation *proto =
-        unpack(reader->arena, &onnx__tensor_annotation__descriptor, source,
+        unpack(reader->scratch, &onnx__tensor_annotation__descriptor, source,
                reader->err);
     if (!proto)
         return -1;
@@ -211,7 +211,7 @@ static int read_function_input(Reader *reader, Graph *graph, Span source)
 {
     Value *value;
     const char *name =
-        arena_strndup(reader->arena, (const char *)source.bytes, source.size);
+        arena_strndup(reader->scratch, (const char *)source.bytes, source.size);
     TRY(define(reader, graph, name, "the input", &value));
     graph_add_input(graph, value);
     return 0;
@@ -222,7 +222,7 @@ static int read_function_output(Reader *reader, Graph *graph, Span source)
     Value *value;
     return add_output(
         reader, graph,
-        arena_strndup(reader->arena, (const char *)source.bytes, source.size),
+        arena_strndup(reader->scratch, (const char *)source.bytes, source.size),
         &value);
 }
 
@@ -249,14 +249,21 @@ static const Step function_steps[] = {
     {12, read_value_info},    {0, NULL},
 };
 
+/* What protobuf-c makes of a field goes when the field has been read. */
 static int read_steps(Reader *reader, Graph *graph, const Step *step)
 {
+    Arena *outer = reader->scratch;
+    reader->scratch = arena_child(reader->arena);
     for (; step->read; step++) {
         Wire wire = wire_over(graph->source);
         Field field;
-        while (wire_find(&wire, step->field, WIRE_BYTES, &field))
+        while (wire_find(&wire, step->field, WIRE_BYTES, &field)) {
             TRY(step->read(reader, graph, field.payload));
+            arena_clear(reader->scratch);
+        }
     }
+    arena_free(reader->scratch);
+    reader->scratch = outer;
     return 0;
 }
 
@@ -518,7 +525,7 @@ static int read_bytes(Arena *arena, Span bytes, const char *name,
     Reader reader = {.arena = arena,
                      .model = model,
                      .functions = map_new(arena),
-                     .attrs = map_new(arena),
+                     .words = map_new(arena),
                      .err = err};
     TRY(read_model(&reader));
     *out = model;

@@ -7,9 +7,11 @@
 
 typedef struct Reader {
     Arena *arena;
+    Arena *scratch; /* for what is read of one field of a graph; see
+                       read_steps */
     Model *model;
     Map *functions; /* what the model defines itself, by function_key */
-    Map *attrs;     /* by attribute's name, the last node that had it */
+    Map *words; /* Word: names that are there again and again, by themselves */
     size_t external_tensors; /* whose data were found */
     Err *err;
 } Reader;

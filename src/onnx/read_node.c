@@ -7,6 +7,29 @@
 /* Numbers of NodeProto's fields. */
 enum { OUTPUT = 2, NAME = 3, OP_TYPE = 4, ATTRIBUTE = 5 };
 
+/* A name that many nodes share: of an operator, a domain, an attribute. */
+typedef struct Word {
+    const Node *last; /* that had an attribute of that name */
+    const char *text;
+} Word;
+
+/* The word of a name, which is copied once. */
+static Word *word_of(Reader *reader, const char *name)
+{
+    Word *word = map_get(reader->words, name);
+    if (!word) {
+        word = arena_alloc(reader->arena, sizeof *word);
+        word->text = arena_strdup(reader->arena, name);
+        map_put(reader->words, word->text, word);
+    }
+    return word;
+}
+
+static const char *word_text(Reader *reader, const char *name)
+{
+    return name && name[0] ? word_of(reader, name)->text : "";
+}
+
 const char *function_key(Arena *arena, const char *domain, const char *name)
 {
     return arena_printf(arena, "%s:%s", is_onnx_domain(domain) ? "" : domain,
@@ -48,7 +71,7 @@ static Op find_op(const Reader *reader, const Node *node)
     if (op == OP_OTHER || reader->model->function_count == 0)
         return op;
     /* A function of the model goes before an operator of the same name. */
-    const char *key = function_key(reader->arena, "", op_name(op));
+    const char *key = function_key(reader->scratch, "", op_name(op));
     return map_get(reader->functions, key) ? OP_OTHER : op;
 }
 
@@ -85,7 +108,8 @@ static int read_outputs(Reading *reading)
             return err_set(reading->reader->err, ERR_DUPLICATE_NAME,
                            "produces %s, which is defined before",
                            name_text(reading->reader->arena, name));
-        node->outputs[i] = graph_value(node->graph, name);
+        node->outputs[i] = graph_value(
+            node->graph, arena_strdup(reading->reader->arena, name));
     }
     return 0;
 }
@@ -193,28 +217,45 @@ static int check_attr(const Onnx__AttributeProto *proto, Err *err)
     return 0;
 }
 
-static void read_attr_strings(Arena *arena, const Onnx__AttributeProto *proto,
-                              Attr *attr)
+/* Strings stay in the file. */
+static const Span *find_strings(Arena *arena, Span source, size_t count)
 {
-    Span *strings = arena_array(arena, proto->n_strings, sizeof *strings);
-    for (size_t i = 0; i < proto->n_strings; i++)
-        strings[i] = (Span){proto->strings[i].data, proto->strings[i].len};
-    attr->strings = strings;
+    enum { STRINGS = 9 };
+    Span *strings = arena_array(arena, count, sizeof *strings);
+    Wire wire = wire_over(source);
+    Field field;
+    for (size_t i = 0; wire_find(&wire, STRINGS, WIRE_BYTES, &field); i++)
+        strings[i] = field.payload;
+    return strings;
 }
 
-/* The arrays are protobuf-c's, which are in the arena too. */
+/* Numbers out of what protobuf-c made, which goes. */
+static const void *copy_numbers(Arena *arena, const void *numbers, size_t count,
+                                size_t size)
+{
+    void *copy = arena_array(arena, count, size);
+    return memcpy(copy, numbers, count * size);
+}
+
 static void read_attr_values(Arena *arena, const Onnx__AttributeProto *proto,
                              Attr *attr)
 {
+    enum { S = 4 };
     attr->type = (AttrType)proto->type;
     if (proto->ref_attr_name && proto->ref_attr_name[0])
-        attr->reference = proto->ref_attr_name;
+        attr->reference = arena_strdup(arena, proto->ref_attr_name);
     attr->f = proto->f;
     attr->i = proto->i;
-    attr->s = (Span){proto->s.data, proto->s.len};
-    attr->floats = proto->floats;
-    attr->ints = proto->ints;
-    read_attr_strings(arena, proto, attr);
+    if (proto->has_s)
+        attr->s = wire_bytes(attr->source, S);
+    if (proto->n_floats > 0)
+        attr->floats = copy_numbers(arena, proto->floats, proto->n_floats,
+                                    sizeof *proto->floats);
+    if (proto->n_ints > 0)
+        attr->ints = copy_numbers(arena, proto->ints, proto->n_ints,
+                                  sizeof *proto->ints);
+    if (proto->n_strings > 0)
+        attr->strings = find_strings(arena, attr->source, proto->n_strings);
     attr->count =
         proto->n_floats + proto->n_ints + proto->n_strings + proto->n_graphs;
 }
@@ -223,7 +264,7 @@ static int read_attr(Reading *reading, Onnx__AttributeProto *proto, Attr *attr)
 {
     Arena *arena = reading->reader->arena;
     Err *err = reading->reader->err;
-    attr->name = proto->name ? proto->name : "";
+    attr->name = word_text(reading->reader, proto->name);
     int status = check_attr(proto, err);
     if (status == 0) {
         read_attr_values(arena, proto, attr);
@@ -239,12 +280,12 @@ static int check_names_differ(Reading *reading)
     Node *node = reading->node;
     Reader *reader = reading->reader;
     for (int i = 0; i < node->attr_count; i++) {
-        const char *name = node->attrs[i].name;
-        if (map_get(reader->attrs, name) == node)
+        Word *word = word_of(reader, node->attrs[i].name);
+        if (word->last == node)
             return err_set(reader->err, ERR_BAD_ATTRIBUTE,
                            "attribute %s is there twice",
-                           name_text(reader->arena, name));
-        map_put(reader->attrs, name, node);
+                           name_text(reader->arena, word->text));
+        word->last = node;
     }
     return 0;
 }
@@ -272,10 +313,10 @@ static int check_attr_types(const Reading *reading)
     const Node *node = reading->node;
     for (int i = 0; node->op != OP_OTHER && i < node->attr_count; i++)
         if (!attr_type_fits(node->attrs[i].name, node->attrs[i].type))
-            return err_set(reading->reader->err, ERR_BAD_ATTRIBUTE,
-                           "attribute %s is of a type that it cannot have",
-                           name_text(reading->reader->arena,
-                                     node->attrs[i].name));
+            return err_set(
+                reading->reader->err, ERR_BAD_ATTRIBUTE,
+                "attribute %s is of a type that it cannot have",
+                name_text(reading->reader->arena, node->attrs[i].name));
     return 0;
 }
 
@@ -297,17 +338,21 @@ static int read_parts(Reading *reading)
 {
     Node *node = reading->node;
     const Onnx__NodeProto *proto = reading->proto;
-    node->name = proto->name ? proto->name : "";
-    node->op_type = proto->op_type ? proto->op_type : "";
-    node->domain = proto->domain ? proto->domain : "";
-    node->op = find_op(reading->reader, node);
+    Reader *reader = reading->reader;
+    if (proto->name && proto->name[0])
+        node->name = arena_strdup(reader->arena, proto->name);
+    else
+        node->name = "";
+    node->op_type = word_text(reader, proto->op_type);
+    node->domain = word_text(reader, proto->domain);
+    node->op = find_op(reader, node);
     TRY(check_operator(reading));
     TRY(read_inputs(reading));
     TRY(read_attrs(reading));
     TRY(read_outputs(reading));
     TRY(check_arity(reading));
     TRY(check_attr_types(reading));
-    return check_bodies(node, reading->reader->err);
+    return check_bodies(node, reader->err);
 }
 
 int read_node(Reader *reader, Graph *graph, Span source)
@@ -316,8 +361,8 @@ int read_node(Reader *reader, Graph *graph, Span source)
     node->graph = graph;
     node->source = source;
     Reading reading = {reader, node, NULL};
-    reading.proto = unpack(reader->arena, &onnx__node_proto__descriptor, source,
-                           reader->err);
+    reading.proto = unpack(reader->scratch, &onnx__node_proto__descriptor,
+                           source, reader->err);
     if (!reading.proto || read_parts(&reading) < 0)
         return err_prefix(reader->err, "%s",
                           source_text(reader->arena, source));

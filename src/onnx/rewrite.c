@@ -210,62 +210,56 @@ typedef struct Rewrite {
     Writer *writer;
     const Graph *graph;
     Layout layout;
-    /* What there is now, by name. */
-    Map *values, *inputs, *initializers;
     /* What of it the file has already, by name. */
     Map *kept_inputs, *kept_initializers;
     /* The fields after which new ones of the kind go; NULL for the end. */
     const uint8_t *last_input, *last_initializer;
     bool nodes_done;
+    Writer scratch; /* its arena is cleared after each field or message */
 } Rewrite;
 
-static void note(Map *map, Value *const *values, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (values[i])
-            map_put(map, values[i]->name, values[i]);
-}
-
-static void note_nodes(Rewrite *rewrite)
-{
-    for (size_t i = 0; i < rewrite->graph->node_count; i++)
-        for (const Node *node = rewrite->graph->nodes[i]; node;
-             node = node->before)
-            if (!node->removed)
-                note(rewrite->values, node->outputs,
-                     (size_t)node->output_count);
-}
-
-/* The name of the value that a field of the graph is about. */
-static const char *subject(const Rewrite *rewrite, const Field *field)
+/* The value that a field of the graph is about, NULL when there is none. */
+static const Value *subject(const Rewrite *rewrite, const Field *field)
 {
     enum { NAME = 1, TENSOR_NAME = 8, VALUES = 1 };
-    Arena *arena = rewrite->writer->arena;
-    if (field->number == rewrite->layout.initializer)
-        return wire_string(arena, field->payload, TENSOR_NAME);
+    Arena *arena = rewrite->scratch.arena;
+    Span about = field->payload;
+    uint32_t name = NAME;
     if (field->number == rewrite->layout.sparse_initializer)
-        return wire_string(arena, wire_bytes(field->payload, VALUES),
-                           TENSOR_NAME);
-    return wire_string(arena, field->payload, NAME);
+        about = wire_bytes(about, VALUES);
+    if (field->number == rewrite->layout.sparse_initializer ||
+        field->number == rewrite->layout.initializer)
+        name = TENSOR_NAME;
+    const Value *value =
+        map_get(rewrite->graph->values, wire_string(arena, about, name));
+    arena_clear(arena);
+    return value;
+}
+
+static bool is_defined(const Value *value)
+{
+    return value->is_input || value->is_initializer ||
+           (value->producer && !value->producer->removed);
 }
 
 /* True for a field that still holds. */
 static bool is_kept(const Rewrite *rewrite, const Field *field)
 {
     const Layout *layout = &rewrite->layout;
-    if (field->number == layout->initializer) {
-        const Value *value =
-            map_get(rewrite->initializers, subject(rewrite, field));
-        return value && value->tensor->source == field->payload.bytes;
-    }
-    if (field->number == layout->sparse_initializer)
-        return map_get(rewrite->initializers, subject(rewrite, field));
-    if (field->number == layout->input)
-        return map_get(rewrite->inputs, subject(rewrite, field));
-    if (field->number == layout->value_info ||
-        field->number == layout->annotation)
-        return map_get(rewrite->values, subject(rewrite, field));
-    return true;
+    uint32_t number = field->number;
+    if (number != layout->initializer && number != layout->sparse_initializer &&
+        number != layout->input && number != layout->value_info &&
+        number != layout->annotation)
+        return true;
+    const Value *value = subject(rewrite, field);
+    if (!value)
+        return false;
+    if (number == layout->initializer)
+        return value->is_initializer &&
+               value->tensor->source == field->payload.bytes;
+    return number == layout->sparse_initializer ? value->is_initializer
+           : number == layout->input            ? value->is_input
+                                                : is_defined(value);
 }
 
 static void note_kept(Rewrite *rewrite)
@@ -286,28 +280,20 @@ static void note_kept(Rewrite *rewrite)
         if (is_kept(rewrite, &field))
             map_put(is_input ? rewrite->kept_inputs
                              : rewrite->kept_initializers,
-                    subject(rewrite, &field), rewrite);
+                    subject(rewrite, &field)->name, rewrite);
     }
 }
 
 static Rewrite rewrite_start(Writer *writer, const Graph *graph)
 {
-    Arena *arena = writer->arena;
     Rewrite rewrite = {
         .writer = writer,
         .graph = graph,
         .layout = graph_is_function(graph) ? function_layout : graph_layout,
-        .values = map_new(arena),
-        .inputs = map_new(arena),
-        .initializers = map_new(arena),
-        .kept_inputs = map_new(arena),
-        .kept_initializers = map_new(arena),
+        .kept_inputs = map_new(writer->arena),
+        .kept_initializers = map_new(writer->arena),
+        .scratch = writer_scratch(writer),
     };
-    note(rewrite.inputs, graph->inputs, graph->input_count);
-    note(rewrite.initializers, graph->initializers, graph->initializer_count);
-    note(rewrite.values, graph->inputs, graph->input_count);
-    note(rewrite.values, graph->initializers, graph->initializer_count);
-    note_nodes(&rewrite);
     note_kept(&rewrite);
     return rewrite;
 }
@@ -323,8 +309,9 @@ static void put_new_initializers(Rewrite *rewrite, Rope *rope)
             err_set(rewrite->writer->err, ERR_INTERNAL,
                     "a function cannot hold the constant %s",
                     name_text(rewrite->writer->arena, value->name));
-        Rope inner = pack_tensor(rewrite->writer, value->tensor, value->name);
+        Rope inner = pack_tensor(&rewrite->scratch, value->tensor, value->name);
         rope_message(rope, rewrite->layout.initializer, &inner);
+        arena_clear(rewrite->scratch.arena);
     }
 }
 
@@ -332,8 +319,9 @@ static void put_input(Rewrite *rewrite, Rope *rope, const Value *value)
 {
     if (map_get(rewrite->kept_inputs, value->name))
         return;
-    Rope inner = pack_value(rewrite->writer, value);
+    Rope inner = pack_value(&rewrite->scratch, value);
     rope_message(rope, rewrite->layout.input, &inner);
+    arena_clear(rewrite->scratch.arena);
     map_put(rewrite->kept_inputs, value->name, rewrite);
 }
 
@@ -363,17 +351,15 @@ static void put_nodes(Rewrite *rewrite, Rope *rope)
 static void put_kept(Rewrite *rewrite, Rope *rope, const Field *field)
 {
     const Tensor *tensor = NULL;
-    if (rewrite->writer->plan && field->number == rewrite->layout.initializer) {
-        const Value *value =
-            map_get(rewrite->initializers, subject(rewrite, field));
-        tensor = value->tensor;
-    }
+    if (rewrite->writer->plan && field->number == rewrite->layout.initializer)
+        tensor = subject(rewrite, field)->tensor;
     if (!tensor || !data_moves(rewrite->writer->plan, tensor)) {
         rope_span(rope, field->whole);
         return;
     }
-    Rope inner = rewrite_tensor(rewrite->writer, tensor, NULL);
+    Rope inner = rewrite_tensor(&rewrite->scratch, tensor, NULL);
     rope_message(rope, field->number, &inner);
+    arena_clear(rewrite->scratch.arena);
 }
 
 Rope rewrite_graph(Writer *writer, const Graph *graph)
@@ -401,6 +387,7 @@ Rope rewrite_graph(Writer *writer, const Graph *graph)
         put_new_initializers(&rewrite, &rope);
     if (!rewrite.last_input)
         put_new_inputs(&rewrite, &rope);
+    arena_free(rewrite.scratch.arena);
     return rope;
 }
 

@@ -5,7 +5,9 @@
 #include "onnx/dataplan.h"
 #include "onnx/wire.h"
 
-enum { ROOM = 256, VARINT_MAX = 10 };
+enum { ROOM_FIRST = 256, ROOM_MOST = 8192, VARINT_MAX = 10 };
+/* A copy of so many bytes takes less than to tell where they are. */
+enum { COPY_MOST = 64 };
 
 Rope rope_new(Arena *arena, Span file)
 {
@@ -16,6 +18,7 @@ static void add_piece(Rope *rope, Piece piece)
 {
     Piece *fresh = arena_alloc(rope->arena, sizeof *fresh);
     *fresh = piece;
+    fresh->next = NULL;
     if (rope->last)
         rope->last->next = fresh;
     else
@@ -24,28 +27,43 @@ static void add_piece(Rope *rope, Piece piece)
     rope->size += fresh->size;
 }
 
-void rope_span(Rope *rope, Span span)
+/* Neighbours of a kind become one piece. */
+static void add_bytes(Rope *rope, const uint8_t *bytes, size_t size,
+                      PieceKind kind)
 {
     Piece *last = rope->last;
-    if (span.size == 0)
-        return;
-    if (last && last->bytes && last->bytes + last->size == span.bytes) {
-        last->size += span.size;
-        rope->size += span.size;
+    if (last && last->kind == kind && last->bytes + last->size == bytes) {
+        last->size += size;
+        rope->size += size;
         return;
     }
-    add_piece(rope, (Piece){.bytes = span.bytes, .size = span.size});
+    add_piece(rope, (Piece){.bytes = bytes, .size = size, .kind = kind});
 }
 
-/* New bytes that are small: they are copied. */
+void rope_span(Rope *rope, Span span)
+{
+    if (span.size > 0)
+        add_bytes(rope, span.bytes, span.size, PIECE_SPAN);
+}
+
+/* Most ropes hold little, and some very much. */
+static void room_take(Rope *rope, size_t size)
+{
+    size_t larger = rope->room_size ? 2 * rope->room_size : ROOM_FIRST;
+    rope->room_size = larger < ROOM_MOST ? larger : ROOM_MOST;
+    rope->room_left = size < rope->room_size ? rope->room_size : size;
+    rope->room = arena_alloc(rope->arena, rope->room_left);
+}
+
+/* Bytes that are copied. */
 static void put(Rope *rope, const void *bytes, size_t size)
 {
-    if (rope->room_left < size) {
-        rope->room = arena_alloc(rope->arena, ROOM);
-        rope->room_left = ROOM;
-    }
+    if (size == 0)
+        return;
+    if (rope->room_left < size)
+        room_take(rope, size);
     memcpy(rope->room, bytes, size);
-    rope_span(rope, (Span){rope->room, size});
+    add_bytes(rope, rope->room, size, PIECE_ROOM);
     rope->room += size;
     rope->room_left -= size;
 }
@@ -121,7 +139,9 @@ void rope_elements(Rope *rope, uint32_t field, const Tensor *tensor)
     if (!tensor->formula)
         rope_span(rope, (Span){tensor->data, size});
     else if (size > 0)
-        add_piece(rope, (Piece){.tensor = tensor, .size = size});
+        add_piece(
+            rope,
+            (Piece){.tensor = tensor, .size = size, .kind = PIECE_TENSOR});
 }
 
 void rope_string(Rope *rope, uint32_t field, const char *text)
@@ -129,9 +149,16 @@ void rope_string(Rope *rope, uint32_t field, const char *text)
     rope_bytes(rope, field, (Span){(const uint8_t *)text, strlen(text)});
 }
 
-void rope_message(Rope *rope, uint32_t field, Rope *message)
+void rope_text(Rope *rope, uint32_t field, const char *text)
 {
-    put_head(rope, field, message->size);
+    size_t size = strlen(text);
+    put_head(rope, field, size);
+    put(rope, text, size);
+}
+
+/* Takes the pieces over. */
+static void splice(Rope *rope, const Rope *message)
+{
     if (!message->first)
         return;
     if (rope->last)
@@ -140,4 +167,25 @@ void rope_message(Rope *rope, uint32_t field, Rope *message)
         rope->first = message->first;
     rope->last = message->last;
     rope->size += message->size;
+}
+
+static void copy_pieces(Rope *rope, const Rope *message)
+{
+    for (const Piece *piece = message->first; piece; piece = piece->next) {
+        if (piece->kind == PIECE_TENSOR)
+            add_piece(rope, *piece);
+        else if (piece->kind == PIECE_ROOM || piece->size <= COPY_MOST)
+            put(rope, piece->bytes, piece->size);
+        else
+            add_bytes(rope, piece->bytes, piece->size, PIECE_SPAN);
+    }
+}
+
+void rope_message(Rope *rope, uint32_t field, Rope *message)
+{
+    put_head(rope, field, message->size);
+    if (message->arena == rope->arena)
+        splice(rope, message);
+    else
+        copy_pieces(rope, message);
 }

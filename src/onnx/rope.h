@@ -10,11 +10,20 @@
 
 #include "graph/graph.h"
 
+typedef enum PieceKind {
+    PIECE_SPAN, /* bytes that last longer than the rope */
+    PIECE_ROOM, /* new bytes, which the rope holds */
+    PIECE_TENSOR
+} PieceKind;
+
 typedef struct Piece {
     struct Piece *next;
-    const uint8_t *bytes; /* NULL for a tensor with a formula */
     size_t size;
-    const Tensor *tensor;
+    union {
+        const uint8_t *bytes;
+        const Tensor *tensor; /* with a formula */
+    };
+    PieceKind kind;
 } Piece;
 
 typedef struct Rope {
@@ -23,7 +32,7 @@ typedef struct Rope {
     Piece *first, *last;
     size_t size;
     uint8_t *room; /* for new bytes */
-    size_t room_left;
+    size_t room_size, room_left;
 } Rope;
 
 Rope rope_new(Arena *arena, Span file);
@@ -37,9 +46,12 @@ void rope_fixed32(Rope *rope, uint32_t field, uint32_t bits);
 /* What is in the file just before the bytes is used too where it fits. */
 void rope_bytes(Rope *rope, uint32_t field, Span bytes);
 void rope_string(Rope *rope, uint32_t field, const char *text);
+/* The same with a text that need not last. */
+void rope_text(Rope *rope, uint32_t field, const char *text);
 /* The elements of a tensor, packed. */
 void rope_elements(Rope *rope, uint32_t field, const Tensor *tensor);
-/* The other rope becomes part of this one. */
+/* The other rope becomes part of this one. One that was made in another arena
+ * is copied, and may go: what is small lies close together then. */
 void rope_message(Rope *rope, uint32_t field, Rope *message);
 
 #endif

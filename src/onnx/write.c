@@ -88,9 +88,10 @@ int write_model(const Model *model, const DataPlan *plan, Sink *sink, Err *err)
     int status = model_rope(writing.arena, model, plan, &rope, err);
     for (const Piece *piece = rope.first; piece && status == 0;
          piece = piece->next)
-        status = piece->bytes ? put_span(&writing,
-                                         (Span){piece->bytes, piece->size}, err)
-                              : put_computed(&writing, piece->tensor, err);
+        status =
+            piece->kind == PIECE_TENSOR
+                ? put_computed(&writing, piece->tensor, err)
+                : put_span(&writing, (Span){piece->bytes, piece->size}, err);
     arena_free(writing.arena);
     return status;
 }
