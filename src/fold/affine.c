@@ -10,6 +10,11 @@ Vec vec_new(Arena *arena, int64_t size, const double *values)
     return (Vec){size, copy};
 }
 
+Vec vec_copy(Arena *arena, Vec vec)
+{
+    return vec.size ? vec_new(arena, vec.size, vec.at) : VEC_NONE;
+}
+
 Vec vec_uniform(Arena *arena, double value)
 {
     return vec_new(arena, 1, &value);

@@ -22,6 +22,7 @@ typedef struct Vec {
 
 Vec vec_new(Arena *arena, int64_t size, const double *values);
 Vec vec_uniform(Arena *arena, double value);
+Vec vec_copy(Arena *arena, Vec vec);
 /* The element of channel c; `nothing` for VEC_NONE. */
 double vec_get(Vec vec, int64_t c, double nothing);
 Vec vec_multiply(Arena *arena, Vec a, Vec b);

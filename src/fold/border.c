@@ -268,7 +268,9 @@ static bool is_evaluable(const Fold *fold, const Border *border,
            inside > 0 && whole <= ELEMENTS_MAX;
 }
 
-static Reason border_evaluate(Fold *fold, const Value *value, Border *border)
+/* What it finds is in the arena `outer`. */
+static Reason border_evaluate(Fold *fold, Arena *outer, const Value *value,
+                              Border *border)
 {
     Array *inside[2], *whole[2];
     for (int run = 0; run < 2; run++) {
@@ -281,7 +283,7 @@ static Reason border_evaluate(Fold *fold, const Value *value, Border *border)
     if (!widths_find(inside[0], whole[0], border))
         return REASON_NONLINEAR;
     size_t channels = (size_t)inside[0]->dims[1];
-    double *around = arena_array(fold->arena, channels, sizeof *around);
+    double *around = arena_array(outer, channels, sizeof *around);
     bool *known = arena_array(fold->scratch, channels, sizeof *known);
     for (int run = 0; run < 2; run++) {
         Reason reason =
@@ -301,10 +303,8 @@ Reason border_read(Fold *fold, const Value *value, Border *border,
         return REASON_NONLINEAR;
     if (!is_evaluable(fold, border, value))
         return REASON_SHAPE_UNKNOWN;
-    Arena *outer = fold->scratch;
-    fold->scratch = arena_child(outer);
-    Reason reason = border_evaluate(fold, value, border);
-    arena_free(fold->scratch);
-    fold->scratch = outer;
+    Arena *outer = site_begin(fold);
+    Reason reason = border_evaluate(fold, outer, value, border);
+    site_end(fold, outer);
     return reason;
 }

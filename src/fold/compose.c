@@ -59,7 +59,7 @@ static Reason border_obstacle(Fold *fold, const Linear *first,
             continue;
         if (shifts || before->taps != 1 || before->begin || before->end) {
             *fact = arena_printf(
-                fold->arena, "pads %lld,%lld on axis %d %s",
+                fold->scratch, "pads %lld,%lld on axis %d %s",
                 (long long)axis->begin, (long long)axis->end, 2 + i,
                 shifts ? "after a bias" : "after a kernel that reaches there");
             return REASON_PAD_SHIFT;
@@ -278,9 +278,10 @@ static Vec bias_compose(Fold *fold, const Linear *first, const Linear *second)
     if (vec_all_equal(first->bias, 0, 0))
         return second->bias;
     double alpha = (double)node_float(second->node, "alpha", 1.0f);
-    Vec shift = kernel_apply_shift(fold->arena, second->kernel, first->bias);
-    shift = vec_multiply(fold->arena, vec_uniform(fold->arena, alpha), shift);
-    return vec_add(fold->arena, second->bias, shift);
+    Vec shift = kernel_apply_shift(fold->scratch, second->kernel, first->bias);
+    shift =
+        vec_multiply(fold->scratch, vec_uniform(fold->scratch, alpha), shift);
+    return vec_add(fold->scratch, second->bias, shift);
 }
 
 /* ---- Cost ---- */
@@ -334,9 +335,9 @@ static Reason cost_obstacle(Fold *fold, const Linear *first,
     double after = out->macs_after + (double)out->bias.size;
     if (out->macs_after <= out->macs_before && after <= before)
         return REASON_NONE;
-    *fact =
-        arena_printf(fold->arena, "MACs %.0f to %.0f, parameters %.0f to %.0f",
-                     out->macs_before, out->macs_after, before, after);
+    *fact = arena_printf(fold->scratch,
+                         "MACs %.0f to %.0f, parameters %.0f to %.0f",
+                         out->macs_before, out->macs_after, before, after);
     return REASON_COST;
 }
 

@@ -70,7 +70,7 @@ Value *emit_vec(Fold *fold, Emission *emission, Vec vec, int64_t size,
                 DType type, const char *stem)
 {
     VecFormula *formula = arena_alloc(fold->arena, sizeof *formula);
-    *formula = (VecFormula){{vec_formula_read}, vec};
+    *formula = (VecFormula){{vec_formula_read}, vec_copy(fold->arena, vec)};
     Tensor *tensor =
         tensor_from_formula(fold->arena, type, 1, &size, &formula->formula);
     return constant_value(fold, emission, tensor, stem);
@@ -93,7 +93,8 @@ static Value *kernel_initializer(Fold *fold, Emission *emission,
     for (int i = 0; i < like->spatial; i++)
         dims[2 + i] = kernel->taps[i];
     Tensor *tensor =
-        kernel_tensor(fold->arena, kernel, like->type, weight->rank, dims);
+        kernel_tensor(fold->arena, kernel_copy(fold->arena, kernel), like->type,
+                      weight->rank, dims);
     return constant_value(fold, emission, tensor, old->name);
 }
 
@@ -173,7 +174,7 @@ static Vec plant(Fold *fold, Vec bias)
         fold->report->fold_count + 1 != REPFOLD_PLANT_WRONG_FOLD)
         return bias;
     planted++;
-    return vec_add(fold->arena, bias, vec_uniform(fold->arena, 0x1p-10));
+    return vec_add(fold->scratch, bias, vec_uniform(fold->scratch, 0x1p-10));
 }
 #endif
 
@@ -190,9 +191,9 @@ int emit_linear(Fold *fold, Emission *emission, const Linear *like,
     Value *vector = NULL;
     if (bias.size) {
         const Value *named = node_input(old, 2);
-        const char *stem =
-            named ? named->name
-                  : arena_printf(fold->arena, "%s.bias", old->inputs[1]->name);
+        const char *stem = named ? named->name
+                                 : arena_printf(fold->scratch, "%s.bias",
+                                                old->inputs[1]->name);
         vector = emit_vec(fold, emission, bias, kernel->out_channels,
                           like->type, stem);
     }
@@ -235,7 +236,8 @@ static Reason elements_obstacle(Fold *fold, const double *values, int64_t count,
             continue;
         bool overflow =
             isfinite(values[i]) && (type == DT_FLOAT16 || type == DT_BFLOAT16);
-        *fact = arena_printf(fold->arena, "a folded number is %.6g", values[i]);
+        *fact =
+            arena_printf(fold->scratch, "a folded number is %.6g", values[i]);
         return overflow ? REASON_F16_OVERFLOW : REASON_NOT_FINITE;
     }
     return REASON_NONE;
@@ -343,16 +345,17 @@ void fold_record(Fold *fold, const Emission *emission, const Account *account)
         before += node_parameters(node);
     }
     const char *origin = consumed_text(fold, names, consumed_count);
+    const char *rule_names = rules_text(fold->arena, account->rules);
     for (size_t i = 0; i < emission->count; i++) {
         emission->nodes[i]->origin = origin;
-        emission->nodes[i]->rule = rules_text(fold->arena, account->rules);
+        emission->nodes[i]->rule = rule_names;
         after += node_parameters(emission->nodes[i]);
         subnormals += node_subnormals(emission->nodes[i]);
     }
     const Node *last = emission->nodes[emission->count - 1];
     *record = (rp_fold_record){
         .number = (int)report->fold_count,
-        .rules = rules_text(fold->arena, account->rules),
+        .rules = rule_names,
         .node = node_title(last),
         .output = last->outputs[0]->name,
         .consumed = names,

@@ -103,7 +103,7 @@ static void refusal_add(Fold *fold, const Node *node, Obstacle obstacle)
         .reason = reason_code(obstacle.reason),
         .node = node_title(node),
         .op = node->op_type,
-        .fact = obstacle.fact,
+        .fact = arena_strdup(fold->arena, obstacle.fact),
         .advice = reason_advice(obstacle.reason),
     };
 }

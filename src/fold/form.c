@@ -111,14 +111,15 @@ Form *form_scaled(Fold *fold, Form *part, const Sight *sight)
     for (int i = 0; i < part->count; i++) {
         Branch *branch = &form->branches[i];
         *branch = part->branches[i];
-        branch->scale = vec_multiply(fold->arena, sight->scale, branch->scale);
-        branch->shift = vec_scale(fold->arena, sight->scale, branch->shift);
+        branch->scale =
+            vec_multiply(fold->scratch, sight->scale, branch->scale);
+        branch->shift = vec_scale(fold->scratch, sight->scale, branch->shift);
         if (negation)
             branch->alias_sign = -branch->alias_sign;
         else if (sight->scale.size)
             branch->alias = NULL;
         if (i == holder && sight->shift.size) {
-            branch->shift = vec_add(fold->arena, branch->shift, sight->shift);
+            branch->shift = vec_add(fold->scratch, branch->shift, sight->shift);
             branch->alias = NULL;
         }
     }
@@ -412,9 +413,9 @@ static int sum_parts(Fold *fold, Form **forms, Node *node, Form **parts,
 
 static void branch_negate(Fold *fold, Branch *branch)
 {
-    Vec minus = vec_uniform(fold->arena, -1);
-    branch->scale = vec_multiply(fold->arena, minus, branch->scale);
-    branch->shift = vec_scale(fold->arena, minus, branch->shift);
+    Vec minus = vec_uniform(fold->scratch, -1);
+    branch->scale = vec_multiply(fold->scratch, minus, branch->scale);
+    branch->shift = vec_scale(fold->scratch, minus, branch->shift);
     branch->alias_sign = -branch->alias_sign;
 }
 

@@ -221,6 +221,17 @@ Kernel *kernel_uniform(Arena *arena, int64_t channels, double value,
     return kernel;
 }
 
+Kernel *kernel_copy(Arena *arena, const Kernel *kernel)
+{
+    Kernel *copy = kernel_scale(arena, kernel, VEC_NONE, VEC_NONE);
+    for (int i = 0; i < copy->term_count; i++) {
+        Term *term = &copy->terms[i];
+        term->out = vec_copy(arena, term->out);
+        term->in = vec_copy(arena, term->in);
+    }
+    return copy;
+}
+
 Kernel *kernel_scale(Arena *arena, const Kernel *kernel, Vec out, Vec in)
 {
     Kernel *scaled = kernel_new(arena, kernel->term_count);

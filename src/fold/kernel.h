@@ -48,6 +48,9 @@ Kernel *kernel_from_tensor(Arena *arena, const Tensor *tensor, Layout layout,
 Kernel *kernel_uniform(Arena *arena, int64_t channels, double value,
                        const int64_t *taps);
 
+/* A copy that shares nothing but the sources of the terms. */
+Kernel *kernel_copy(Arena *arena, const Kernel *kernel);
+
 /* A copy with factors by output or input channel. */
 Kernel *kernel_scale(Arena *arena, const Kernel *kernel, Vec out, Vec in);
 

@@ -65,13 +65,11 @@ static int pass_finish(Fold *fold, const char *name, Err *err)
 
 static int pass_run(Fold *fold, size_t index, Err *err)
 {
-    Arena *outer = fold->scratch;
-    fold->scratch = arena_child(outer);
+    Arena *outer = site_begin(fold);
     TRY(pass_prepare(fold, err));
     TRY(passes[index].run(fold, err));
     TRY(pass_finish(fold, passes[index].name, err));
-    arena_free(fold->scratch);
-    fold->scratch = outer;
+    site_end(fold, outer);
     return 0;
 }
 
@@ -91,7 +89,8 @@ static int rounds_run(Fold *fold, Err *err)
     const char *last = fold->options->stop_after_pass;
     for (int round = 0; round < ROUNDS_MAX; round++) {
         size_t before = fold->report->fold_count;
-        fold->obstacles = map_new(fold->arena);
+        arena_clear(fold->notes);
+        fold->obstacles = map_new(fold->notes);
         TRY(progress(fold, round, err));
         for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
             TRY(pass_run(fold, i, err));
@@ -158,8 +157,11 @@ static int graph_fold(Fold *fold, Graph *graph, Err *err)
     fold->graph = graph;
     fold->is_stale = true;
     TRY(rounds_run(fold, err));
+    Arena *outer = site_begin(fold);
     TRY(pass_prepare(fold, err));
-    return refusals_list(fold, err);
+    TRY(refusals_list(fold, err));
+    site_end(fold, outer);
+    return 0;
 }
 
 int model_fold(Model *model, const rp_fold_options *options, FoldReport *report,
@@ -167,6 +169,7 @@ int model_fold(Model *model, const rp_fold_options *options, FoldReport *report,
 {
     Fold fold = {.arena = model->arena,
                  .scratch = arena_child(model->arena),
+                 .notes = arena_child(model->arena),
                  .model = model,
                  .options = options,
                  .report = report};
@@ -184,5 +187,6 @@ int model_fold(Model *model, const rp_fold_options *options, FoldReport *report,
             list_bodies(fold.scratch, &list, list.graphs[i]->nodes[k]);
     }
     arena_free(fold.scratch);
+    arena_free(fold.notes);
     return 0;
 }

@@ -91,8 +91,8 @@ static Reason cluster_join(const Fold *fold, Cluster *cluster, int index,
                            const Linear *linear, const char **fact)
 {
     Reason reason = join_obstacle(fold, &cluster->lead, linear);
-    *fact =
-        arena_printf(fold->arena, "beside %s", node_title(cluster->lead.node));
+    *fact = arena_printf(fold->scratch, "beside %s",
+                         node_title(cluster->lead.node));
     if (reason)
         return reason;
     Linear lead = cluster->lead;
@@ -107,7 +107,7 @@ static Reason cluster_join(const Fold *fold, Cluster *cluster, int index,
         cluster_macs(&cluster->lead, cluster->group) + linear_macs(linear);
     double merged = cluster_macs(&lead, group);
     if (merged > apart && !fold->options->allow_cost) {
-        *fact = arena_printf(fold->arena, "MACs %.0f to %.0f, %s", apart,
+        *fact = arena_printf(fold->scratch, "MACs %.0f to %.0f, %s", apart,
                              merged, *fact);
         return group == cluster->group || group == linear->kernel->group
                    ? REASON_COST
@@ -163,7 +163,7 @@ static bool join_any(Fold *fold, Plan *plan, int index, const Linear *linear)
     }
     if (other && !linear->is_virtual)
         fold_note(fold, node, REASON_DIFFERENT_INPUT,
-                  arena_printf(fold->arena, "%s, and %s reads %s",
+                  arena_printf(fold->scratch, "%s, and %s reads %s",
                                linear->input->name, node_title(other->node),
                                other->input->name));
     return false;
@@ -260,9 +260,9 @@ Vec cluster_bias(Fold *fold, const Plan *plan, const Cluster *cluster)
         const Branch *branch = &plan->form->branches[cluster->members[i]];
         Vec own =
             branch->kind == BRANCH_LINEAR ? branch->linear.bias : VEC_NONE;
-        own = vec_scale(fold->arena, branch->scale, own);
-        own = vec_add(fold->arena, own, branch->shift);
-        bias = vec_add(fold->arena, bias, own);
+        own = vec_scale(fold->scratch, branch->scale, own);
+        own = vec_add(fold->scratch, own, branch->shift);
+        bias = vec_add(fold->scratch, bias, own);
     }
     /* Exporters compute zeros for an absent bias. */
     const Linear *lead = &cluster->lead;
@@ -380,13 +380,13 @@ static Kernel *merged_kernel(Fold *fold, const Plan *plan,
         taps[a] = cluster->lead.axes[a].taps;
     for (int i = 0; i < cluster->count; i++) {
         const Branch *branch = &plan->form->branches[cluster->members[i]];
-        parts[i] = kernel_scale(fold->arena, branch->linear.kernel,
+        parts[i] = kernel_scale(fold->scratch, branch->linear.kernel,
                                 branch->scale, VEC_NONE);
         for (int a = 0; a < AXES_MAX; a++)
             axis_place(&branch->linear.axes[a], &cluster->lead.axes[a],
                        &places[i].offset[a], &places[i].step[a]);
     }
-    return kernel_sum(fold->arena, parts, places, cluster->count,
+    return kernel_sum(fold->scratch, parts, places, cluster->count,
                       cluster->group, taps);
 }
 
@@ -397,8 +397,8 @@ const Kernel *cluster_kernel(Fold *fold, const Plan *plan,
     if (cluster->count > 1)
         return merged_kernel(fold, plan, cluster);
     return branch->scale.size || branch->linear.weight_is_computed
-               ? kernel_scale(fold->arena, branch->linear.kernel, branch->scale,
-                              VEC_NONE)
+               ? kernel_scale(fold->scratch, branch->linear.kernel,
+                              branch->scale, VEC_NONE)
                : branch->linear.kernel;
 }
 

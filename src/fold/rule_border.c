@@ -22,7 +22,7 @@ static Reason border_differs(Fold *fold, const Border *border, Vec bias,
         if (apart <= 1e-12 * size)
             continue;
         *fact = arena_printf(
-            fold->arena, "in channel %lld %.9g where the bias is %.9g%s",
+            fold->scratch, "in channel %lld %.9g where the bias is %.9g%s",
             (long long)c, is, should,
             apart <= 1e-6 * size ? ", as rounded by the exporter" : "");
         return REASON_BORDER;
@@ -140,8 +140,11 @@ int rule_border(Fold *fold, Err *err)
     for (size_t i = 0; i < fold->graph->node_count && !fold_is_done(fold);
          i++) {
         Node *node = fold->graph->nodes[i];
-        if (node->op == OP_Conv || node->op == OP_AveragePool)
-            border_try(fold, node);
+        if (node->op != OP_Conv && node->op != OP_AveragePool)
+            continue;
+        Arena *outer = site_begin(fold);
+        border_try(fold, node);
+        site_end(fold, outer);
     }
     return 0;
 }

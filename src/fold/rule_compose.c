@@ -98,7 +98,11 @@ int rule_compose(Fold *fold, Err *err)
     (void)err;
     if (!(fold->enabled & RULE_BIT(RULE_C12)))
         return 0;
-    for (size_t i = 0; i < fold->graph->node_count && !fold_is_done(fold); i++)
+    for (size_t i = 0; i < fold->graph->node_count && !fold_is_done(fold);
+         i++) {
+        Arena *outer = site_begin(fold);
         compose_try(fold, fold->graph->nodes[i]);
+        site_end(fold, outer);
+    }
     return 0;
 }

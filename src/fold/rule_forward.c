@@ -69,7 +69,10 @@ int rule_forward(Fold *fold, Err *err)
     Node **nodes = arena_array(fold->scratch, count + 1, sizeof *nodes);
     for (size_t i = 0; i < count; i++)
         nodes[i] = graph->nodes[i];
-    for (size_t i = 0; i < count && !fold_is_done(fold); i++)
+    for (size_t i = 0; i < count && !fold_is_done(fold); i++) {
+        Arena *outer = site_begin(fold);
         forward_try(fold, nodes[i], ways);
+        site_end(fold, outer);
+    }
     return 0;
 }

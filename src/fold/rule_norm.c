@@ -42,7 +42,7 @@ static Value *norm_emit(Fold *fold, Node *node, int64_t size, Emission *all)
         outputs[i] = node->outputs[i];
     outputs[0] = emission_value(fold, node->outputs[0]);
     all->place = node;
-    Vec ones = vec_uniform(fold->arena, 1);
+    Vec ones = vec_uniform(fold->scratch, 1);
     DType type = value_constant(fold->graph, node->inputs[1])->type;
     Value *inputs[2] = {node->inputs[0],
                         emit_vec(fold, all, ones, size, type, "ones")};

@@ -86,7 +86,7 @@ static bool members_read(Fold *fold, const Node *concat, Linear *members)
 static Vec biases_join(Fold *fold, const Linear *members, int count,
                        int64_t channels)
 {
-    double *bias = arena_array(fold->arena, (size_t)channels, sizeof *bias);
+    double *bias = arena_array(fold->scratch, (size_t)channels, sizeof *bias);
     bool has_bias = false;
     int64_t at = 0;
     for (int i = 0; i < count; i++) {
@@ -106,7 +106,7 @@ static Kernel *kernels_join(Fold *fold, const Linear *members, int count)
         arena_array(fold->arena, (size_t)count, sizeof *stack->kernels);
     int64_t channels = 0, elements = 0;
     for (int i = 0; i < count; i++) {
-        stack->kernels[i] = members[i].kernel;
+        stack->kernels[i] = kernel_copy(fold->arena, members[i].kernel);
         channels += members[i].kernel->out_channels;
         elements += kernel_elements(members[i].kernel);
     }

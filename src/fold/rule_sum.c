@@ -315,8 +315,12 @@ int rule_sum(Fold *fold, Err *err)
 {
     (void)err;
     Form **forms = forms_build(fold);
-    for (size_t i = 0; i < fold->graph->node_count; i++)
-        if (forms[i] && !forms[i]->taken)
-            form_finish(fold, forms[i]);
+    for (size_t i = 0; i < fold->graph->node_count; i++) {
+        if (!forms[i] || forms[i]->taken)
+            continue;
+        Arena *outer = site_begin(fold);
+        form_finish(fold, forms[i]);
+        site_end(fold, outer);
+    }
     return 0;
 }

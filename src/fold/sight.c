@@ -88,9 +88,10 @@ static bool channel_counts(const Fold *fold, const Node *node, int output,
         !dim_is_known(symbols, out->dims[axis], &route->outs))
         return false;
     route->count = route->ins > route->outs ? route->ins : route->outs;
-    route->in = arena_array(fold->arena, (size_t)route->count, sizeof(int64_t));
+    route->in =
+        arena_array(fold->scratch, (size_t)route->count, sizeof(int64_t));
     route->out =
-        arena_array(fold->arena, (size_t)route->count, sizeof(int64_t));
+        arena_array(fold->scratch, (size_t)route->count, sizeof(int64_t));
     return true;
 }
 
@@ -216,8 +217,8 @@ static bool vec_route(const Fold *fold, const Route *route, Vec *vec)
     if (vec->size != route->ins)
         return false;
     size_t count = (size_t)route->outs;
-    double *out = arena_array(fold->arena, count, sizeof *out);
-    bool *known = arena_array(fold->arena, count, sizeof *known);
+    double *out = arena_array(fold->scratch, count, sizeof *out);
+    bool *known = arena_array(fold->scratch, count, sizeof *known);
     for (int64_t i = 0; i < route->count; i++) {
         int64_t to = route->out[i];
         double number = vec->at[route->in[i]];
@@ -269,8 +270,8 @@ static Reason concat_forward(const Fold *fold, const Node *node, int slot,
                       &whole) ||
         !concat_range(fold, node, slot, axis, &start, &length))
         return REASON_SHAPE_UNKNOWN;
-    double *scale = arena_array(fold->arena, (size_t)whole, sizeof *scale);
-    double *shift = arena_array(fold->arena, (size_t)whole, sizeof *shift);
+    double *scale = arena_array(fold->scratch, (size_t)whole, sizeof *scale);
+    double *shift = arena_array(fold->scratch, (size_t)whole, sizeof *shift);
     for (int64_t c = 0; c < whole; c++) {
         bool inside = c >= start && c < start + length;
         scale[c] = inside ? vec_get(sight->scale, c - start, 1) : 1;
@@ -338,7 +339,7 @@ Reason sight_forward(const Fold *fold, const Node *node, int slot, int output,
                    ? REASON_NONE
                    : REASON_SHAPE_UNKNOWN;
     sight->axis = affine_axis_forward(fold, node, sight->axis, &repeat);
-    sight->scale = vec_repeat(fold->arena, sight->scale, repeat);
-    sight->shift = vec_repeat(fold->arena, sight->shift, repeat);
+    sight->scale = vec_repeat(fold->scratch, sight->scale, repeat);
+    sight->shift = vec_repeat(fold->scratch, sight->shift, repeat);
     return sight->axis < 0 ? REASON_SHAPE_UNKNOWN : REASON_NONE;
 }

@@ -52,7 +52,7 @@ bool constant_vec(Fold *fold, const Value *value, Vec *out)
     if (!tensor || !tensor_is_readable(tensor))
         return false;
     double *elements =
-        arena_array(fold->arena, (size_t)tensor->count, sizeof *elements);
+        arena_array(fold->scratch, (size_t)tensor->count, sizeof *elements);
     tensor_read_f64(tensor, 0, tensor->count, elements);
     *out = (Vec){tensor->count, elements};
     return true;
@@ -195,7 +195,20 @@ void fold_note(Fold *fold, const Node *node, Reason reason, const char *fact)
     Obstacle *known = map_get(fold->obstacles, value->name);
     if (known && known->reason != REASON_NONLINEAR)
         return;
-    Obstacle *obstacle = arena_alloc(fold->arena, sizeof *obstacle);
-    *obstacle = (Obstacle){reason, fact ? fact : ""};
+    Obstacle *obstacle = arena_alloc(fold->notes, sizeof *obstacle);
+    *obstacle = (Obstacle){reason, arena_strdup(fold->notes, fact ? fact : "")};
     map_put(fold->obstacles, value->name, obstacle);
+}
+
+Arena *site_begin(Fold *fold)
+{
+    Arena *outer = fold->scratch;
+    fold->scratch = arena_child(outer);
+    return outer;
+}
+
+void site_end(Fold *fold, Arena *outer)
+{
+    arena_free(fold->scratch);
+    fold->scratch = outer;
 }

@@ -61,10 +61,12 @@ typedef struct Obstacle {
     const char *fact;
 } Obstacle;
 
-/* What every pass works with. */
+/* What every pass works with. What is read of the graph is in the scratch
+ * memory, and what is put into it is copied. */
 typedef struct Fold {
     Arena *arena;   /* the model's: what stays */
-    Arena *scratch; /* what a pass forgets */
+    Arena *scratch; /* what a pass forgets, or a part of one */
+    Arena *notes;   /* the obstacles of a round */
     Model *model;
     Graph *graph;
     const rp_fold_options *options;
@@ -75,6 +77,11 @@ typedef struct Fold {
     Map *obstacles; /* node's first output -> Obstacle, for the report */
     uint64_t weights_read; /* since memory was last let go of */
 } Fold;
+
+/* Between these two the scratch memory is one of its own, for one site or
+ * whatever else is forgotten before the pass ends. */
+Arena *site_begin(Fold *fold);
+void site_end(Fold *fold, Arena *outer);
 
 /* True when no further fold may be made (--stop-after). */
 bool fold_is_done(const Fold *fold);

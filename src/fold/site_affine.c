@@ -21,12 +21,12 @@ static Reason batchnorm_vectors(Fold *fold, const Node *node, AffineMap *out,
     }
     double epsilon = (double)node_float(node, "epsilon", 1e-5f);
     int64_t size = parts[0].size;
-    double *scale = arena_array(fold->arena, (size_t)size, sizeof *scale);
-    double *shift = arena_array(fold->arena, (size_t)size, sizeof *shift);
+    double *scale = arena_array(fold->scratch, (size_t)size, sizeof *scale);
+    double *shift = arena_array(fold->scratch, (size_t)size, sizeof *shift);
     for (int64_t c = 0; c < size; c++) {
         double spread = parts[3].at[c] + epsilon;
         if (!(spread > 0) || isinf(spread)) {
-            *fact = arena_printf(fold->arena, "variance %g in channel %lld",
+            *fact = arena_printf(fold->scratch, "variance %g in channel %lld",
                                  parts[3].at[c], (long long)c);
             return REASON_BAD_VARIANCE;
         }
@@ -108,7 +108,7 @@ static Reason operand_read(Fold *fold, const Node *node, AffineMap *out,
     if (out->axis >= 0 &&
         (!dim_is_known(fold->model->symbols, input->dims[out->axis], &length) ||
          length != constant->count)) {
-        *fact = arena_printf(fold->arena, "%lld numbers along axis %d",
+        *fact = arena_printf(fold->scratch, "%lld numbers along axis %d",
                              (long long)constant->count, out->axis);
         return REASON_BROADCAST;
     }
@@ -118,7 +118,7 @@ static Reason operand_read(Fold *fold, const Node *node, AffineMap *out,
 
 static Vec vec_map(Fold *fold, Vec vec, double numerator, double factor)
 {
-    double *out = arena_array(fold->arena, (size_t)vec.size, sizeof *out);
+    double *out = arena_array(fold->scratch, (size_t)vec.size, sizeof *out);
     for (int64_t i = 0; i < vec.size; i++)
         out[i] = numerator != 0 ? numerator / vec.at[i] : factor * vec.at[i];
     return (Vec){vec.size, out};
@@ -142,7 +142,7 @@ static Reason binary_read(Fold *fold, const Node *node, AffineMap *out,
     case OP_Sub: /* T - k, or k - T */
         out->shift = slot == 1 ? vec_map(fold, vec, 0, -1) : vec;
         if (slot == 0)
-            out->scale = vec_uniform(fold->arena, -1);
+            out->scale = vec_uniform(fold->scratch, -1);
         return REASON_NONE;
     default: /* Div: T / k is T times the reciprocal; k / T is not linear */
         if (slot == 0)
@@ -170,7 +170,7 @@ Reason affine_read(Fold *fold, Node *node, AffineMap *out, const char **fact)
         reason = binary_read(fold, node, out, fact);
         break;
     case OP_Neg:
-        out->scale = vec_uniform(fold->arena, -1);
+        out->scale = vec_uniform(fold->scratch, -1);
         return dtype_is_real(out->input->fact.type) ? REASON_NONE
                                                     : REASON_NONLINEAR;
     default:

@@ -119,7 +119,7 @@ static Reason conv_read(Fold *fold, Linear *linear, const Tensor *weight)
     for (int i = 0; i < AXES_MAX; i++)
         taps[i] = linear->axes[i].taps;
     linear->kernel = kernel_from_tensor(
-        fold->arena, weight, transposed ? LAYOUT_IN_OUT : LAYOUT_OUT_IN,
+        fold->scratch, weight, transposed ? LAYOUT_IN_OUT : LAYOUT_OUT_IN,
         transposed ? other : weight->dims[0],
         transposed ? weight->dims[0] : other, group, taps);
     Value *bias = node_input(node, 2);
@@ -144,7 +144,7 @@ static Reason gemm_read_bias(Fold *fold, Linear *linear, Value *value)
         (tensor->count != columns || tensor->dims[tensor->rank - 1] != columns))
         return REASON_BROADCAST;
     double beta = (double)node_float(linear->node, "beta", 1.0f);
-    double *wide = arena_array(fold->arena, (size_t)columns, sizeof *wide);
+    double *wide = arena_array(fold->scratch, (size_t)columns, sizeof *wide);
     for (int64_t i = 0; i < columns; i++)
         wide[i] = beta * vec_get(bias, i, 0);
     linear->bias = (Vec){columns, wide};
@@ -158,7 +158,7 @@ static Reason gemm_read(Fold *fold, Linear *linear, const Tensor *weight)
     bool transposed = node_int(linear->node, "transB", 0) != 0;
     linear->channel_axis = 1;
     linear->kernel = kernel_from_tensor(
-        fold->arena, weight, transposed ? LAYOUT_OUT_IN : LAYOUT_IN_OUT,
+        fold->scratch, weight, transposed ? LAYOUT_OUT_IN : LAYOUT_IN_OUT,
         weight->dims[transposed ? 0 : 1], weight->dims[transposed ? 1 : 0], 1,
         no_taps);
     Value *bias = node_input(linear->node, 2);
@@ -178,7 +178,7 @@ static Reason matmul_read(Fold *fold, Linear *linear, const Tensor *weight)
             return REASON_BROADCAST;
     linear->channel_axis = rank - 1;
     linear->kernel = kernel_from_tensor(
-        fold->arena, weight, LAYOUT_IN_OUT, weight->dims[weight->rank - 1],
+        fold->scratch, weight, LAYOUT_IN_OUT, weight->dims[weight->rank - 1],
         weight->dims[weight->rank - 2], 1, no_taps);
     return REASON_NONE;
 }
@@ -253,7 +253,7 @@ bool linear_identity(Fold *fold, Value *value, LinearKind kind, DType type,
                     .channel_axis = 1,
                     .is_virtual = true};
     axes_init(out);
-    Kernel *kernel = kernel_uniform(fold->arena, channels, 1, no_taps);
+    Kernel *kernel = kernel_uniform(fold->scratch, channels, 1, no_taps);
     kernel->layout =
         kind == LINEAR_CONV_TRANSPOSE ? LAYOUT_IN_OUT : LAYOUT_OUT_IN;
     out->kernel = kernel;
@@ -308,7 +308,7 @@ static Reason pool_read(Fold *fold, Node *node, Linear *out)
     Reason reason = conv_read_axes(fold, out, shape);
     if (!reason)
         reason = pool_divisor(fold, out);
-    out->kernel = kernel_uniform(fold->arena, out->kernel->out_channels,
+    out->kernel = kernel_uniform(fold->scratch, out->kernel->out_channels,
                                  1 / number, taps);
     return reason;
 }

@@ -8,20 +8,20 @@ static const char *pads_text(Fold *fold, const Linear *linear, Vec shift)
     for (int64_t i = 0; i < shift.size; i++)
         largest = fmax(largest, fabs(shift.at[i]));
     if (linear->kind == LINEAR_CONV_TRANSPOSE)
-        return arena_printf(fold->arena,
+        return arena_printf(fold->scratch,
                             "transposed convolution and shift up to %.2g",
                             largest);
     if (linear->pads_follow)
-        return arena_printf(fold->arena, "auto_pad and shift up to %.2g",
+        return arena_printf(fold->scratch, "auto_pad and shift up to %.2g",
                             largest);
     const char *pads = "";
     for (int i = 0; i < 2 * linear->spatial; i++) {
         const Axis *axis = &linear->axes[i % linear->spatial];
         pads = arena_printf(
-            fold->arena, "%s%s%lld", pads, i ? "," : "",
+            fold->scratch, "%s%s%lld", pads, i ? "," : "",
             (long long)(i < linear->spatial ? axis->begin : axis->end));
     }
-    return arena_printf(fold->arena, "pads %s and shift up to %.2g", pads,
+    return arena_printf(fold->scratch, "pads %s and shift up to %.2g", pads,
                         largest);
 }
 
@@ -82,15 +82,15 @@ static Reason target_compute(Fold *fold, Target *target, const char **fact)
     target->kernel = linear->kernel;
     target->bias = linear->bias;
     if (target->scale.size)
-        target->kernel =
-            kernel_scale(fold->arena, linear->kernel, VEC_NONE, target->scale);
+        target->kernel = kernel_scale(fold->scratch, linear->kernel, VEC_NONE,
+                                      target->scale);
     if (!vec_all_equal(target->shift, 0, 0)) {
         Vec shifted =
-            kernel_apply_shift(fold->arena, linear->kernel, target->shift);
+            kernel_apply_shift(fold->scratch, linear->kernel, target->shift);
         double alpha = (double)node_float(linear->node, "alpha", 1.0f);
-        shifted =
-            vec_multiply(fold->arena, vec_uniform(fold->arena, alpha), shifted);
-        target->bias = vec_add(fold->arena, linear->bias, shifted);
+        shifted = vec_multiply(fold->scratch, vec_uniform(fold->scratch, alpha),
+                               shifted);
+        target->bias = vec_add(fold->scratch, linear->bias, shifted);
     }
     return numbers_obstacle(fold, target->kernel, target->bias, linear->type,
                             fact);
