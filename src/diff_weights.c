@@ -101,11 +101,12 @@ static void text_attr(Text *text, const Attr *attr)
         text_printf(text, "%lld", (long long)attr->i);
     else if (attr->type == ATTR_STRING)
         text_span(text, attr->s);
-    else if (attr->tensor)
+    else if (attr_tensor(attr))
         text_printf(text, "%s", tensor_digest(text->arena, attr->tensor));
-    else if (attr->graph)
+    else if (attr_graph(attr))
         text_graph(text, attr->graph);
-    else if (attr->count > 0)
+    else if (attr->type == ATTR_FLOATS || attr->type == ATTR_INTS ||
+             attr->type == ATTR_STRINGS || attr->type == ATTR_GRAPHS)
         text_attr_list(text, attr);
     else
         text_span(text, attr->source);

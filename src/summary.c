@@ -106,11 +106,10 @@ static void census_walk(Census *census, const Graph *graph)
         const Node *node = graph->nodes[i];
         census_add(census, node);
         for (int k = 0; k < node->attr_count; k++) {
-            const Attr *attr = &node->attrs[k];
-            if (attr->graph)
-                census_walk(census, attr->graph);
-            for (size_t g = 0; attr->graphs && g < attr->count; g++)
-                census_walk(census, attr->graphs[g]);
+            size_t count;
+            Graph *const *graphs = attr_graphs(&node->attrs[k], &count);
+            for (size_t g = 0; g < count; g++)
+                census_walk(census, graphs[g]);
         }
     }
 }

@@ -15,8 +15,8 @@ static int constant_tensor(KernelCall *call, Tensor *view, Err *err)
     if (!attr)
         return err_set(err, ERR_BAD_ATTRIBUTE, "it has no value");
     const void *data;
-    int64_t count = (int64_t)attr->count;
     bool is_list = attr->type == ATTR_FLOATS || attr->type == ATTR_INTS;
+    int64_t count = is_list ? (int64_t)attr->count : 1;
     bool is_real = attr->type == ATTR_FLOATS || attr->type == ATTR_FLOAT;
     switch (attr->type) {
     case ATTR_TENSOR:
@@ -41,7 +41,7 @@ static int constant_tensor(KernelCall *call, Tensor *view, Err *err)
     *view = (Tensor){.type = is_real ? DT_FLOAT : DT_INT64,
                      .rank = is_list,
                      .dims = {count},
-                     .count = is_list ? count : 1,
+                     .count = count,
                      .data = data};
     view->data_size = (size_t)view->count * dtype_size(view->type);
     return 0;

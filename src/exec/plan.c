@@ -224,10 +224,11 @@ static int plan_nested(Exec *exec, Step *step, Err *err)
     }
     if (node->op != OP_If && node->op != OP_Loop && node->op != OP_Scan)
         return plan_refuse(exec->arena, node, err);
-    for (int i = 0; i < node->attr_count; i++)
-        if (node->attrs[i].graph)
-            TRY(nest(exec, step, node->attrs[i].name, node->attrs[i].graph,
-                     false, err));
+    for (int i = 0; i < node->attr_count; i++) {
+        Graph *body = attr_graph(&node->attrs[i]);
+        if (body)
+            TRY(nest(exec, step, node->attrs[i].name, body, false, err));
+    }
     return 0;
 }
 

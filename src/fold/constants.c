@@ -86,11 +86,8 @@ static Tensor *tensor_from_fact(Fold *fold, const Fact *fact)
  * its second input. */
 static bool node_is_constant(const Fold *fold, const Node *node)
 {
-    if (node->op == OP_OTHER || !exec_supports(node))
+    if (node->op == OP_OTHER || !exec_supports(node) || node_has_graphs(node))
         return false;
-    for (int i = 0; i < node->attr_count; i++)
-        if (node->attrs[i].graph || node->attrs[i].graphs)
-            return false;
     for (int i = 0; i < node->input_count; i++) {
         const Value *value = node->inputs[i];
         if (!value)

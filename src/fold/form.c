@@ -35,7 +35,7 @@ bool form_absorbs(const Form *form)
     for (int i = 0; i < form->count; i++)
         if (form->branches[i].kind == BRANCH_IDENTITY ||
             (form->branches[i].kind == BRANCH_LINEAR &&
-             form->branches[i].linear.is_virtual))
+             form->branches[i].linear->is_virtual))
             return false;
     return true;
 }
@@ -62,8 +62,8 @@ static bool branch_takes(Fold *fold, const Branch *branch, const Sight *sight)
         return true;
     if (branch->kind == BRANCH_LINEAR)
         return sight->axis < 0 ||
-               (branch->linear.channel_axis == sight->axis &&
-                (size <= 1 || branch->linear.kernel->out_channels == size));
+               (branch->linear->channel_axis == sight->axis &&
+                (size <= 1 || branch->linear->kernel->out_channels == size));
     if (!sight_commutes(branch->mover, sight))
         return false;
     for (int i = 0; i < branch->inner_count; i++) {
@@ -221,9 +221,9 @@ static RuleSet affine_rules(const Node *node, const AffineMap *map,
                                                                : RULE_C14);
         else if (branch->kind == BRANCH_IDENTITY)
             rules |= part->node ? RULE_BIT(RULE_C17) : 0;
-        else if (branch->linear.kind == LINEAR_CONV)
+        else if (branch->linear->kind == LINEAR_CONV)
             rules |= RULE_BIT(RULE_C1);
-        else if (branch->linear.kind == LINEAR_CONV_TRANSPOSE)
+        else if (branch->linear->kind == LINEAR_CONV_TRANSPOSE)
             rules |= RULE_BIT(RULE_C2);
         else
             rules |= RULE_BIT(RULE_C3);
@@ -361,23 +361,24 @@ static void absorb_pad(Fold *fold, Linear *linear)
 
 static Form *build_linear(Fold *fold, Node *node)
 {
-    Linear linear;
+    Linear *linear, read;
     const char *fact = NULL;
-    Reason reason = linear_read(fold, node, &linear, &fact);
+    Reason reason = linear_read(fold, node, &read, &fact);
     if (reason) {
         if (reason != REASON_NONLINEAR)
             fold_note(fold, node, reason, fact);
         return NULL;
     }
-    absorb_pad(fold, &linear);
+    linear = linear_copy(fold->scratch, &read);
+    absorb_pad(fold, linear);
     Form *form = form_new(fold, node->outputs[0], node, 0, 1);
-    if (linear.is_virtual && !linear.pad && pool_see_through(fold, &linear))
+    if (linear->is_virtual && !linear->pad && pool_see_through(fold, linear))
         form->rules |= RULE_BIT(RULE_C13);
-    if (linear.pad)
+    if (linear->pad)
         form->rules |= RULE_BIT(RULE_C18);
-    if (linear.weight_is_computed || linear.bias_is_computed)
+    if (linear->weight_is_computed || linear->bias_is_computed)
         form->rules |= RULE_BIT(RULE_C0);
-    if (linear.is_virtual)
+    if (linear->is_virtual)
         form->rules |= RULE_BIT(RULE_C6);
     form->branches[0] = (Branch){.kind = BRANCH_LINEAR,
                                  .linear = linear,

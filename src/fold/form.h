@@ -23,8 +23,8 @@ typedef enum BranchKind {
 
 typedef struct Branch {
     BranchKind kind;
-    Linear linear; /* of BRANCH_LINEAR */
-    Form **inner;  /* of BRANCH_VIA: what the mover reads */
+    const Linear *linear; /* of BRANCH_LINEAR; several branches may share it */
+    Form **inner;         /* of BRANCH_VIA: what the mover reads */
     int inner_count;
     Node *mover;
     Value *value; /* the branch without scale and shift */

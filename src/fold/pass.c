@@ -143,11 +143,10 @@ static void list_add(Arena *arena, GraphList *list, Graph *graph)
 static void list_bodies(Arena *arena, GraphList *list, const Node *node)
 {
     for (int i = 0; i < node->attr_count; i++) {
-        const Attr *attr = &node->attrs[i];
-        if (attr->graph)
-            list_add(arena, list, attr->graph);
-        for (size_t k = 0; attr->graphs && k < attr->count; k++)
-            list_add(arena, list, attr->graphs[k]);
+        size_t count;
+        Graph *const *graphs = attr_graphs(&node->attrs[i], &count);
+        for (size_t k = 0; k < count; k++)
+            list_add(arena, list, graphs[k]);
     }
 }
 

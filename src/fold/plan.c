@@ -129,15 +129,15 @@ static void cluster_start(Plan *plan, int index)
     const Branch *branch = &plan->form->branches[index];
     *cluster = (Cluster){.members = {index}, .count = 1};
     if (branch->kind == BRANCH_LINEAR) {
-        cluster->lead = branch->linear;
-        cluster->group = branch->linear.kernel->group;
+        cluster->lead = *branch->linear;
+        cluster->group = branch->linear->kernel->group;
     }
 }
 
 /* A linear operator that can lead a cluster. */
 static bool is_operator(const Branch *branch)
 {
-    return branch->kind == BRANCH_LINEAR && !branch->linear.is_virtual;
+    return branch->kind == BRANCH_LINEAR && !branch->linear->is_virtual;
 }
 
 /* Tries the branch, described by `linear`, on the clusters over its base. What
@@ -169,16 +169,21 @@ static bool join_any(Fold *fold, Plan *plan, int index, const Linear *linear)
     return false;
 }
 
-/* What reads a crop may join what reads the whole. */
-static bool place_branch(Fold *fold, Plan *plan, int index, Linear *linear)
+/* As `linear`, or what reads a crop as what reads the whole, the branch joins
+ * what is there. */
+static bool place_branch(Fold *fold, Plan *plan, int index,
+                         const Linear *linear)
 {
+    Branch *branch = &plan->form->branches[index];
     Linear whole;
     if (linear_uncrop(fold, linear, &whole) &&
-        join_any(fold, plan, index, &whole)) {
-        *linear = whole;
-        return true;
-    }
-    return join_any(fold, plan, index, linear);
+        join_any(fold, plan, index, &whole))
+        linear = &whole;
+    else if (!join_any(fold, plan, index, linear))
+        return false;
+    if (branch->linear != linear)
+        branch->linear = linear_copy(fold->scratch, linear);
+    return true;
 }
 
 /* The largest kernels come first: what joins a dense kernel is free, and would
@@ -191,13 +196,13 @@ static void cluster_operators(Fold *fold, Plan *plan)
         int next = -1;
         for (int i = 0; i < form->count; i++)
             if (!placed[i] && is_operator(&form->branches[i]) &&
-                (next < 0 || linear_macs(&form->branches[i].linear) >
-                                 linear_macs(&form->branches[next].linear)))
+                (next < 0 || linear_macs(form->branches[i].linear) >
+                                 linear_macs(form->branches[next].linear)))
                 next = i;
         if (next < 0)
             return;
         placed[next] = true;
-        if (!place_branch(fold, plan, next, &form->branches[next].linear))
+        if (!place_branch(fold, plan, next, form->branches[next].linear))
             cluster_start(plan, next);
     }
 }
@@ -217,6 +222,21 @@ static const Linear *plan_lead(const Fold *fold, const Plan *plan,
     return lead;
 }
 
+/* How the branch may join the operator: an identity as one, too; NULL when it
+ * may not. */
+static const Linear *branch_beside(Fold *fold, const Branch *branch,
+                                   const Linear *lead, Linear *identity)
+{
+    if (branch->kind == BRANCH_IDENTITY)
+        return linear_identity(fold, branch->value, lead->kind, lead->type,
+                               identity)
+                   ? identity
+                   : NULL;
+    return branch->kind == BRANCH_LINEAR && branch->linear->is_virtual
+               ? branch->linear
+               : NULL;
+}
+
 static void cluster_rest(Fold *fold, Plan *plan)
 {
     Form *form = plan->form;
@@ -224,21 +244,12 @@ static void cluster_rest(Fold *fold, Plan *plan)
         Branch *branch = &form->branches[i];
         if (is_operator(branch))
             continue;
-        Linear linear;
-        const Linear *lead = plan_lead(fold, plan, branch);
-        bool joins = lead && (form->axis < 0 || form->axis == 1);
-        if (branch->kind == BRANCH_IDENTITY)
-            joins = joins && linear_identity(fold, branch->value, lead->kind,
-                                             lead->type, &linear);
-        else if (branch->kind == BRANCH_LINEAR && branch->linear.is_virtual)
-            linear = branch->linear;
-        else
-            joins = false;
-        if (joins && place_branch(fold, plan, i, &linear)) {
-            branch->linear = linear;
-            continue;
-        }
-        cluster_start(plan, i);
+        Linear identity;
+        const Linear *lead = plan_lead(fold, plan, branch), *linear = NULL;
+        if (lead && (form->axis < 0 || form->axis == 1))
+            linear = branch_beside(fold, branch, lead, &identity);
+        if (!linear || !place_branch(fold, plan, i, linear))
+            cluster_start(plan, i);
     }
 }
 
@@ -248,8 +259,8 @@ static bool is_affected(const Branch *branch)
 {
     return branch->scale.size || branch->shift.size ||
            (branch->kind == BRANCH_LINEAR &&
-            (branch->linear.pad || branch->linear.weight_is_computed ||
-             branch->linear.bias_is_computed));
+            (branch->linear->pad || branch->linear->weight_is_computed ||
+             branch->linear->bias_is_computed));
 }
 
 /* What a cluster's bias will be: sum of scale * bias + shift. */
@@ -259,7 +270,7 @@ Vec cluster_bias(Fold *fold, const Plan *plan, const Cluster *cluster)
     for (int i = 0; i < cluster->count; i++) {
         const Branch *branch = &plan->form->branches[cluster->members[i]];
         Vec own =
-            branch->kind == BRANCH_LINEAR ? branch->linear.bias : VEC_NONE;
+            branch->kind == BRANCH_LINEAR ? branch->linear->bias : VEC_NONE;
         own = vec_scale(fold->scratch, branch->scale, own);
         own = vec_add(fold->scratch, own, branch->shift);
         bias = vec_add(fold->scratch, bias, own);
@@ -277,7 +288,7 @@ bool cluster_is_alias(const Plan *plan, const Cluster *cluster)
     if (cluster->count > 1)
         return false;
     if (branch->kind == BRANCH_IDENTITY ||
-        (branch->kind == BRANCH_LINEAR && branch->linear.is_virtual))
+        (branch->kind == BRANCH_LINEAR && branch->linear->is_virtual))
         return true;
     return !is_affected(branch);
 }
@@ -297,7 +308,7 @@ static RuleSet cluster_rules(const Plan *plan, const Cluster *cluster)
         operators += is_operator(branch);
         if (branch->kind == BRANCH_IDENTITY)
             rules |= RULE_BIT(RULE_C5);
-        else if (branch->linear.is_virtual)
+        else if (branch->linear->is_virtual)
             rules |= RULE_BIT(RULE_C6);
     }
     if (operators < 2)
@@ -325,7 +336,7 @@ static bool plan_count(Fold *fold, Plan *plan, const Cluster *cluster)
         if (member->part != branch->part)
             plan->crosses = true;
         if (member->kind == BRANCH_LINEAR)
-            plan->macs_before += linear_macs(&member->linear);
+            plan->macs_before += linear_macs(member->linear);
     }
     if (branch->kind == BRANCH_VIA) {
         plan->nodes++;
@@ -380,10 +391,10 @@ static Kernel *merged_kernel(Fold *fold, const Plan *plan,
         taps[a] = cluster->lead.axes[a].taps;
     for (int i = 0; i < cluster->count; i++) {
         const Branch *branch = &plan->form->branches[cluster->members[i]];
-        parts[i] = kernel_scale(fold->scratch, branch->linear.kernel,
+        parts[i] = kernel_scale(fold->scratch, branch->linear->kernel,
                                 branch->scale, VEC_NONE);
         for (int a = 0; a < AXES_MAX; a++)
-            axis_place(&branch->linear.axes[a], &cluster->lead.axes[a],
+            axis_place(&branch->linear->axes[a], &cluster->lead.axes[a],
                        &places[i].offset[a], &places[i].step[a]);
     }
     return kernel_sum(fold->scratch, parts, places, cluster->count,
@@ -396,10 +407,10 @@ const Kernel *cluster_kernel(Fold *fold, const Plan *plan,
     const Branch *branch = &plan->form->branches[cluster->members[0]];
     if (cluster->count > 1)
         return merged_kernel(fold, plan, cluster);
-    return branch->scale.size || branch->linear.weight_is_computed
-               ? kernel_scale(fold->scratch, branch->linear.kernel,
+    return branch->scale.size || branch->linear->weight_is_computed
+               ? kernel_scale(fold->scratch, branch->linear->kernel,
                               branch->scale, VEC_NONE)
-               : branch->linear.kernel;
+               : branch->linear->kernel;
 }
 
 /* Weights that do not fit their type stop the plan before anything is made. */

@@ -55,8 +55,7 @@ static Graph *branch_taken(const Fold *fold, const Node *node)
         !dtype_is_integer(condition->type))
         return NULL;
     tensor_read_i64(condition, 0, 1, &holds);
-    const Attr *attr = node_attr(node, holds ? "then_branch" : "else_branch");
-    return attr ? attr->graph : NULL;
+    return attr_graph(node_attr(node, holds ? "then_branch" : "else_branch"));
 }
 
 /* What a value of the body is outside: `inside` leads from its name. */
@@ -159,8 +158,9 @@ static void count_calls(const Model *model, const Graph *graph,
             *calls += function_called(model, node) == function;
         for (int k = 0; k < node->attr_count; k++) {
             /* Subgraphs nest as deep as the reader allows. */
-            if (node->attrs[k].graph)
-                count_calls(model, node->attrs[k].graph, function, calls);
+            const Graph *body = attr_graph(&node->attrs[k]);
+            if (body)
+                count_calls(model, body, function, calls);
         }
     }
 }

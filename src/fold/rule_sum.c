@@ -69,7 +69,7 @@ static void consumed_collect(Fold *fold, const Plan *plan, const Form *form,
     while (form && form->node && !plan_keeps(plan, form->value)) {
         consumed_add(fold, consumed, form->node);
         if (form->part_count == 0)
-            consumed_add_linear(fold, consumed, &form->branches[0].linear);
+            consumed_add_linear(fold, consumed, form->branches[0].linear);
         for (int k = 1; k < form->part_count; k++)
             consumed_collect(fold, plan, form->parts[k], consumed);
         form = form->part_count ? form->parts[0] : NULL;
@@ -107,7 +107,8 @@ static Node *cluster_place(const Plan *plan, const Cluster *cluster)
     Node *first = NULL;
     for (int i = 0; i < cluster->count; i++) {
         const Branch *branch = &plan->form->branches[cluster->members[i]];
-        Node *node = branch->kind == BRANCH_LINEAR ? branch->linear.node : NULL;
+        Node *node =
+            branch->kind == BRANCH_LINEAR ? branch->linear->node : NULL;
         if (node && (!first || node->index < first->index))
             first = node;
     }

@@ -126,6 +126,8 @@ typedef struct Linear {
  * REASON_NONE when it can. REASON_NONLINEAR for any other operator. */
 Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact);
 
+Linear *linear_copy(Arena *arena, const Linear *linear);
+
 /* What a convolution of a cropped image is of the whole image: its taps lie
  * farther inside, which is padding below 0, and so only in a sum with others.
  * False when the input is not cropped, or padded where it is. */

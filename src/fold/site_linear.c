@@ -313,6 +313,13 @@ static Reason pool_read(Fold *fold, Node *node, Linear *out)
     return reason;
 }
 
+Linear *linear_copy(Arena *arena, const Linear *linear)
+{
+    Linear *copy = arena_alloc(arena, sizeof *copy);
+    *copy = *linear;
+    return copy;
+}
+
 double linear_macs(const Linear *linear)
 {
     return linear->is_virtual ? 0 : (double)kernel_elements(linear->kernel);

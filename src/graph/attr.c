@@ -27,6 +27,36 @@ bool attr_type_fits(const char *name, AttrType type)
     return true;
 }
 
+Tensor *attr_tensor(const Attr *attr)
+{
+    return attr->type == ATTR_TENSOR ? attr->tensor : NULL;
+}
+
+Graph *const *attr_graphs(const Attr *attr, size_t *count)
+{
+    *count = 0;
+    if (attr->type == ATTR_GRAPHS)
+        *count = attr->count;
+    else if (attr->type == ATTR_GRAPH && attr->graph)
+        *count = 1;
+    return *count == 0                ? NULL
+           : attr->type == ATTR_GRAPH ? &attr->graph
+                                      : attr->graphs;
+}
+
+Graph *attr_graph(const Attr *attr)
+{
+    return attr && attr->type == ATTR_GRAPH ? attr->graph : NULL;
+}
+
+bool node_has_graphs(const Node *node)
+{
+    size_t count = 0;
+    for (int i = 0; i < node->attr_count && count == 0; i++)
+        attr_graphs(&node->attrs[i], &count);
+    return count > 0;
+}
+
 const Attr *node_attr(const Node *node, const char *name)
 {
     for (int i = 0; i < node->attr_count; i++)

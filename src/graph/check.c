@@ -114,11 +114,10 @@ static int check_graph(const Scope *scope, Err *err);
 static int check_subgraphs(const Scope *scope, const Node *node, Err *err)
 {
     for (int i = 0; i < node->attr_count; i++) {
-        const Attr *attr = &node->attrs[i];
-        if (attr->graph)
-            TRY(check_graph(&(Scope){attr->graph, node, scope}, err));
-        for (size_t j = 0; attr->graphs && j < attr->count; j++)
-            TRY(check_graph(&(Scope){attr->graphs[j], node, scope}, err));
+        size_t count;
+        Graph *const *graphs = attr_graphs(&node->attrs[i], &count);
+        for (size_t k = 0; k < count; k++)
+            TRY(check_graph(&(Scope){graphs[k], node, scope}, err));
     }
     return 0;
 }

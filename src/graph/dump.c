@@ -162,7 +162,7 @@ static void put_attr(Text *text, const Attr *attr)
     else if (attr->type == ATTR_INTS || attr->type == ATTR_FLOATS ||
              attr->type == ATTR_STRINGS)
         put_list(text, attr);
-    else if (attr->type == ATTR_TENSOR && attr->tensor)
+    else if (attr_tensor(attr))
         put_tensor(text, attr->tensor);
     else
         text_printf(text, "...");
@@ -172,10 +172,10 @@ static void put_graph(Text *text, const Graph *graph, int depth);
 
 static void put_subgraphs(Text *text, const Attr *attr, int depth)
 {
-    if (attr->graph)
-        put_graph(text, attr->graph, depth);
-    for (size_t i = 0; attr->graphs && i < attr->count; i++)
-        put_graph(text, attr->graphs[i], depth);
+    size_t count;
+    Graph *const *graphs = attr_graphs(attr, &count);
+    for (size_t i = 0; i < count; i++)
+        put_graph(text, graphs[i], depth);
 }
 
 /* "y float32[1,8] = Relu(x) axis=1 # name" */

@@ -77,21 +77,29 @@ typedef enum AttrType {
     ATTR_TYPE_PROTOS = 14
 } AttrType;
 
+/* Nothing is said of a value beyond its type: look at that first, or use
+ * attr_tensor and attr_graphs. */
 typedef struct Attr {
     const char *name;
-    AttrType type;
     const char *reference; /* ref_attr_name inside a function, or NULL */
-    float f;
-    int64_t i;
-    Span s;
-    Tensor *tensor;
-    Graph *graph;
-    const float *floats;
-    const int64_t *ints;
-    const Span *strings;
-    Graph **graphs;
-    size_t count; /* of floats, ints, strings or graphs */
-    Span source;  /* the AttributeProto in the file, empty for a new one */
+    Span source; /* the AttributeProto in the file, empty for a new one */
+    AttrType type;
+    union {
+        float f;
+        int64_t i;
+        Span s;
+        Tensor *tensor;
+        Graph *graph;
+        struct {
+            union {
+                const float *floats;
+                const int64_t *ints;
+                const Span *strings;
+                Graph **graphs;
+            };
+            size_t count; /* of a list; of any other type it means nothing */
+        };
+    };
 } Attr;
 
 /* One place where a value is read: an input slot of a node, or, with node
@@ -101,22 +109,23 @@ typedef struct Use {
     int slot;
 } Use;
 
+/* There are many, so that the order of the members matters. */
 struct Value {
     const char *name;
     Node *producer; /* NULL for graph inputs, initializers, captured values */
-    int output;     /* which output of the producer */
     /* What it holds, when that is known: an initializer's tensor, or one that
      * constant evaluation found. */
     Tensor *tensor;
+    /* Of another scope's value that this scope reads by name. */
+    Value *outer;
     Fact fact;
     Use *uses; /* filled by graph_fill_uses */
     int use_count;
+    int output; /* which output of the producer */
     bool is_input, is_output, is_initializer;
     bool is_captured; /* some subgraph reads it by name */
     bool is_mutable;  /* training_info updates it, or it is quantised */
-    /* Of another scope's value that this scope reads by name. */
-    Value *outer;
-    bool keep_dead; /* an initializer that nobody read in the file */
+    bool keep_dead;   /* an initializer that nobody read in the file */
 };
 
 struct Node {
@@ -250,6 +259,15 @@ void node_set_tensor(Node *node, const char *name, Tensor *tensor);
 /* False for an attribute of the known operators that no opset gives this type;
  * true for names that are not known. */
 bool attr_type_fits(const char *name, AttrType type);
+
+/* The tensor that an attribute holds, NULL where it is none. */
+Tensor *attr_tensor(const Attr *attr);
+/* The one graph or the several that it holds; NULL and 0 where there is none.
+ */
+Graph *const *attr_graphs(const Attr *attr, size_t *count);
+/* The only graph of an attribute that is there, or NULL; NULL for NULL. */
+Graph *attr_graph(const Attr *attr);
+bool node_has_graphs(const Node *node);
 
 /* Attributes by name; the fallback where absent, of another type, or a
  * reference to an attribute of the function. */

@@ -303,7 +303,7 @@ int infer_constant(InferCall *call, Err *err)
     (void)err;
     Fact *out = infer_out(call, 0);
     const Attr *value = node_attr(call->node, "value");
-    if (value && value->tensor)
+    if (value && attr_tensor(value))
         fact_of_tensor(call->arena, call->symbols, value->tensor, out);
     constant_scalar(call, out);
     constant_list(call, out);

@@ -43,11 +43,10 @@ static void walk_node(const Scope *scope, Node *node, Visit *visit)
         if (node->inputs[i])
             walk_read(scope, node->inputs[i], node, i, visit);
     for (int i = 0; i < node->attr_count; i++) {
-        Attr *attr = &node->attrs[i];
-        if (attr->graph)
-            walk_graph(&(Scope){attr->graph, node, scope}, visit);
-        for (size_t j = 0; attr->graphs && j < attr->count; j++)
-            walk_graph(&(Scope){attr->graphs[j], node, scope}, visit);
+        size_t count;
+        Graph *const *graphs = attr_graphs(&node->attrs[i], &count);
+        for (size_t k = 0; k < count; k++)
+            walk_graph(&(Scope){graphs[k], node, scope}, visit);
     }
 }
 
@@ -64,11 +63,11 @@ static void for_each_subgraph(Graph *graph, void (*act)(Graph *graph))
 {
     for (size_t i = 0; i < graph->node_count; i++)
         for (int j = 0; j < graph->nodes[i]->attr_count; j++) {
-            Attr *attr = &graph->nodes[i]->attrs[j];
-            if (attr->graph)
-                act(attr->graph);
-            for (size_t k = 0; attr->graphs && k < attr->count; k++)
-                act(attr->graphs[k]);
+            size_t count;
+            Graph *const *graphs =
+                attr_graphs(&graph->nodes[i]->attrs[j], &count);
+            for (size_t k = 0; k < count; k++)
+                act(graphs[k]);
         }
 }
 

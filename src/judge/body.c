@@ -46,11 +46,11 @@ static const Graph *body_of(Scope *scope, const Node *node)
     int64_t holds;
     if (!condition || constant_ints(condition->constant, 1, &holds) != 1)
         return NULL;
-    const Attr *attr = node_attr(node, holds ? "then_branch" : "else_branch");
-    return attr && attr->graph &&
-                   input_from(attr->graph, 0) == attr->graph->input_count &&
-                   attr->graph->output_count == (size_t)node->output_count
-               ? attr->graph
+    Graph *body =
+        attr_graph(node_attr(node, holds ? "then_branch" : "else_branch"));
+    return body && input_from(body, 0) == body->input_count &&
+                   body->output_count == (size_t)node->output_count
+               ? body
                : NULL;
 }
 

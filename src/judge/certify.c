@@ -349,7 +349,8 @@ static int holders_same(Certifier *certifier, Scope *scope_a, const Node *a,
             strcmp(a->domain, b->domain) == 0;
     for (int i = 0; *same && i < a->attr_count; i++) {
         const Attr *left = &a->attrs[i], *right = &b->attrs[i];
-        if (left->graph && right->graph && strcmp(left->name, right->name) == 0)
+        if (attr_graph(left) && attr_graph(right) &&
+            strcmp(left->name, right->name) == 0)
             TRY(bodies_certify(certifier, scope_a, left->graph, scope_b,
                                right->graph, same, err));
         else
@@ -358,21 +359,13 @@ static int holders_same(Certifier *certifier, Scope *scope_a, const Node *a,
     return 0;
 }
 
-static bool holds_graphs(const Node *node)
-{
-    for (int i = 0; i < node->attr_count; i++)
-        if (node->attrs[i].graph)
-            return true;
-    return false;
-}
-
 static int nodes_same(Certifier *certifier, Scope *scope_a, const Node *a,
                       Scope *scope_b, const Node *b, bool *same, Err *err)
 {
     *same = names_agree(a, b);
     if (!*same)
         return 0;
-    if (holds_graphs(a) && holds_graphs(b))
+    if (node_has_graphs(a) && node_has_graphs(b))
         TRY(holders_same(certifier, scope_a, a, scope_b, b, same, err));
     else
         *same = node_same(a, b);

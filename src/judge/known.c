@@ -241,8 +241,8 @@ bool inputs_agree(Scope *scope_a, const Node *a, Scope *scope_b, const Node *b,
 static const Constant *constant_held(Scope *scope, const Node *node)
 {
     const Attr *attr = node_attr(node, "value");
-    return node->op == OP_Constant && attr && attr->type == ATTR_TENSOR &&
-                   attr->tensor && tensor_is_readable(attr->tensor)
+    return node->op == OP_Constant && attr && attr_tensor(attr) &&
+                   tensor_is_readable(attr->tensor)
                ? constant_of_tensor(scope, attr->tensor)
                : NULL;
 }
@@ -271,11 +271,10 @@ static bool reads_type(const Node *node, int slot)
 
 static bool node_is_constant(Scope *scope, const Node *node)
 {
-    if (node->op == OP_OTHER || !exec_supports(node))
+    if (node->op == OP_OTHER || !exec_supports(node) || node_has_graphs(node))
         return false;
     for (int i = 0; i < node->attr_count; i++)
-        if (node->attrs[i].graph || node->attrs[i].graphs ||
-            node->attrs[i].reference)
+        if (node->attrs[i].reference)
             return false;
     for (int i = 0; i < node->input_count; i++) {
         const Known *input = scope_known(scope, node->inputs[i]);

@@ -278,10 +278,7 @@ static bool step_is_ready(const Step *step)
  * the model. */
 static bool can_run(const Node *node)
 {
-    for (int i = 0; i < node->attr_count; i++)
-        if (node->attrs[i].graph || node->attrs[i].graphs)
-            return false;
-    return exec_supports(node);
+    return !node_has_graphs(node) && exec_supports(node);
 }
 
 static int run_step(Run *run, Step *step, Arena *scratch, Array **outputs,

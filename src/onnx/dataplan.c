@@ -24,12 +24,12 @@ static void visit_node(Visit *visit, const Node *node)
 {
     for (int i = 0; i < node->attr_count; i++) {
         const Attr *attr = &node->attrs[i];
-        if (attr->tensor)
+        size_t count;
+        Graph *const *graphs = attr_graphs(attr, &count);
+        if (attr_tensor(attr))
             visit->tensor(visit, attr->tensor, false);
-        if (attr->graph)
-            visit_graph(visit, attr->graph);
-        for (size_t k = 0; attr->graphs && k < attr->count; k++)
-            visit_graph(visit, attr->graphs[k]);
+        for (size_t k = 0; k < count; k++)
+            visit_graph(visit, graphs[k]);
     }
 }
 

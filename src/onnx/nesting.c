@@ -17,18 +17,18 @@ static size_t inputs_taken(const Graph *graph)
 static int check_body(const Node *node, const char *name, size_t inputs,
                       size_t outputs, Err *err)
 {
-    const Attr *attr = node_attr(node, name);
-    if (!attr || !attr->graph)
+    const Graph *body = attr_graph(node_attr(node, name));
+    if (!body)
         return err_set(err, ERR_BAD_ATTRIBUTE, "has no %s", name);
-    if (attr->graph->output_count < outputs ||
-        (node->op == OP_If && attr->graph->output_count > outputs))
+    if (body->output_count < outputs ||
+        (node->op == OP_If && body->output_count > outputs))
         return err_set(err, ERR_INVALID_MODEL,
                        "its %s gives %zu values instead of %zu", name,
-                       attr->graph->output_count, outputs);
-    if (inputs_taken(attr->graph) > inputs)
+                       body->output_count, outputs);
+    if (inputs_taken(body) > inputs)
         return err_set(err, ERR_INVALID_MODEL,
                        "its %s takes %zu values instead of %zu", name,
-                       inputs_taken(attr->graph), inputs);
+                       inputs_taken(body), inputs);
     return 0;
 }
 
@@ -104,11 +104,10 @@ static int measure_function(Calls *calls, const Function *function,
 static int add_attrs(Calls *calls, const Node *node, Extent *extent)
 {
     for (int i = 0; i < node->attr_count; i++) {
-        const Attr *attr = &node->attrs[i];
-        if (attr->graph)
-            TRY(add_nodes(calls, attr->graph, extent));
-        for (size_t k = 0; attr->graphs && k < attr->count; k++)
-            TRY(add_nodes(calls, attr->graphs[k], extent));
+        size_t count;
+        Graph *const *graphs = attr_graphs(&node->attrs[i], &count);
+        for (size_t k = 0; k < count; k++)
+            TRY(add_nodes(calls, graphs[k], extent));
     }
     return 0;
 }

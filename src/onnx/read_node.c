@@ -170,8 +170,10 @@ static int read_attr_parts(Reading *reading, Onnx__AttributeProto *proto,
                                &unused, reading->reader->err));
     if (proto->g)
         TRY(read_attr_graph(reading, proto->g, &attr->graph));
-    if (proto->n_graphs > 0)
+    if (attr->type == ATTR_GRAPHS) {
         attr->graphs = arena_array(arena, proto->n_graphs, sizeof(Graph *));
+        attr->count = proto->n_graphs;
+    }
     for (size_t i = 0; i < proto->n_graphs; i++)
         TRY(read_attr_graph(reading, proto->graphs[i], &attr->graphs[i]));
     return 0;
@@ -234,7 +236,9 @@ static const void *copy_numbers(Arena *arena, const void *numbers, size_t count,
                                 size_t size)
 {
     void *copy = arena_array(arena, count, size);
-    return memcpy(copy, numbers, count * size);
+    if (count > 0)
+        memcpy(copy, numbers, count * size);
+    return copy;
 }
 
 static void read_attr_values(Arena *arena, const Onnx__AttributeProto *proto,
@@ -244,20 +248,33 @@ static void read_attr_values(Arena *arena, const Onnx__AttributeProto *proto,
     attr->type = (AttrType)proto->type;
     if (proto->ref_attr_name && proto->ref_attr_name[0])
         attr->reference = arena_strdup(arena, proto->ref_attr_name);
-    attr->f = proto->f;
-    attr->i = proto->i;
-    if (proto->has_s)
+    switch (attr->type) {
+    case ATTR_FLOAT:
+        attr->f = proto->f;
+        break;
+    case ATTR_INT:
+        attr->i = proto->i;
+        break;
+    case ATTR_STRING:
         attr->s = wire_bytes(attr->source, S);
-    if (proto->n_floats > 0)
+        break;
+    case ATTR_FLOATS:
         attr->floats = copy_numbers(arena, proto->floats, proto->n_floats,
                                     sizeof *proto->floats);
-    if (proto->n_ints > 0)
+        attr->count = proto->n_floats;
+        break;
+    case ATTR_INTS:
         attr->ints = copy_numbers(arena, proto->ints, proto->n_ints,
                                   sizeof *proto->ints);
-    if (proto->n_strings > 0)
+        attr->count = proto->n_ints;
+        break;
+    case ATTR_STRINGS:
         attr->strings = find_strings(arena, attr->source, proto->n_strings);
-    attr->count =
-        proto->n_floats + proto->n_ints + proto->n_strings + proto->n_graphs;
+        attr->count = proto->n_strings;
+        break;
+    default: /* its parts are read by themselves */
+        break;
+    }
 }
 
 static int read_attr(Reading *reading, Onnx__AttributeProto *proto, Attr *attr)

@@ -10,12 +10,12 @@
 
 static bool attr_is_dirty(const Writer *writer, const Attr *attr)
 {
-    if (attr->graph && graph_is_dirty(writer, attr->graph))
+    size_t count;
+    Graph *const *graphs = attr_graphs(attr, &count);
+    if (attr_tensor(attr) && data_moves(writer->plan, attr->tensor))
         return true;
-    if (attr->tensor && data_moves(writer->plan, attr->tensor))
-        return true;
-    for (size_t i = 0; attr->graphs && i < attr->count; i++)
-        if (graph_is_dirty(writer, attr->graphs[i]))
+    for (size_t i = 0; i < count; i++)
+        if (graph_is_dirty(writer, graphs[i]))
             return true;
     return false;
 }
@@ -112,7 +112,8 @@ Rope rewrite_attr(Writer *writer, const Attr *attr)
     }
     Wire wire = wire_over(attr->source);
     Field field;
-    size_t graphs = 0;
+    size_t count;
+    Graph *const *graph = attr_graphs(attr, &count);
     while (wire_next(&wire, &field)) {
         switch (field.number) {
         case NAME:
@@ -124,9 +125,7 @@ Rope rewrite_attr(Writer *writer, const Attr *attr)
             break;
         case G:
         case GRAPHS:
-            inner = rewrite_graph(writer, field.number == G
-                                              ? attr->graph
-                                              : attr->graphs[graphs++]);
+            inner = rewrite_graph(writer, *graph++);
             rope_message(&rope, field.number, &inner);
             break;
         default:

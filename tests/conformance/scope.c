@@ -145,7 +145,7 @@ static void look_at_graph(Look *look, const Graph *graph, int depth)
             !dtype_is_real((DType)to) && !dtype_is_integer((DType)to))
             leave_out(look, "type", dtype_name((DType)to));
         for (int a = 0; a < node->attr_count; a++)
-            if (node->attrs[a].graph)
+            if (attr_graph(&node->attrs[a]))
                 look_at_graph(look, node->attrs[a].graph, depth + 1);
     }
 }

@@ -32,10 +32,10 @@ static void absolute_attrs(Arena *arena, Node *node)
 {
     for (int i = 0; i < node->attr_count; i++) {
         Attr *attr = &node->attrs[i];
-        bool epsilon = attr->type == ATTR_FLOAT;
-        attr->f = epsilon ? fabsf(attr->f) : attr->f;
+        if (attr->type == ATTR_FLOAT)
+            attr->f = fabsf(attr->f);
         Tensor *tensor =
-            attr->tensor ? absolute_tensor(arena, attr->tensor) : NULL;
+            attr_tensor(attr) ? absolute_tensor(arena, attr->tensor) : NULL;
         if (tensor)
             attr->tensor = tensor;
     }
@@ -86,7 +86,7 @@ static void absolute_graph(Graph *graph)
         Node *node = graph->nodes[i];
         absolute_attrs(graph->arena, node);
         for (int k = 0; k < node->attr_count; k++)
-            if (node->attrs[k].graph)
+            if (attr_graph(&node->attrs[k]))
                 absolute_graph(node->attrs[k].graph);
         if (node->op == OP_OTHER)
             continue;

@@ -124,7 +124,7 @@ static void graph_cost(const Graph *graph, Cost *cost)
     for (size_t i = 0; i < graph->node_count; i++) {
         const Node *node = graph->nodes[i];
         for (int k = 0; k < node->attr_count; k++)
-            if (node->attrs[k].graph)
+            if (attr_graph(&node->attrs[k]))
                 graph_cost(node->attrs[k].graph, cost);
         if (node->op == OP_OTHER || !node_input(node, 0) ||
             is_constant(node->outputs[0]))

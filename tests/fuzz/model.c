@@ -52,7 +52,7 @@ static void detach_graph(Graph *graph)
         node->source = (Span){0};
         for (int k = 0; k < node->attr_count; k++) {
             node->attrs[k].source = (Span){0};
-            if (node->attrs[k].graph)
+            if (attr_graph(&node->attrs[k]))
                 detach_graph(node->attrs[k].graph);
         }
     }

@@ -15,11 +15,10 @@ void roundtrip_touch(Graph *graph)
     for (size_t i = 0; i < graph->node_count; i++) {
         const Node *node = graph->nodes[i];
         for (int k = 0; k < node->attr_count; k++) {
-            const Attr *attr = &node->attrs[k];
-            if (attr->graph)
-                roundtrip_touch(attr->graph);
-            for (size_t j = 0; attr->graphs && j < attr->count; j++)
-                roundtrip_touch(attr->graphs[j]);
+            size_t count;
+            Graph *const *graphs = attr_graphs(&node->attrs[k], &count);
+            for (size_t j = 0; j < count; j++)
+                roundtrip_touch(graphs[j]);
         }
     }
 }
