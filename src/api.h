@@ -34,9 +34,13 @@ int api_guard(Arena *arena, Work *work, void *context, Err *err);
 int api_fail(rp_error *error, const Err *err, const char *where);
 
 /* Does the work on a model, under its guard; a model that rp_fold left
- * half-way is refused. An error is about the file `where`. */
+ * half-way is refused. An error is about the file `where`. The memory that it
+ * may take follows from the size of the file. */
 int api_on_model(rp_model *model, Work *work, void *context, const char *where,
                  rp_error *error);
+/* The same for work that runs the model: that takes what its tensors take. */
+int api_run_model(rp_model *model, Work *work, void *context, const char *where,
+                  rp_error *error);
 
 /* A clock that only goes forward. */
 double api_seconds(void);

@@ -215,7 +215,7 @@ int rp_bench(rp_model *model, const rp_bench_options *options,
     rp_bench_options none = {0};
     BenchWork work = {.model = model, .options = options ? options : &none};
     work.runs = work.options->runs > 0 ? work.options->runs : DEFAULT_RUNS;
-    int status = api_on_model(model, bench_work, &work, model->path, error);
+    int status = api_run_model(model, bench_work, &work, model->path, error);
     *info = status < 0 ? NULL : work.info;
     arena_free(work.scratch);
     return status;

@@ -77,8 +77,8 @@ int api_fail(rp_error *error, const Err *err, const char *where)
     return -1;
 }
 
-int api_on_model(rp_model *model, Work *work, void *context, const char *where,
-                 rp_error *error)
+int api_run_model(rp_model *model, Work *work, void *context, const char *where,
+                  rp_error *error)
 {
     Err err = {0};
     if (model->broken)
@@ -86,6 +86,15 @@ int api_on_model(rp_model *model, Work *work, void *context, const char *where,
     else if (api_guard(model->arena, work, context, &err) == 0)
         return 0;
     return api_fail(error, &err, where);
+}
+
+int api_on_model(rp_model *model, Work *work, void *context, const char *where,
+                 rp_error *error)
+{
+    arena_bound(model->arena, model->model->memory_bound);
+    int status = api_run_model(model, work, context, where, error);
+    arena_bound(model->arena, 0);
+    return status;
 }
 
 double api_seconds(void)
@@ -135,6 +144,7 @@ static int open_work(void *context, Err *err)
     rp_model *model = work->model;
     model->path = arena_strdup(model->arena, work->path);
     TRY(open_model(work, err));
+    arena_bound(model->arena, 0);
     model->model->freeze_initializers = model->options.freeze_initializers;
     model->model->assume_inference = model->options.assume_inference;
     return 0;

@@ -321,7 +321,7 @@ int rp_run(rp_model *model, const rp_run_options *options,
     };
     work.precision = work.options->f64 ? PRECISION_F64 : PRECISION_F32;
     *result = (rp_run_result){0};
-    int status = api_on_model(model, run_work, &work, model->path, error);
+    int status = api_run_model(model, run_work, &work, model->path, error);
     arena_free(work.scratch);
     return status;
 }

@@ -84,7 +84,7 @@ static void *beyond_any(Arena *arena)
 static void *counted_alloc(Arena *arena, size_t size)
 {
     Root *root = arena->root;
-    if (size > root->most - root->bytes)
+    if (!arena_fits(arena, size))
         return out_of_memory(arena, 1);
     void *memory = raw_alloc(size);
     if (!memory)
@@ -334,7 +334,16 @@ size_t arena_room(const Arena *arena)
 
 int arena_fits(const Arena *arena, size_t size)
 {
-    return size <= arena->root->most - arena->root->bytes;
+    const Root *root = arena->root;
+    return root->bytes <= root->most && size <= root->most - root->bytes;
+}
+
+void arena_bound(Arena *arena, size_t most)
+{
+    Root *root = arena->root;
+    size_t machine = machine_most();
+    if (root->budget == 0)
+        root->most = most > 0 && most < machine ? most : machine;
 }
 
 int arena_over_budget(const Arena *arena)

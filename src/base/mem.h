@@ -66,6 +66,10 @@ size_t arena_room(const Arena *arena);
  * machine has. */
 int arena_fits(const Arena *arena, size_t size);
 
+/* Where no budget was asked for the tree may hold no more than this, or 0: than
+ * the machine allows. */
+void arena_bound(Arena *arena, size_t most);
+
 /* Why the last allocation failed: true for the budget, false for the system.
  */
 int arena_over_budget(const Arena *arena);

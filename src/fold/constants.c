@@ -104,8 +104,18 @@ static bool node_is_constant(const Fold *fold, const Node *node)
     return true;
 }
 
-static bool outputs_fit(const Fold *fold, const Node *node, int64_t *left)
+/* True when there is memory for the results, which are kept, and for all that
+ * evaluating takes: both sides in double, and the results once more. */
+static bool node_fits(const Fold *fold, const Node *node, int64_t *left)
 {
+    int64_t needed = 0;
+    for (int i = 0; i < node->input_count; i++) {
+        const Value *value = node->inputs[i];
+        const Tensor *tensor =
+            value ? value_constant(fold->graph, value) : NULL;
+        if (tensor && __builtin_add_overflow(needed, tensor->count, &needed))
+            return false;
+    }
     for (int i = 0; i < node->output_count; i++) {
         int64_t count;
         if (!node->outputs[i])
@@ -115,8 +125,10 @@ static bool outputs_fit(const Fold *fold, const Node *node, int64_t *left)
             count > ELEMENTS_MAX || count > *left)
             return false;
         *left -= count;
+        needed += 2 * count;
     }
-    return true;
+    return needed < INT64_MAX / 8 &&
+           arena_fits(fold->arena, (size_t)needed * sizeof(double));
 }
 
 static int node_evaluate(Fold *fold, Arena *scratch, const Node *node, Err *err)
@@ -169,7 +181,7 @@ int constants_evaluate(Fold *fold, bool *found, Err *err)
             *found = true;
             continue;
         }
-        if (!node_is_constant(fold, node) || !outputs_fit(fold, node, &left))
+        if (!node_is_constant(fold, node) || !node_fits(fold, node, &left))
             continue;
         Arena *scratch = arena_child(fold->scratch);
         /* What cannot be evaluated is simply not constant: a fold that needs

@@ -205,6 +205,7 @@ struct Model {
     struct External *external; /* files that hold its data: onnx/'s affair */
     /* Lets go of what has been read of those files; NULL for none. */
     void (*let_go)(const struct External *external);
+    size_t memory_bound;      /* see arena_bound; of work that runs no graph */
     bool freeze_initializers; /* an initializer that is also an input counts
                                  as constant */
     bool assume_inference;    /* BatchNormalization and Dropout in training mode

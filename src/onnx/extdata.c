@@ -50,6 +50,14 @@ void external_release(const External *external)
         release(file->bytes);
 }
 
+size_t external_size(const External *external)
+{
+    size_t size = 0;
+    for (const DataFile *file = external->files; file; file = file->next)
+        size += file->bytes.size;
+    return size;
+}
+
 bool external_is(const External *external, const struct stat *status)
 {
     for (const DataFile *file = external->files; file; file = file->next)

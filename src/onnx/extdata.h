@@ -46,6 +46,9 @@ int external_find(External *external, Arena *arena, Span tensor, Span *out,
  * where it is needed. */
 void external_release(const External *external);
 
+/* Bytes of the files that have been opened. */
+size_t external_size(const External *external);
+
 /* True for the device and inode of one of the files. */
 bool external_is(const External *external, const struct stat *status);
 

@@ -474,15 +474,6 @@ static int read_model(Reader *reader)
     return 0;
 }
 
-/* Two bytes of a hostile file can take a hundred of memory, so there is a bound
- * where the user set none: sixteen times the file and 64 MB, less a quarter,
- * since the prediction is rough. Exports of networks do not come near it. */
-static size_t unpacking_room(const Arena *arena, size_t size)
-{
-    size_t room = arena_room(arena);
-    return room < SIZE_MAX ? room : 12 * size + ((size_t)48 << 20);
-}
-
 /* Data can only be written anew where they were found. */
 static int check_external(const Reader *reader, size_t count)
 {
@@ -509,14 +500,25 @@ static int decompress(Arena *arena, Span *bytes, External *external, Err *err)
     return 0;
 }
 
+/* Two bytes of a hostile file can take a hundred of memory. So the program is
+ * to stay within sixteen times the file and 64 MB, unless the user says
+ * otherwise; this is what that leaves besides the file itself, the program and
+ * what the allocator wastes. Exports of networks take a tenth of it. */
+static size_t memory_bound(size_t size)
+{
+    enum { TIMES = 14, ALWAYS = 42 << 20 };
+    return size > SIZE_MAX / TIMES / 2 ? SIZE_MAX / 2 : TIMES * size + ALWAYS;
+}
+
 static int read_bytes(Arena *arena, Span bytes, const char *name,
                       const ReadOptions *options, External *external,
                       Model **out, Err *err)
 {
     size_t count;
+    size_t packed = bytes.size;
+    arena_bound(arena, memory_bound(packed));
     TRY(decompress(arena, &bytes, external, err));
-    ScanLimits scan = {options->max_depth, unpacking_room(arena, bytes.size)};
-    TRY(scan_model(bytes, &scan, &count, err));
+    TRY(scan_model(bytes, options->max_depth, &count, err));
     Model *model = model_new(arena);
     model->path = name;
     model->file = bytes;
@@ -528,6 +530,7 @@ static int read_bytes(Arena *arena, Span bytes, const char *name,
                      .words = map_new(arena),
                      .err = err};
     TRY(read_model(&reader));
+    model->memory_bound = memory_bound(packed + external_size(external));
     *out = model;
     return check_external(&reader, count);
 }
@@ -596,8 +599,7 @@ int tensor_read_file(Arena *arena, const char *path, Tensor **out,
     InputFile file;
     if (input_open(arena, path, &file, err) < 0)
         return name_fault(arena, path, err);
-    ScanLimits limits = {0, unpacking_room(arena, file.bytes.size)};
-    if (scan_tensor(file.bytes, &limits, err) < 0 ||
+    if (scan_tensor(file.bytes, err) < 0 ||
         read_tensor(arena, NULL, file.bytes, out, err) < 0)
         return name_fault(arena, path, err);
     *name = wire_string(arena, file.bytes, NAME);

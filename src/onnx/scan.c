@@ -6,20 +6,15 @@
 #include "onnx.pb-c.h"
 #include "onnx/wire.h"
 
-enum { DEPTH_DEFAULT = 100, DEPTH_MAX = 1000, ALLOCATION_OVERHEAD = 32 };
+enum { DEPTH_DEFAULT = 100, DEPTH_MAX = 1000 };
 enum { DATA_LOCATION = 14 };
-
-/* What the graph that is made of the messages takes besides them, with all
- * that folding will note about it. */
-enum { NODE_COST = 600, ATTRIBUTE_COST = 192, NAME_COST = 160 };
 
 typedef ProtobufCMessageDescriptor Type;
 typedef ProtobufCFieldDescriptor Known;
 
 typedef struct Scan {
     const uint8_t *base;
-    size_t depth_limit, room;
-    size_t heap; /* what unpacking will take */
+    size_t depth_limit;
     size_t external;
     Err *err;
 } Scan;
@@ -44,18 +39,6 @@ static int field_error(const Scan *scan, const Field *field, const Level *level,
     return err_set(scan->err, ERR_MALFORMED, "byte %zu, in a %s: field %s %s",
                    (size_t)(field->whole.bytes - scan->base),
                    level->type->short_name, known->name, what);
-}
-
-static int scan_charge(Scan *scan, size_t size)
-{
-    if (size <= scan->room - scan->heap) {
-        scan->heap += size;
-        return 0;
-    }
-    return err_set(scan->err, ERR_BUDGET,
-                   "reading it takes more than the %zu bytes of memory that it "
-                   "may; raise --max-memory (max_memory)",
-                   scan->room);
 }
 
 /* The bytes of a well-formed UTF-8 sequence (Unicode, table 3-7), or 0. */
@@ -105,20 +88,17 @@ static WireType wire_type_of(const Known *known)
     }
 }
 
-/* Numbers take at most 8 bytes each once unpacked; those of fixed size are
- * left in the file. */
-static int scan_packed(Scan *scan, const Level *level, const Known *known,
+static int scan_packed(const Scan *scan, const Level *level, const Known *known,
                        const Field *field)
 {
     Wire wire = wire_over(field->payload);
     WireType type = wire_type_of(known);
     uint64_t value;
-    size_t count = 0;
     while (wire_number(&wire, type, &value))
-        count++;
-    if (wire.fault)
-        return scan_error(scan, ERR_MALFORMED, wire.at, level, wire.fault);
-    return type == WIRE_VARINT ? scan_charge(scan, count * 8) : 0;
+        continue;
+    return wire.fault
+               ? scan_error(scan, ERR_MALFORMED, wire.at, level, wire.fault)
+               : 0;
 }
 
 static int scan_message(Scan *scan, const Type *type, Span bytes, size_t depth);
@@ -126,35 +106,13 @@ static int scan_message(Scan *scan, const Type *type, Span bytes, size_t depth);
 static int scan_bytes(Scan *scan, const Level *level, const Known *known,
                       const Field *field)
 {
-    switch (known->type) {
-    case PROTOBUF_C_TYPE_MESSAGE:
+    if (known->type == PROTOBUF_C_TYPE_MESSAGE)
         return scan_message(scan, known->descriptor, field->payload,
                             level->depth + 1);
-    case PROTOBUF_C_TYPE_STRING:
-        if (!is_clean_text(field->payload))
-            return field_error(scan, field, level, known,
-                               "is not UTF-8 without NUL");
-        break;
-    default:
-        /* Weights are left in the file. */
-        if (level->type == &onnx__tensor_proto__descriptor)
-            return 0;
-    }
-    return scan_charge(scan, field->payload.size + ALLOCATION_OVERHEAD);
-}
-
-static size_t graph_cost(const Type *type)
-{
-    return type == &onnx__node_proto__descriptor        ? NODE_COST
-           : type == &onnx__attribute_proto__descriptor ? ATTRIBUTE_COST
-                                                        : 0;
-}
-
-/* An entry in an array; of a node, it is the name of a value. */
-static size_t entry_cost(const Type *type)
-{
-    return sizeof(ProtobufCBinaryData) +
-           (type == &onnx__node_proto__descriptor ? NAME_COST : 0);
+    if (known->type == PROTOBUF_C_TYPE_STRING && !is_clean_text(field->payload))
+        return field_error(scan, field, level, known,
+                           "is not UTF-8 without NUL");
+    return 0;
 }
 
 static int scan_known(Scan *scan, Level *level, const Known *known,
@@ -173,14 +131,7 @@ static int scan_known(Scan *scan, Level *level, const Known *known,
                            "has the wrong wire type");
     scan->external += level->type == &onnx__tensor_proto__descriptor &&
                       known->id == DATA_LOCATION && field->value == 1;
-    TRY(scan_charge(scan, repeated ? entry_cost(level->type) : 0));
     return type == WIRE_BYTES ? scan_bytes(scan, level, known, field) : 0;
-}
-
-static int scan_unknown(Scan *scan, const Field *field)
-{
-    return scan_charge(scan, sizeof(ProtobufCMessageUnknownField) +
-                                 field->whole.size + ALLOCATION_OVERHEAD);
 }
 
 /* What stopped the reading of a message.  Only the file itself can be cut
@@ -201,20 +152,18 @@ static int scan_message(Scan *scan, const Type *type, Span bytes, size_t depth)
     if (depth > scan->depth_limit)
         return scan_error(scan, ERR_TOO_DEEP, bytes.bytes, &level,
                           "messages are nested too deeply");
-    TRY(scan_charge(scan, type->sizeof_message + ALLOCATION_OVERHEAD +
-                              graph_cost(type)));
     Wire wire = wire_over(bytes);
     Field field;
     while (wire_next(&wire, &field)) {
         const Known *known =
             protobuf_c_message_descriptor_get_field(type, field.number);
-        TRY(known ? scan_known(scan, &level, known, &field)
-                  : scan_unknown(scan, &field));
+        if (known)
+            TRY(scan_known(scan, &level, known, &field));
     }
     return wire.fault ? scan_fault(scan, &wire, &level) : 0;
 }
 
-static int scan_whole(const Type *type, Span bytes, const ScanLimits *limits,
+static int scan_whole(const Type *type, Span bytes, size_t depth,
                       size_t *external, Err *err)
 {
     if (bytes.size == 0)
@@ -224,11 +173,11 @@ static int scan_whole(const Type *type, Span bytes, const ScanLimits *limits,
                        "%zu bytes are more than a file of this format can "
                        "have",
                        bytes.size);
-    size_t depth = limits->depth ? limits->depth : DEPTH_DEFAULT;
+    if (depth == 0)
+        depth = DEPTH_DEFAULT;
     Scan scan = {
         .base = bytes.bytes,
         .depth_limit = depth < DEPTH_MAX ? depth : DEPTH_MAX,
-        .room = limits->room,
         .err = err,
     };
     int status = scan_message(&scan, type, bytes, 0);
@@ -236,11 +185,11 @@ static int scan_whole(const Type *type, Span bytes, const ScanLimits *limits,
     return status;
 }
 
-int scan_model(Span bytes, const ScanLimits *limits, size_t *external, Err *err)
+int scan_model(Span bytes, size_t depth, size_t *external, Err *err)
 {
     Err fault = {0};
     *external = 0;
-    if (scan_whole(&onnx__model_proto__descriptor, bytes, limits, external,
+    if (scan_whole(&onnx__model_proto__descriptor, bytes, depth, external,
                    &fault) == 0)
         return 0;
     const char *guess = scan_guess(bytes);
@@ -250,10 +199,10 @@ int scan_model(Span bytes, const ScanLimits *limits, size_t *external, Err *err)
     return err_set(err, fault.code, "%s", fault.message);
 }
 
-int scan_tensor(Span bytes, const ScanLimits *limits, Err *err)
+int scan_tensor(Span bytes, Err *err)
 {
     size_t external;
-    return scan_whole(&onnx__tensor_proto__descriptor, bytes, limits, &external,
+    return scan_whole(&onnx__tensor_proto__descriptor, bytes, 0, &external,
                       err);
 }
 
