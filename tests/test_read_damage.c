@@ -1,4 +1,5 @@
 /* Reading what is broken: it is refused or read, and does no harm. */
+#include <stdio.h>
 #include <string.h>
 
 #include "models.h"
