@@ -61,9 +61,9 @@ def make_models(repfold, directory):
     return models
 
 
-def ours(repfold, file, threads, precision):
+def ours(repfold, file, threads, precision, runs=RUNS):
     out = subprocess.run(
-        (repfold, 'bench', '-q', file, '--runs', str(RUNS), '--threads',
+        (repfold, 'bench', '-q', file, '--runs', str(runs), '--threads',
          str(threads), '--precision', precision, '--json', '-'),
         check=True, stdout=subprocess.PIPE).stdout
     return json.loads(out)
@@ -90,9 +90,9 @@ class Peer:
             for value in self.session.get_inputs()}
         self.session.run(None, self.feed)
 
-    def median(self):
+    def median(self, runs=RUNS):
         times = []
-        for _ in range(RUNS):
+        for _ in range(runs):
             start = time.perf_counter()
             self.session.run(None, self.feed)
             times.append(time.perf_counter() - start)

@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
 """bench_repmixer.py REPFOLD DIR: RepMixer beside pooling, by image size.
 
-The FastViT paper (Vasu and others, 2023, section 3.2.1) claims that RepMixer
-in place of PoolFormer's pooling takes 25.1 % less latency at 384 pixels and
-43.9 % less at 1024, on a phone.  Here are the twelve token mixers of a
-PoolFormer-S12, at the sizes and widths of its four stages, with nothing between
-them:
+The FastViT paper (Vasu and others, 2023, section 3.2.1 and figure 2) claims that
+a MetaFormer-S12 with RepMixer in place of PoolFormer's pooling takes 25.1 % less
+latency at 384 pixels and 43.9 % less at 1024, on a phone.  Here is that network,
+stem to classifier, with each mixer, random weights, and BatchNormalization as
+its normalization:
 
-  pooling   x + scale * (AveragePool(x) - x), without its normalization
-  training  x + scale * (RepMixer's branches - BatchNormalization(x))
+  pooling   x + scale * (AveragePool(x) - x), without the normalization that
+            PoolFormer has there; the rest is folded by repfold
+  training  x + scale * (RepMixer's branches - BatchNormalization(x)), nothing
+            folded
   folded    what repfold makes of `training`
 
-by `repfold bench` and, where it is there, in onnxruntime, all in turns; and the
-bytes that the operators of each read and write, one by one.  Three figures go
-into DIR.  ROUNDS, RUNS, THREADS and SIZES change what is run.  Needs numpy and
+and then the twelve mixers alone, at the sizes and widths of its stages, with
+nothing between them.  Both by `repfold bench` and, where it is there, in
+onnxruntime, all in turns; and the bytes that the operators of each read and
+write, one by one.  Six figures go into DIR.  ROUNDS, RUNS (in a round, at 256
+pixels; fewer at more), THREADS and SIZES change what is run.  Needs numpy and
 onnx.
 """
 import importlib.util
@@ -33,8 +37,10 @@ ROUNDS = int(os.environ.get('ROUNDS', '5'))
 THREADS = int(os.environ.get('THREADS', '1'))
 SIZES = [int(s) for s in
          os.environ.get('SIZES', '224 256 384 512 768 1024').split()]
+RUNS = int(os.environ.get('RUNS', '5'))
 # Blocks, channels and what the image is divided by.
-STAGES = ((2, 64, 4), (2, 128, 8), (6, 256, 16), (2, 512, 32))
+STAGES = ((2, 64, 4), (2, 128, 8), (6, 320, 16), (2, 512, 32))
+CLASSES = 1000
 KINDS = ('pooling', 'training', 'folded')
 
 
@@ -48,6 +54,19 @@ class Network:
         self.weights.append(numpy_helper.from_array(data, name))
         return name
 
+    def filters(self, *shape):
+        """Such as keep the size of what they are given."""
+        bound = np.sqrt(3 / np.prod(shape[1:]))
+        name = f'w{len(self.weights)}'
+        data = self.random.uniform(-bound, bound, shape).astype(np.float32)
+        self.weights.append(numpy_helper.from_array(data, name))
+        return name
+
+    def constant(self, value):
+        name = f'w{len(self.weights)}'
+        self.weights.append(numpy_helper.from_array(np.float32(value), name))
+        return name
+
     def node(self, op, *inputs, **attributes):
         output = f'v{len(self.nodes)}'
         self.nodes.append(helper.make_node(op, inputs, [output], output,
@@ -58,12 +77,19 @@ class Network:
         return self.node('BatchNormalization', x,
                          *(self.weight(channels) for _ in range(4)))
 
+    def convolved(self, x, shape, stride=1, group=1):
+        """A convolution that keeps the size but for its stride, with a bias
+        where no BatchNormalization follows."""
+        pad = shape[2] // 2
+        bias = [self.weight(shape[0], low=-1)] if group == 1 else []
+        return self.node('Conv', x, self.filters(*shape), *bias, group=group,
+                         strides=[stride] * 2, kernel_shape=shape[2:],
+                         pads=[pad] * 4)
+
     def depthwise(self, x, channels, kernel):
-        pad = kernel // 2
-        weight = self.weight(channels, 1, kernel, kernel, low=-1)
         return self.normalized(
-            self.node('Conv', x, weight, group=channels,
-                      kernel_shape=[kernel] * 2, pads=[pad] * 4), channels)
+            self.convolved(x, (channels, 1, kernel, kernel), group=channels),
+            channels)
 
     def repmixer(self, x, channels):
         branches = self.node(
@@ -77,22 +103,63 @@ class Network:
                            pads=[1] * 4, count_include_pad=0)
         return self.node('Sub', pooled, x)
 
+    def scaled_sum(self, x, y, channels):
+        return self.node('Add', x, self.node('Mul', y,
+                                             self.weight(channels, 1, 1)))
 
-def make_model(path, kind, size):
+    def gelu(self, x):
+        """As exporters write it."""
+        erf = self.node('Erf', self.node('Div', x, self.constant(2 ** .5)))
+        return self.node('Mul', self.node(
+            'Mul', x, self.node('Add', erf, self.constant(1))),
+            self.constant(.5))
+
+    def feed_forward(self, x, channels):
+        wide = 4 * channels
+        y = self.convolved(self.normalized(x, channels),
+                           (wide, channels, 1, 1))
+        return self.convolved(self.gelu(y), (channels, wide, 1, 1))
+
+    def mixed(self, x, kind, channels):
+        mixer = self.pooling if kind == 'pooling' else self.repmixer
+        return self.scaled_sum(x, mixer(x, channels), channels)
+
+
+def tensor(name, *shape):
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
+def save_model(path, net, inputs, outputs):
+    graph = helper.make_graph(net.nodes, 'mixers', inputs, outputs, net.weights)
+    onnx.save(helper.make_model(
+        graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8), path)
+
+
+def make_network(path, kind, size):
+    net, x, before = Network(), 'image', 3
+    for blocks, channels, divisor in STAGES:
+        kernel, stride = (7, 4) if before == 3 else (3, 2)
+        x = net.convolved(x, (channels, before, kernel, kernel), stride)
+        before = channels
+        for _ in range(blocks):
+            x = net.mixed(x, kind, channels)
+            x = net.scaled_sum(x, net.feed_forward(x, channels), channels)
+    x = net.node('GlobalAveragePool', net.normalized(x, before))
+    x = net.node('Gemm', net.node('Flatten', x), net.filters(before, CLASSES))
+    save_model(path, net, [tensor('image', 1, 3, size, size)],
+               [tensor(x, 1, CLASSES)])
+
+
+def make_mixers(path, kind, size):
     net, inputs, outputs = Network(), [], []
-    mixer = net.pooling if kind == 'pooling' else net.repmixer
     for blocks, channels, divisor in STAGES:
         shape = [1, channels, size // divisor, size // divisor]
         x = f'x{divisor}'
-        inputs.append(helper.make_tensor_value_info(x, TensorProto.FLOAT, shape))
+        inputs.append(tensor(x, *shape))
         for _ in range(blocks):
-            scaled = net.node('Mul', mixer(x, channels),
-                              net.weight(channels, 1, 1))
-            x = net.node('Add', x, scaled)
-        outputs.append(helper.make_tensor_value_info(x, TensorProto.FLOAT, shape))
-    graph = helper.make_graph(net.nodes, kind, inputs, outputs, net.weights)
-    onnx.save(helper.make_model(
-        graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8), path)
+            x = net.mixed(x, kind, channels)
+        outputs.append(tensor(x, *shape))
+    save_model(path, net, inputs, outputs)
 
 
 def traffic(path):
@@ -106,56 +173,70 @@ def traffic(path):
                for name in (*node.input, *node.output))
 
 
-def make_kinds(repfold, directory, size):
-    files = [os.path.join(directory, f'{kind}.{size}.onnx') for kind in KINDS]
-    make_model(files[0], 'pooling', size)
-    make_model(files[1], 'training', size)
-    bench_exec.run(repfold, 'convert', '-q', files[1], '-o', files[2])
+def make_kinds(repfold, stem, make, size):
+    """The files of the kinds, of which pooling too is as it is deployed."""
+    files = [f'{stem}.{kind}.{size}.onnx' for kind in KINDS]
+    for kind, file in zip(KINDS[:2], files):
+        make(file, kind, size)
+    bench_exec.run(repfold, 'convert', '-q', files[1], '-o', files[2],
+                   '--no-verify')
+    bench_exec.run(repfold, 'convert', '-q', files[0], '--in-place',
+                   '--no-verify')
     return files
 
 
-def measure(repfold, files):
-    """{engine: [median milliseconds of each kind]}"""
+def measure(repfold, files, size):
+    """{engine: [milliseconds of each kind] of each round}"""
+    runs = max(1, RUNS * 256 ** 2 // size ** 2)
     engines = {'repfold': lambda file: bench_exec.ours(
-        repfold, file, THREADS, 'f32')['median_ms']}
+        repfold, file, THREADS, 'f32', runs)['median_ms']}
     if importlib.util.find_spec('onnxruntime'):
         peers = {file: bench_exec.Peer(file, THREADS) for file in files}
-        engines['onnxruntime'] = lambda file: peers[file].median()
-    times = {engine: [[] for _ in files] for engine in engines}
+        engines['onnxruntime'] = lambda file: peers[file].median(runs)
+    rounds = {engine: [] for engine in engines}
     for _ in range(ROUNDS):
         for engine, run in engines.items():
-            for kind, file in enumerate(files):
-                times[engine][kind].append(run(file))
-    return {engine: [statistics.median(t) for t in kinds]
-            for engine, kinds in times.items()}
+            rounds[engine].append([run(file) for file in files])
+    return rounds
 
 
-def draw(directory, name, title, unit, rows):
-    path = os.path.join(directory, name + '.svg')
+def saves(rounds):
+    """Of pooling, by the median of the rounds' ratios."""
+    return 100 * (1 - statistics.median(r[2] / r[0] for r in rounds))
+
+
+def draw(path, title, unit, rows):
     plot.lines(path, title, unit, SIZES,
                {kind: [row[i] for row in rows] for i, kind in enumerate(KINDS)})
     print(f'the figure is {path}')
 
 
-def main(repfold, directory):
-    os.makedirs(directory, exist_ok=True)
-    print('| pixels | by | pooling | training | folded | folded saves of pooling |'
-          '\n|---|---|---|---|---|---|')
+def compare(repfold, directory, what, make):
+    """Prints a table and draws its figures."""
+    stem = os.path.join(directory, what.replace(' ', '-'))
+    print(f'\n{what}:\n\n| pixels | by | pooling | RepMixer, training |'
+          ' RepMixer, folded | folded saves of pooling |\n' + '|---' * 6 + '|')
     figures = {}
     for size in SIZES:
-        files = make_kinds(repfold, directory, size)
-        rows = {f'{engine}, ms': row
-                for engine, row in measure(repfold, files).items()}
-        rows['traffic, MB'] = [traffic(file) / 1e6 for file in files]
-        for label, row in rows.items():
+        files = make_kinds(repfold, stem, make, size)
+        by = {f'{engine}, ms': rounds
+              for engine, rounds in measure(repfold, files, size).items()}
+        by['traffic, MB'] = [[traffic(file) / 1e6 for file in files]]
+        for label, rounds in by.items():
+            row = [statistics.median(kind) for kind in zip(*rounds)]
             figures.setdefault(label, []).append(row)
             print(f'| {size} | {label} | '
                   + ' | '.join(f'{number:.2f}' for number in row)
-                  + f' | {100 * (1 - row[2] / row[0]):.1f} % |', flush=True)
+                  + f' | {saves(rounds):.1f} % |', flush=True)
     for label, rows in figures.items():
         name, _, unit = label.partition(', ')
-        draw(directory, 'repmixer.' + name, f'Twelve token mixers: {name}', unit,
-             rows)
+        draw(f'{stem}.{name}.svg', f'{what}: {name}', unit, rows)
+
+
+def main(repfold, directory):
+    os.makedirs(directory, exist_ok=True)
+    compare(repfold, directory, 'Whole networks', make_network)
+    compare(repfold, directory, 'Twelve token mixers', make_mixers)
 
 
 if __name__ == '__main__':

@@ -37,7 +37,7 @@ from torch import nn  # noqa: E402
 
 # Smallest of each family where the family has no reason for another.
 FULL = (
-    'fastvit_t8', 'fastvit_sa12',
+    'fastvit_t8', 'fastvit_sa12', 'fastvit_ma36',
     'mobileone_s0', 'mobileone_s4', 'repvgg_a0', 'repvgg_b1g4', 'repvgg_d2se',
     'fastvit_mci0', 'repvit_m0_9', 'levit_128s', 'levit_conv_128s',
     'ghostnetv3_100', 'repghostnet_100', 'nextvit_small', 'efficientvit_m0',
