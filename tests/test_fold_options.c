@@ -116,6 +116,44 @@ START_TEST(training_mode_folds_when_inference_is_assumed)
 }
 END_TEST
 
+/* BatchNormalization behind Relu, then Dropout, both in training mode; the
+ * normalization is read twice, so nothing takes it. */
+static void build_left_training(Bench *b)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 2, 4));
+    Value *y = bench_batchnorm(b, x, 2);
+    node_set_int(y->producer, "training_mode", 1);
+    bench_output(b, y);
+    bench_output(b,
+                 bench_node(b, OP_Dropout, (Value *[]){y, NULL, always(b)}, 3));
+}
+
+/* A runtime would normalize by the batch and drop at random. */
+START_TEST(what_is_left_in_training_mode_is_written_as_inference)
+{
+    for (int assumed = 0; assumed < 2; assumed++) {
+        rp_fold_options options = {.assume_inference = assumed};
+        Arena *arena = arena_new(0);
+        Model *model = build_model(arena, build_left_training, false);
+        FoldReport report = {0};
+        Err err = {0};
+        ck_assert_int_eq(model_fold(model, &options, &report, &err), 0);
+        ck_assert_uint_eq(report.fold_count, 0);
+        ck_assert_uint_eq(count_ops(model, OP_BatchNormalization), 1);
+        ck_assert_uint_eq(count_ops(model, OP_Dropout), 1);
+        for (size_t i = 0; i < model->graph->node_count; i++) {
+            const Node *node = model->graph->nodes[i];
+            ck_assert_int_eq(node_attr(node, "training_mode") != NULL,
+                             !assumed && node->op == OP_BatchNormalization);
+            ck_assert_int_eq(node_input(node, 2) != NULL,
+                             node->op == OP_BatchNormalization ||
+                                 (!assumed && node->op == OP_Dropout));
+        }
+        arena_free(arena);
+    }
+}
+END_TEST
+
 START_TEST(only_and_skip_choose_rules)
 {
     rp_fold_options only = {.only = "C1"}, skip = {.skip = "C5"};
@@ -188,6 +226,8 @@ Suite *suite_fold_options(void)
     tcase_add_test(tcase, float16_stays_and_loses_no_more_than_it_must);
     tcase_add_test(tcase, bfloat16_stays_and_overflows_later);
     tcase_add_test(tcase, training_mode_folds_when_inference_is_assumed);
+    tcase_add_test(tcase,
+                   what_is_left_in_training_mode_is_written_as_inference);
     tcase_add_test(tcase, only_and_skip_choose_rules);
     tcase_add_test(tcase, unknown_rule_is_an_error);
     tcase_add_test(tcase, stop_after_counts_folds);

@@ -160,6 +160,8 @@ static int graph_fold(Fold *fold, Graph *graph, Err *err)
     TRY(pass_prepare(fold, err));
     TRY(refusals_list(fold, err));
     site_end(fold, outer);
+    if (fold->model->assume_inference)
+        inference_settle(fold);
     return 0;
 }
 

@@ -20,6 +20,8 @@ int rule_norm(Fold *fold, Err *err);
 int rule_compose(Fold *fold, Err *err);
 /* On demand: parallel convolutions whose results are joined. */
 int rule_stack(Fold *fold, Err *err);
+/* Writes as inference what is in training mode still. */
+void inference_settle(Fold *fold);
 /* Lists what was left alone, and why. */
 int refusals_list(Fold *fold, Err *err);
 

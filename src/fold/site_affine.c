@@ -42,8 +42,6 @@ static Reason batchnorm_read(Fold *fold, const Node *node, AffineMap *out,
                              const char **fact)
 {
     int64_t opset = graph_opset(fold->graph);
-    bool training = opset >= 14 ? node_int(node, "training_mode", 0) != 0
-                                : opset < 7 && !node_int(node, "is_test", 0);
     out->axis = 1;
     if (opset < 9 && node_int(node, "spatial", 1) == 0)
         return REASON_WRONG_AXIS;
@@ -51,10 +49,8 @@ static Reason batchnorm_read(Fold *fold, const Node *node, AffineMap *out,
         Value *side = node_output(node, i);
         if (side && (side->use_count || side->is_output))
             return REASON_BN_SIDE_OUTPUT;
-        /* Before opset 14 the mere presence of side outputs is training. */
-        training |= side && opset < 14;
     }
-    if (training && !fold->model->assume_inference)
+    if (node_trains(fold, node) && !fold->model->assume_inference)
         return REASON_TRAINING_MODE;
     if (out->input->fact.rank >= 0 && out->input->fact.rank < 2)
         return REASON_WRONG_AXIS;

@@ -1,19 +1,41 @@
 /* Where channels go through operators that only move elements. */
 #include "fold/site.h"
 
-/* In training only when an input, opset 12, or before opset 7 the absence of
- * an attribute says so. ONNX Dropout-1, -7, -12. */
-static bool dropout_is_identity(const Fold *fold, const Node *node)
+/* An input says so, opset 12; what cannot be known may be true. */
+static bool dropout_trains(const Graph *graph, const Node *node)
 {
-    Value *mode = node_input(node, 2), *mask = node_output(node, 1);
-    const Tensor *training = mode ? value_constant(fold->graph, mode) : NULL;
-    int64_t flag =
-        graph_opset(fold->graph) < 7 && !node_int(node, "is_test", 0);
+    Value *mode = node_input(node, 2);
+    const Tensor *training = mode ? value_constant(graph, mode) : NULL;
+    int64_t flag = mode != NULL;
     if (training && training->count == 1)
         tensor_read_i64(training, 0, 1, &flag);
-    else if (mode)
-        flag = 1;
-    return (!flag || fold->model->assume_inference) &&
+    return flag != 0;
+}
+
+/* An attribute says so, opset 14; before, the mere presence of side outputs. */
+static bool batchnorm_trains(int64_t opset, const Node *node)
+{
+    bool side = false;
+    for (int i = 1; i < node->output_count; i++)
+        side |= node_output(node, i) != NULL;
+    return opset >= 14 ? node_int(node, "training_mode", 0) != 0 : side;
+}
+
+bool node_trains(const Fold *fold, const Node *node)
+{
+    int64_t opset = graph_opset(fold->graph);
+    bool known = node->op == OP_BatchNormalization || node->op == OP_Dropout;
+    if (known && opset < 7 && !node_int(node, "is_test", 0))
+        return true;
+    return node->op == OP_BatchNormalization ? batchnorm_trains(opset, node)
+           : node->op == OP_Dropout          ? dropout_trains(fold->graph, node)
+                                             : false;
+}
+
+static bool dropout_is_identity(const Fold *fold, const Node *node)
+{
+    Value *mask = node_output(node, 1);
+    return (fold->model->assume_inference || !node_trains(fold, node)) &&
            (!mask || mask->use_count == 0);
 }
 

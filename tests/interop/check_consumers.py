@@ -67,8 +67,6 @@ def reason_to_leave(name, model, x):
         return 'it is not in float32'
     if name == 'ncnn' and x.shape[0] != 1:
         return 'ncnn has no batch'
-    if any(node.op_type == 'Dropout' for node in model.graph.node):
-        return 'its exporter left Dropout in training mode, and so does repfold'
     return None
 
 
