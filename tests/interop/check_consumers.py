@@ -111,7 +111,7 @@ def there(consumers):
         needs = [m for m in (module, *(('pnnx',) if name == 'ncnn' else ()))
                  if not importlib.util.find_spec(m)]
         if needs:
-            print(f'{name} is left out: PyPI\'s {" and ".join(needs)} is not installed')
+            print(f'{name} is left out, for want of PyPI\'s {" and ".join(needs)}')
         else:
             found.append((name, run))
     print('TFLite is left out: its converter, onnx2tf, needs TensorFlow')
