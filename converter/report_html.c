@@ -287,9 +287,9 @@ static void print_agreement(Page *page, const rp_output_verdict *output)
         return;
     html_print(page,
                "<article class=\"card\"><h2>agreement</h2><p class=\"value\">"
-               "%" PRIu64 " <small>of %" PRIu64 " rows have the same largest "
-               "class</small></p><p>The same five in %" PRIu64
-               "; the largest change of a logit is <b>%s</b>.",
+               "%" PRIu64 " <small>of %" PRIu64 " rows</small></p><p>have the "
+               "same largest class, and %" PRIu64 " the same five. The "
+               "largest change of a logit is <b>%s</b>.",
                agreement->top1, agreement->rows, agreement->top5,
                format_number(agreement->change));
     if (images && images->count > 0)

@@ -283,9 +283,9 @@ static void print_outputs(Page *page, const rp_verdict_info *info)
 
 static void print_segment(Page *page, const rp_segment_verdict *segment)
 {
-    html_print(page, "<tr><td><code>");
+    html_print(page, "<tr><td class=\"path\"><code>");
     html_text(page, segment->output);
-    html_print(page, "</code></td><td><code>");
+    html_print(page, "</code></td><td class=\"path\"><code>");
     html_text(page, segment->node_b);
     html_print(page,
                "</code></td><td class=\"n\">%s</td><td class=\"n\">%s</td>"

@@ -118,9 +118,10 @@ START_TEST(test_reports_tell_the_agreement)
                      1);
     char *page = cli_text("r.html"), *junit = cli_text("r.xml");
     ck_assert_ptr_nonnull(strstr(page, "<h2>agreement</h2><p class=\"value\">1 "
-                                       "<small>of 2 rows have the same"));
-    ck_assert_ptr_nonnull(strstr(page, "The same five in 2; the largest change "
-                                       "of a logit is <b>0.0745</b>"));
+                                       "<small>of 2 rows</small></p><p>have"));
+    ck_assert_ptr_nonnull(strstr(page, "the same largest class, and 2 the same "
+                                       "five. The largest change of a logit "
+                                       "is <b>0.0745</b>."));
     ck_assert_ptr_nonnull(strstr(page, "On 2 of the 3 images"));
     ck_assert_ptr_nonnull(strstr(junit,
                                  "\nagreement: top-1 in 1, top-5 in 2 of "
