@@ -7,7 +7,7 @@
 enum { DIRECT_LEAST = 2, DIRECT_MOST = 3 }; /* vectors of output channels */
 
 /*
- * Some positions beside each other of some vectors of output channels:
+ * Some positions beside each other of some output channels:
  * out[channel][i] = start[channel] + sum over the steps k of
  * weight[k][channel] * from[offsets[k] + i], raised to `least`.
  */
@@ -16,6 +16,7 @@ typedef struct DirectTile {
     const int64_t *offsets;
     int64_t steps;
     const void *weight, *start; /* of whole vectors */
+    int64_t weight_step;        /* from step to step */
     const char
         *ahead; /* what is fetched meanwhile, `ahead_step` bytes a step */
     int64_t ahead_step;
@@ -30,8 +31,13 @@ enum { DIRECT_POSITIONS = 8 };
 
 typedef struct DirectSet {
     int positions, lanes; /* of a tile, at most; elements of a vector */
-    /* For 1 to `positions` positions, DIRECT_LEAST to DIRECT_MOST vectors. */
+    /* For 1 to `positions` positions, DIRECT_LEAST to DIRECT_MOST vectors of
+     * channels, which are a step's weights. */
     DirectRun *run[DIRECT_POSITIONS][DIRECT_MOST - DIRECT_LEAST + 1];
+    /* For 1 to DIRECT_MOST vectors of positions and `rows` channels, which
+     * divide a vector: the same sums, with less to do in the end. */
+    int rows;
+    DirectRun *run_across[DIRECT_MOST];
 } DirectSet;
 
 const DirectSet *direct_set(Precision precision, SimdLevel level);

@@ -230,6 +230,46 @@ static const void *row_input(const Direct *d, const Unit *unit, int64_t row)
                    unit->plane * conv->group_in * d->plane + row * d->columns);
 }
 
+static void run_tile(const Direct *d, DirectRun *run, DirectTile *tile,
+                     int64_t channel, int64_t x)
+{
+    const Conv *conv = d->conv;
+    DirectTile t = *tile;
+    t.weight = conv_at(conv, t.weight, channel);
+    t.start = conv_at(conv, t.start, channel);
+    t.channels -= channel;
+    t.from = conv_at(conv, t.from, x);
+    t.out = conv_at(conv, t.out, channel * t.out_step + x);
+    run(&t);
+    tile->ahead += t.steps * t.ahead_step;
+}
+
+/* Positions that fill vectors; returns how many. */
+static int64_t run_across(const Direct *d, DirectTile *tile, int64_t count)
+{
+    const DirectSet *set = d->layout.set;
+    int64_t x = 0, vectors = count / set->lanes, now;
+    for (; vectors >= DIRECT_LEAST; vectors -= now) {
+        now = divide_up(vectors, divide_up(vectors, DIRECT_MOST));
+        for (int64_t i = 0; i < tile->channels; i += set->rows)
+            run_tile(d, set->run_across[now - 1], tile, i, x);
+        x += now * set->lanes;
+    }
+    return x;
+}
+
+/* The others. */
+static void run_along(const Direct *d, DirectTile *tile, int64_t x,
+                      int64_t count)
+{
+    const DirectSet *set = d->layout.set;
+    int64_t vectors = tile->weight_step / set->lanes, now;
+    for (; x < count; x += now) {
+        now = divide_up(count - x, divide_up(count - x, set->positions));
+        run_tile(d, set->run[now - 1][vectors - DIRECT_LEAST], tile, 0, x);
+    }
+}
+
 /* One row. Only the kernel's rows that lie in the input count. */
 static void run_row(const Direct *d, const Unit *unit, int64_t row,
                     DirectTile *tile)
@@ -237,23 +277,17 @@ static void run_row(const Direct *d, const Unit *unit, int64_t row,
     const Conv *conv = d->conv;
     const Layout *l = &d->layout;
     DirectTile t = *tile;
-    const void *in = row_input(d, unit, row);
-    int64_t at = row * d->columns, first = 0, last = l->height, count;
+    int64_t at = row * d->columns, first = 0, last = l->height;
     int64_t left = at_most(d->columns, conv->window.out_size - at);
     if (d->is_spread)
         window_range(&conv->window, 1, row, &first, &last);
     first *= l->channels * l->width;
     t.steps = at_least(last * l->channels * l->width - first, 0);
     t.offsets += first;
-    t.weight =
-        conv_at(conv, t.weight, first * unit->panel.vectors * l->set->lanes);
-    for (int64_t x = 0; x < left; x += count) {
-        count = divide_up(left - x, divide_up(left - x, l->set->positions));
-        t.from = conv_at(conv, in, x);
-        t.out = conv_at(conv, tile->out, at + x);
-        l->set->run[count - 1][unit->panel.vectors - DIRECT_LEAST](&t);
-        t.ahead += t.steps * t.ahead_step;
-    }
+    t.weight = conv_at(conv, t.weight, first * t.weight_step);
+    t.out = conv_at(conv, tile->out, at);
+    t.from = row_input(d, unit, row);
+    run_along(d, &t, run_across(d, &t, left), left);
     tile->ahead = t.ahead;
 }
 
@@ -284,6 +318,7 @@ static void run_unit(const Direct *d, int worker, const Unit *unit)
     DirectTile tile = {
         .offsets = d->offsets,
         .weight = unit->weight,
+        .weight_step = panel->vectors * l->set->lanes,
         .start =
             conv_at(conv, d->start,
                     (unit->group * l->vectors + panel->vector) * l->set->lanes),
