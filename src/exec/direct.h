@@ -34,9 +34,8 @@ typedef struct DirectSet {
     /* For 1 to `positions` positions, DIRECT_LEAST to DIRECT_MOST vectors of
      * channels, which are a step's weights. */
     DirectRun *run[DIRECT_POSITIONS][DIRECT_MOST - DIRECT_LEAST + 1];
-    /* For 1 to DIRECT_MOST vectors of positions and `rows` channels, which
-     * divide a vector: the same sums, with less to do in the end. */
-    int rows;
+    /* For 1 to DIRECT_MOST vectors of positions: the same sums, with less to do
+     * in the end. */
     DirectRun *run_across[DIRECT_MOST];
 } DirectSet;
 

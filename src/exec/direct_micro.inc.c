@@ -79,37 +79,42 @@ enum { L(ROWS) = PANEL_ROWS < L(LANES) ? PANEL_ROWS : L(LANES) };
 #define ACROSS(n)                                                              \
     TARGET static void L(across_##n)(const DirectTile *tile)                   \
     {                                                                          \
-        const REAL *weight = tile->weight, *start = tile->start;               \
-        const char *ahead = tile->ahead;                                       \
-        const REAL least = (REAL)tile->least;                                  \
-        REAL *out = tile->out;                                                 \
-        int64_t out_step = tile->out_step, channels = tile->channels;          \
-        L(Vector) sum[L(ROWS)][n];                                             \
-        UNROLL for (int i = 0; i < L(ROWS); i++) UNROLL for (int j = 0; j < n; \
-                                                             j++) sum[i][j] =  \
-            start[i] - (L(Vector)){0};                                         \
-        for (int64_t k = 0; k < tile->steps; k++) {                            \
-            const REAL *from = (const REAL *)tile->from + tile->offsets[k];    \
-            L(Vector) row[n];                                                  \
-            __builtin_prefetch(ahead, 0, 2);                                   \
-            ahead += tile->ahead_step;                                         \
-            UNROLL for (int j = 0; j < n; j++) row[j] =                        \
-                *(const L(Vector) *)(from + j * L(LANES));                     \
+        const DirectTile t = *tile;                                            \
+        const REAL *start = t.start, *first = t.weight, least = (REAL)t.least; \
+        const char *ahead = t.ahead;                                           \
+        for (int64_t c = 0; c < t.channels; c += L(ROWS)) {                    \
+            const REAL *weight = first + c;                                    \
+            REAL *out = (REAL *)t.out + c * t.out_step;                        \
+            L(Vector) sum[L(ROWS)][n];                                         \
             UNROLL for (int i = 0; i < L(ROWS); i++)                           \
             {                                                                  \
-                L(Vector) one = weight[i] - (L(Vector)){0};                    \
-                KEEP(one);                                                     \
-                UNROLL for (int j = 0; j < n; j++) sum[i][j] += one * row[j];  \
+                UNROLL for (int j = 0; j < n; j++) sum[i][j] =                 \
+                    start[c + i] - (L(Vector)){0};                             \
             }                                                                  \
-            weight += tile->weight_step;                                       \
-        }                                                                      \
-        UNROLL for (int i = 0; i < L(ROWS); i++)                               \
-        {                                                                      \
-            if (i >= channels)                                                 \
-                return;                                                        \
-            UNROLL for (int j = 0; j < n; j++)                                 \
-                *(L(Vector) *)(out + i * out_step + j * L(LANES)) =            \
-                L(raise)(sum[i][j], least);                                    \
+            for (int64_t k = 0; k < t.steps; k++) {                            \
+                const REAL *from = (const REAL *)t.from + t.offsets[k];        \
+                L(Vector) row[n];                                              \
+                __builtin_prefetch(ahead, 0, 2);                               \
+                ahead += t.ahead_step;                                         \
+                UNROLL for (int j = 0; j < n; j++) row[j] =                    \
+                    *(const L(Vector) *)(from + j * L(LANES));                 \
+                UNROLL for (int i = 0; i < L(ROWS); i++)                       \
+                {                                                              \
+                    L(Vector) one = weight[i] - (L(Vector)){0};                \
+                    KEEP(one);                                                 \
+                    UNROLL for (int j = 0; j < n; j++) sum[i][j] +=            \
+                        one * row[j];                                          \
+                }                                                              \
+                weight += t.weight_step;                                       \
+            }                                                                  \
+            UNROLL for (int i = 0; i < L(ROWS); i++)                           \
+            {                                                                  \
+                if (c + i >= t.channels)                                       \
+                    return;                                                    \
+                UNROLL for (int j = 0; j < n; j++)                             \
+                    *(L(Vector) *)(out + i * t.out_step + j * L(LANES)) =      \
+                    L(raise)(sum[i][j], least);                                \
+            }                                                                  \
         }                                                                      \
     }
 
@@ -119,7 +124,6 @@ ACROSS(3)
 
 const DirectSet L(direct) = {.positions = PANEL_ROWS,
                              .lanes = L(LANES),
-                             .rows = L(ROWS),
                              .run_across = {L(across_1), L(across_2),
                                             L(across_3)},
                              .run = {

@@ -230,43 +230,35 @@ static const void *row_input(const Direct *d, const Unit *unit, int64_t row)
                    unit->plane * conv->group_in * d->plane + row * d->columns);
 }
 
-static void run_tile(const Direct *d, DirectRun *run, DirectTile *tile,
-                     int64_t channel, int64_t x)
+/* The tile moves on by some positions. */
+static void move_tile(const Conv *conv, DirectTile *tile, int64_t count)
 {
-    const Conv *conv = d->conv;
-    DirectTile t = *tile;
-    t.weight = conv_at(conv, t.weight, channel);
-    t.start = conv_at(conv, t.start, channel);
-    t.channels -= channel;
-    t.from = conv_at(conv, t.from, x);
-    t.out = conv_at(conv, t.out, channel * t.out_step + x);
-    run(&t);
-    tile->ahead += t.steps * t.ahead_step;
+    tile->from = conv_at(conv, tile->from, count);
+    tile->out = conv_at(conv, tile->out, count);
+    tile->ahead += tile->steps * tile->ahead_step;
 }
 
-/* Positions that fill vectors; returns how many. */
+/* Positions that fill vectors; returns how many are left. */
 static int64_t run_across(const Direct *d, DirectTile *tile, int64_t count)
 {
     const DirectSet *set = d->layout.set;
-    int64_t x = 0, vectors = count / set->lanes, now;
-    for (; vectors >= DIRECT_LEAST; vectors -= now) {
+    int64_t vectors = count / set->lanes, now;
+    for (; vectors >= DIRECT_LEAST; vectors -= now, count -= now * set->lanes) {
         now = divide_up(vectors, divide_up(vectors, DIRECT_MOST));
-        for (int64_t i = 0; i < tile->channels; i += set->rows)
-            run_tile(d, set->run_across[now - 1], tile, i, x);
-        x += now * set->lanes;
+        set->run_across[now - 1](tile);
+        move_tile(d->conv, tile, now * set->lanes);
     }
-    return x;
+    return count;
 }
 
-/* The others. */
-static void run_along(const Direct *d, DirectTile *tile, int64_t x,
-                      int64_t count)
+static void run_along(const Direct *d, DirectTile *tile, int64_t count)
 {
     const DirectSet *set = d->layout.set;
     int64_t vectors = tile->weight_step / set->lanes, now;
-    for (; x < count; x += now) {
-        now = divide_up(count - x, divide_up(count - x, set->positions));
-        run_tile(d, set->run[now - 1][vectors - DIRECT_LEAST], tile, 0, x);
+    for (; count > 0; count -= now) {
+        now = divide_up(count, divide_up(count, set->positions));
+        set->run[now - 1][vectors - DIRECT_LEAST](tile);
+        move_tile(d->conv, tile, now);
     }
 }
 
@@ -287,7 +279,7 @@ static void run_row(const Direct *d, const Unit *unit, int64_t row,
     t.weight = conv_at(conv, t.weight, first * t.weight_step);
     t.out = conv_at(conv, tile->out, at);
     t.from = row_input(d, unit, row);
-    run_along(d, &t, run_across(d, &t, left), left);
+    run_along(d, &t, run_across(d, &t, left));
     tile->ahead = t.ahead;
 }
 
