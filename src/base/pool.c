@@ -15,9 +15,15 @@ enum { THREADS_MAX = 256, LOOKS = 1000 };
  * no part, and nobody waits for it. */
 enum { INSIDE = 0xffff, NEXT = INSIDE + 1 };
 
+/* Each worker has a share of the pieces, those beside each other, so that what
+ * one has left in its cache by one round is often what it needs in the next.
+ * Who is done with his own helps with the others'. */
 typedef struct Worker {
     struct Pool *pool;
     int index;
+    long long end; /* of its share */
+    atomic_llong next;
+    char apart[64]; /* from the next worker's counter */
 } Worker;
 
 struct Pool {
@@ -30,23 +36,40 @@ struct Pool {
     pthread_cond_t start, finish;
     int sleepers;
     bool ending;
-    /* The work of this round; pieces are handed out in order by `next`. */
+    /* The work of this round. */
     PoolTask *task;
     void *context;
     int64_t count, grain;
-    atomic_llong next;
 };
 
-static void work_off(Pool *pool, int worker)
+static void work_off_share(Pool *pool, int worker, Worker *owner)
 {
     for (;;) {
-        int64_t piece = atomic_fetch_add(&pool->next, 1);
-        if (piece > (pool->count - 1) / pool->grain)
+        int64_t piece = atomic_fetch_add(&owner->next, 1);
+        if (piece >= owner->end)
             return;
         int64_t begin = piece * pool->grain;
         int64_t end = pool->count - begin < pool->grain ? pool->count
                                                         : begin + pool->grain;
         pool->task(pool->context, worker, begin, end);
+    }
+}
+
+static void work_off(Pool *pool, int worker)
+{
+    for (int i = 0; i < pool->threads; i++)
+        work_off_share(pool, worker,
+                       &pool->workers[(worker + i) % pool->threads]);
+}
+
+static void share_out(Pool *pool)
+{
+    int64_t pieces = (pool->count - 1) / pool->grain + 1;
+    int64_t each = pieces / pool->threads, more = pieces % pool->threads;
+    for (int i = 0; i < pool->threads; i++) {
+        int64_t begin = i * each + (i < more ? i : more);
+        atomic_store(&pool->workers[i].next, begin);
+        pool->workers[i].end = begin + each + (i < more);
     }
 }
 
@@ -158,7 +181,7 @@ static void start_workers(Pool *pool, int threads)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; pool->threads < threads; pool->threads++) {
         Worker *worker = &pool->workers[pool->threads];
-        *worker = (Worker){pool, pool->threads};
+        *worker = (Worker){.pool = pool, .index = pool->threads};
         if (pthread_create(&pool->ids[pool->threads], NULL, worker_main,
                            worker) != 0)
             break;
@@ -233,7 +256,7 @@ void pool_run(Pool *pool, int64_t count, int64_t grain, PoolTask *task,
     pool->context = context;
     pool->count = count;
     pool->grain = grain;
-    atomic_store(&pool->next, 0);
+    share_out(pool);
     atomic_fetch_add(&pool->gate, NEXT);
     wake_workers(pool);
     work_off(pool, 0);
