@@ -334,6 +334,7 @@ static const InferCase normalized[] = {
     {"LayerNormalization(f32[N,4,8], f32[8]) axis=3", "bad-attribute"},
     {"Softmax(f32[N,4]) axis=2", "bad-attribute"},
     {"Softmax(f32[N,4]) axis=2 @11", "float32[N,4]"},
+    {"GridSample(f32[N,C,H,W], f32[N,7,8,2])", "float32[N,C,7,8]"},
     {"CumSum(f32[N,4], i64[]{-2})", "float32[N,4]"},
     {"CumSum(f32[N,4], i64[]{2})", "bad-attribute"},
     {"PRelu(f32[N,4,H], f32[4,1])", "float32[N,4,H]"},

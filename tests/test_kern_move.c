@@ -182,6 +182,31 @@ static const ExecRow makers[] = {
     {"Upsample(f32[1,2]{1,2}, f32{1,2}) @9", "float32[1,4]{1,1,2,2}"},
     {"Upsample(f32[1,2]{1,2}) scales=[1.,2.] mode=\"linear\" @7",
      "float32[1,4]{1,1.5,2,2}"},
+    /* GridSample: a place is (x, y), from -1 to 1 */
+    {"GridSample(f32[1,1,2,2]{1,2,3,4}, f32[1,1,3,2]{-1,-1,1,-1,0,0}) "
+     "align_corners=1",
+     "float32[1,1,1,3]{1,2,2.5}"},
+    {"GridSample(f32[1,1,2,2]{1,2,3,4}, f32[1,1,3,2]{-1,-1,1,-1,0,0})",
+     "float32[1,1,1,3]{0.25,0.5,2.5}"},
+    {"GridSample(f32[1,1,2,2]{1,2,3,4}, f32[1,1,2,2]{-9,-1,9,1}) "
+     "padding_mode=\"border\"",
+     "float32[1,1,1,2]{1,4}"},
+    {"GridSample(f32[1,1,4]{1,2,3,4}, f32[1,3,1]{1,1.5,-2}) "
+     "padding_mode=\"reflection\"",
+     "float32[1,1,3]{4,3.5,2.5}"},
+    {"GridSample(f32[1,1,4]{1,2,3,4}, f32[1,3,1]{0.1,-0.6,1.5}) "
+     "mode=\"nearest\"",
+     "float32[1,1,3]{3,1,0}"},
+    {"GridSample(f32[1,1,4]{1,2,3,4}, f32[1,1,1]{0}) mode=\"bicubic\" "
+     "align_corners=1 @16",
+     "float32[1,1,1]{2.5}"},
+    {"GridSample(f32[1,1,2]{1,2}, f32[1,2,1]{nan,1e30})",
+     "float32[1,1,2]{0,0}"},
+    {"GridSample(f32[1,1,2]{1,2}, f32[1,1,1]{0}) mode=\"area\"",
+     "bad-attribute"},
+    {"GridSample(f32[1,1,0], f32[1,1,1]{0})", "bad-shape"},
+    {"GridSample(f32[1,1,2,2], f32[1,1,2,3])", "bad-shape"},
+    {"GridSample(f32[1,1,2,2], f32[1,1,2])", "bad-shape"},
 };
 
 START_TEST(moves_by_hand)

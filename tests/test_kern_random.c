@@ -494,6 +494,29 @@ START_TEST(resizes)
 }
 END_TEST
 
+/* Places are quarters, inside and beyond the input on all sides. */
+START_TEST(samples)
+{
+    start(_i);
+    static const char *const modes[] = {"nearest", "linear", "cubic"};
+    static const char *const paddings[] = {"zeros", "border", "reflection"};
+    Dims x = some_dims(3, 5, 1), grid = x;
+    for (int i = 1; i < grid.rank - 1; i++)
+        grid.size[i] = pick(0, 3);
+    grid.size[grid.rank - 1] = grid.rank - 2;
+    Text places = {.arena = arena};
+    for (int64_t i = 0; i < dims_count(&grid); i++)
+        text_printf(&places, "%s%g", i ? "," : "",
+                    0.25 * (double)pick(-14, 14));
+    check_oracle(arena_printf(arena,
+                              "GridSample(%s, %s{%s}) mode=\"%s\" "
+                              "padding_mode=\"%s\" align_corners=%lld",
+                              input_text("f32", &x), input_text("f32", &grid),
+                              places.bytes ? places.bytes : "", PICK_OF(modes),
+                              PICK_OF(paddings), (long long)pick(0, 1)));
+}
+END_TEST
+
 START_TEST(einsums)
 {
     start(_i);
@@ -542,6 +565,7 @@ Suite *suite_kern_random(void)
                                      normalizations,
                                      pools,
                                      resizes,
+                                     samples,
                                      einsums};
     Suite *suite = suite_create("kern_random");
     TCase *tc = tcase_create("kern_random");

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "exec/cubic.h"
 #include "exec/move.h"
 
 typedef enum Mode { MODE_NEAREST, MODE_LINEAR, MODE_CUBIC } Mode;
@@ -83,17 +84,6 @@ static int64_t nearest_source(const Resizing *r, double x)
     return (int64_t)ceil(x - 0.5);
 }
 
-/* Keys' cubic convolution (1981), with the free parameter a. */
-static double cubic(double a, double x)
-{
-    x = fabs(x);
-    if (x <= 1)
-        return ((a + 2) * x - (a + 3)) * x * x + 1;
-    if (x < 2)
-        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
-    return 0;
-}
-
 static double tap_weight(const Resizing *r, double x)
 {
     if (r->mode == MODE_CUBIC)
@@ -162,17 +152,6 @@ static int make_taps(KernelCall *call, const Resizing *r, int axis, Taps *taps,
 
 /* ---- Attributes and inputs ---- */
 
-static const char *text_attr(const Node *node, const char *name,
-                             const char *const *texts, size_t count)
-{
-    if (!node_attr(node, name))
-        return texts[0];
-    for (size_t i = 0; i < count; i++)
-        if (node_string_is(node, name, texts[i]))
-            return texts[i];
-    return NULL;
-}
-
 static int read_modes(const KernelCall *call, Resizing *r, Err *err)
 {
     static const char *const modes[] = {"nearest", "linear", "cubic",
@@ -183,10 +162,10 @@ static int read_modes(const KernelCall *call, Resizing *r, Err *err)
         "tf_half_pixel_for_nn"};
     static const char *const nearest[] = {"round_prefer_floor", "floor", "ceil",
                                           "round_prefer_ceil"};
-    const char *mode = text_attr(call->node, "mode", modes, 4);
-    r->coordinates =
-        text_attr(call->node, "coordinate_transformation_mode", coordinates, 7);
-    r->nearest = text_attr(call->node, "nearest_mode", nearest, 4);
+    const char *mode = kernel_text(call->node, "mode", modes, 4);
+    r->coordinates = kernel_text(call->node, "coordinate_transformation_mode",
+                                 coordinates, 7);
+    r->nearest = kernel_text(call->node, "nearest_mode", nearest, 4);
     if (!mode || !r->coordinates || !r->nearest)
         return err_set(err, ERR_BAD_ATTRIBUTE, "one of its modes is unknown");
     r->mode = mode == modes[0]   ? MODE_NEAREST

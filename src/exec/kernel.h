@@ -116,6 +116,10 @@ static inline void epilogue_run(const Epilogue *epilogue, int worker,
         epilogue->run(epilogue->context, worker, first, count);
 }
 
+/* Which of `texts` a string attribute is, the first where it is absent; NULL
+ * for any other. */
+const char *kernel_text(const Node *node, const char *name,
+                        const char *const *texts, size_t count);
 /* Elements of a small tensor, whatever its storage. */
 double kernel_real(const KernelCall *call, const Array *array, int64_t index);
 int64_t kernel_int(const KernelCall *call, const Array *array, int64_t index);
@@ -176,5 +180,7 @@ KernelPrepare prepare_matmul;
 KernelRun kernel_einsum;
 /* kern_resize.c */
 KernelRun kernel_resize, kernel_upsample;
+/* kern_sample.c */
+KernelRun kernel_grid_sample;
 
 #endif

@@ -59,6 +59,7 @@ static const Kernel kernels[OP_COUNT] = {
     [OP_GlobalMaxPool] = {kernel_global_pool, "R", 0},
     [OP_Greater] = ZIP("NN"),
     [OP_GreaterOrEqual] = ZIP("NN"),
+    [OP_GridSample] = {kernel_grid_sample, "RR", 0},
     [OP_GroupNormalization] = {kernel_group_norm, "RRR", 0},
     [OP_HardSigmoid] = MAP("R"),
     [OP_HardSwish] = MAP("R"),
@@ -237,6 +238,17 @@ void *kernel_scratch(const KernelCall *call, size_t count, size_t size)
 {
     void *memory = spare_take(call->spare, count, size);
     return memory ? memory : arena_block(call->arena, count, size);
+}
+
+const char *kernel_text(const Node *node, const char *name,
+                        const char *const *texts, size_t count)
+{
+    if (!node_attr(node, name))
+        return texts[0];
+    for (size_t i = 0; i < count; i++)
+        if (node_string_is(node, name, texts[i]))
+            return texts[i];
+    return NULL;
 }
 
 double kernel_real(const KernelCall *call, const Array *array, int64_t index)

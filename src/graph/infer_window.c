@@ -562,3 +562,24 @@ int infer_resize(InferCall *call, Err *err)
         out->dims[resize.axes[i]] = dim_size_unknown(call->symbols);
     return 0;
 }
+
+/* GridSample: (N, C, spatial...) read at (N, places..., spatial rank). */
+int infer_gridsample(InferCall *call, Err *err)
+{
+    const Fact *in = infer_in(call, 0), *grid = infer_in(call, 1);
+    Fact *out = infer_out(call, 0);
+    out->type = in->type;
+    if (in->rank < 0 || grid->rank < 0)
+        return 0;
+    int last = grid->rank - 1;
+    if (in->rank < 3 || grid->rank != in->rank ||
+        (grid->dims[last] >= 0 && grid->dims[last] != in->rank - 2))
+        return infer_fail(call, err, ERR_BAD_SHAPE, "a grid %s does not fit %s",
+                          infer_text(call, grid), infer_text(call, in));
+    Dim dims[RANK_MAX] = {0, in->dims[1]};
+    TRY(infer_same(call, in->dims[0], grid->dims[0], "batch size", &dims[0],
+                   err));
+    memcpy(dims + 2, grid->dims + 1, (size_t)(last - 1) * sizeof *dims);
+    infer_set(out, in->type, in->rank, dims);
+    return 0;
+}

@@ -75,6 +75,7 @@ static Oracle *const oracles[OP_COUNT] = {
     [OP_ArgMin] = oracle_sorted,
     [OP_TopK] = oracle_sorted,
     [OP_Trilu] = oracle_trilu,
+    [OP_GridSample] = oracle_grid_sample,
     [OP_Resize] = oracle_resize,
     [OP_Ceil] = oracle_map,
     [OP_Floor] = oracle_map,

@@ -53,6 +53,6 @@ Oracle oracle_gather_elements, oracle_gather_nd;
 Oracle oracle_scatter_elements, oracle_scatter_nd, oracle_one_hot;
 Oracle oracle_cum_sum, oracle_sorted, oracle_trilu;
 Oracle oracle_lrn, oracle_lp_norm, oracle_global_pool;
-Oracle oracle_resize, oracle_clip;
+Oracle oracle_resize, oracle_grid_sample, oracle_clip;
 
 #endif

@@ -84,3 +84,82 @@ void oracle_resize(const OracleCall *call)
         }
     }
 }
+
+/* ---- GridSample ---- */
+
+typedef struct Rim {
+    double low, high; /* where coordinates are mirrored */
+    double last;      /* the last element */
+    bool zeros, border;
+} Rim;
+
+static double inside(const Rim *rim, double x)
+{
+    if (rim->border)
+        return fmin(fmax(x, 0), rim->last);
+    if (rim->high <= rim->low)
+        return rim->low;
+    while (x < rim->low || x > rim->high)
+        x = 2 * (x < rim->low ? rim->low : rim->high) - x;
+    return x;
+}
+
+/* How much of input k is in what a grid's coordinate names, along one axis. */
+static double grid_share(const OracleCall *call, double at, double k,
+                         double size)
+{
+    const Node *node = call->node;
+    bool corners = node_int(node, "align_corners", 0) != 0;
+    bool is_nearest = node_string_is(node, "mode", "nearest");
+    bool is_cubic = node_string_is(node, "mode", "cubic");
+    double half = corners ? 0 : 0.5, sum = 0;
+    Rim rim = {.low = -half,
+               .high = size - 1 + half,
+               .last = size - 1,
+               .zeros = !node_attr(node, "padding_mode") ||
+                        node_string_is(node, "padding_mode", "zeros"),
+               .border = node_string_is(node, "padding_mode", "border")};
+    double x = (at + 1) / 2 * (rim.high - rim.low) + rim.low;
+    if (is_nearest)
+        x = rint(x);
+    if (!rim.zeros && (x < rim.low || x > rim.high))
+        x = inside(&rim, x);
+    for (double t = floor(x) - 1; t < floor(x) + 3; t++) {
+        double weight = is_nearest ? t == x
+                        : is_cubic ? cubic(x - t)
+                                   : fmax(0, 1 - fabs(x - t));
+        bool beside = t < 0 || t > rim.last;
+        double from = beside && !rim.zeros ? trunc(inside(&rim, t)) : t;
+        sum += from == k ? weight : 0;
+    }
+    return sum;
+}
+
+/* y[n, c, p..] = sum over all k.. of x[n, c, k..] times the share of each k at
+ * the place that the grid gives for p.., last axis first. */
+void oracle_grid_sample(const OracleCall *call)
+{
+    const Grid *x = call->inputs[0], *grid = call->inputs[1];
+    Grid *y = call->output;
+    int spatial = x->rank - 2;
+    for (int64_t o = 0; o < y->count; o++) {
+        y->data[o] = 0;
+        for (int64_t k = 0; k < x->count; k++) {
+            int64_t at[RANK_MAX], from[RANK_MAX], place[RANK_MAX];
+            double part = x->data[k];
+            grid_index(y, o, at);
+            grid_index(x, k, from);
+            if (at[0] != from[0] || at[1] != from[1])
+                continue;
+            place[0] = at[0];
+            for (int i = 0; i < spatial; i++)
+                place[1 + i] = at[2 + i];
+            for (int i = 0; i < spatial; i++) {
+                place[1 + spatial] = spatial - 1 - i;
+                part *= grid_share(call, grid_at(grid, place),
+                                   (double)from[2 + i], (double)x->dims[2 + i]);
+            }
+            y->data[o] += part;
+        }
+    }
+}
