@@ -351,23 +351,28 @@ START_TEST(nan_in_the_second_only_is_a_difference)
 END_TEST
 
 /* x^2 with an exponent that is off by a rounding is NaN for a negative x, and
- * a size of 2.9999999 times 5 is 14. */
+ * a size of 1.9999999 times 5 is 9, also where the scales are joined. */
 START_TEST(sizes_and_exponents_are_not_perturbed)
 {
-    int64_t image[4] = {1, 1, 5, 5}, one = 1, four = 4;
-    double two = 2, scales[4] = {1, 1, 3, 3};
+    int64_t image[4] = {1, 1, 5, 5}, one = 1, pair = 2;
+    int64_t twice[4] = {1, 1, 10, 10};
+    double two = 2, outer[2] = {1, 1}, inner[2] = {2, 2}, map[100] = {1};
     Net net = toy_new(arena);
     toy_input(&net, "x", DT_FLOAT, 4, image);
     toy_weight(&net, "two", DT_FLOAT, 1, &one, &two);
     toy_weight(&net, "gain", DT_FLOAT, 1, &one, &two);
-    toy_weight(&net, "scales", DT_FLOAT, 1, &four, scales);
+    toy_weight(&net, "outer", DT_FLOAT, 1, &pair, outer);
+    toy_weight(&net, "inner", DT_FLOAT, 1, &pair, inner);
+    node_set_int(toy_node(&net, OP_Concat, "outer inner", "scales"), "axis", 0);
     toy_node(&net, OP_Pow, "x two", "square");
     toy_node(&net, OP_Mul, "square gain", "much");
     Value *inputs[3] = {graph_value(net.graph, "much"), NULL,
                         graph_value(net.graph, "scales")};
-    Value *y = graph_value(net.graph, "y");
-    graph_add_node(net.graph,
-                   node_new(net.graph, OP_Resize, "resize", inputs, 3, &y, 1));
+    Value *large = graph_value(net.graph, "large");
+    graph_add_node(net.graph, node_new(net.graph, OP_Resize, "resize", inputs,
+                                       3, &large, 1));
+    toy_weight(&net, "map", DT_FLOAT, 4, twice, map);
+    toy_node(&net, OP_Add, "large map", "y");
     toy_output(&net, "y", DT_FLOAT);
     const Model *model = toy_finish(&net);
     rp_verdict_info info =

@@ -50,7 +50,8 @@ typedef struct ExecOptions {
      * in [-u, u], u the roundoff of its type: what storing it once more may
      * do. Scalars (rank 0) are literals of the program, not parameters, and
      * stay; so do the sizes and exponents that Resize, Upsample, Pow and Range
-     * read. r is larger by the scale, where there is one. */
+     * read, and the constants that those are computed from. r is larger by the
+     * scale, where there is one. */
     uint64_t perturb;
     double perturb_scale; /* 0 for 1 */
     /* Called with every value a node of the graph produces (not of one nested

@@ -359,6 +359,66 @@ static int load_constants(Exec *exec, Err *err)
     return 0;
 }
 
+static bool reads_shape_alone(const Node *node)
+{
+    return node->op == OP_Shape || node->op == OP_Size;
+}
+
+static bool any_slot(const int *slots, int count, const bool *set)
+{
+    bool any = false;
+    for (int i = 0; i < count; i++)
+        any = any || (slots[i] >= 0 && set[slots[i]]);
+    return any;
+}
+
+static void mark_slots(const int *slots, int count, bool *set)
+{
+    for (int i = 0; i < count; i++)
+        if (slots[i] >= 0)
+            set[slots[i]] = true;
+}
+
+/* Which values follow from the data, not from constants and shapes alone. */
+static const bool *find_data(const Exec *exec, Arena *scratch)
+{
+    bool *data = arena_array(scratch, exec->slot_count + 1, sizeof *data);
+    mark_slots(exec->inputs, (int)exec->input_count, data);
+    for (size_t i = 0; i < exec->captured_count; i++)
+        data[exec->captured[i]] = true;
+    for (size_t i = 0; i < exec->step_count; i++) {
+        const Step *step = &exec->steps[i];
+        const Node *node = step->node;
+        if (step->nested_count > 0 ||
+            (!reads_shape_alone(node) &&
+             any_slot(step->inputs, node->input_count, data)))
+            mark_slots(step->outputs, node->output_count, data);
+    }
+    return data;
+}
+
+/* What a size or an exponent is computed from is structure too: exporters join
+ * the scales of a Resize out of pieces. Data are not, whatever reads them. */
+static void spread_structure(Exec *exec)
+{
+    Arena *scratch = arena_child(exec->arena);
+    const bool *data = find_data(exec, scratch);
+    for (size_t i = exec->step_count; i-- > 0;) {
+        const Step *step = &exec->steps[i];
+        bool is_structure = false;
+        for (int k = 0; k < step->node->output_count; k++)
+            is_structure = is_structure ||
+                           (step->outputs[k] >= 0 && !data[step->outputs[k]] &&
+                            exec->slots[step->outputs[k]].is_structure);
+        if (!is_structure || reads_shape_alone(step->node))
+            continue;
+        for (int k = 0; k < step->node->input_count; k++)
+            if (step->inputs[k] >= 0)
+                exec->slots[step->inputs[k]].is_structure = true;
+    }
+    arena_free(scratch);
+}
+
 static int plan_graph(Exec *exec, Err *err)
 {
     const Graph *graph = exec->graph;
@@ -369,6 +429,8 @@ static int plan_graph(Exec *exec, Err *err)
     for (size_t i = 0; i < graph->node_count; i++)
         if (!graph->nodes[i]->removed)
             TRY(plan_step(exec, graph->nodes[i], err));
+    if (exec->options.perturb)
+        spread_structure(exec);
     TRY(load_constants(exec, err));
     return exec->options.runs_often ? plan_prepare(exec, err) : 0;
 }
