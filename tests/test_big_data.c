@@ -138,7 +138,6 @@ Suite *suite_big_data(void)
     Suite *suite = suite_create("big_data");
     TCase *tcase = tcase_create("big_data");
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, a_model_beyond_two_gigabytes_is_converted);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -486,7 +486,6 @@ Suite *suite_certificate(void)
     fixtures_load();
     Suite *suite = suite_create("certificate");
     TCase *tcase = tcase_create("certificate");
-    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, residues_follow_exact_arithmetic);
     tcase_add_test(tcase, residues_of_sums_of_products);
     tcase_add_loop_test(tcase, every_fold_of_real_exports_is_certified, 0,

@@ -263,7 +263,6 @@ Suite *suite_cli_convert(void)
     Suite *suite = suite_create("cli_convert");
     TCase *tc = tcase_create("convert");
     tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
-    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_convert_writes_and_reports);
     tcase_add_test(tc, test_convert_takes_its_result_as_it_is);
     tcase_add_test(tc, test_same_bytes_whatever_the_threads);

@@ -534,7 +534,6 @@ Suite *suite_cli_files(void)
     Suite *suite = suite_create("cli_files");
     TCase *tcase = tcase_create("files");
     tcase_add_checked_fixture(tcase, cli_setup, cli_teardown);
-    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, test_gzip_in_and_out);
     tcase_add_test(tcase, test_npz_inputs);
     tcase_add_test(tcase, test_npz_that_does_not_fit);

@@ -256,7 +256,6 @@ Suite *suite_cli_images(void)
     Suite *suite = suite_create("cli_images");
     TCase *tc = tcase_create("images");
     tcase_add_checked_fixture(tc, setup, schema_teardown);
-    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_the_same_classifier_agrees);
     tcase_add_test(tc, test_another_classifier_says_something_else);
     tcase_add_test(tc, test_reports_tell_the_agreement);

@@ -377,7 +377,6 @@ Suite *suite_cli_machine(void)
     Suite *suite = suite_create("cli_machine");
     TCase *tc = tcase_create("machine");
     tcase_add_checked_fixture(tc, schema_setup, schema_teardown);
-    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_junit_of_convert);
     tcase_add_test(tc, test_junit_of_lint);
     tcase_add_test(tc, test_junit_of_verify);

@@ -240,7 +240,6 @@ Suite *suite_cli_many(void)
     Suite *suite = suite_create("cli_many");
     TCase *tc = tcase_create("many");
     tcase_add_checked_fixture(tc, schema_setup, schema_teardown);
-    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_batch);
     tcase_add_test(tc, test_failure_does_not_stop_the_rest);
     tcase_add_test(tc, test_worst_status);

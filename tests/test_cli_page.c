@@ -271,7 +271,6 @@ Suite *suite_cli_page(void)
     Suite *suite = suite_create("cli_page");
     TCase *tc = tcase_create("page");
     tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
-    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_convert);
     tcase_add_test(tc, test_page_does_not_vary);
     tcase_add_test(tc, test_without_verification);

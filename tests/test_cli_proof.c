@@ -301,7 +301,6 @@ Suite *suite_cli_proof(void)
     Suite *suite = suite_create("cli_proof");
     TCase *tc = tcase_create("proof");
     tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
-    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_every_change_is_certified);
     tcase_add_test(tc, test_every_edited_field_is_found);
     tcase_add_test(tc, test_a_list_one_shorter_is_found);

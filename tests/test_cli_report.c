@@ -190,7 +190,6 @@ Suite *suite_cli_report(void)
     Suite *suite = suite_create("cli_report");
     TCase *tc = tcase_create("report");
     tcase_add_checked_fixture(tc, schema_setup, schema_teardown);
-    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_convert);
     tcase_add_test(tc, test_folds_for_one_size_are_marked);
     tcase_add_test(tc, test_convert_without_verification);

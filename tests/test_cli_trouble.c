@@ -270,7 +270,6 @@ Suite *suite_cli_trouble(void)
     Suite *suite = suite_create("cli_trouble");
     TCase *tc = tcase_create("trouble");
     tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
-    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_missing_file);
     tcase_add_test(tc, test_input_is_a_folder);
     tcase_add_test(tc, test_empty_file);

@@ -321,7 +321,6 @@ Suite *suite_cli_usage(void)
     Suite *suite = suite_create("cli_usage");
     TCase *tc = tcase_create("usage");
     tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
-    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_overview_names_every_command);
     tcase_add_loop_test(tc, test_each_command_explains_itself, 0, VERB_COUNT);
     tcase_add_test(tc, test_version);

@@ -262,7 +262,6 @@ Suite *suite_cli_verify(void)
     Suite *suite = suite_create("cli_verify");
     TCase *tc = tcase_create("verify");
     tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
-    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_a_model_is_itself);
     tcase_add_test(tc, test_a_conversion_is_its_original);
     tcase_add_test(tc, test_another_function_is_different);

@@ -154,7 +154,6 @@ Suite *suite_families(void)
     families_load();
     Suite *suite = suite_create("families");
     TCase *tcase = tcase_create("families");
-    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, the_index_is_there);
     tcase_add_loop_test(tcase, nothing_foldable_is_left, 0, family_count);
     tcase_add_loop_test(tcase, what_is_left_has_a_reason, 0, family_count);

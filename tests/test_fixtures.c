@@ -127,7 +127,6 @@ Suite *suite_fixtures(void)
     fixtures_load();
     Suite *suite = suite_create("fixtures");
     TCase *tcase = tcase_create("fixtures");
-    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, the_index_is_there);
     tcase_add_loop_test(tcase, nothing_foldable_is_left, 0, fixtures_found);
     tcase_add_loop_test(tcase, the_function_is_the_same, 0, fixtures_found);

@@ -90,7 +90,6 @@ Suite *suite_fuzz(void)
 {
     Suite *suite = suite_create("fuzz");
     TCase *tcase = tcase_create("fuzz");
-    tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, random_networks_fold_right, 0, SEEDS / CHUNK);
     tcase_add_test(tcase, a_planted_fault_is_seen_and_shrunk);
     tcase_add_test(tcase, networks_are_worth_folding);

@@ -194,7 +194,6 @@ Suite *suite_hostile(void)
     Suite *suite = suite_create("hostile");
     TCase *tc = tcase_create("hostile");
     tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
-    tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, a_bad_model_is_refused, 0,
                         (int)hostile_models().count);
     tcase_add_loop_test(tc, a_bad_node_is_not_run, 0,

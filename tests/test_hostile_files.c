@@ -257,7 +257,6 @@ Suite *suite_hostile_files(void)
     Suite *suite = suite_create("hostile_files");
     TCase *tc = tcase_create("hostile_files");
     tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
-    tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, what_is_no_model_is_refused, 0, OTHERS);
     tcase_add_test(tc, two_models_in_one_file_are_refused);
     tcase_add_test(tc, a_file_beyond_the_format_is_refused_by_its_size);

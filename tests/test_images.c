@@ -389,7 +389,6 @@ Suite *suite_images(void)
 {
     Suite *suite = suite_create("images");
     TCase *tc = tcase_create("images");
-    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, png_of_every_kind_is_rgb);
     tcase_add_test(tc, jpeg_is_rgb_or_refused);
     tcase_add_test(tc, cut_files_are_refused);

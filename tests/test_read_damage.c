@@ -154,7 +154,6 @@ Suite *suite_read_damage(void)
 {
     Suite *suite = suite_create("read_damage");
     TCase *tcase = tcase_create("read_damage");
-    tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, models_setup, models_teardown);
     tcase_add_test(tcase, no_prefix_of_a_model_is_a_model);
     tcase_add_test(tcase, no_flipped_bit_does_harm);

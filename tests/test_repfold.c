@@ -334,7 +334,6 @@ Suite *suite_repfold(void)
     Suite *suite = suite_create("repfold");
     TCase *tc = tcase_create("api");
     tcase_add_checked_fixture(tc, setup, cli_teardown);
-    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_version);
     tcase_add_test(tc, test_errors_are_told);
     tcase_add_test(tc, test_untouched_model_is_the_same_bytes);

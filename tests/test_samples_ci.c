@@ -384,7 +384,6 @@ Suite *suite_samples_ci(void)
     Suite *suite = suite_create("samples_ci");
     TCase *tc = tcase_create("ci");
     tcase_add_checked_fixture(tc, setup, cli_teardown);
-    tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, test_shellcheck, 0,
                         sizeof shell_recipes / sizeof *shell_recipes);
     tcase_add_test(tc, test_unfused);
