@@ -1,6 +1,8 @@
 /*
- * Why a node cannot have its input.  Only a broken model comes here, so this
- * may read the graph all over again.
+ * Why a node cannot have its input, and nodes that are not in topological
+ * order.  ONNX asks for that order, but some converters append nodes, and
+ * runtimes do not mind. No sorted model comes here, so this may read the graph
+ * all over again.
  */
 #include "onnx/read.h"
 #include "onnx/wire.h"
@@ -139,9 +141,11 @@ static const Step *find_cycle(const Order *order)
     return found;
 }
 
-int order_fault(Arena *arena, const Graph *graph, const char *name, Err *err)
+int order_fault(Reader *reader, const Graph *graph, const char *name)
 {
-    for (; graph; graph = graph->parent) {
+    Arena *arena = reader->arena;
+    Err *err = reader->err;
+    for (const Graph *own = graph; graph; graph = graph->parent) {
         Order order = {.arena = arena};
         list_steps(&order, graph);
         const Step *producer = map_get(order.producers, name);
@@ -153,6 +157,8 @@ int order_fault(Arena *arena, const Graph *graph, const char *name, Err *err)
                            "reads %s, and the graph has a cycle through %s",
                            name_text(arena, name),
                            source_text(arena, step->source));
+        if (graph == own)
+            reader->unordered = graph;
         return err_set(err, ERR_INVALID_MODEL,
                        "reads %s before %s produces it: the nodes are not in "
                        "topological order",
@@ -163,4 +169,48 @@ int order_fault(Arena *arena, const Graph *graph, const char *name, Err *err)
                    "reads %s, which is no input, no initializer, and produced "
                    "by no node",
                    name_text(arena, name));
+}
+
+/* Reads all that a step needs, and then the step itself, depth first. */
+static int read_after(Reader *reader, Graph *graph, const Order *order,
+                      Step *start, Step **stack)
+{
+    size_t depth = 0;
+    stack[depth++] = start;
+    while (depth > 0) {
+        Step *step = stack[depth - 1];
+        step->state = OPEN;
+        if (step->next == step->reads.count) {
+            TRY(read_node(reader, graph, step->source));
+            arena_clear(reader->scratch);
+            step->state = DONE;
+            depth--;
+            continue;
+        }
+        Step *before =
+            map_get(order->producers, step->reads.names[step->next++]);
+        if (before && before->state == NEW)
+            stack[depth++] = before;
+    }
+    return 0;
+}
+
+int read_in_order(Reader *reader, Graph *graph, Span from)
+{
+    if (reader->unordered != graph)
+        return -1;
+    Order order = {.arena = arena_child(reader->arena)};
+    list_steps(&order, graph);
+    Step **stack = arena_array(order.arena, order.count, sizeof *stack);
+    size_t first = 0;
+    while (order.steps[first].source.bytes != from.bytes)
+        order.steps[first++].state = DONE;
+    reader->unordered = NULL;
+    *reader->err = (Err){0};
+    int status = 0;
+    for (size_t i = first; i < order.count && status == 0; i++)
+        if (order.steps[i].state == NEW)
+            status = read_after(reader, graph, &order, &order.steps[i], stack);
+    arena_free(order.arena);
+    return status;
 }

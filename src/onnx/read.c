@@ -226,8 +226,7 @@ static int read_function_output(Reader *reader, Graph *graph, Span source)
         &value);
 }
 
-/* Fields of a GraphProto or FunctionProto, in the order in which they are
- * read: what is defined before what uses it. */
+/* Fields of a GraphProto or FunctionProto: what is defined before its uses. */
 typedef struct Step {
     uint32_t field;
     int (*read)(Reader *reader, Graph *graph, Span source);
@@ -257,10 +256,14 @@ static int read_steps(Reader *reader, Graph *graph, const Step *step)
     for (; step->read; step++) {
         Wire wire = wire_over(graph->source);
         Field field;
-        while (wire_find(&wire, step->field, WIRE_BYTES, &field)) {
-            TRY(step->read(reader, graph, field.payload));
+        int status = 0;
+        while (status == 0 &&
+               wire_find(&wire, step->field, WIRE_BYTES, &field)) {
+            status = step->read(reader, graph, field.payload);
             arena_clear(reader->scratch);
         }
+        if (status < 0)
+            TRY(read_in_order(reader, graph, field.payload));
     }
     arena_free(reader->scratch);
     reader->scratch = outer;

@@ -13,6 +13,7 @@ typedef struct Reader {
     Map *functions; /* what the model defines itself, by function_key */
     Map *words; /* Word: names that are there again and again, by themselves */
     size_t external_tensors; /* whose data were found */
+    const Graph *unordered;  /* whose nodes are in no order to be read in */
     Err *err;
 } Reader;
 
@@ -51,7 +52,11 @@ const char *function_key(Arena *arena, const char *domain, const char *name);
 const char *source_text(Arena *arena, Span source);
 
 /* A node of the graph reads a name that is not defined there: says whether
- * nothing produces it, the nodes are out of order, or it is a cycle. */
-int order_fault(Arena *arena, const Graph *graph, const char *name, Err *err);
+ * nothing produces it, the nodes are out of order, or it is a cycle. Notes the
+ * graph where another order would help. */
+int order_fault(Reader *reader, const Graph *graph, const char *name);
+/* Reading the node at `from` has failed: reads it and those behind it in the
+ * file, each after those that it reads from. Fails where that does not help. */
+int read_in_order(Reader *reader, Graph *graph, Span from);
 
 #endif

@@ -87,8 +87,7 @@ static int read_inputs(Reading *reading)
             continue;
         node->inputs[i] = graph_read_value(node->graph, name);
         if (!node->inputs[i])
-            return order_fault(reading->reader->arena, node->graph, name,
-                               reading->reader->err);
+            return order_fault(reading->reader, node->graph, name);
     }
     return 0;
 }
