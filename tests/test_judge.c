@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "fixture.h"
 #include "judging.h"
 #include "net.h"
 
@@ -383,6 +384,34 @@ START_TEST(sizes_and_exponents_are_not_perturbed)
 }
 END_TEST
 
+/* Folding evaluates what constants give, unrounded, and leaves the nodes. */
+START_TEST(what_folding_knows_is_not_stored)
+{
+    enum { ROWS = 3, LENGTH = 8 };
+    int64_t dims[2] = {ROWS, LENGTH}, length = LENGTH;
+    double weights[LENGTH] = {2, 3, 5, 7, 11, 13, 17, 19};
+    Model *models[2];
+    for (int i = 0; i < 2; i++) {
+        Net net = toy_new(arena);
+        toy_input(&net, "x", DT_FLOAT, 2, dims);
+        toy_weight(&net, "w", DT_FLOAT, 1, &length, weights);
+        toy_node(&net, OP_Log, "w", "table");
+        Node *choice = toy_node(&net, OP_ArgMax, "x", "choice");
+        node_set_int(choice, "axis", 1);
+        node_set_int(choice, "keepdims", 0);
+        toy_node(&net, OP_Gather, "table choice", "y");
+        toy_output(&net, "y", DT_FLOAT);
+        models[i] = toy_finish(&net);
+    }
+    fixture_fold(models[1]);
+    ck_assert_ptr_nonnull(graph_find_value(models[1]->graph, "table")->tensor);
+    rp_verdict_info info =
+        judge_pair(arena, models[0], models[1], false, (rp_verify_options){0});
+    check_verdict(&info, "equivalent");
+    ck_assert_uint_eq(info.fault_count, 0);
+}
+END_TEST
+
 /* Nothing is not equal to nothing. */
 START_TEST(output_without_elements_is_inconclusive)
 {
@@ -550,6 +579,7 @@ static TCase *different_case(void)
     tcase_add_test(tc, original_with_nan_is_inconclusive);
     tcase_add_test(tc, nan_in_the_second_only_is_a_difference);
     tcase_add_test(tc, sizes_and_exponents_are_not_perturbed);
+    tcase_add_test(tc, what_folding_knows_is_not_stored);
     tcase_add_test(tc, output_without_elements_is_inconclusive);
     tcase_add_test(tc, chaotic_original_is_inconclusive);
     return tc;

@@ -7,8 +7,9 @@ static Cell *cell_of(Arena *arena, Track *track, const Value *value)
         return cell;
     cell = arena_alloc(arena, sizeof *cell);
     cell->value = value;
-    cell->is_constant = value->tensor != NULL ||
-                        (value->producer && value->producer->op == OP_Constant);
+    /* What folding knows of a value that nodes compute is not in the file. */
+    cell->is_constant = value->producer ? value->producer->op == OP_Constant
+                                        : value->tensor != NULL;
     map_put(track->cells, value->name, cell);
     return cell;
 }
