@@ -35,6 +35,8 @@ static void teardown(void)
 #define GELU_NAMES "Div+Erf+Add+Mul+Mul"
 #define NORM(x, y) "BatchNormalization " x " gamma beta mean var > " y
 
+#define BRANCH(weight, y) "Conv x " weight " > " y "c; " NORM(y "c", y)
+
 static const struct {
     const char *nodes, *groups;
 } rows[] = {
@@ -54,6 +56,25 @@ static const struct {
                                                         "Relu t > y",
      "Conv Conv+BatchNormalization+BatchNormalization+Add+BatchNormalization+"
      "Add+Relu"},
+    /* a sum of normalised values is one row, from either side, unless what is
+     * normalised is read again or gone by then */
+    {NORM("x", "n") "; Add full n > s; " NORM("s", "t") "; Add t x > y",
+     "BatchNormalization+Add+BatchNormalization+Add"},
+    {NORM("x", "n") "; Sum n full x > y", "BatchNormalization+Sum"},
+    {NORM("x", "n") "; " NORM("full", "f") "; Add n f > y",
+     "BatchNormalization+BatchNormalization+Add"},
+    {NORM("x", "n") "; Relu n > r; Add n r > y", "BatchNormalization+Relu+Add"},
+    {NORM("x", "n") "; Add n channel > s; Sub s full > y",
+     "BatchNormalization+Add+Sub"},
+    {"Neg x > p; " NORM("p", "n") "; Exp x > q; Add n q > y",
+     "Neg+BatchNormalization+Exp+Add"},
+    /* branches: each sum is done with its kernel, also beside a value that is
+     * normalised first and added last */
+    {NORM("x", "i") "; " BRANCH("w", "a") "; " BRANCH(
+         "v", "b") "; Add a b > s; " BRANCH("w", "c") "; Add s c > t; "
+                                                      "Add t i > u; Relu u > y",
+     "Conv Conv+BatchNormalization+BatchNormalization+Add "
+     "Conv+BatchNormalization+BatchNormalization+Add+Add+Relu"},
     /* all ways to broadcast, from either side */
     {"Mul x channel > a; Sub last a > b; Add full b > c; Div c one > y",
      "Mul+Sub+Add+Div"},

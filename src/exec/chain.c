@@ -93,22 +93,93 @@ void chain_zip(Chain *chain, ZipRow *zip, const Array *left, const Array *right)
     set_operand(chain, right, &row->right);
 }
 
-void chain_affine(Chain *chain, AffineRow *affine, const Channels *numbers,
-                  int64_t channels, int64_t inner, const Array *in)
+void chain_sum(Chain *chain, ZipRow *zip, const Array *left, const Array *right)
+{
+    chain_zip(chain, zip, left, right);
+    chain->rows[chain->count - 1].sums = true;
+}
+
+void chain_affine(Chain *chain, AffineRow *affine, const Channels *channels,
+                  const Array *in)
 {
     ChainRow *row = add_row(chain);
     row->affine = affine;
-    row->channels = *numbers;
-    row->right = (Operand){.inner = inner, .period = channels};
+    row->channels = *channels;
     set_operand(chain, in, &row->left);
 }
 
-/* ---- Running ---- */
+/* ---- An affine row and a sum as one ---- */
 
-/* One thread's room: the registers, and two spread operands. */
-typedef struct Room {
-    _Alignas(64) char registers[CHAIN_REGISTERS + 2][CHAIN_BLOCK * 8];
-} Room;
+/* How often a row reads a register. */
+static int reads_of(const ChainRow *row, int r)
+{
+    bool has_right = row->zip || (row->affine && row->sums);
+    return (row->left.in_register == r) +
+           (has_right && row->right.in_register == r);
+}
+
+/* The row that alone reads what row `at` leaves in its register; else -1. */
+static int sole_reader(const Chain *chain, int at)
+{
+    int found = -1, reads = 0, r = chain->rows[at].to;
+    for (int i = at + 1; i < chain->count; i++) {
+        if (reads_of(&chain->rows[i], r) > 0)
+            found = i;
+        reads += reads_of(&chain->rows[i], r);
+        if (chain->rows[i].to == r)
+            break;
+    }
+    return reads == 1 ? found : -1;
+}
+
+/* True when rows (first, end) leave alone what an operand reads. */
+static bool lasts(const Chain *chain, const Operand *operand, int first,
+                  int end)
+{
+    for (int i = first + 1; i < end; i++)
+        if (chain->rows[i].to == operand->in_register)
+            return false;
+    return true;
+}
+
+/* True when an operand's elements come one after the other. */
+static bool is_plain(const Chain *chain, const Operand *operand)
+{
+    return operand->in_register >= 0 ||
+           (operand->inner == 1 && operand->period == chain->shape.count);
+}
+
+/* Lets the row that adds what row `at`, an affine one, computes do both. */
+static bool merge(Chain *chain, int at)
+{
+    int reader = sole_reader(chain, at);
+    if (reader < 0 || !chain->rows[reader].zip || !chain->rows[reader].sums)
+        return false;
+    ChainRow *sum = &chain->rows[reader], *row = &chain->rows[at];
+    bool is_left = sum->left.in_register == row->to;
+    Operand other = is_left ? sum->right : sum->left;
+    if (!is_plain(chain, &other) || !is_plain(chain, &row->left) ||
+        !lasts(chain, &row->left, at, reader))
+        return false;
+    sum->zip = NULL;
+    sum->affine = row->affine;
+    sum->channels = row->channels;
+    sum->left = row->left;
+    sum->right = other;
+    chain->count--;
+    memmove(row, row + 1, (size_t)(chain->count - at) * sizeof *row);
+    return true;
+}
+
+void chain_finish(Chain *chain)
+{
+    for (int at = 0; !chain->misfit && at < chain->count;)
+        if (!chain->rows[at].affine || chain->rows[at].sums ||
+            !merge(chain, at))
+            at++;
+}
+
+/* ---- Running ---- */
 
 /* Each element `inner` times, from `index` on, of whose `inner` `done` are
  * gone. */
@@ -148,7 +219,8 @@ static void spread(const Operand *operand, size_t size, int64_t first,
 
 /* A piece of work of one thread. */
 typedef struct Piece {
-    size_t size; /* of an element */
+    size_t size;   /* of an element */
+    int64_t whole; /* elements of the chain's shape */
     int64_t first, count;
     char *out;
     /* Registers, and an operand of either side that had to be written out. */
@@ -166,6 +238,8 @@ static const void *operand_at(const Operand *operand, Piece *piece, int side,
     if (operand->in_register >= 0)
         return piece->room[operand->in_register];
     int64_t first = piece->first, count = piece->count;
+    if (operand->period == piece->whole)
+        return operand->data + (size_t)first * piece->size;
     int64_t index = first / operand->inner % operand->period;
     const char *at = operand->data + (size_t)index * piece->size;
     if (operand->inner == 1 && index + count <= operand->period)
@@ -180,36 +254,23 @@ static const void *operand_at(const Operand *operand, Piece *piece, int side,
     return piece->room[CHAIN_REGISTERS + side];
 }
 
-/* Channel by channel. */
-static void run_affine(const ChainRow *row, const Piece *piece, const char *in,
-                       char *out)
-{
-    const Operand *channels = &row->right;
-    int64_t end = piece->first + piece->count;
-    for (int64_t at = piece->first, now; at < end; at += now) {
-        size_t done = (size_t)(at - piece->first) * piece->size;
-        now = channels->inner - at % channels->inner;
-        now = now < end - at ? now : end - at;
-        row->affine(in + done, out + done, now, &row->channels,
-                    at / channels->inner % channels->period);
-    }
-}
-
 static void run_rows(const Chain *chain, Piece *piece)
 {
     for (int i = 0; i < chain->count; i++) {
         const ChainRow *row = &chain->rows[i];
-        int64_t left_step, right_step;
+        int64_t left_step, right_step = 0;
         const void *left = operand_at(&row->left, piece, 0, &left_step);
         char *out = i + 1 < chain->count ? piece->room[row->to] : piece->out;
-        if (row->map) {
+        const void *right = row->zip || row->sums
+                                ? operand_at(&row->right, piece, 1, &right_step)
+                                : NULL;
+        if (row->map)
             row->map(left, out, piece->count, &row->numbers);
-        } else if (row->affine) {
-            run_affine(row, piece, left, out);
-        } else {
-            const void *right = operand_at(&row->right, piece, 1, &right_step);
+        else if (row->affine)
+            row->affine(left, right, out, piece->first, piece->count,
+                        &row->channels);
+        else
             row->zip(left, left_step, right, right_step, out, piece->count);
-        }
     }
 }
 
@@ -217,6 +278,7 @@ void chain_run(const Chain *chain, void *out, int64_t first, int64_t count)
 {
     Piece piece;
     piece.size = storage_size(chain->storage);
+    piece.whole = chain->shape.count;
     for (int64_t end = first + count; first < end; first += piece.count) {
         piece.first = first;
         piece.count = end - first < CHAIN_BLOCK ? end - first : CHAIN_BLOCK;

@@ -23,13 +23,17 @@ typedef void MapRow(const void *in, void *out, int64_t count,
 typedef void ZipRow(const void *left, int64_t left_step, const void *right,
                     int64_t right_step, void *out, int64_t count);
 
-/* (x - mean) * scale + bias of `count` elements of one channel; `out` may be
- * `in`. */
+/* Numbers of each channel, of which each has `inner` elements, over and over.
+ */
 typedef struct Channels {
-    const void *mean, *scale, *bias; /* of all channels */
+    const void *mean, *scale, *bias;
+    int64_t count, inner;
 } Channels;
-typedef void AffineRow(const void *in, void *out, int64_t count,
-                       const Channels *numbers, int64_t channel);
+/* (x - mean) * scale + bias of elements [first, first + count), at which all
+ * pointers are; and that added to others, where they are given. `out` may be
+ * any of them. */
+typedef void AffineRow(const void *in, const void *added, void *out,
+                       int64_t first, int64_t count, const Channels *channels);
 
 enum {
     CHAIN_ROWS = 64,     /* in a chain, at most */
@@ -53,9 +57,9 @@ typedef struct ChainRow {
     AffineRow *affine;
     MapNumbers numbers;
     Channels channels;
-    Operand left;
-    Operand right; /* of an affine row: how channels follow each other */
-    int to;        /* a register; the last row's is not used */
+    Operand left, right; /* right of an affine row: what it is added to */
+    bool sums;           /* a zip that adds, or an affine row with a right */
+    int to;              /* a register; the last row's is not used */
 } ChainRow;
 
 struct Chain {
@@ -81,10 +85,13 @@ void chain_map(Chain *chain, MapRow *row, const MapNumbers *numbers,
                const Array *in);
 void chain_zip(Chain *chain, ZipRow *row, const Array *left,
                const Array *right);
-
-/* `channels` channels of `inner` elements each, over and over. */
-void chain_affine(Chain *chain, AffineRow *row, const Channels *numbers,
-                  int64_t channels, int64_t inner, const Array *in);
+/* The same for the row that adds. */
+void chain_sum(Chain *chain, ZipRow *row, const Array *left,
+               const Array *right);
+void chain_affine(Chain *chain, AffineRow *row, const Channels *channels,
+                  const Array *in);
+/* What is done once all rows are there, before it runs. */
+void chain_finish(Chain *chain);
 
 /* Computes elements [first, first + count) of `out`, whose memory may be that
  * of an operand with all elements of the chain's shape. */

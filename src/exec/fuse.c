@@ -80,6 +80,7 @@ static bool make_chain(Fusion *f)
     for (int at = first; at <= last && !f->chain.misfit; at++)
         if (add_step(f, at, &ignored) < 0)
             return false;
+    chain_finish(&f->chain);
     return !f->chain.misfit;
 }
 

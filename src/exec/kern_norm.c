@@ -68,31 +68,31 @@ static int64_t grain_of(int64_t elements)
  * precision that is computed in: what constants are prepared as. */
 typedef struct Affine {
     Prepared prepared;
-    int64_t channels;
-    Channels numbers;
+    Channels channels; /* whose inner size is the input's */
 } Affine;
 
 typedef struct BatchNorm {
     const Array *in;
     const Array *out;
     double *mean, *variance, *scale, *bias; /* of each channel */
-    const Affine *affine;
+    Channels affine;
     int64_t channels, inner;
     bool is_f32;
 } BatchNorm;
+
+static AffineRow *affine_row(const BatchNorm *b)
+{
+    return b->is_f32 ? scale_channels_f32 : scale_channels_f64;
+}
 
 static void batch_norm_piece(void *context, int worker, int64_t begin,
                              int64_t end)
 {
     const BatchNorm *b = context;
-    size_t size = b->is_f32 ? sizeof(float) : sizeof(double);
-    AffineRow *row = b->is_f32 ? scale_plane_f32 : scale_plane_f64;
+    size_t at = (size_t)begin * (b->is_f32 ? sizeof(float) : sizeof(double));
     (void)worker;
-    for (int64_t plane = begin; plane < end; plane++) {
-        size_t at = (size_t)(plane * b->inner) * size;
-        row((const char *)b->in->data + at, (char *)b->out->data + at, b->inner,
-            &b->affine->numbers, plane % b->channels);
-    }
+    affine_row(b)((const char *)b->in->data + at, NULL,
+                  (char *)b->out->data + at, begin, end - begin, &b->affine);
 }
 
 /* The sum over a channel, or of the squares of x - center. */
@@ -210,11 +210,11 @@ static Affine *make_affine(const KernelCall *call, const BatchNorm *b)
     double epsilon = (double)node_float(call->node, "epsilon", 1e-5f);
     for (int64_t c = 0; c < b->channels; c++)
         b->scale[c] /= sqrt(b->variance[c] + epsilon);
-    affine->channels = b->channels;
-    affine->numbers =
+    affine->channels =
         (Channels){.mean = store_channels(call, b->mean, b->channels),
                    .scale = store_channels(call, b->scale, b->channels),
-                   .bias = store_channels(call, b->bias, b->channels)};
+                   .bias = store_channels(call, b->bias, b->channels),
+                   .count = b->channels};
     return affine;
 }
 
@@ -226,15 +226,17 @@ static int batch_norm_make(const KernelCall *call, BatchNorm *b, Err *err)
     channel_axes(call, &first, &end);
     b->channels = dims_product(b->in->dims, first, end);
     b->inner = dims_product(b->in->dims, end, b->in->rank);
-    b->affine = (const Affine *)call->prepared;
-    if (b->affine && b->affine->channels == b->channels)
-        return 0;
-    TRY(read_parameters(call, b, err));
-    if (is_training(call))
-        use_batch_moments(call, b);
-    else
-        keep_moments(call, b);
-    b->affine = make_affine(call, b);
+    const Affine *prepared = (const Affine *)call->prepared;
+    if (!prepared || prepared->channels.count != b->channels) {
+        TRY(read_parameters(call, b, err));
+        if (is_training(call))
+            use_batch_moments(call, b);
+        else
+            keep_moments(call, b);
+        prepared = make_affine(call, b);
+    }
+    b->affine = prepared->channels;
+    b->affine.inner = b->inner;
     return 0;
 }
 
@@ -244,8 +246,7 @@ int kernel_batch_norm(KernelCall *call, Err *err)
     TRY(batch_norm_make(call, &b, err));
     b.out = call->outputs[0];
     if (b.out && b.out->count > 0)
-        pool_run(call->pool, b.in->count / b.inner, grain_of(b.inner),
-                 batch_norm_piece, &b);
+        pool_run(call->pool, b.out->count, GRAIN, batch_norm_piece, &b);
     return 0;
 }
 
@@ -275,8 +276,7 @@ int chain_add_batch_norm(const KernelCall *call, Chain *chain, Err *err)
         return 0;
     }
     TRY(batch_norm_make(call, &b, err));
-    chain_affine(chain, b.is_f32 ? scale_plane_f32 : scale_plane_f64,
-                 &b.affine->numbers, b.channels, b.inner, call->inputs[0]);
+    chain_affine(chain, affine_row(&b), &b.affine, call->inputs[0]);
     return 0;
 }
 

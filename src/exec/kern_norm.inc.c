@@ -1,16 +1,31 @@
 /* Normalisation for one real type: see kern_norm.c. Sums are in double. */
 
-SIMD static void R(scale_plane)(const void *in, void *out, int64_t count,
-                                const Channels *numbers, int64_t channel)
+/* See AffineRow. */
+SIMD static void R(scale_channels)(const void *in, const void *added, void *out,
+                                   int64_t first, int64_t count,
+                                   const Channels *channels)
 {
-    const REAL *x = in;
+    const REAL *x = in, *sum = added;
     REAL *y = out;
-    const REAL mean = ((const REAL *)numbers->mean)[channel];
-    const REAL scale = ((const REAL *)numbers->scale)[channel];
-    const REAL bias = ((const REAL *)numbers->bias)[channel];
-    LOOP for (int64_t i = 0; i < count; i++)
-    {
-        y[i] = (x[i] - mean) * scale + bias;
+    int64_t channel = first / channels->inner % channels->count;
+    int64_t end = channels->inner - first % channels->inner;
+    for (int64_t i = 0; i < count; end += channels->inner) {
+        const REAL mean = ((const REAL *)channels->mean)[channel];
+        const REAL scale = ((const REAL *)channels->scale)[channel];
+        const REAL bias = ((const REAL *)channels->bias)[channel];
+        end = end < count ? end : count;
+        if (sum)
+            LOOP for (int64_t k = i; k < end; k++)
+            {
+                y[k] = sum[k] + ((x[k] - mean) * scale + bias);
+            }
+        else
+            LOOP for (int64_t k = i; k < end; k++)
+            {
+                y[k] = (x[k] - mean) * scale + bias;
+            }
+        i = end;
+        channel = channel + 1 == channels->count ? 0 : channel + 1;
     }
 }
 

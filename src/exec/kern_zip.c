@@ -284,10 +284,16 @@ int kernel_zip(KernelCall *call, Err *err)
                       err);
 }
 
-static void add_row(Chain *chain, Op op, const Array *left, const Array *right)
+static void add_row(Chain *chain, const ZipRows *rows, const Array *left,
+                    const Array *right)
 {
-    ZipRow *row = pick_row(&zips[op], chain->storage, DT_UNDEFINED);
-    chain_zip(chain, row, left, right);
+    ZipRow *row = pick_row(rows, chain->storage, DT_UNDEFINED);
+    if (!row)
+        chain->misfit = true;
+    else if (rows == &zips[OP_Add] || rows == &zips[OP_Sum])
+        chain_sum(chain, row, left, right);
+    else
+        chain_zip(chain, row, left, right);
 }
 
 int chain_add_zip(const KernelCall *call, Chain *chain, Err *err)
@@ -295,11 +301,7 @@ int chain_add_zip(const KernelCall *call, Chain *chain, Err *err)
     const ZipRows *rows;
     Array right;
     TRY(find_zip(call, &rows, &right, err));
-    ZipRow *row = pick_row(rows, chain->storage, call->inputs[0]->type);
-    if (row)
-        chain_zip(chain, row, call->inputs[0], &right);
-    else
-        chain->misfit = true;
+    add_row(chain, rows, call->inputs[0], &right);
     return 0;
 }
 
@@ -349,10 +351,10 @@ int chain_add_zip_all(const KernelCall *call, Chain *chain, Err *err)
 {
     Op op = call->input_count > 1 ? call->node->op : OP_Max;
     (void)err;
-    add_row(chain, op, call->inputs[0],
+    add_row(chain, &zips[op], call->inputs[0],
             call->inputs[call->input_count > 1 ? 1 : 0]);
     for (int i = 2; i < call->input_count; i++)
-        add_row(chain, op, NULL, call->inputs[i]);
+        add_row(chain, &zips[op], NULL, call->inputs[i]);
     return 0;
 }
 

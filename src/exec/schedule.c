@@ -11,7 +11,7 @@ enum { MEMBERS = 20 };
 typedef struct Region {
     int steps[MEMBERS + 1]; /* the newest at the end */
     int count;
-    int lowest; /* of its steps */
+    int frontier; /* from this step on to the last one it has them all */
     Array shape;
 } Region;
 
@@ -179,7 +179,15 @@ static bool may_join(const Builder *b, const Region *region, int index)
             return false;
         kept += !slot->tensor;
     }
-    return kept <= 1 || index + 1 >= region->lowest;
+    return kept <= 1 || index + 1 >= region->frontier;
+}
+
+static bool contains(const Region *region, int index)
+{
+    for (int at = 0; at < region->count; at++)
+        if (region->steps[at] == index)
+            return true;
+    return false;
 }
 
 static void join(Builder *b, Region *region, int index)
@@ -187,8 +195,8 @@ static void join(Builder *b, Region *region, int index)
     const Step *step = &b->exec->steps[index];
     b->taken[index] = true;
     region->steps[region->count++] = index;
-    if (index < region->lowest)
-        region->lowest = index;
+    while (contains(region, region->frontier - 1))
+        region->frontier--;
     for (int i = 0; i < step->node->input_count; i++) {
         int slot = step->inputs[i];
         if (slot < 0 || !reads_elements(step, i))
@@ -337,7 +345,7 @@ static void find_regions(Builder *b)
 {
     for (int i = (int)b->exec->step_count - 1; i >= 0; i--) {
         const Step *step = &b->exec->steps[i];
-        Region region = {.lowest = i};
+        Region region = {.frontier = i + 1};
         if (b->taken[i] || step->node->output_count == 0 ||
             step->outputs[0] < 0 ||
             !schedule_shape(b->schedule, step->outputs[0], &region.shape) ||
