@@ -208,10 +208,11 @@ typedef struct Weighing {
 } Weighing;
 
 /* Depends on the place, and shows whether it ran once for each element. */
-static void weigh(void *context, int worker, int64_t first, int64_t count)
+static void weigh(void *context, int worker, int64_t first, int64_t count,
+                  const void *const *beside)
 {
     const Weighing *weighing = context;
-    (void)worker;
+    (void)worker, (void)beside;
     for (int64_t i = first; i < first + count; i++) {
         double x;
         array_to_f64(weighing->array, weighing->precision, i, 1, &x);
@@ -221,10 +222,11 @@ static void weigh(void *context, int worker, int64_t first, int64_t count)
 }
 
 /* What Relu does. */
-static void raise(void *context, int worker, int64_t first, int64_t count)
+static void raise(void *context, int worker, int64_t first, int64_t count,
+                  const void *const *beside)
 {
     const Weighing *weighing = context;
-    (void)worker;
+    (void)worker, (void)beside;
     for (int64_t i = first; i < first + count; i++) {
         double x;
         array_to_f64(weighing->array, weighing->precision, i, 1, &x);
@@ -291,7 +293,7 @@ static void check_planned(Arena *arena, const char *line,
                      .epilogue = &epilogue,
                      .outputs = outputs};
     ck_assert_int_eq(step_run(&call, &err), 0);
-    epilogue.run(&after, 0, 0, expected->count);
+    epilogue.run(&after, 0, 0, expected->count, NULL);
     check_same_bits(line, precision, &output, expected,
                     "differs when it is planned");
 }

@@ -49,12 +49,11 @@ static const struct {
     {NORM("x", "n") "; Add n n > y", "BatchNormalization+Add"},
     {"MatMul x square > p; Add p last > q; " GELU("q", "y"),
      "MatMul+Add+" GELU_NAMES},
-    /* the kernel that comes last takes the epilogue, also when what it is
-     * added to is normalised before */
+    /* a kernel beside, and what it is added to is normalised before */
     {"Conv x w > a; " NORM("a", "an") "; Conv x v > b; " NORM(
          "b", "bn") "; Add an bn > s; " NORM("x", "xn") "; Add s xn > t; "
                                                         "Relu t > y",
-     "Conv Conv+BatchNormalization+BatchNormalization+Add+BatchNormalization+"
+     "Conv+Conv+BatchNormalization+BatchNormalization+Add+BatchNormalization+"
      "Add+Relu"},
     /* a sum of normalised values is one row, from either side, unless what is
      * normalised is read again or gone by then */
@@ -68,13 +67,30 @@ static const struct {
      "BatchNormalization+Add+Sub"},
     {"Neg x > p; " NORM("p", "n") "; Exp x > q; Add n q > y",
      "Neg+BatchNormalization+Exp+Add"},
-    /* branches: each sum is done with its kernel, also beside a value that is
-     * normalised first and added last */
+    /* branches on one value: their kernels run side by side, unless somebody
+     * else reads one or they see different values; then each sum is done with
+     * its kernel */
     {NORM("x", "i") "; " BRANCH("w", "a") "; " BRANCH(
          "v", "b") "; Add a b > s; " BRANCH("w", "c") "; Add s c > t; "
                                                       "Add t i > u; Relu u > y",
-     "Conv Conv+BatchNormalization+BatchNormalization+Add "
-     "Conv+BatchNormalization+BatchNormalization+Add+Add+Relu"},
+     "Conv+Conv+Conv+BatchNormalization+BatchNormalization+"
+     "BatchNormalization+Add+BatchNormalization+Add+Add+Relu"},
+    {BRANCH("w", "a") "; " BRANCH("v", "b") "; Add a b > s; Conv x w > z; "
+                                            "Add z s > y",
+     "Conv+Conv+BatchNormalization+BatchNormalization+Add Conv Add"},
+    {NORM("x", "i") "; " BRANCH("w",
+                                "a") "; Conv i v > b; Add a b > s; "
+                                     "Conv x w > c; Add s c > t; Add t i > y",
+     "BatchNormalization Conv Conv+BatchNormalization+Add Conv+Add+Add"},
+    {"Conv x w > a; Conv x v > b; Sub a b > y", "Conv+Conv+Sub"},
+    /* more of them than registers: as far as it goes */
+    {"Conv x w > a; Conv x v > b; Conv x w > c; Conv x v > d; Conv x w > e; "
+     "Sum a b c d e > y",
+     "Conv+Conv+Conv+Conv+Conv+Sum"},
+    {"Conv x w > a; Abs a > A; Conv x v > b; Neg b > B; Conv x w > c; "
+     "Exp c > C; Conv x v > d; Sin d > D; Conv x w > e; Cos e > E; "
+     "Sum A B C D E > y",
+     "Conv+Abs Conv+Neg Conv+Exp Conv+Sin Conv+Cos Sum"},
     /* all ways to broadcast, from either side */
     {"Mul x channel > a; Sub last a > b; Add full b > c; Div c one > y",
      "Mul+Sub+Add+Div"},
@@ -132,8 +148,8 @@ static void add_constants(Net *net)
     add_weight(net, "last", DT_FLOAT, 1, (int64_t[]){W});
     add_weight(net, "full", DT_FLOAT, 4, (int64_t[]){N, C, H, W});
     add_weight(net, "odd", DT_FLOAT, 4, (int64_t[]){N, 1, H, W});
-    add_weight(net, "w", DT_FLOAT, 4, (int64_t[]){C, C, 3, 3});
-    add_weight(net, "v", DT_FLOAT, 4, (int64_t[]){C, C, 1, 1});
+    add_weight(net, "w", DT_FLOAT, 4, (int64_t[]){C, 1, 3, 3});
+    add_weight(net, "v", DT_FLOAT, 4, (int64_t[]){C, 1, 1, 1});
     add_weight(net, "square", DT_FLOAT, 2, (int64_t[]){W, W});
 }
 
@@ -147,6 +163,8 @@ static void add_nodes(Net *net, const char *nodes)
         ck_assert_int_eq(sscanf(line, " %31s%n", name, &length), 1);
         *output = 0;
         Node *node = toy_node(net, op_find(name), line + length, output + 3);
+        if (strcmp(name, "Conv") == 0)
+            node_set_int(node, "group", C);
         if (strcmp(name, "Conv") == 0 && strstr(line, " w"))
             node_set_ints(node, "pads", (const int64_t[]){1, 1, 1, 1}, 4);
         if (output[3] == 'z')
@@ -165,10 +183,9 @@ static Net make_net(const char *nodes)
     return net;
 }
 
-static Array *make_input(Precision precision, int64_t n, int64_t h)
+static Array *make_array(Precision precision, int rank, const int64_t *dims)
 {
-    Array *x =
-        array_new(arena, DT_FLOAT, 4, (int64_t[]){n, C, h, W}, precision);
+    Array *x = array_new(arena, DT_FLOAT, rank, dims, precision);
     for (int64_t i = 0; i < x->count; i++) {
         double value = 3 * random_normal(7, (uint64_t)i);
         if (precision == PRECISION_F32)
@@ -177,6 +194,11 @@ static Array *make_input(Precision precision, int64_t n, int64_t h)
             ((double *)x->data)[i] = value;
     }
     return x;
+}
+
+static Array *make_input(Precision precision, int64_t n, int64_t h)
+{
+    return make_array(precision, 4, (int64_t[]){n, C, h, W});
 }
 
 static void run(const Net *net, const ExecOptions *options, Array *x,
@@ -199,9 +221,9 @@ static int ignore_value(void *context, const Node *node, int output,
     return 0;
 }
 
-static void check_same(const Net *net, const ExecOptions *options)
+static void check_same(const Net *net, const ExecOptions *options, Array *x)
 {
-    Array *fused[2], *alone[2], *x = make_input(options->precision, N, H);
+    Array *fused[2], *alone[2];
     ExecOptions separate = *options;
     separate.probe = ignore_value;
     separate.pool = NULL;
@@ -224,9 +246,11 @@ START_TEST(steps_that_run_as_one_give_the_same_bits)
     Net net = make_net(rows[_i].nodes);
     for (int p = PRECISION_F32; p <= PRECISION_F64; p++)
         for (int threads = 1; threads <= 3; threads++)
-            check_same(&net, &(ExecOptions){.precision = (Precision)p,
-                                            .runs_often = threads == 2,
-                                            .pool = pool_new(arena, threads)});
+            check_same(&net,
+                       &(ExecOptions){.precision = (Precision)p,
+                                      .runs_often = threads == 2,
+                                      .pool = pool_new(arena, threads)},
+                       make_input((Precision)p, N, H));
 }
 END_TEST
 
@@ -253,6 +277,151 @@ START_TEST(steps_run_as_one_where_only_they_read_what_is_between)
     ck_assert_int_eq(exec_new(arena, net.graph, &options, &exec, &err), 0);
     ck_assert_int_eq(exec_run(exec, arena, &x, outputs, &err), 0);
     ck_assert_str_eq(text.bytes, rows[_i].groups);
+}
+END_TEST
+
+/* ---- Kernels side by side ---- */
+
+/* A number from low to high. */
+static int64_t pick(uint64_t *seed, int64_t low, int64_t high)
+{
+    return low +
+           (int64_t)(random_bits(7, (*seed)++) % (uint64_t)(high - low + 1));
+}
+
+/* What the branches of a network have in common. */
+typedef struct Branches {
+    int rank;
+    int64_t images, in, out, group, stride, size[2];
+} Branches;
+
+static Branches pick_branches(uint64_t *seed)
+{
+    Branches b = {.rank = (int)pick(seed, 3, 4), .images = pick(seed, 1, 2)};
+    int64_t group_in = 1, group_out = pick(seed, 1, 2);
+    b.group = pick(seed, 1, 40);
+    if (pick(seed, 0, 1)) { /* not depthwise */
+        b.group = pick(seed, 1, 2);
+        group_in = pick(seed, 1, 30);
+        group_out = pick(seed, 1, 70);
+    }
+    b.in = b.group * group_in;
+    b.out = b.group * group_out;
+    b.stride = pick(seed, 1, 2);
+    for (int i = 0; i < 2; i++)
+        b.size[i] = pick(seed, 1, pick(seed, 0, 3) ? 30 : 90);
+    return b;
+}
+
+static void add_random(Net *net, const char *name, int rank,
+                       const int64_t *dims)
+{
+    int64_t count = 1;
+    for (int i = 0; i < rank; i++)
+        count *= dims[i];
+    double *values = arena_array(arena, (size_t)count + 1, sizeof *values);
+    for (int64_t i = 0; i < count; i++)
+        values[i] = 0.1 + random_unit((uint64_t)count, (uint64_t)i);
+    toy_weight(net, name, DT_FLOAT, rank, dims, values);
+}
+
+/* A convolution of x whose padding keeps the size, and perhaps its BatchNorm,
+ * added to `sum` where that is given. */
+static const char *add_branch(Net *net, const Branches *b, uint64_t *seed,
+                              int index, const char *sum)
+{
+    char *name = arena_printf(arena, "branch%d", index), text[64];
+    int64_t kernel = 2 * pick(seed, 0, 3) + 1, dilation = pick(seed, 1, 2);
+    int64_t pad = kernel / 2 * dilation, bias = pick(seed, 0, 1);
+    const int64_t dims[] = {b->out, b->in / b->group, kernel, kernel};
+    add_random(net, arena_printf(arena, "w%d", index), b->rank, dims);
+    snprintf(text, sizeof text, "x w%d%s", index, bias ? " beta" : "");
+    Node *node = toy_node(net, OP_Conv, text, name);
+    node_set_ints(node, "pads", (const int64_t[]){pad, pad, pad, pad},
+                  (size_t)(2 * (b->rank - 2)));
+    node_set_ints(node, "strides", (const int64_t[]){b->stride, b->stride},
+                  (size_t)(b->rank - 2));
+    node_set_ints(node, "dilations", (const int64_t[]){dilation, dilation},
+                  (size_t)(b->rank - 2));
+    node_set_int(node, "group", b->group);
+    if (pick(seed, 0, 2)) {
+        snprintf(text, sizeof text, "%s gamma beta mean var", name);
+        name = arena_printf(arena, "normal%d", index);
+        toy_node(net, OP_BatchNormalization, text, name);
+    }
+    if (!sum)
+        return name;
+    bool first = pick(seed, 0, 1);
+    snprintf(text, sizeof text, "%s %s", first ? sum : name,
+             first ? name : sum);
+    name = arena_printf(arena, "sum%d", index);
+    toy_node(net, OP_Add, text, name);
+    return name;
+}
+
+static Net make_branches(const Branches *b, uint64_t *seed)
+{
+    static const char *const channels[] = {"gamma", "beta", "mean", "var"};
+    Net net = toy_new(arena);
+    const char *sum = NULL, *identity = NULL;
+    const int64_t dims[] = {-1, b->in, b->size[0], b->size[1]};
+    int64_t count = pick(seed, 2, 6);
+    toy_input(&net, "x", DT_FLOAT, b->rank, dims);
+    for (int i = 0; i < 4; i++)
+        add_random(&net, channels[i], 1, &b->out);
+    if (b->in == b->out && b->stride == 1 && pick(seed, 0, 1)) {
+        identity = "identity";
+        toy_node(&net, OP_BatchNormalization, "x gamma beta mean var",
+                 identity);
+    }
+    for (int i = 0; i < (int)count; i++)
+        sum = add_branch(&net, b, seed, i, sum);
+    if (identity) {
+        toy_node(&net, OP_Add, arena_printf(arena, "%s %s", sum, identity),
+                 "all");
+        sum = "all";
+    }
+    toy_node(&net, OP_Relu, sum, "y");
+    toy_output(&net, "y", DT_UNDEFINED);
+    toy_finish(&net);
+    return net;
+}
+
+static int together; /* kernels of the largest group */
+
+static void count_kernels(void *context, const Node *const *nodes, int count,
+                          double seconds)
+{
+    int kernels = 0;
+    (void)context, (void)seconds;
+    for (int i = 0; i < count; i++)
+        kernels += nodes[i]->op == OP_Conv;
+    together = kernels > together ? kernels : together;
+}
+
+START_TEST(kernels_side_by_side_give_the_same_bits)
+{
+    int several = 0;
+    for (uint64_t seed = (uint64_t)_i << 32, end = seed + 3000; seed < end;) {
+        Arena *whole = arena;
+        arena = arena_child(whole);
+        Branches b = pick_branches(&seed);
+        Net net = make_branches(&b, &seed);
+        Precision precision = (Precision)pick(&seed, 0, 1);
+        ExecOptions options = {.precision = precision,
+                               .level =
+                                   pick(&seed, 0, 1) ? SIMD_BEST : SIMD_PLAIN,
+                               .runs_often = pick(&seed, 0, 1),
+                               .pool = pool_new(arena, (int)pick(&seed, 1, 3)),
+                               .timing = count_kernels};
+        const int64_t dims[] = {b.images, b.in, b.size[0], b.size[1]};
+        together = 0;
+        check_same(&net, &options, make_array(precision, b.rank, dims));
+        several += together > 1;
+        arena_free(arena);
+        arena = whole;
+    }
+    ck_assert_int_gt(several, 5);
 }
 END_TEST
 
@@ -301,6 +470,7 @@ Suite *suite_fuse(void)
                         ROWS);
     tcase_add_loop_test(
         tcase, steps_run_as_one_where_only_they_read_what_is_between, 0, ROWS);
+    tcase_add_loop_test(tcase, kernels_side_by_side_give_the_same_bits, 0, 4);
     tcase_add_test(tcase, a_plan_takes_inputs_of_other_shapes);
     tcase_add_test(tcase, a_fault_is_told_of_the_node);
     suite_add_tcase(suite, tcase);

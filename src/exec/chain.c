@@ -57,7 +57,7 @@ static void set_operand(Chain *chain, const Array *array, Operand *operand)
     if (!array)
         return;
     operand->data = array->data;
-    for (int r = 0; r <= CHAIN_OUTPUT; r++)
+    for (int r = 0; r < CHAIN_VALUES; r++)
         if (array->data == &chain->marks[r])
             operand->in_register = r;
     if (!dtype_is_real(array->type) ||
@@ -223,6 +223,10 @@ typedef struct Piece {
     int64_t whole; /* elements of the chain's shape */
     int64_t first, count;
     char *out;
+    const void *const *beside; /* what they hold, from `start` on */
+    int64_t start;
+    int64_t inner, channels; /* for which `at` is the first element's */
+    ChannelAt at;
     /* Registers, and an operand of either side that had to be written out. */
     _Alignas(64) char room[CHAIN_REGISTERS + 2][CHAIN_BLOCK * sizeof(double)];
 } Piece;
@@ -235,6 +239,10 @@ static const void *operand_at(const Operand *operand, Piece *piece, int side,
     *step = 1;
     if (operand->in_register == CHAIN_OUTPUT)
         return piece->out;
+    if (operand->in_register >= CHAIN_BESIDE)
+        return (const char *)
+                   piece->beside[operand->in_register - CHAIN_BESIDE] +
+               (size_t)(piece->first - piece->start) * piece->size;
     if (operand->in_register >= 0)
         return piece->room[operand->in_register];
     int64_t first = piece->first, count = piece->count;
@@ -254,31 +262,52 @@ static const void *operand_at(const Operand *operand, Piece *piece, int side,
     return piece->room[CHAIN_REGISTERS + side];
 }
 
+ChannelAt channels_find(const Channels *channels, int64_t index)
+{
+    return (ChannelAt){index / channels->inner % channels->count,
+                       channels->inner - index % channels->inner};
+}
+
+/* The same channels for all rows, mostly: they are looked for once. */
+static void run_affine(const ChainRow *row, Piece *piece, const void *left,
+                       const void *right, void *out)
+{
+    const Channels *channels = &row->channels;
+    if (piece->inner != channels->inner || piece->channels != channels->count)
+        piece->at = channels_find(channels, piece->first);
+    piece->inner = channels->inner;
+    piece->channels = channels->count;
+    row->affine(left, right, out, piece->count, channels, piece->at);
+}
+
 static void run_rows(const Chain *chain, Piece *piece)
 {
+    piece->inner = 0;
     for (int i = 0; i < chain->count; i++) {
         const ChainRow *row = &chain->rows[i];
         int64_t left_step, right_step = 0;
+        const void *right = NULL;
         const void *left = operand_at(&row->left, piece, 0, &left_step);
         char *out = i + 1 < chain->count ? piece->room[row->to] : piece->out;
-        const void *right = row->zip || row->sums
-                                ? operand_at(&row->right, piece, 1, &right_step)
-                                : NULL;
+        if (row->zip || row->sums)
+            right = operand_at(&row->right, piece, 1, &right_step);
         if (row->map)
             row->map(left, out, piece->count, &row->numbers);
         else if (row->affine)
-            row->affine(left, right, out, piece->first, piece->count,
-                        &row->channels);
+            run_affine(row, piece, left, right, out);
         else
             row->zip(left, left_step, right, right_step, out, piece->count);
     }
 }
 
-void chain_run(const Chain *chain, void *out, int64_t first, int64_t count)
+void chain_run(const Chain *chain, void *out, int64_t first, int64_t count,
+               const void *const *beside)
 {
     Piece piece;
     piece.size = storage_size(chain->storage);
     piece.whole = chain->shape.count;
+    piece.beside = beside;
+    piece.start = first;
     for (int64_t end = first + count; first < end; first += piece.count) {
         piece.first = first;
         piece.count = end - first < CHAIN_BLOCK ? end - first : CHAIN_BLOCK;

@@ -29,17 +29,22 @@ typedef struct Channels {
     const void *mean, *scale, *bias;
     int64_t count, inner;
 } Channels;
-/* (x - mean) * scale + bias of elements [first, first + count), at which all
- * pointers are; and that added to others, where they are given. `out` may be
- * any of them. */
+/* A channel, and how many of its elements are left. */
+typedef struct ChannelAt {
+    int64_t channel, left;
+} ChannelAt;
+/* (x - mean) * scale + bias of `count` elements, the first of which is there;
+ * and that added to others, where they are given. `out` may be any of them. */
 typedef void AffineRow(const void *in, const void *added, void *out,
-                       int64_t first, int64_t count, const Channels *channels);
+                       int64_t count, const Channels *channels, ChannelAt at);
 
 enum {
     CHAIN_ROWS = 64,     /* in a chain, at most */
     CHAIN_REGISTERS = 4, /* values between rows that are alive together */
     CHAIN_BLOCK = 1024,  /* elements at once */
-    CHAIN_OUTPUT = CHAIN_REGISTERS /* what the output holds before */
+    CHAIN_OUTPUT = CHAIN_REGISTERS, /* what the output holds before */
+    CHAIN_BESIDE, /* and what is computed beside it; see KernelCall */
+    CHAIN_VALUES = CHAIN_BESIDE + BESIDE_MOST
 };
 
 /* What a row reads: element i of the chain's shape is element i / inner %
@@ -47,7 +52,7 @@ enum {
 typedef struct Operand {
     const char *data;
     int64_t inner, period;
-    int in_register; /* or CHAIN_OUTPUT, or -1 */
+    int in_register; /* or CHAIN_OUTPUT and what follows, or -1 */
 } Operand;
 
 typedef struct ChainRow {
@@ -70,7 +75,7 @@ struct Chain {
     int to;      /* the register for the result of the node that adds rows */
     bool misfit; /* too many rows, or an operand that is broadcast otherwise */
     /* The data of an array that stands for a register points in here. */
-    char marks[CHAIN_REGISTERS + 1];
+    char marks[CHAIN_VALUES];
 };
 
 void chain_init(Chain *chain, const Array *shape, Precision precision);
@@ -90,11 +95,15 @@ void chain_sum(Chain *chain, ZipRow *row, const Array *left,
                const Array *right);
 void chain_affine(Chain *chain, AffineRow *row, const Channels *channels,
                   const Array *in);
+/* Where element `index` is. */
+ChannelAt channels_find(const Channels *channels, int64_t index);
 /* What is done once all rows are there, before it runs. */
 void chain_finish(Chain *chain);
 
 /* Computes elements [first, first + count) of `out`, whose memory may be that
- * of an operand with all elements of the chain's shape. */
-void chain_run(const Chain *chain, void *out, int64_t first, int64_t count);
+ * of an operand with all elements of the chain's shape. `beside` is where
+ * element `first` of each value beside is. */
+void chain_run(const Chain *chain, void *out, int64_t first, int64_t count,
+               const void *const *beside);
 
 #endif

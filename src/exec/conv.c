@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-int conv_make(KernelCall *call, bool transposed, Conv *conv, Err *err)
+int conv_make(const KernelCall *call, bool transposed, Conv *conv, Err *err)
 {
     const Array *in = call->inputs[0], *weight = call->inputs[1];
     const Array *bias = kernel_input(call, 2), *out = call->outputs[0];

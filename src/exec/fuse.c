@@ -9,8 +9,9 @@ typedef struct Fusion {
     Run *run;
     const Group *group;
     Chain chain;
-    Array *values; /* of each step: what stands for its output */
-    Array *out;    /* of the last one */
+    Array *values;      /* of each step: what stands for its output */
+    KernelCall *beside; /* of the kernels but the first one */
+    Array *out;         /* of the last step */
 } Fusion;
 
 static const Step *step_at(const Fusion *f, int at)
@@ -27,8 +28,8 @@ static int find_maker(const Fusion *f, int slot)
     return -1;
 }
 
-/* Adds the rows of one step. */
-static int add_step(Fusion *f, int at, Err *err)
+/* A step's call, whose inputs are as expected unless the chain is a misfit. */
+static int make_call(Fusion *f, int at, KernelCall *call, Err *err)
 {
     Run *run = f->run;
     const Step *step = step_at(f, at);
@@ -45,55 +46,87 @@ static int add_step(Fusion *f, int at, Err *err)
             !schedule_agrees(run->schedule, step->inputs[i], inputs[i]))
             f->chain.misfit = true;
     }
-    KernelCall call = {.node = node,
-                       .opset = graph_opset(node->graph),
-                       .precision = run->exec->options.precision,
-                       .level = simd_level(run->exec->options.level),
-                       .input_count = node->input_count,
-                       .inputs = inputs,
-                       .arena = run->temporary,
-                       .prepared = step->prepared};
-    f->chain.to = f->group->registers[at];
-    TRY(kernel_check(&call, step->kernel, err));
-    return f->chain.misfit ? 0 : step->kernel->chain(&call, &f->chain, err);
+    *call = (KernelCall){.node = node,
+                         .opset = graph_opset(node->graph),
+                         .precision = run->exec->options.precision,
+                         .level = simd_level(run->exec->options.level),
+                         .input_count = node->input_count,
+                         .inputs = inputs,
+                         .pool = run->exec->options.pool,
+                         .arena = run->temporary,
+                         .prepared = step->prepared};
+    return kernel_check(call, step->kernel, err);
 }
 
-/* Makes the chain; false when the steps must run one by one, which then also
- * tells what is wrong with them. */
+/* Adds the rows of one step. */
+static int add_step(Fusion *f, int at, Err *err)
+{
+    KernelCall call;
+    TRY(make_call(f, at, &call, err));
+    f->chain.to = f->group->registers[at];
+    return f->chain.misfit
+               ? 0
+               : step_at(f, at)->kernel->chain(&call, &f->chain, err);
+}
+
+/* The call of a kernel beside the first one. */
+static int add_beside(Fusion *f, int at, Err *err)
+{
+    Arena *arena = f->run->temporary;
+    KernelCall *call = &f->beside[at - 1];
+    TRY(make_call(f, at, call, err));
+    call->outputs = arena_array(arena, 1, sizeof *call->outputs);
+    call->outputs[0] = arena_alloc(arena, sizeof(Array));
+    *call->outputs[0] = f->values[at];
+    call->outputs[0]->data = NULL;
+    call->output_count = 1;
+    return 0;
+}
+
+/* Makes the chain, and the calls beside its kernel; false when the steps must
+ * run one by one, which then also tells what is wrong with them. */
 static bool make_chain(Fusion *f)
 {
     const Exec *exec = f->run->exec;
     Array shape;
     Err ignored = {0};
-    int last = f->group->count - 1, first = f->group->has_kernel;
-    if (!schedule_shape(f->run->schedule, step_at(f, last)->outputs[0], &shape))
+    int count = f->group->count, kernels = f->group->kernels;
+    if (!schedule_shape(f->run->schedule, step_at(f, count - 1)->outputs[0],
+                        &shape))
         return false;
     chain_init(&f->chain, &shape, exec->options.precision);
-    f->values = arena_array(f->run->temporary, (size_t)f->group->count,
-                            sizeof *f->values);
-    for (int at = 0; at < last; at++) {
+    f->values =
+        arena_array(f->run->temporary, (size_t)count, sizeof *f->values);
+    f->beside =
+        arena_array(f->run->temporary, (size_t)kernels + 1, sizeof *f->beside);
+    for (int at = 0; at + 1 < count; at++) {
         int slot = step_at(f, at)->outputs[0];
-        f->values[at] = chain_register(
-            &f->chain, at < first ? CHAIN_OUTPUT : f->group->registers[at],
-            f->run->schedule->facts[slot].type);
+        f->values[at] = chain_register(&f->chain,
+                                       at < kernels ? CHAIN_OUTPUT + at
+                                                    : f->group->registers[at],
+                                       f->run->schedule->facts[slot].type);
     }
-    for (int at = first; at <= last && !f->chain.misfit; at++)
+    for (int at = 1; at < kernels && !f->chain.misfit; at++)
+        if (add_beside(f, at, &ignored) < 0)
+            return false;
+    for (int at = kernels; at < count && !f->chain.misfit; at++)
         if (add_step(f, at, &ignored) < 0)
             return false;
     chain_finish(&f->chain);
     return !f->chain.misfit;
 }
 
-static void run_piece(void *context, int worker, int64_t first, int64_t count)
+static void run_piece(void *context, int worker, int64_t first, int64_t count,
+                      const void *const *beside)
 {
     const Fusion *f = context;
     (void)worker;
-    chain_run(&f->chain, f->out->data, first, count);
+    chain_run(&f->chain, f->out->data, first, count, beside);
 }
 
 static void run_range(void *context, int worker, int64_t begin, int64_t end)
 {
-    run_piece(context, worker, begin, end - begin);
+    run_piece(context, worker, begin, end - begin, NULL);
 }
 
 /* How often the group reads a slot. */
@@ -170,6 +203,8 @@ static int run_kernel(Fusion *f, Err *err)
     StepCall call;
     TRY(run_gather(run, step_at(f, 0), &call, err));
     call.epilogue = &epilogue;
+    call.beside = f->beside;
+    call.beside_count = f->group->kernels - 1;
     call.is_placed = true;
     f->out = call.outputs[0];
     int result = step_run(&call, err);
@@ -188,7 +223,7 @@ int run_group(Run *run, const Group *group, Err *err)
             TRY(run_step(run, step_at(f, at), false, err));
         return 0;
     }
-    if (group->has_kernel)
+    if (group->kernels > 0)
         TRY(run_kernel(f, err));
     else
         run_chain(f);

@@ -72,6 +72,12 @@ static void unfold_spread(const void *source, const GemmBlock *block, void *to,
     }
 }
 
+const void *conv_packed(const KernelCall *call)
+{
+    const ConvPanels *panels = (const ConvPanels *)call->prepared;
+    return panels ? panels->data : NULL;
+}
+
 static void dense_piece(void *context, int worker, int64_t begin, int64_t end)
 {
     const Dense *dense = context;
@@ -152,7 +158,6 @@ static void run_dense(KernelCall *call, Dense *dense)
 {
     Conv *conv = &dense->conv;
     const Window *w = &conv->window;
-    const ConvPanels *panels = (const ConvPanels *)call->prepared;
     Gemm *product = &dense->product;
     void *packed = NULL;
     *product = (Gemm){
@@ -162,12 +167,12 @@ static void run_dense(KernelCall *call, Dense *dense)
         .depth = conv->group_in * w->kernel_size,
         .a = {.row_step = conv->group_in * w->kernel_size, .column_step = 1},
         .b = {.row_step = w->in_size, .column_step = 1},
+        .a_packed = conv_packed(call),
         .alpha = 1,
         .c_step = w->out_size,
         .epilogue = conv->epilogue};
-    if (panels)
-        product->a_packed = panels->data;
-    else if ((size_t)call->inputs[1]->count * conv->size <= PACKED_BYTES)
+    if (!product->a_packed &&
+        (size_t)call->inputs[1]->count * conv->size <= PACKED_BYTES)
         product->a_packed = packed =
             pack_weights(call, product->set, call->inputs[1], conv->groups);
     dense->panels_size =
@@ -183,19 +188,40 @@ static void run_dense(KernelCall *call, Dense *dense)
              1, dense_piece, dense);
 }
 
+static bool is_depthwise(const Conv *conv)
+{
+    return conv->group_in == 1 && window_is_flat(&conv->window);
+}
+
 int kernel_conv(KernelCall *call, Err *err)
 {
-    Dense dense = {.panels_size = 0};
-    Conv *conv = &dense.conv;
-    const ConvPanels *panels = (const ConvPanels *)call->prepared;
-    TRY(conv_make(call, false, conv, err));
-    if (conv->group_in == 1 && window_is_flat(&conv->window))
-        conv_run_depthwise(call, conv);
-    else if (conv_is_direct(call, call->inputs[1], conv->groups))
-        conv_run_direct(call, conv, panels ? panels->data : NULL);
-    else
+    int count = 1 + call->beside_count;
+    Conv *convs = arena_array(call->arena, (size_t)count, sizeof *convs);
+    for (int i = 0; i < count; i++)
+        TRY(conv_make(conv_call(call, i), false, &convs[i], err));
+    if (is_depthwise(convs)) {
+        conv_run_depthwise(call, convs, count);
+    } else if (conv_is_direct(call, call->inputs[1], convs->groups)) {
+        conv_run_direct(call, convs, count);
+    } else {
+        Dense dense = {.conv = *convs};
         run_dense(call, &dense);
+    }
     return 0;
+}
+
+/* Both are depthwise, or both direct. */
+bool conv_goes_beside(const KernelCall *call, const KernelCall *other)
+{
+    Conv a, b;
+    Err ignored = {0};
+    if (conv_make(call, false, &a, &ignored) < 0 ||
+        conv_make(other, false, &b, &ignored) < 0 || a.groups != b.groups ||
+        is_depthwise(&a) != is_depthwise(&b))
+        return false;
+    return is_depthwise(&a) ||
+           (conv_is_direct(call, call->inputs[1], a.groups) &&
+            conv_is_direct(other, other->inputs[1], b.groups));
 }
 
 /* Weights over one channel stay as they are: they may be depthwise. What does

@@ -19,6 +19,7 @@
 
 enum {
     BAND_BYTES = 256 * 1024, /* of the input at once */
+    MADE_BYTES = 256 * 1024, /* of what is computed beside another, at once */
     UNITS_EACH = 4,          /* of work, for each thread */
     LINE = 64
 };
@@ -49,8 +50,15 @@ typedef struct Direct {
     int64_t rows, columns; /* of the output, as this file cuts it */
     int64_t band, bands;   /* rows at once */
     int64_t panel_size;    /* of one that a unit packs, in bytes */
+    int64_t made_size;     /* of a unit's results, of one beside another */
     int threads;
 } Direct;
+
+/* A convolution and those beside, which go unit by unit together. */
+typedef struct Family {
+    Direct *items;
+    int count;
+} Family;
 
 /* ---- Packing ---- */
 
@@ -202,7 +210,8 @@ static const void *unit_weight(const Direct *d, const Unit *unit, char *scratch)
 }
 
 /* Scratch begins with a line that says which band it holds; then come the
- * panel, if it is packed there, and the band. */
+ * panel, if it is packed there, the results, if they have no other place, and
+ * the band. */
 static Unit unit_make(const Direct *d, int64_t index, char *scratch)
 {
     int64_t panel = index % d->layout.panels, band = index / d->layout.panels;
@@ -213,7 +222,7 @@ static Unit unit_make(const Direct *d, int64_t index, char *scratch)
     unit.last = at_most(unit.first + d->band, d->rows);
     unit.weight = unit_weight(d, &unit, scratch + LINE);
     if (d->is_spread) {
-        unit.in = scratch + LINE + d->panel_size;
+        unit.in = scratch + LINE + d->panel_size + d->made_size;
         fill_band(d, &unit, scratch);
     }
     return unit;
@@ -270,6 +279,7 @@ static void run_row(const Direct *d, const Unit *unit, int64_t row,
     const Layout *l = &d->layout;
     DirectTile t = *tile;
     int64_t at = row * d->columns, first = 0, last = l->height;
+    int64_t done = at - unit->first * d->columns;
     int64_t left = at_most(d->columns, conv->window.out_size - at);
     if (d->is_spread)
         window_range(&conv->window, 1, row, &first, &last);
@@ -277,7 +287,7 @@ static void run_row(const Direct *d, const Unit *unit, int64_t row,
     t.steps = at_least(last * l->channels * l->width - first, 0);
     t.offsets += first;
     t.weight = conv_at(conv, t.weight, first * t.weight_step);
-    t.out = conv_at(conv, tile->out, at);
+    t.out = conv_at(conv, tile->out, done);
     t.from = row_input(d, unit, row);
     run_along(d, &t, run_across(d, &t, left));
     tile->ahead = t.ahead;
@@ -298,15 +308,29 @@ static void look_ahead(const Direct *d, const Unit *unit, DirectTile *tile)
     tile->ahead_step = divide_up(size, tiles * l->steps);
 }
 
-static void run_unit(const Direct *d, int worker, const Unit *unit)
+/* The elements of one channel that a unit computes. */
+static int64_t unit_first(const Direct *d, const Unit *unit)
+{
+    return unit->first * d->columns;
+}
+
+static int64_t unit_count(const Direct *d, const Unit *unit)
+{
+    int64_t last = unit->last * d->columns;
+    return at_most(last, d->conv->window.out_size) - unit_first(d, unit);
+}
+
+static void *unit_made(const Direct *d, int worker)
+{
+    return (char *)conv_scratch(d->conv, worker) + LINE + d->panel_size;
+}
+
+static void run_unit(const Direct *d, const Unit *unit, void *out,
+                     int64_t out_step)
 {
     const Conv *conv = d->conv;
     const Layout *l = &d->layout;
     const Panel *panel = &unit->panel;
-    int64_t out_size = conv->window.out_size;
-    int64_t begin = (unit->plane * l->outputs + panel->channel) * out_size;
-    int64_t first = unit->first * d->columns;
-    int64_t last = at_most(unit->last * d->columns, out_size);
     DirectTile tile = {
         .offsets = d->offsets,
         .weight = unit->weight,
@@ -315,24 +339,54 @@ static void run_unit(const Direct *d, int worker, const Unit *unit)
             conv_at(conv, d->start,
                     (unit->group * l->vectors + panel->vector) * l->set->lanes),
         .least = conv->least,
-        .out = conv_at(conv, conv->out, begin),
-        .out_step = out_size,
+        .out = out,
+        .out_step = out_step,
         .channels = panel->channels};
     look_ahead(d, unit, &tile);
     for (int64_t row = unit->first; row < unit->last; row++)
         run_row(d, unit, row, &tile);
-    for (int64_t m = 0; m < panel->channels; m++)
-        epilogue_run(conv->epilogue, worker, begin + m * out_size + first,
-                     last - first);
+}
+
+/* Channel by channel, unless these are whole. */
+static void finish_unit(const Family *f, int worker, const Unit *unit,
+                        int64_t first)
+{
+    const Direct *d = f->items;
+    const Epilogue *epilogue = d->conv->epilogue;
+    int64_t count = unit_count(d, unit), channels = unit->panel.channels;
+    const void *beside[BESIDE_MOST];
+    if (count == d->conv->window.out_size) {
+        count *= channels;
+        channels = 1;
+    }
+    for (int64_t m = 0; epilogue && m < channels; m++) {
+        for (int i = 1; i < f->count; i++)
+            beside[i - 1] =
+                conv_at(d->conv, unit_made(&f->items[i], worker), m * count);
+        epilogue->run(epilogue->context, worker,
+                      first + m * d->conv->window.out_size, count, beside);
+    }
 }
 
 static void direct_piece(void *context, int worker, int64_t begin, int64_t end)
 {
-    const Direct *d = context;
-    char *scratch = conv_scratch(d->conv, worker);
+    const Family *f = context;
+    const Direct *d = f->items;
+    int64_t out_size = d->conv->window.out_size;
     for (int64_t i = begin; i < end; i++) {
-        Unit unit = unit_make(d, i, scratch);
-        run_unit(d, worker, &unit);
+        Unit unit;
+        for (int k = 1; k < f->count; k++) {
+            const Direct *other = &f->items[k];
+            unit = unit_make(other, i, conv_scratch(other->conv, worker));
+            run_unit(other, &unit, unit_made(other, worker),
+                     unit_count(other, &unit));
+        }
+        unit = unit_make(d, i, conv_scratch(d->conv, worker));
+        int64_t first =
+            (unit.plane * d->layout.outputs + unit.panel.channel) * out_size +
+            unit_first(d, &unit);
+        run_unit(d, &unit, conv_at(d->conv, d->conv->out, first), out_size);
+        finish_unit(f, worker, &unit, first);
     }
 }
 
@@ -348,37 +402,75 @@ static void cut_bands(Direct *d, int64_t fitting)
         bands = round_up(
             at_least(bands, divide_up(threads * UNITS_EACH, panels)), threads);
     d->band = divide_up(d->rows, at_most(bands, d->rows));
-    d->bands = divide_up(d->rows, d->band);
 }
 
-/* The image is one row, and a band is a part of that. */
+/* Rows of `columns` outputs of a panel, of one beside another. */
+static int64_t fitting_made(const Direct *d, int64_t columns)
+{
+    int64_t row = columns * d->layout.set->lanes * DIRECT_MOST;
+    return MADE_BYTES / (row * (int64_t)d->conv->size);
+}
+
+/* The image as it stands is one row, and a band is a part of that. */
 static void plan_plain(Direct *d)
 {
     const Conv *conv = d->conv;
-    int64_t unit = d->layout.set->positions;
     int64_t column = at_least(conv->group_in, 1) * (int64_t)conv->size;
     d->plane = conv->window.in_size;
-    d->rows = divide_up(conv->window.out_size, unit);
-    cut_bands(d, BAND_BYTES / (column * unit));
-    d->columns = d->band * unit;
-    d->rows = d->bands;
-    d->band = 1;
+    d->columns = d->layout.set->positions;
+    d->rows = divide_up(conv->window.out_size, d->columns);
+    cut_bands(d, BAND_BYTES / (column * d->columns));
 }
 
-static void plan_spread(KernelCall *call, Direct *d)
+/* A band is some of the image's rows. */
+static void plan_rows(KernelCall *call, Direct *d)
 {
     const Conv *conv = d->conv;
     const Window *w = &conv->window;
-    spread_make(call, conv, depthwise_set(call->precision, call->level),
-                &d->spread);
-    int64_t row =
-        d->spread.row_size * at_least(conv->group_in, 1) * (int64_t)conv->size;
-    int64_t more = BAND_BYTES / row - spread_rows(&d->spread, 1);
+    int64_t channel = at_least(conv->group_in, 1) * (int64_t)conv->size;
+    d->plane = w->in_size;
     d->rows = w->out[1];
     d->columns = w->out[2];
-    cut_bands(d, 1 + more / w->stride[1]);
-    d->plane = d->spread.row_size * spread_rows(&d->spread, d->band);
-    d->spread.steady = d->bands == 1;
+    if (d->is_spread) {
+        spread_make(call, conv, depthwise_set(call->precision, call->level),
+                    &d->spread);
+        int64_t more = BAND_BYTES / (d->spread.row_size * channel) -
+                       spread_rows(&d->spread, 1);
+        cut_bands(d, 1 + more / w->stride[1]);
+    } else {
+        cut_bands(d, BAND_BYTES / (d->columns * channel));
+    }
+}
+
+/* The same units for all. */
+static void plan_units(KernelCall *call, Family *f)
+{
+    Direct *d = f->items;
+    bool is_plain = true;
+    int64_t band = INT64_MAX;
+    for (int i = 0; i < f->count; i++)
+        is_plain = is_plain && !d[i].is_spread;
+    for (int i = 0; i < f->count; i++) {
+        if (is_plain)
+            plan_plain(&d[i]);
+        else
+            plan_rows(call, &d[i]);
+        band = at_most(band, d[i].band);
+    }
+    if (f->count > 1)
+        band = at_least(at_most(band, fitting_made(d, d->columns)), 1);
+    for (int i = 0; i < f->count; i++) {
+        d[i].band = band;
+        d[i].bands = divide_up(d[i].rows, band);
+        if (is_plain) {
+            d[i].columns *= band;
+            d[i].rows = d[i].bands;
+            d[i].band = 1;
+        }
+        if (d[i].is_spread)
+            d[i].plane = d[i].spread.row_size * spread_rows(&d[i].spread, band);
+        d[i].spread.steady = d[i].bands == 1;
+    }
 }
 
 static void set_offsets(KernelCall *call, Direct *d)
@@ -413,35 +505,46 @@ static void set_scratch(KernelCall *call, Direct *d)
 {
     const Layout *l = &d->layout;
     Conv *conv = d->conv;
+    int64_t wide = DIRECT_MOST * l->set->lanes * (int64_t)conv->size;
     if (!d->packed)
-        d->panel_size = round_up(
-            DIRECT_MOST * l->set->lanes * l->steps * (int64_t)conv->size, LINE);
-    conv_make_scratch(call, conv, LINE + (size_t)d->panel_size,
+        d->panel_size = round_up(wide * l->steps, LINE);
+    if (!conv->out)
+        d->made_size = round_up(wide * d->band * d->columns, LINE);
+    conv_make_scratch(call, conv, LINE + (size_t)(d->panel_size + d->made_size),
                       d->is_spread ? l->channels : 0, d->plane);
     memset(conv->scratch, 0, (size_t)d->threads * conv->scratch_size);
 }
 
-void conv_run_direct(KernelCall *call, Conv *conv, const void *packed)
+/* Layouts, and weights that are small enough for that packed. */
+static void find_weights(KernelCall *call, Direct *d)
 {
     const Array *weight = call->inputs[1];
-    Direct d = {.conv = conv,
-                .packed = packed,
-                .is_spread = !window_is_pointwise(&conv->window),
-                .threads = pool_threads(call->pool)};
-    if (conv->images == 0 || conv->window.out_size == 0)
+    layout_make(call, weight, d->conv->groups, &d->layout);
+    d->packed = conv_packed(call);
+    if (!d->packed && (size_t)weight->count * d->conv->size <= PACKED_BYTES)
+        d->packed = conv_pack_direct(call, weight, d->conv->groups);
+}
+
+void conv_run_direct(KernelCall *call, Conv *convs, int count)
+{
+    Direct *d = arena_array(call->arena, (size_t)count, sizeof *d);
+    Family f = {d, count};
+    if (convs->images == 0 || convs->window.out_size == 0)
         return;
-    conv_take_relu(conv);
-    layout_make(call, weight, conv->groups, &d.layout);
-    if (d.is_spread)
-        plan_spread(call, &d);
-    else
-        plan_plain(&d);
-    set_offsets(call, &d);
-    set_start(call, &d);
-    if (!packed && (size_t)weight->count * conv->size <= PACKED_BYTES)
-        d.packed = conv_pack_direct(call, weight, conv->groups);
-    set_scratch(call, &d);
+    conv_take_relu(convs);
+    for (int i = 0; i < count; i++) {
+        d[i].conv = &convs[i];
+        d[i].is_spread = !window_is_pointwise(&convs[i].window);
+        d[i].threads = pool_threads(call->pool);
+        find_weights(conv_call(call, i), &d[i]);
+    }
+    plan_units(call, &f);
+    for (int i = 0; i < count; i++) {
+        set_offsets(call, &d[i]);
+        set_start(call, &d[i]);
+        set_scratch(call, &d[i]);
+    }
     pool_run(call->pool,
-             conv->images * conv->groups * d.bands * d.layout.panels, 1,
-             direct_piece, &d);
+             convs->images * convs->groups * d->bands * d->layout.panels, 1,
+             direct_piece, &f);
 }

@@ -92,7 +92,8 @@ static void batch_norm_piece(void *context, int worker, int64_t begin,
     size_t at = (size_t)begin * (b->is_f32 ? sizeof(float) : sizeof(double));
     (void)worker;
     affine_row(b)((const char *)b->in->data + at, NULL,
-                  (char *)b->out->data + at, begin, end - begin, &b->affine);
+                  (char *)b->out->data + at, end - begin, &b->affine,
+                  channels_find(&b->affine, begin));
 }
 
 /* The sum over a channel, or of the squares of x - center. */

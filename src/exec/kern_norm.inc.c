@@ -2,14 +2,13 @@
 
 /* See AffineRow. */
 SIMD static void R(scale_channels)(const void *in, const void *added, void *out,
-                                   int64_t first, int64_t count,
-                                   const Channels *channels)
+                                   int64_t count, const Channels *channels,
+                                   ChannelAt at)
 {
     const REAL *x = in, *sum = added;
     REAL *y = out;
-    int64_t channel = first / channels->inner % channels->count;
-    int64_t end = channels->inner - first % channels->inner;
-    for (int64_t i = 0; i < count; end += channels->inner) {
+    int64_t channel = at.channel;
+    for (int64_t i = 0, end = at.left; i < count; end += channels->inner) {
         const REAL mean = ((const REAL *)channels->mean)[channel];
         const REAL scale = ((const REAL *)channels->scale)[channel];
         const REAL bias = ((const REAL *)channels->bias)[channel];

@@ -33,7 +33,10 @@ typedef struct Prepared {
  * are not complete.
  */
 typedef struct Epilogue {
-    void (*run)(void *context, int worker, int64_t first, int64_t count);
+    /* beside[i]: the same elements of the output of call i beside, see there;
+     * NULL where there is none */
+    void (*run)(void *context, int worker, int64_t first, int64_t count,
+                const void *const *beside);
     void *context;
     /* All it does is Relu: the kernel may raise its values to 0 instead. */
     bool is_relu;
@@ -60,7 +63,13 @@ typedef struct KernelCall {
     Buffers *buffers;         /* where outputs come from */
     const Prepared *prepared; /* NULL where there is none */
     const Epilogue *epilogue; /* NULL for none; see KERNEL_EPILOGUE */
+    /* Calls of the same operator on the same input 0 whose outputs the
+     * epilogue alone reads. They are computed piece by piece along with this
+     * one's and come with a shape, but without data. */
+    struct KernelCall *beside;
+    int beside_count;
 } KernelCall;
+enum { BESIDE_MOST = 7 };
 
 typedef int KernelRun(KernelCall *call, Err *err);
 /* Called when a plan is made that runs often. `call` has the constant inputs,
@@ -70,6 +79,9 @@ typedef int KernelPrepare(const KernelCall *call, Prepared **out, Err *err);
 /* Adds the rows of an elementwise node to a chain: see chain.h. Inputs that
  * are computed in the chain come without data. */
 typedef int KernelChain(const KernelCall *call, Chain *chain, Err *err);
+/* True when the other call can be computed beside: the inputs, of which the
+ * first is the same, and the outputs, of one shape, come without data. */
+typedef bool KernelBeside(const KernelCall *call, const KernelCall *other);
 
 enum {
     KERNEL_VIEW = 1,    /* output 0 holds the elements of input 0 as they are:
@@ -90,6 +102,7 @@ typedef struct Kernel {
     unsigned flags;
     KernelPrepare *prepare; /* NULL for most */
     KernelChain *chain;     /* NULL where it is not elementwise */
+    KernelBeside *beside;   /* NULL where nothing is */
 } Kernel;
 
 /* The kernel of an operator, or NULL. */
@@ -113,7 +126,7 @@ static inline void epilogue_run(const Epilogue *epilogue, int worker,
                                 int64_t first, int64_t count)
 {
     if (epilogue)
-        epilogue->run(epilogue->context, worker, first, count);
+        epilogue->run(epilogue->context, worker, first, count, NULL);
 }
 
 /* Which of `texts` a string attribute is, the first where it is absent; NULL
@@ -169,6 +182,7 @@ KernelRun kernel_max_pool, kernel_average_pool, kernel_global_pool;
 /* kern_conv.c */
 KernelRun kernel_conv;
 KernelPrepare prepare_conv;
+KernelBeside conv_goes_beside;
 /* kern_transposed.c */
 KernelRun kernel_conv_transpose;
 /* kern_attention.c */

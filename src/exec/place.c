@@ -98,7 +98,7 @@ static void place_output(Placer *p, const Group *group, int g, int output)
     const Step *step = step_of(p, group, group->count - 1);
     int slot = step->outputs[output], place = -1;
     Array shape;
-    bool in_place = group->count > 1 ? !group->has_kernel
+    bool in_place = group->count > 1 ? group->kernels == 0
                                      : step->kernel->flags & KERNEL_INPLACE;
     if (slot < 0 || (output > 0 && p->last_read[slot] < 0) ||
         !schedule_shape(p->schedule, slot, &shape) || shape.count == 0 ||
@@ -118,7 +118,7 @@ static void place_output(Placer *p, const Group *group, int g, int output)
     if (place < 0)
         return;
     settle(p, slot, place);
-    if (group->has_kernel)
+    if (group->kernels > 0)
         settle(p, step_of(p, group, 0)->outputs[0], place);
 }
 

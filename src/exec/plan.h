@@ -90,6 +90,8 @@ typedef struct StepCall {
     Array *const *const *captured; /* for each nested graph */
     const bool *spare;             /* inputs whose memory an output may take */
     const Epilogue *epilogue;      /* only for a kernel that runs it */
+    KernelCall *beside;            /* see KernelCall */
+    int beside_count;
     Array **outputs; /* in: NULL where not wanted; out: what it computed */
     int taken;       /* out: the input whose data output 0 has, or -1 */
 } StepCall;

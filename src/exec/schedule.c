@@ -9,8 +9,10 @@ enum { MEMBERS = 20 };
 
 /* A region that grows from its last step backwards. */
 typedef struct Region {
-    int steps[MEMBERS + 1]; /* the newest at the end */
+    int steps[MEMBERS]; /* the newest at the end */
     int count;
+    int kernels[1 + BESIDE_MOST]; /* whose epilogue it is, and those beside */
+    int kernel_count;
     int frontier; /* from this step on to the last one it has them all */
     Array shape;
 } Region;
@@ -233,8 +235,8 @@ static void grow(Builder *b, Region *region)
     }
 }
 
-/* The last step before the region that can take it as its epilogue, or -1. */
-static int find_kernel(const Builder *b, const Region *region)
+/* The last step before the region that can take it as its epilogue. */
+static void find_kernel(Builder *b, Region *region)
 {
     int found = -1;
     for (int at = 0; at < region->count; at++) {
@@ -248,8 +250,113 @@ static int find_kernel(const Builder *b, const Region *region)
                 found = index;
         }
     }
-    return found;
+    if (found < 0)
+        return;
+    region->kernels[region->kernel_count++] = found;
+    b->taken[found] = true;
 }
+
+/* ---- Kernels beside ---- */
+
+/* Steps that compute a value out of the input of the region's kernel, which
+ * is there until the region runs: nothing else must be kept for them. */
+typedef struct Branch {
+    int steps[MEMBERS], count;
+    int kernels[BESIDE_MOST], kernel_count;
+} Branch;
+
+/* What a kernel can tell of a step before it runs. */
+static bool describe_call(const Builder *b, const Step *step, KernelCall *call)
+{
+    Arena *arena = b->temporary;
+    size_t count = (size_t)step->node->input_count;
+    Array **inputs = arena_array(arena, count, sizeof *inputs);
+    Array **outputs = arena_array(arena, 1, sizeof *outputs);
+    outputs[0] = arena_alloc(arena, sizeof *outputs[0]);
+    for (size_t i = 0; i < count; i++) {
+        if (step->inputs[i] < 0)
+            continue;
+        inputs[i] = arena_alloc(arena, sizeof *inputs[i]);
+        if (!schedule_shape(b->schedule, step->inputs[i], inputs[i]))
+            return false;
+    }
+    *call = (KernelCall){.node = step->node,
+                         .opset = graph_opset(step->node->graph),
+                         .precision = b->exec->options.precision,
+                         .level = simd_level(b->exec->options.level),
+                         .input_count = step->node->input_count,
+                         .output_count = 1,
+                         .inputs = inputs,
+                         .outputs = outputs};
+    return schedule_shape(b->schedule, step->outputs[0], outputs[0]);
+}
+
+static bool goes_beside(const Builder *b, const Region *region,
+                        const Step *step)
+{
+    const Step *first = &b->exec->steps[region->kernels[0]];
+    KernelCall call, other;
+    return step->kernel && step->kernel == first->kernel &&
+           step->kernel->beside && step->inputs[0] == first->inputs[0] &&
+           computes(b, step, &region->shape) &&
+           describe_call(b, first, &call) && describe_call(b, step, &other) &&
+           step->kernel->beside(&call, &other);
+}
+
+/* Follows the branch that ends with a slot; false when something else would
+ * have to be kept. */
+static bool follow(const Builder *b, const Region *region, int slot,
+                   Branch *branch)
+{
+    const Exec *exec = b->exec;
+    Array shape;
+    int index = slot < 0 ? -1 : b->producer[slot];
+    const Step *first = &exec->steps[region->kernels[0]];
+    if (slot < 0 || slot == first->inputs[0] ||
+        (schedule_shape(b->schedule, slot, &shape) &&
+         shape.count < region->shape.count))
+        return true;
+    if (index < 0 || b->taken[index] || exec->slots[slot].reads != 1)
+        return false;
+    const Step *step = &exec->steps[index];
+    if (goes_beside(b, region, step)) {
+        if (region->kernel_count + branch->kernel_count > BESIDE_MOST)
+            return false;
+        branch->kernels[branch->kernel_count++] = index;
+        return true;
+    }
+    if (!is_elementwise(b, step, &region->shape) ||
+        region->count + branch->count == MEMBERS)
+        return false;
+    branch->steps[branch->count++] = index;
+    for (int i = 0; i < step->node->input_count; i++)
+        if (!follow(b, region, step->inputs[i], branch))
+            return false;
+    return true;
+}
+
+/* Takes in all branches that begin with kernels beside the region's. */
+static void add_branches(Builder *b, Region *region)
+{
+    for (int at = 0; region->kernel_count > 0 && at < region->count; at++) {
+        const Step *step = &b->exec->steps[region->steps[at]];
+        for (int i = 0; i < step->node->input_count; i++) {
+            Branch branch = {.count = 0};
+            if (sole_producer(b, step->inputs[i]) < 0 ||
+                !follow(b, region, step->inputs[i], &branch) ||
+                branch.kernel_count == 0)
+                continue;
+            for (int k = 0; k < branch.count; k++)
+                join(b, region, branch.steps[k]);
+            for (int k = 0; k < branch.kernel_count; k++) {
+                region->kernels[region->kernel_count++] = branch.kernels[k];
+                b->taken[branch.kernels[k]] = true;
+            }
+        }
+    }
+}
+
+/* ---- Groups of regions ---- */
 
 static void sort(int *items, int count)
 {
@@ -281,7 +388,7 @@ static bool give_registers(const Builder *b, const Group *group, int *registers)
     int busy_until[CHAIN_REGISTERS];
     for (int r = 0; r < CHAIN_REGISTERS; r++)
         busy_until[r] = -1;
-    for (int at = group->has_kernel; at < group->count; at++) {
+    for (int at = group->kernels; at < group->count; at++) {
         int r = 0;
         while (r < CHAIN_REGISTERS && busy_until[r] >= at)
             r++;
@@ -293,10 +400,12 @@ static bool give_registers(const Builder *b, const Group *group, int *registers)
     return true;
 }
 
-static void release(Builder *b, const Region *region)
+static void set_taken(Builder *b, const Region *region, bool taken)
 {
     for (int i = 0; i < region->count; i++)
-        b->taken[region->steps[i]] = false;
+        b->taken[region->steps[i]] = taken;
+    for (int i = 0; i < region->kernel_count; i++)
+        b->taken[region->kernels[i]] = taken;
 }
 
 static const Node **nodes_of(const Builder *b, const int *steps, int count)
@@ -308,37 +417,31 @@ static const Node **nodes_of(const Builder *b, const int *steps, int count)
     return nodes;
 }
 
-static void end_region(Builder *b, Region *region)
+/* The region's kernels, then its steps in their order. Where the registers do
+ * not suffice there is no group, and the steps are free again. */
+static bool end_region(Builder *b, Region *region)
 {
     Arena *arena = b->schedule->arena;
-    int kernel = find_kernel(b, region), last = region->steps[0];
-    if (kernel >= 0) {
-        region->steps[region->count++] = kernel;
-        b->taken[kernel] = true;
-    }
-    size_t count = (size_t)region->count;
+    int kernels = region->kernel_count, last = region->steps[0];
+    size_t count = (size_t)(region->count + kernels);
     int *steps = arena_array(arena, count, sizeof *steps);
     int *registers = arena_array(arena, count, sizeof *registers);
-    memcpy(steps, region->steps, count * sizeof *steps);
-    sort(steps, region->count);
-    if (kernel >= 0) {
-        /* Before all others, of which some may come before it. */
-        int at = 0;
-        while (steps[at] != kernel)
-            at++;
-        memmove(steps + 1, steps, (size_t)at * sizeof *steps);
-        steps[0] = kernel;
-    }
+    memcpy(steps, region->kernels, (size_t)kernels * sizeof *steps);
+    memcpy(steps + kernels, region->steps,
+           (size_t)region->count * sizeof *steps);
+    sort(steps + kernels, region->count);
     Group *group = arena_alloc(arena, sizeof *group);
     *group = (Group){.steps = steps,
-                     .nodes = nodes_of(b, steps, region->count),
+                     .nodes = nodes_of(b, steps, (int)count),
                      .registers = registers,
-                     .count = region->count,
-                     .has_kernel = kernel >= 0};
-    if (group->count > 1 && give_registers(b, group, registers))
+                     .count = (int)count,
+                     .kernels = kernels};
+    bool fits = count > 1 && give_registers(b, group, registers);
+    if (fits)
         b->end[last] = group;
     else
-        release(b, region);
+        set_taken(b, region, false);
+    return fits;
 }
 
 static void find_regions(Builder *b)
@@ -354,7 +457,14 @@ static void find_regions(Builder *b)
         b->region++;
         join(b, &region, i);
         grow(b, &region);
-        end_region(b, &region);
+        find_kernel(b, &region);
+        Region plain = region;
+        add_branches(b, &region);
+        if (!end_region(b, &region) &&
+            region.kernel_count > plain.kernel_count) {
+            set_taken(b, &plain, true);
+            end_region(b, &plain);
+        }
     }
 }
 

@@ -10,13 +10,14 @@
 
 /* Steps that run as one, when the last one's turn comes: a chain of
  * elementwise steps over one shape, perhaps behind a kernel whose epilogue it
- * is. Nobody else reads what is computed in between. */
+ * is, and kernels beside that one. Nobody else reads what is computed in
+ * between. */
 typedef struct Group {
     const int *steps;         /* in the plan's order */
     const Node *const *nodes; /* of the steps */
     const int *registers;     /* where each leaves its result: see chain.h */
     int count;                /* 1: a step by itself */
-    bool has_kernel;          /* the first step is no elementwise one */
+    int kernels;              /* the first steps, which are not elementwise */
     Spare spare; /* the schedule's memory that no value has meanwhile */
 } Group;
 

@@ -189,8 +189,12 @@ int step_run(StepCall *call, Err *err)
                          .spare = &call->spare_memory,
                          .buffers = call->buffers,
                          .prepared = step->prepared,
-                         .epilogue = call->epilogue};
+                         .epilogue = call->epilogue,
+                         .beside = call->beside,
+                         .beside_count = call->beside_count};
     bool anything = true;
+    for (int i = 0; i < call->beside_count; i++)
+        call->beside[i].spare = kernel.spare;
     if (kernel_check(&kernel, step->kernel, err) < 0)
         return err_prefix(err, "%s", node_text(call->arena, node));
     if (!(step->kernel->flags & KERNEL_SIZES)) {
