@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "blocks.h"
 #include "composing.h"
 #include "folding.h"
 #include "judge/certify.h"
@@ -126,6 +127,91 @@ static void pointwise_of_transposed_joined(Bench *b)
     bench_output(b, bench_concat(b, parts, 2, 1));
 }
 
+/* What is asked for its shape is gone, and the sum's is not known before
+ * folding: a crop of a symbolic size. */
+static void shape_of_a_sum(Bench *b)
+{
+    const int64_t ones[2] = {1, 1}, ends[2] = {-1, -1}, axes[2] = {2, 3};
+    Value *x = bench_input(b, 4, (int64_t[]){1, 2, -1, -1});
+    Value *conv = bench_conv(b, x, (ConvShape){.kernel = 3});
+    Value *inputs[4] = {x, bench_ints(b, 2, ones), bench_ints(b, 2, ends),
+                        bench_ints(b, 2, axes)};
+    Value *inner = bench_conv(b, bench_node(b, OP_Slice, inputs, 4), DW(2, 1));
+    Value *sum = bench_binary(b, OP_Add, bench_batchnorm(b, conv, 2), inner);
+    bench_output(b, bench_unary(b, OP_Shape, conv));
+    bench_output(b, bench_unary(b, OP_Relu, sum));
+}
+
+/* ---- What goes where ---- */
+
+/* Both kernels could hold the image, which is zero in nearly all channels. */
+static void channel_in_one_of_two_kernels(Bench *b)
+{
+    int64_t dims[3] = {7, 1, 1};
+    double scale[7] = {0, 0, 1};
+    ConvShape wide = {.kernel = 3, .pad = 2, .dilation = 2, .group = 7};
+    Value *x = bench_image(b, 7, 6);
+    Value *narrow = bench_conv(b, x, DW(7, 3));
+    Value *sum = bench_binary(b, OP_Add, narrow, bench_conv(b, x, wide));
+    Value *some = bench_binary(b, OP_Mul, x, bench_numbers(b, 3, dims, scale));
+    sum = bench_binary(b, OP_Add, sum, some);
+    bench_output(b, bench_binary(b, OP_Mul, sum, bench_channel_scale(b, 7)));
+}
+
+static Value *positive(Bench *b, Value *x)
+{
+    int64_t dims[3] = {2, 1, 1};
+    double scale[2] = {0.75, 3};
+    return bench_binary(b, OP_Mul, x, bench_numbers(b, 3, dims, scale));
+}
+
+/* A scale goes through a Relu of a sum, which has no numbers, into two more. */
+static void scale_through_a_sum(Bench *b)
+{
+    Value *x = bench_image(b, 2, 5), *parts[2];
+    for (int i = 0; i < 2; i++)
+        parts[i] = bench_unary(b, OP_Relu, bench_conv(b, x, SAME(1)));
+    Value *sum = bench_binary(b, OP_Add, parts[0], parts[1]);
+    bench_output(b, positive(b, bench_unary(b, OP_Relu, sum)));
+}
+
+/* Scales through a pool that counts its padding, where there is a bias. */
+static void scales_through_a_padded_pool(Bench *b)
+{
+    int64_t size[2] = {2, 1}, pads[4] = {0, 0, 1, 0}, dims[3] = {2, 1, 1};
+    double scale[2] = {0.5, -0.25};
+    ConvShape shape = {.group = 2, .bias = true};
+    Value *x = bench_conv(b, bench_image(b, 2, 6), shape);
+    Value *y = graph_fresh_value(b->graph, "pool");
+    Node *pool = node_new(b->graph, OP_AveragePool, "pool", &x, 1, &y, 1);
+    node_set_ints(pool, "kernel_shape", size, 2);
+    node_set_ints(pool, "pads", pads, 4);
+    node_set_int(pool, "count_include_pad", 1);
+    bench_add(b, pool);
+    y = bench_binary(b, OP_Mul, y, bench_numbers(b, 3, dims, scale));
+    bench_output(b, positive(b, bench_unary(b, OP_Relu, y)));
+}
+
+/* A normalization goes on through Concat, as others read what it reads; and
+ * that has lost its shift. */
+static void shared_before_a_join(Bench *b)
+{
+    const int64_t order[3] = {0, 2, 1}, dims[4] = {2, 3, 2, 4};
+    const int64_t along[4] = {1, 3, 1, 1};
+    Value *x = matrix(b, bench_input(b, 3, (int64_t[]){2, 8, 3}), 3, 3);
+    Value *y = graph_fresh_value(b->graph, "turned");
+    Node *turn = node_new(b->graph, OP_Transpose, "turn", &x, 1, &y, 1);
+    node_set_ints(turn, "perm", order, 3);
+    bench_add(b, turn);
+    y = shaped(b, y, 4, dims);
+    y = bench_binary(b, OP_Add, y, bench_constant(b, 4, along));
+    y = bench_binary(b, OP_Sub, bench_constant(b, 4, along), y);
+    Value *parts[2] = {bench_batchnorm(b, y, 3),
+                       bench_conv(b, y, (ConvShape){.out = 2})};
+    Value *joined = bench_concat(b, parts, 2, 1);
+    bench_output(b, bench_conv(b, joined, (ConvShape){.group = 5}));
+}
+
 static const struct {
     const char *name, *enable;
     Build *build;
@@ -135,6 +221,12 @@ static const struct {
     {"more of them", "C12", more_shifts_part_in_a_product, 5},
     {"shifts that part beside a difference", NULL,
      shifts_part_beside_a_difference, 8},
+    {"the shape of a sum of unknown shape", NULL, shape_of_a_sum, 3},
+    {"one channel in one of two kernels", NULL, channel_in_one_of_two_kernels,
+     3},
+    {"a scale through a sum", NULL, scale_through_a_sum, 6},
+    {"scales through a padded pool", NULL, scales_through_a_padded_pool, 3},
+    {"what is shared before a join", NULL, shared_before_a_join, 6},
     {"a transposed convolution beside its image", "C12",
      pointwise_of_transposed, 1},
     {"the same, joined", "C12,C19", pointwise_of_transposed_joined, 1},

@@ -5,7 +5,9 @@
  */
 #include "judge/assign.h"
 
-/* Choices that are tried, and rows that must fit. */
+#include <limits.h>
+
+/* Choices that are tried, and rows that must fit before all are looked at. */
 enum { TRIES_MAX = 1 << 12, ROWS_TRIED = 5 };
 
 /* Where the taps of a part land in the whole; false when they are not all on
@@ -282,11 +284,20 @@ static void parts_take(Search *search, Merge *merge, uint64_t parts, bool take)
     }
 }
 
+/* The rows that were tried may be those in which parts have only zeros. */
+static bool all_rows_fit(const Search *search)
+{
+    for (int i = 0; i < search->merges->count; i++)
+        if (!merge_fits(search->region, &search->merges->items[i], INT_MAX))
+            return false;
+    return true;
+}
+
 /* Recursion is as deep as there are operators in a sum. */
 static bool search_from(Search *search, int index)
 {
     if (index == search->merges->count)
-        return true;
+        return all_rows_fit(search);
     Merge *merge = &search->merges->items[index];
     uint64_t may, must;
     if (!parts_open(search, merge, &may, &must))

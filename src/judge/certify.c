@@ -386,8 +386,16 @@ static bool types_differ(const Known *a, const Known *b)
     return own != other && own != DT_UNDEFINED && other != DT_UNDEFINED;
 }
 
+/* Equal values have one shape: what is known of either is known of both. */
 static void twin_set(Known *a, Known *b)
 {
+    const Symbols *symbols = a->scope->symbols;
+    Fact *own = &a->fact, *other = &b->fact;
+    if (own->rank < 0)
+        *own = *other;
+    for (int i = 0; own->rank == other->rank && i < own->rank; i++)
+        if (dim_is_unknown(symbols, own->dims[i]))
+            own->dims[i] = other->dims[i];
     b->twin = a;
     b->fact = a->fact;
     if (!a->twin)

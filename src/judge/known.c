@@ -395,6 +395,9 @@ int scope_take(Scope *scope, const Node *node, Err *err)
         output->node = node;
         output->output = i;
     }
+    for (int i = 0; i < node->input_count; i++)
+        if (node->inputs[i])
+            scope_known(scope, node->inputs[i])->readers++;
     TRY(scope_infer(scope, node, err));
     Known *first = scope_known(scope, node_output(node, 0));
     if (!first)

@@ -32,6 +32,7 @@ typedef struct Known {
                                  original; of the original: the first that does */
     struct Known *same;       /* of a call or an If: what it gives, inside */
     bool shape_read;          /* a node reads its shape alone */
+    int readers;              /* nodes that read it, each as often as it does */
     bool covered;             /* some certificate is about its node */
     /* While one region is looked at, when `stamp` is that of the region: */
     unsigned stamp, stop;

@@ -268,7 +268,9 @@ Sum *sum_as_whole(Region *region, Known *known, Sum *input)
         sum_settle(region, input);
         whole[0] = sum_copy(region, input, known);
         input->as_whole =
-            1 + place_opaque(region, known->scope, NULL, whole, 0);
+            1 + (sum_is_place(input)
+                     ? input->parts[0].place
+                     : place_opaque(region, known->scope, NULL, whole, 0));
     }
     return sum_of_place(region, known, input->as_whole - 1);
 }

@@ -241,15 +241,17 @@ static bool affine_read(Region *region, Scope *scope, const Node *node,
 }
 
 /* Folding leaves a scale for what reads the sum where that has summands that
- * are no operator's, or something added that cannot go along. */
+ * are no operator's, something added that cannot go along, or other readers. */
 static void note_scaled(Region *region, Known *known, const Sum *input,
                         const Affine *map)
 {
     int given = 0;
     for (int i = 0; i < input->count; i++)
         given += input->parts[i].linear != NULL;
-    if ((given > 0 && given < input->count) ||
-        (map->scale.size && given == 0 && !coefs_are_zero(input->bias)))
+    bool mixed = given > 0 && given < input->count;
+    bool shifted = given == 0 && !coefs_are_zero(input->bias);
+    bool shared = given == input->count && known->readers > 1;
+    if (mixed || (map->scale.size && (shifted || shared)))
         region_reading(region, known_root(known),
                        1u << READ_SHARED | 1u << READ_SHARED_WHOLE);
 }

@@ -272,6 +272,16 @@ typedef struct Pieces {
     bool scaled; /* some have numbers */
 } Pieces;
 
+/* What the original reads as one place, because others read it too, may be so
+ * in the converted graph. */
+static Sum *piece_as_read(Region *region, Known *known, Sum *sum)
+{
+    return !region->is_original && !is_of_places(sum) && known->readers > 1 &&
+                   region_choice(region, known, 1u << READ_WHOLE) == READ_WHOLE
+               ? sum_as_whole(region, known, sum)
+               : sum;
+}
+
 static bool pieces_read(Region *region, const Known *output, Pieces *out)
 {
     const Node *node = output->node;
@@ -290,6 +300,8 @@ static bool pieces_read(Region *region, const Known *output, Pieces *out)
         Sum *sum = region_sum(region, input);
         if (sum && sum->broadcasts)
             sum = sum_as_place(region, input, sum);
+        else if (sum)
+            sum = piece_as_read(region, input, sum);
         out->sums[i] = sum;
         if (!sum || (sum->axis >= 0 && sum->axis != axis) ||
             input->fact.rank != rank ||

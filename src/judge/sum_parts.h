@@ -44,6 +44,8 @@ Sum *take_affine(Region *region, const Known *output);
 void sum_settle(Region *region, Sum *sum);
 /* True when that would change it. */
 bool sum_settles(const Region *region, const Sum *sum);
+/* True for one place, with nothing done to it. */
+bool sum_is_place(const Sum *sum);
 
 /* sum_operator.c */
 bool pad_read(Scope *scope, const Node *node, int64_t *amounts, int *spatial);

@@ -33,6 +33,24 @@ static bool numbers_of_join(const Region *region, const Place *join,
     return join->count > 0;
 }
 
+/* The numbers of a sum; where it has none of its own, those that all its places
+ * can take. */
+static bool numbers_of_sum(const Region *region, const Sum *sum, Coefs scale,
+                           int depth, Numbers *out)
+{
+    *out = (Numbers){sum->axis, sum->rank, sum->width};
+    for (int i = 0; sum->axis < 0 && i < sum->count; i++) {
+        Numbers own;
+        if (sum->parts[i].linear || sum->broadcasts ||
+            !numbers_find(region, sum->parts[i].place, scale, depth, &own) ||
+            (i > 0 && (own.axis != out->axis || own.rank != out->rank ||
+                       own.width != out->width)))
+            return false;
+        *out = own;
+    }
+    return out->axis >= 0;
+}
+
 /* False where the scale cannot go inside. */
 static bool numbers_find(const Region *region, int place, Coefs scale,
                          int depth, Numbers *out)
@@ -46,9 +64,8 @@ static bool numbers_find(const Region *region, int place, Coefs scale,
     case PLACE_OPAQUE:
         if (own->closed || (own->node && !is_scaling(own->node, scale)))
             return false;
-        *out = (Numbers){own->sums[0]->axis, own->sums[0]->rank,
-                         own->sums[0]->width};
-        return scale.size == 1 || out->axis >= 0;
+        return numbers_of_sum(region, own->sums[0], scale, depth + 1, out) ||
+               scale.size == 1;
     case PLACE_MOVE:
         if (!numbers_find(region, own->inner, scale, depth + 1, out))
             return false;
@@ -66,13 +83,22 @@ static bool numbers_find(const Region *region, int place, Coefs scale,
     }
 }
 
+bool sum_is_place(const Sum *sum)
+{
+    return sum->count == 1 && !sum->parts[0].linear && !sum->parts[0].length &&
+           coefs_are_ones(sum->parts[0].out) && coefs_are_zero(sum->bias);
+}
+
 static int opaque_scaled(Region *region, const Place *place, Coefs scale,
                          int steps)
 {
     size_t count = (size_t)place->count;
     Sum **sums = arena_array(region->arena, count, sizeof *sums);
+    Numbers numbers = {.axis = -1};
     memcpy(sums, place->sums, count * sizeof *sums);
-    Affine scaling = {.axis = scale.size > 1 ? sums[0]->axis : -1,
+    if (scale.size > 1)
+        numbers_of_sum(region, sums[0], scale, 0, &numbers);
+    Affine scaling = {.axis = numbers.axis,
                       .width = scale.size,
                       .scale = scale,
                       .steps = steps};
@@ -83,6 +109,8 @@ static int opaque_scaled(Region *region, const Place *place, Coefs scale,
     sum_settle(region, sums[0]);
     if (place->node && is_homogeneous(place->node))
         region_rely(region, FACT_POSITIVE);
+    if (!place->node && sum_is_place(sums[0]))
+        return sums[0]->parts[0].place;
     return place_opaque(region, place->scope, place->node, sums, place->output);
 }
 
@@ -109,7 +137,7 @@ static int join_scaled(Region *region, const Place *join, Coefs scale,
 static int place_scaled(Region *region, int place, Coefs scale, int steps)
 {
     const Place own = region->places[place];
-    int made;
+    int made, before = region->place_count;
     if (own.kind == PLACE_OPAQUE) {
         made = opaque_scaled(region, &own, scale, steps);
     } else if (own.kind == PLACE_JOIN) {
@@ -121,7 +149,8 @@ static int place_scaled(Region *region, int place, Coefs scale, int steps)
                    : place_slot(region, inner, own.axis, own.start, own.length,
                                 own.shape);
     }
-    region->places[made].shape = own.shape;
+    if (made >= before)
+        region->places[made].shape = own.shape;
     return made;
 }
 
