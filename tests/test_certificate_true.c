@@ -142,6 +142,18 @@ static void shape_of_a_sum(Bench *b)
     bench_output(b, bench_unary(b, OP_Relu, sum));
 }
 
+/* Two images of which one may be broadcast to the other, added and scaled; the
+ * scale goes on, and who asks for the shape asks before it. */
+static void shape_before_a_scale(Bench *b)
+{
+    const int64_t dims[4] = {1, 2, -1, -1};
+    Value *sum = bench_binary(b, OP_Add, bench_input(b, 4, dims),
+                              bench_input(b, 4, dims));
+    Value *y = bench_binary(b, OP_Mul, sum, bench_channel_scale(b, 2));
+    bench_output(b, bench_unary(b, OP_Shape, y));
+    bench_output(b, bench_conv(b, y, DW(2, 1)));
+}
+
 /* ---- What goes where ---- */
 
 /* Both kernels could hold the image, which is zero in nearly all channels. */
@@ -222,6 +234,8 @@ static const struct {
     {"shifts that part beside a difference", NULL,
      shifts_part_beside_a_difference, 8},
     {"the shape of a sum of unknown shape", NULL, shape_of_a_sum, 3},
+    {"the shape of a scaled sum of unknown shape", NULL, shape_before_a_scale,
+     3},
     {"one channel in one of two kernels", NULL, channel_in_one_of_two_kernels,
      3},
     {"a scale through a sum", NULL, scale_through_a_sum, 6},

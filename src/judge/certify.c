@@ -394,7 +394,8 @@ static void twin_set(Known *a, Known *b)
     if (own->rank < 0)
         *own = *other;
     for (int i = 0; own->rank == other->rank && i < own->rank; i++)
-        if (dim_is_unknown(symbols, own->dims[i]))
+        if (dim_is_unknown(symbols, own->dims[i]) &&
+            !dim_is_unknown(symbols, other->dims[i]))
             own->dims[i] = other->dims[i];
     b->twin = a;
     b->fact = a->fact;
