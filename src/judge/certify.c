@@ -370,10 +370,13 @@ static int nodes_same(Certifier *certifier, Scope *scope_a, const Node *a,
     else
         *same = node_same(a, b);
     /* Only the shape is read: another value may have it too. */
-    if (*same && (a->op == OP_Shape || a->op == OP_Size) &&
-        facts_agree(&scope_known(scope_a, a->inputs[0])->fact,
-                    &scope_known(scope_b, b->inputs[0])->fact))
-        return 0;
+    if (*same && (a->op == OP_Shape || a->op == OP_Size)) {
+        const Known *own = scope_known(scope_a, a->inputs[0]);
+        const Known *other = scope_known(scope_b, b->inputs[0]);
+        if (facts_agree(&own->fact, &other->fact) ||
+            (other->twin && facts_agree(&own->fact, &other->inferred)))
+            return 0;
+    }
     *same = *same && inputs_agree(scope_a, a, scope_b, b, 0);
     return 0;
 }
@@ -386,18 +389,10 @@ static bool types_differ(const Known *a, const Known *b)
     return own != other && own != DT_UNDEFINED && other != DT_UNDEFINED;
 }
 
-/* Equal values have one shape: what is known of either is known of both. */
 static void twin_set(Known *a, Known *b)
 {
-    const Symbols *symbols = a->scope->symbols;
-    Fact *own = &a->fact, *other = &b->fact;
-    if (own->rank < 0)
-        *own = *other;
-    for (int i = 0; own->rank == other->rank && i < own->rank; i++)
-        if (dim_is_unknown(symbols, own->dims[i]) &&
-            !dim_is_unknown(symbols, other->dims[i]))
-            own->dims[i] = other->dims[i];
     b->twin = a;
+    b->inferred = b->fact;
     b->fact = a->fact;
     if (!a->twin)
         a->twin = b;

@@ -26,7 +26,8 @@ typedef struct Known {
     const Node *node; /* that computes it; NULL for an input */
     struct Scope *scope;
     int output;
-    Fact fact;
+    Fact fact;                /* of one with a twin, that one's */
+    Fact inferred;            /* of one with a twin, what its own node gives */
     const Constant *constant; /* or NULL */
     struct Known *twin;       /* of the converted graph: what it equals in the
                                  original; of the original: the first that does */
