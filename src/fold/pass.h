@@ -14,6 +14,8 @@ int rule_sum(Fold *fold, Err *err);
 int rule_forward(Fold *fold, Err *err);
 /* A border that continues the operator before it goes into the one behind. */
 int rule_border(Fold *fold, Err *err);
+/* Zeros around an image go into the pool behind. */
+int rule_pad(Fold *fold, Err *err);
 /* On demand: scale and bias of a normalization into what reads it. */
 int rule_norm(Fold *fold, Err *err);
 /* On demand: linear operators in a row. */

@@ -128,6 +128,11 @@ Reason linear_read(Fold *fold, Node *node, Linear *out, const char **fact);
 
 Linear *linear_copy(Arena *arena, const Linear *linear);
 
+/* A convolution, or a pool seen as one, takes the zeros that a Pad in front of
+ * it puts around its image: linear->pad is that node then. Why it cannot is
+ * noted at the Pad. */
+void linear_take_pad(Fold *fold, Linear *linear);
+
 /* What a convolution of a cropped image is of the whole image: its taps lie
  * farther inside, which is padding below 0, and so only in a sum with others.
  * False when the input is not cropped, or padded where it is. */

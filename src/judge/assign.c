@@ -140,9 +140,7 @@ static const Operator *place_as_operator(Region *region, int place,
         return NULL;
     if (own->node->op == OP_AveragePool)
         region_rely(region, FACT_DIVISOR);
-    const Known *input = scope_known(own->scope, own->node->inputs[0]);
-    OperatorClass class = operator_class(own->pool, &input->fact);
-    return classes_agree(&class, &whole->class) ? own->pool : NULL;
+    return classes_agree(&own->class, &whole->class) ? own->pool : NULL;
 }
 
 /* A pointwise convolution with a stride of 1 as a transposed one, which it is

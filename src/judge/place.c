@@ -4,7 +4,7 @@
 
 #include "judge/merge.h"
 #include "judge/same.h"
-#include "judge/sum.h"
+#include "judge/sum_parts.h"
 
 static int place_add(Region *region, const Place *place)
 {
@@ -112,29 +112,80 @@ static bool does_same(const Place *place, Scope *scope, const Node *node)
            inputs_agree(place->scope, place->node, scope, node, 1);
 }
 
+/* The same average of the same place, whatever nodes it is written with. */
+static bool pools_agree(const Operator *a, const Operator *b)
+{
+    bool agree = a->spatial == b->spatial && a->outputs == b->outputs &&
+                 a->uniform_exact == b->uniform_exact;
+    for (int i = 0; agree && i < a->spatial; i++)
+        agree = memcmp(&a->axes[i], &b->axes[i], sizeof a->axes[i]) == 0;
+    return agree;
+}
+
+/* The pool of `like` on another place. */
+static int place_of_pool(Region *region, const Place *like, int inner)
+{
+    for (int i = 0; i < region->place_count; i++) {
+        const Place *place = &region->places[i];
+        if (place->pool && place->inner == inner &&
+            pools_agree(place->pool, like->pool))
+            return i;
+    }
+    Place own = *like;
+    own.inner = inner;
+    int shape = region->places[place_of_class(region, &own.class, inner)].shape;
+    int made = place_add(region, &own);
+    region->places[made].shape = shape;
+    return made;
+}
+
+/* A pool takes the zeros that nodes put around its image for its own padding
+ * (ONNX Pad). */
+static int place_pool(Region *region, Scope *scope, const Node *node, int inner,
+                      const Operator *read)
+{
+    Operator *pool = arena_alloc(region->arena, sizeof *pool);
+    *pool = *read;
+    const Fact *input = &scope_known(scope, node->inputs[0])->fact;
+    while (node->op != OP_Slice && pad_taken(region, inner, pool)) {
+        const Place *pad = &region->places[inner];
+        input = &scope_known(pad->scope, pad->node->inputs[0])->fact;
+        inner = pad->inner;
+        region_rely(region, FACT_ZERO_PADS);
+    }
+    Place like = {.kind = PLACE_MOVE,
+                  .node = node,
+                  .scope = scope,
+                  .class = operator_class(pool, input),
+                  .pool = pool};
+    return place_of_pool(region, &like, inner);
+}
+
+int place_moved_alike(Region *region, int like, int inner)
+{
+    const Place own = region->places[like];
+    return own.pool
+               ? place_of_pool(region, &own, inner)
+               : place_move(region, own.scope, own.node, own.output, inner);
+}
+
 int place_move(Region *region, Scope *scope, const Node *node, int output,
                int inner)
 {
+    Operator pool;
+    if (output == 0 && operator_read_pool(scope, node, &pool))
+        return place_pool(region, scope, node, inner, &pool);
     for (int i = 0; i < region->place_count; i++) {
         const Place *place = &region->places[i];
         if (place->kind == PLACE_MOVE && place->inner == inner &&
             place->output == output && does_same(place, scope, node))
             return i;
     }
-    Operator *pool = arena_alloc(region->arena, sizeof *pool);
-    bool is_pool = operator_read_pool(scope, node, pool);
-    int made = place_add(region, &(Place){.kind = PLACE_MOVE,
-                                          .inner = inner,
-                                          .node = node,
-                                          .scope = scope,
-                                          .output = output,
-                                          .pool = is_pool ? pool : NULL});
-    if (is_pool) {
-        const Fact *input = &scope_known(scope, node->inputs[0])->fact;
-        int like = place_linear(region, pool, input, inner);
-        region->places[made].shape = region->places[like].shape;
-    }
-    return made;
+    return place_add(region, &(Place){.kind = PLACE_MOVE,
+                                      .inner = inner,
+                                      .node = node,
+                                      .scope = scope,
+                                      .output = output});
 }
 
 bool places_move_alike(const Region *region, int *a, int *b)

@@ -261,6 +261,8 @@ int place_join(Region *region, const int *joined, int count, int axis);
 /* What a node with one sum as input makes of a place, in one of its outputs. */
 int place_move(Region *region, Scope *scope, const Node *node, int output,
                int inner);
+/* What made a place of its inner one makes of another. */
+int place_moved_alike(Region *region, int like, int inner);
 /* True for what the same node makes of two places, which *a and *b become; a is
  * of the original. */
 bool places_move_alike(const Region *region, int *a, int *b);

@@ -198,6 +198,13 @@ static Sum *as_read(Region *region, Known *read, Sum *input)
                : sum_as_place(region, read, input);
 }
 
+/* A crop, or zeros around an image, which may be a pool's own as well. */
+static bool may_be_pooled(const Node *node)
+{
+    return node->op == OP_Slice || node->op == OP_Pad ||
+           (node->op == OP_AveragePool && pool_is_padded(node));
+}
+
 /* What the node reads, as a sum that it can move part by part, and how; NULL
  * where there is none. */
 static Sum *move_reads(Region *region, const Known *output, Known *read,
@@ -212,8 +219,7 @@ static Sum *move_reads(Region *region, const Known *output, Known *read,
         input = node->op == OP_MaxPool ? sum_as_place(region, read, input)
                                        : sum_as_whole(region, read, input);
     else if (input->broadcasts || is_mixed(input) ||
-             ((node->op == OP_Slice || node->op == OP_Pad) &&
-              !is_of_places(input)))
+             (may_be_pooled(node) && !is_of_places(input)))
         input = as_read(region, read, input);
     else if (!region->is_original && !is_of_places(input))
         input = as_mixed(region, read, input);

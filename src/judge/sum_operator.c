@@ -85,6 +85,20 @@ static void take_padding(Operator *linear, const int64_t *amounts)
     }
 }
 
+bool pad_taken(const Region *region, int place, Operator *linear)
+{
+    const Place *pad = &region->places[place];
+    int64_t amounts[2 * SPACE_MAX];
+    int spatial;
+    if (pad->kind != PLACE_MOVE || pad->node->op != OP_Pad ||
+        operator_is_far(linear) ||
+        !pad_read(pad->scope, pad->node, amounts, &spatial) ||
+        spatial != linear->spatial)
+        return false;
+    take_padding(linear, amounts);
+    return true;
+}
+
 /* Takes explicit paddings and crops in front of the operator into its own. */
 static const Fact *absorb_pads(Region *region, const Sum *input,
                                Operator *linear, int *places)
@@ -95,16 +109,12 @@ static const Fact *absorb_pads(Region *region, const Sum *input,
     for (;;) {
         const Place *pad = &region->places[places[0]];
         int64_t amounts[2 * SPACE_MAX];
-        int spatial;
         if (linear->kind != OPERATOR_CONV || operator_is_far(linear) ||
             pad->kind != PLACE_MOVE || input->count != 1)
             return fact;
-        if (pad->node->op == OP_Pad &&
-            pad_read(pad->scope, pad->node, amounts, &spatial) &&
-            spatial == linear->spatial)
-            take_padding(linear, amounts);
-        else if (!crop_read(pad->scope, pad->node, linear->spatial, amounts) ||
-                 !take_crop(linear, amounts))
+        if (!pad_taken(region, places[0], linear) &&
+            (!crop_read(pad->scope, pad->node, linear->spatial, amounts) ||
+             !take_crop(linear, amounts)))
             return fact;
         fact = &scope_known(pad->scope, pad->node->inputs[0])->fact;
         places[0] = pad->inner;

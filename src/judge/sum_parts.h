@@ -49,6 +49,9 @@ bool sum_is_place(const Sum *sum);
 
 /* sum_operator.c */
 bool pad_read(Scope *scope, const Node *node, int64_t *amounts, int *spatial);
+/* Takes the zeros that a place has around another one into the operator's
+ * padding; false when it is another place. */
+bool pad_taken(const Region *region, int place, Operator *linear);
 Sum *take_operator(Region *region, Known *output);
 
 /* border.c */

@@ -145,7 +145,7 @@ static int place_scaled(Region *region, int place, Coefs scale, int steps)
     } else {
         int inner = place_scaled(region, own.inner, scale, steps);
         made = own.kind == PLACE_MOVE
-                   ? place_move(region, own.scope, own.node, own.output, inner)
+                   ? place_moved_alike(region, place, inner)
                    : place_slot(region, inner, own.axis, own.start, own.length,
                                 own.shape);
     }

@@ -54,6 +54,15 @@ Value *gen_forward_region(Gen *gen, Value *x)
 
 /* ---- Operators that affine maps commute with ---- */
 
+/* Zeros on one side of each axis. */
+static Value *move_pad(Gen *gen, Value *x)
+{
+    int64_t pads[2 * RANK_MAX] = {0};
+    for (int i = 2; i < x->fact.rank; i++)
+        pads[gen_chance(gen, 50) ? i : x->fact.rank + i] = 1;
+    return gen_pad(gen, x, pads, "constant");
+}
+
 /* A pool that keeps the number of axes; sizes stay at least 1. Of an average,
  * padding may be counted, which a shift does not go through, or left out. */
 static Value *move_pool(Gen *gen, Value *x, Op op)
@@ -62,6 +71,8 @@ static Value *move_pool(Gen *gen, Value *x, Op op)
     int64_t pads[2 * SPATIAL_MAX] = {0};
     int spatial = x->fact.rank - 2;
     bool padded = gen_chance(gen, 25);
+    if (op == OP_AveragePool && gen_chance(gen, 30))
+        x = move_pad(gen, x);
     for (int i = 0; i < spatial; i++) {
         taps[i] = x->fact.dims[2 + i] >= 2 ? gen_range(gen, 1, 2) : 1;
         strides[i] = gen_range(gen, 1, 2);
@@ -75,6 +86,8 @@ static Value *move_pool(Gen *gen, Value *x, Op op)
         node_set_ints(node, "pads", pads, 2 * (size_t)spatial);
     if (padded && op == OP_AveragePool && gen_chance(gen, 50))
         node_set_int(node, "count_include_pad", 1);
+    if (gen->model->opset >= 10 && gen_chance(gen, 15))
+        node_set_int(node, "ceil_mode", 1);
     return gen_done(gen, node);
 }
 
