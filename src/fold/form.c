@@ -46,7 +46,8 @@ static bool branch_takes(Fold *fold, const Branch *branch, const Sight *sight);
  * Only what is linear behind movers is asked in depth, MOVES_MAX at most. */
 static bool form_takes(Fold *fold, const Form *form, const Sight *sight)
 {
-    if (sight->axis >= 0 && form->axis >= 0 && sight->axis != form->axis)
+    if (sight->axis >= 0 && form->axis >= 0 &&
+        (sight->axis != form->axis || sight->more != form->more))
         return false;
     for (int i = 0; i < form->count; i++)
         if (!branch_takes(fold, &form->branches[i], sight))
@@ -62,36 +63,41 @@ static bool branch_takes(Fold *fold, const Branch *branch, const Sight *sight)
         return true;
     if (branch->kind == BRANCH_LINEAR)
         return sight->axis < 0 ||
-               (branch->linear->channel_axis == sight->axis &&
+               (branch->linear->channel_axis == sight->axis && !sight->more &&
                 (size <= 1 || branch->linear->kernel->out_channels == size));
     if (!sight_commutes(branch->mover, sight))
         return false;
     for (int i = 0; i < branch->inner_count; i++) {
         Sight own = *sight;
-        if (!sight_back(fold, branch->mover, i, &own) ||
+        if (!sight_back(fold, branch->mover, i, branch->output, &own) ||
             !form_takes(fold, branch->inner[i], &own))
             return false;
     }
     return true;
 }
 
-Form *form_behind(Fold *fold, const Branch *branch, int i, int axis)
+Form *form_behind(Fold *fold, const Form *form, const Branch *branch, int i)
 {
-    Sight own = {branch->scale, branch->shift, axis};
-    return sight_back(fold, branch->mover, i, &own)
+    Sight own = {.scale = branch->scale,
+                 .shift = branch->shift,
+                 .axis = form->axis,
+                 .more = form->more};
+    return sight_back(fold, branch->mover, i, branch->output, &own)
                ? form_scaled(fold, branch->inner[i], &own)
                : NULL;
 }
 
-/* The axis of the value along which all branches have their channels, -1 when
- * they disagree. */
-static int form_channel_axis(Fold *fold, const Form *form)
+/* True when all branches have their channels along one axis of the value, or
+ * along the same two. */
+static bool form_has_channels(Fold *fold, const Form *form)
 {
     Sight sight = SIGHT_NOTHING;
-    for (sight.axis = 0; sight.axis < form->value->fact.rank; sight.axis++)
-        if (form_takes(fold, form, &sight))
-            return sight.axis;
-    return -1;
+    for (sight.more = 0; sight.more < 2; sight.more++)
+        for (sight.axis = 0; sight.axis + sight.more < form->value->fact.rank;
+             sight.axis++)
+            if (form_takes(fold, form, &sight))
+                return true;
+    return false;
 }
 
 Form *form_scaled(Fold *fold, Form *part, const Sight *sight)
@@ -101,6 +107,7 @@ Form *form_scaled(Fold *fold, Form *part, const Sight *sight)
     Form *form = form_new(fold, part->value, part->node, 1, part->count);
     form->parts[0] = part;
     form->axis = sight->axis >= 0 ? sight->axis : part->axis;
+    form->more = sight->axis >= 0 ? sight->more : part->more;
     form->rules = part->rules;
     form->moves = part->moves;
     int holder = 0; /* the branch that takes the shift */
@@ -179,16 +186,24 @@ static bool may_broadcast(const Form *form)
     return false;
 }
 
+/* The form of what a node of the graph gives, or NULL. */
+static Form *form_of(const Fold *fold, Form **forms, const Value *value)
+{
+    const Node *producer = value->producer;
+    Form *form = producer && producer->graph == fold->graph
+                     ? forms[producer->index]
+                     : NULL;
+    if (form && form->siblings)
+        return form->siblings[value->output];
+    return form && producer->outputs[0] == value ? form : NULL;
+}
+
 /* The form of a value for a reader that would absorb it, or a leaf. Of an
  * affine reader it is noted why; a sum may well have leaves. */
 static Form *form_take(Fold *fold, Form **forms, Value *value,
                        const Node *reader)
 {
-    Node *producer = value->producer;
-    Form *form = producer && producer->graph == fold->graph &&
-                         producer->outputs[0] == value
-                     ? forms[producer->index]
-                     : NULL;
+    Form *form = form_of(fold, forms, value);
     Obstacle obstacle = {REASON_NONE, value->name};
     if (!form)
         obstacle = producer_obstacle(fold, value);
@@ -245,14 +260,18 @@ static Form *build_affine(Fold *fold, Form **forms, Node *node)
             fold_note(fold, node, reason, fact);
         return NULL;
     }
-    Sight sight = {map.scale, map.shift, map.axis};
+    Sight sight = {.scale = map.scale, .shift = map.shift, .axis = map.axis};
     Form *part = form_take(fold, forms, map.input, node);
     Form *form = form_scaled(fold, part, &sight);
     if (!form) {
         const Branch *first = &part->branches[0];
         bool stopped =
             first->kind == BRANCH_VIA && !sight_commutes(first->mover, &sight);
-        fold_note(fold, node, stopped ? REASON_NONLINEAR : REASON_WRONG_AXIS,
+        bool twice = first->kind == BRANCH_VIA && first->mover->op == OP_Gather;
+        fold_note(fold, node,
+                  stopped ? REASON_NONLINEAR
+                  : twice ? REASON_MULTI_USE /* a channel is */
+                          : REASON_WRONG_AXIS,
                   map.input->name);
         part = form_leaf(fold, map.input);
         form = form_scaled(fold, part, &sight);
@@ -373,12 +392,73 @@ static Form *build_same(Fold *fold, Form **forms, Node *node, Value *input)
 /* The form of a mover's input, when all behind it is linear. */
 static Form *move_part(Fold *fold, Form **forms, Value *input)
 {
-    Node *producer = input ? input->producer : NULL;
-    if (!producer || producer->graph != fold->graph ||
-        producer->outputs[0] != input || use_obstacle(input))
-        return NULL;
-    Form *part = forms[producer->index];
+    Form *part =
+        input && !use_obstacle(input) ? form_of(fold, forms, input) : NULL;
     return part && part->moves < MOVES_MAX && form_absorbs(part) ? part : NULL;
+}
+
+/* What a mover gives in one output, as a branch. */
+static Form *form_via(Fold *fold, Node *mover, int output, int count)
+{
+    Value *value = mover->outputs[output];
+    Form *form = form_new(fold, value, mover, count, 1);
+    form->branches[0] = (Branch){.kind = BRANCH_VIA,
+                                 .inner = form->parts,
+                                 .inner_count = count,
+                                 .mover = mover,
+                                 .output = output,
+                                 .value = value,
+                                 .alias = value,
+                                 .alias_sign = 1};
+    return form;
+}
+
+static void form_add_part(Form *form, int k, Form *part)
+{
+    form->parts[k] = part;
+    form->rules |= part->rules;
+    if (form->moves <= part->moves)
+        form->moves = part->moves + 1;
+}
+
+/* Why no part of a Split has channels of its own: they are lost before it, or
+ * it is along another axis and all parts have the same. */
+static Reason split_obstacle(Fold *fold, const Form *part, const Node *split)
+{
+    Sight sight = SIGHT_NOTHING;
+    int64_t axis = node_int(split, "axis", 0);
+    sight.axis = (int)(axis < 0 ? axis + part->value->fact.rank : axis);
+    return form_takes(fold, part, &sight) ? REASON_NONLINEAR : REASON_MULTI_USE;
+}
+
+/* A Split along the channels: maps of one part change what the operators before
+ * it give there, and nothing in the others. */
+static Form *build_split(Fold *fold, Form **forms, Node *node)
+{
+    Value *input = node->inputs[0];
+    Form *part = move_part(fold, forms, input);
+    size_t count = (size_t)node->output_count;
+    if (!node_commutes(fold, node))
+        return NULL;
+    if (!part) {
+        if (use_obstacle(input))
+            fold_note(fold, node, use_obstacle(input), input->name);
+        return NULL;
+    }
+    Form **siblings = arena_array(fold->scratch, count, sizeof *siblings);
+    for (int i = 0; i < node->output_count; i++) {
+        if (!node->outputs[i])
+            continue;
+        siblings[i] = form_via(fold, node, i, 1);
+        form_add_part(siblings[i], 0, part);
+        if (form_has_channels(fold, siblings[i]))
+            continue;
+        fold_note(fold, node, split_obstacle(fold, part, node), input->name);
+        return NULL;
+    }
+    siblings[0]->siblings = siblings;
+    part->taken = true;
+    return siblings[0];
 }
 
 /* An operator that affine maps commute with (C10, C14, and C17 for Concat):
@@ -391,27 +471,19 @@ static Form *build_move(Fold *fold, Form **forms, Node *node)
         return NULL;
     if (node_keeps_value(fold, node))
         return build_same(fold, forms, node, input);
+    if (node->op == OP_Split && node->output_count > 1)
+        return build_split(fold, forms, node);
     int count = node->op == OP_Concat ? node->input_count : 1;
-    if (!node_commutes(fold, node) || count > BRANCHES_MAX ||
-        (node->op == OP_Split && node->output_count > 1))
+    if (!node_commutes(fold, node) || count > BRANCHES_MAX)
         return NULL;
-    Form *form = form_new(fold, node->outputs[0], node, count, 1);
+    Form *form = form_via(fold, node, 0, count);
     for (int k = 0; k < count; k++) {
         Form *part = move_part(fold, forms, node->inputs[k]);
         if (!part)
             return NULL;
-        form->parts[k] = part;
-        form->rules |= part->rules;
-        form->moves = form->moves > part->moves ? form->moves : part->moves + 1;
+        form_add_part(form, k, part);
     }
-    form->branches[0] = (Branch){.kind = BRANCH_VIA,
-                                 .inner = form->parts,
-                                 .inner_count = count,
-                                 .mover = node,
-                                 .value = form->value,
-                                 .alias = form->value,
-                                 .alias_sign = 1};
-    if (form_channel_axis(fold, form) < 0)
+    if (!form_has_channels(fold, form))
         return NULL;
     for (int k = 0; k < count; k++)
         form->parts[k]->taken = true;

@@ -27,6 +27,7 @@ typedef struct Branch {
     Form **inner;         /* of BRANCH_VIA: what the mover reads */
     int inner_count;
     Node *mover;
+    int output;   /* of the mover, that the branch is */
     Value *value; /* the branch without scale and shift */
     Vec scale, shift;
     /* A value of the graph that equals alias_sign times the whole branch, scale
@@ -48,23 +49,26 @@ struct Form {
     Branch *branches;
     int count;
     int axis;  /* along which scales and shifts lie, -1 while uniform */
+    int more;  /* axes that follow and that they lie along as well */
     int moves; /* moving nodes on the longest way down */
     RuleSet rules;
-    bool taken; /* a larger form has it */
+    bool taken;      /* a larger form has it */
+    bool tried;      /* folding it was; several parts of a Split lead here */
+    Form **siblings; /* of a Split's first output: those of all; or NULL */
 };
 
 /* Builds the forms of all nodes of the graph, indexed by node index; NULL for
- * nodes that are neither linear nor affine nor sums. */
+ * nodes that are neither linear nor affine nor sums. They are of the nodes'
+ * first outputs. */
 Form **forms_build(Fold *fold);
 
 /* The form of scale * form + shift; NULL when some branch's channels do not lie
  * along that axis of the value. */
 Form *form_scaled(Fold *fold, Form *form, const Sight *sight);
 
-/* The i-th form behind a branch's mover, with the branch's scale and shift
- * absorbed, which lie along `axis` of the mover's output; NULL when it cannot
- * take them. */
-Form *form_behind(Fold *fold, const Branch *branch, int i, int axis);
+/* The i-th form behind a mover that is a branch of the form, with the branch's
+ * scale and shift absorbed; NULL when it cannot take them. */
+Form *form_behind(Fold *fold, const Form *form, const Branch *branch, int i);
 
 /* True when every branch has a linear operator to take scale and shift. */
 bool form_absorbs(const Form *form);

@@ -1,5 +1,7 @@
 #include "fold/plan.h"
 
+#include <string.h>
+
 #include "fold/emit.h"
 
 /* ---- Clusters ---- */
@@ -295,7 +297,7 @@ bool cluster_is_alias(const Plan *plan, const Cluster *cluster)
 
 Plan plan_behind(Fold *fold, const Plan *plan, const Branch *branch, int i)
 {
-    Form *inner = form_behind(fold, branch, i, plan->form->axis);
+    Form *inner = form_behind(fold, plan->form, branch, i);
     return inner ? plan_make(fold, inner) : (Plan){.form = plan->form};
 }
 
@@ -358,9 +360,21 @@ static bool plan_count(Fold *fold, Plan *plan, const Cluster *cluster)
     return true;
 }
 
+/* Planning says of branches what they are beside others. The form stays as it
+ * is: other parts of a Split may lead to it. */
+static Form *form_copy(Fold *fold, const Form *form)
+{
+    Form *copy = arena_alloc(fold->scratch, sizeof *copy);
+    size_t count = (size_t)form->count;
+    *copy = *form;
+    copy->branches = arena_array(fold->scratch, count, sizeof *copy->branches);
+    memcpy(copy->branches, form->branches, count * sizeof *copy->branches);
+    return copy;
+}
+
 Plan plan_make(Fold *fold, Form *form)
 {
-    Plan plan = {.form = form, .rules = form->rules};
+    Plan plan = {.form = form_copy(fold, form), .rules = form->rules};
     plan.clusters =
         arena_array(fold->scratch, (size_t)form->count, sizeof *plan.clusters);
     cluster_operators(fold, &plan);

@@ -42,7 +42,7 @@ static void forward_try(Fold *fold, Node *node, Ways *ways)
     if (node->removed || node->output_count == 0 || !node->outputs[0] ||
         node->outputs[0]->tensor || affine_read(fold, node, &map, &fact))
         return;
-    Sight sight = {map.scale, map.shift, map.axis};
+    Sight sight = {.scale = map.scale, .shift = map.shift, .axis = map.axis};
     Reason reason = ways_find(fold, ways, node->outputs[0], &sight);
     if (!reason && !is_worth_it(node, ways))
         reason = REASON_COST;

@@ -70,7 +70,7 @@ static void norm_apply(Fold *fold, Node *node, int64_t size, Ways *ways)
 
 static void norm_try(Fold *fold, Node *node, Ways *ways)
 {
-    Sight sight = {VEC_NONE, VEC_NONE, -1};
+    Sight sight = SIGHT_NOTHING;
     const char *fact = "";
     if (node->removed || node_is_parametric(node) || !node->outputs[0])
         return;

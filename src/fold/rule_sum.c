@@ -96,8 +96,12 @@ static void emit_via(Fold *fold, const Plan *plan, const Branch *branch,
         value_free_move(mover->inputs[i], inputs[i]);
         plan_emit(fold, &behind, emission, inputs[i]);
     }
+    Value **outputs = arena_array(fold->scratch, (size_t)mover->output_count,
+                                  sizeof *outputs);
+    for (int i = 0; i < mover->output_count; i++)
+        outputs[i] = i == branch->output ? out : mover->outputs[i];
     emission->place = branch->mover;
-    emission_add(fold, emission, node_clone(branch->mover, inputs, &out));
+    emission_add(fold, emission, node_clone(branch->mover, inputs, outputs));
 }
 
 /* Where the first of its members stands: all that any of them reads is there,
@@ -250,6 +254,16 @@ static bool plan_is_sum(const Plan *plan)
            (plan->form->part_count == 2 && (op == OP_Add || op == OP_Sub));
 }
 
+/* What a Split reads is behind each of its parts: when one has been folded, the
+ * others wait for the next round. */
+static bool is_stale(const Consumed *consumed)
+{
+    for (size_t i = 0; i < consumed->count; i++)
+        if (consumed->nodes[i]->removed)
+            return true;
+    return false;
+}
+
 /* True when carrying the plan out is worth a look. A sum none of whose
  * summands merge is better folded summand by summand. */
 static bool plan_is_useful(const Plan *plan)
@@ -281,6 +295,8 @@ static bool form_fold(Fold *fold, Form *form)
         return false;
     Consumed consumed = {0};
     consumed_collect(fold, &plan, form, &consumed);
+    if (is_stale(&consumed))
+        return false;
     const char *fact;
     Reason reason = plan_refusal(fold, &plan, &consumed, &fact);
     if (reason) {
@@ -303,7 +319,8 @@ static bool form_fold(Fold *fold, Form *form)
 /* Folds the form, or failing that its parts. */
 static void form_finish(Fold *fold, Form *form)
 {
-    while (form && form->node) {
+    while (form && form->node && !form->tried) {
+        form->tried = true;
         if (fold_is_done(fold) || form_fold(fold, form))
             return;
         for (int k = 1; k < form->part_count; k++)

@@ -55,9 +55,19 @@ bool node_commutes(const Fold *fold, const Node *node)
     }
 }
 
-/* max(a x + b) = a max(x) + b for a > 0. */
+/* Nodes that only take or place elements. */
+static bool only_places(const Node *node)
+{
+    return node_moves_only(node) || node->op == OP_Slice ||
+           node->op == OP_Gather || node->op == OP_Split;
+}
+
+/* max(a x + b) = a max(x) + b for a > 0. Channels that have moved are followed
+ * through nodes that only move them. */
 bool sight_commutes(const Node *mover, const Sight *sight)
 {
+    if (sight->has_moved && !only_places(mover))
+        return false;
     if (mover->op == OP_AveragePool)
         return pool_averages(mover) || vec_all_equal(sight->shift, 0, 0);
     if (!is_homogeneous(mover) && mover->op != OP_MaxPool)
@@ -231,6 +241,112 @@ static bool vec_route(const Fold *fold, const Route *route, Vec *vec)
     return true;
 }
 
+/* The way back; false when an input channel would need different numbers. Those
+ * that go nowhere get `nothing`. */
+static bool vec_unroute(const Fold *fold, const Route *route, double nothing,
+                        Vec *vec)
+{
+    if (!vec->size)
+        return true;
+    size_t count = (size_t)route->ins;
+    double *in = arena_array(fold->scratch, count, sizeof *in);
+    bool *known = arena_array(fold->scratch, count, sizeof *known);
+    for (int64_t i = 0; i < route->ins; i++)
+        in[i] = nothing;
+    for (int64_t i = 0; i < route->count; i++) {
+        int64_t from = route->in[i];
+        double number = vec_get(*vec, route->out[i], nothing);
+        if (known[from] && in[from] != number)
+            return false;
+        in[from] = number;
+        known[from] = true;
+    }
+    *vec = (Vec){route->ins, in};
+    return true;
+}
+
+/* ---- Channels along two axes ---- */
+
+static Dim axes_product(Symbols *symbols, const Fact *fact, int end)
+{
+    Dim product = 1;
+    for (int i = 0; i < end; i++)
+        product = dim_combine(symbols, DIM_MUL, product, fact->dims[i]);
+    return product;
+}
+
+/* Reshape cuts channels into two axes, or joins these: as many elements stand
+ * before them and, in them and before, up to their end. Axes of size 1 in front
+ * are left out. */
+static bool span_reshape(const Fold *fold, const Fact *from, const Fact *to,
+                         Sight *sight)
+{
+    Symbols *symbols = fold->model->symbols;
+    if (from->rank <= sight->axis + sight->more)
+        return false;
+    Dim before = axes_product(symbols, from, sight->axis);
+    Dim within = axes_product(symbols, from, sight->axis + sight->more + 1);
+    for (int i = to->rank; i-- > 0;) {
+        if (axes_product(symbols, to, i) != before)
+            continue;
+        for (int more = 0; more < 2 && i + more < to->rank; more++) {
+            if (axes_product(symbols, to, i + more + 1) != within)
+                continue;
+            sight->axis = i;
+            sight->more = more;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Numbers along two axes, rows of `columns`, when the axes change places. */
+static Vec vec_transpose(const Fold *fold, Vec vec, int64_t columns)
+{
+    if (vec.size <= 1)
+        return vec;
+    int64_t rows = vec.size / columns;
+    double *out = arena_array(fold->scratch, (size_t)vec.size, sizeof *out);
+    for (int64_t i = 0; i < vec.size; i++)
+        out[i % columns * rows + i / columns] = vec.at[i];
+    return (Vec){vec.size, out};
+}
+
+/* Transpose of two axes that channels lie along; `from` is where they are. */
+static bool span_transpose(const Fold *fold, const Node *node, bool back,
+                           const Fact *from, Sight *sight)
+{
+    int64_t repeat, columns;
+    int first = sight->axis, second = first + sight->more;
+    int one = back ? affine_axis_back(fold, node, first)
+                   : affine_axis_forward(fold, node, first, &repeat);
+    int other = back ? affine_axis_back(fold, node, second)
+                     : affine_axis_forward(fold, node, second, &repeat);
+    if (one < 0 || other < 0 || from->rank <= second ||
+        !dim_is_known(fold->model->symbols, from->dims[second], &columns) ||
+        columns < 1 || (one - other != 1 && other - one != 1))
+        return false;
+    sight->axis = one < other ? one : other;
+    if (one < other)
+        return true;
+    sight->scale = vec_transpose(fold, sight->scale, columns);
+    sight->shift = vec_transpose(fold, sight->shift, columns);
+    sight->has_moved = true;
+    return true;
+}
+
+/* Where single axes do not lead. */
+static bool span_move(const Fold *fold, const Node *node, bool back,
+                      Sight *sight)
+{
+    const Fact *in = &node->inputs[0]->fact, *out = &node->outputs[0]->fact;
+    const Fact *from = back ? out : in, *to = back ? in : out;
+    if (node->op == OP_Reshape)
+        return span_reshape(fold, from, to, sight);
+    return node->op == OP_Transpose && sight->more == 1 &&
+           span_transpose(fold, node, back, from, sight);
+}
+
 /* ---- Concat ---- */
 
 /* Where the slot's channels start, and how many there are. */
@@ -313,14 +429,39 @@ static bool leaves_axis(const Fold *fold, const Node *node, int axis)
            slice_start(fold, node, axis, before, &start, &step) && step == 1;
 }
 
-bool sight_back(const Fold *fold, const Node *node, int slot, Sight *sight)
+/* Some of the channels, where others may have readers of their own. */
+static bool taken_back(const Fold *fold, const Node *node, int output, int axis,
+                       Sight *sight)
 {
+    Route route;
+    if ((node->op != OP_Slice && node->op != OP_Gather &&
+         node->op != OP_Split) ||
+        !route_find(fold, node, output, axis, &route) ||
+        !vec_unroute(fold, &route, 1, &sight->scale) ||
+        !vec_unroute(fold, &route, 0, &sight->shift))
+        return false;
+    sight->axis = axis;
+    sight->has_moved = true;
+    return true;
+}
+
+bool sight_back(const Fold *fold, const Node *node, int slot, int output,
+                Sight *sight)
+{
+    bool splits = node->op == OP_Split && node->output_count > 1;
     if (node->op == OP_Concat)
-        return concat_back(fold, node, slot, sight);
-    if (sight->axis < 0)
+        return !sight->more && concat_back(fold, node, slot, sight);
+    if (sight->axis < 0 && !splits)
         return true;
-    sight->axis = affine_axis_back(fold, node, sight->axis);
-    return sight->axis >= 0 && leaves_axis(fold, node, sight->axis);
+    int axis = sight->axis < 0 ? taken_axis(node)
+               : sight->more   ? -1
+                               : affine_axis_back(fold, node, sight->axis);
+    if (axis < 0)
+        return sight->axis >= 0 && span_move(fold, node, true, sight);
+    if (!leaves_axis(fold, node, axis))
+        return taken_back(fold, node, output, axis, sight);
+    sight->axis = axis;
+    return !splits && (!sight->has_moved || node_moves_only(node));
 }
 
 Reason sight_forward(const Fold *fold, const Node *node, int slot, int output,
@@ -329,17 +470,25 @@ Reason sight_forward(const Fold *fold, const Node *node, int slot, int output,
     int64_t repeat;
     Route route;
     if (node->op == OP_Concat)
-        return concat_forward(fold, node, slot, sight);
+        return sight->more ? REASON_SHAPE_UNKNOWN
+                           : concat_forward(fold, node, slot, sight);
     if (sight->axis < 0)
         return REASON_NONE;
+    if (sight->more)
+        return span_move(fold, node, false, sight) ? REASON_NONE
+                                                   : REASON_SHAPE_UNKNOWN;
     if (!leaves_axis(fold, node, sight->axis))
         return route_find(fold, node, output, sight->axis, &route) &&
                        vec_route(fold, &route, &sight->scale) &&
                        vec_route(fold, &route, &sight->shift)
                    ? REASON_NONE
                    : REASON_SHAPE_UNKNOWN;
-    sight->axis = affine_axis_forward(fold, node, sight->axis, &repeat);
+    int axis = affine_axis_forward(fold, node, sight->axis, &repeat);
+    if (axis < 0)
+        return span_move(fold, node, false, sight) ? REASON_NONE
+                                                   : REASON_SHAPE_UNKNOWN;
+    sight->axis = axis;
     sight->scale = vec_repeat(fold->scratch, sight->scale, repeat);
     sight->shift = vec_repeat(fold->scratch, sight->shift, repeat);
-    return sight->axis < 0 ? REASON_SHAPE_UNKNOWN : REASON_NONE;
+    return REASON_NONE;
 }

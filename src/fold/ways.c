@@ -114,7 +114,9 @@ static Reason target_add(Fold *fold, Ways *ways, Node *node, const Spot *spot)
                        .shift = spot->sight.shift};
     Reason reason = linear_read(fold, node, &target->linear, &ways->fact);
     if (!reason)
-        reason = target_check(fold, target, spot->sight.axis, &ways->fact);
+        reason = spot->sight.more ? REASON_WRONG_AXIS
+                                  : target_check(fold, target, spot->sight.axis,
+                                                 &ways->fact);
     if (reason)
         return reason;
     find_adder(fold, target);
@@ -186,7 +188,7 @@ static Reason ways_from(Fold *fold, Ways *ways, const Value *value,
 
 Reason ways_find(Fold *fold, Ways *ways, const Value *value, const Sight *sight)
 {
-    Spot spot = {*sight, -1, 0, 0};
+    Spot spot = {.sight = *sight, .step = -1};
     ways->step_count = ways->target_count = 0;
     ways->fact = "";
     return ways_from(fold, ways, value, &spot);

@@ -6,6 +6,7 @@
 #include "judge/assign.h"
 
 #include <limits.h>
+#include <string.h>
 
 /* Choices that are tried, and rows that must fit before all are looked at. */
 enum { TRIES_MAX = 1 << 12, ROWS_TRIED = 5 };
@@ -57,14 +58,49 @@ typedef struct Assignment {
     bool taken;
 } Assignment;
 
+/* Both are the same outputs of their operators. */
+static bool rows_agree(const Part *a, const Part *b)
+{
+    if (!a->rows || !b->rows)
+        return !a->rows && !b->rows;
+    return a->row_count == b->row_count &&
+           memcmp(a->rows, b->rows, (size_t)a->row_count * sizeof *a->rows) ==
+               0;
+}
+
+/* The numbers of a part by output of its operator; false where channels that
+ * are one output have different ones. */
+static bool rows_scale(Region *region, const Part *part, int64_t outputs,
+                       Coefs *out)
+{
+    *out = part->out;
+    if (!part->rows || part->out.size <= 1)
+        return true;
+    Coefs own = coefs_new(region->arena, outputs);
+    bool *known = arena_array(region->arena, (size_t)outputs, sizeof *known);
+    for (int64_t c = 0; c < part->row_count; c++) {
+        int64_t row = part->rows[c];
+        if (known[row] && own.exact[row] != part->out.exact[c])
+            return false;
+        known[row] = true;
+        own.exact[row] = part->out.exact[c];
+        own.real[row] = part->out.real[c];
+    }
+    *out = own;
+    return true;
+}
+
 /* False where the part does not fit into the operator. */
 static bool candidate_make(Region *region, Merge *merge, const Operator *linear,
                            const Part *part, Candidate *out)
 {
     const Operator *whole = merge->whole;
     int64_t count = operator_taps(linear);
+    Coefs scale;
     linear = laid_out(region, linear, whole);
-    if (linear->group % whole->group ||
+    if (!rows_agree(part, merge->part) ||
+        !rows_scale(region, part, linear->outputs, &scale) ||
+        linear->group % whole->group ||
         linear->rows_are_outputs != whole->rows_are_outputs ||
         linear->inputs != whole->inputs || linear->outputs != whole->outputs)
         return false;
@@ -75,7 +111,7 @@ static bool candidate_make(Region *region, Merge *merge, const Operator *linear,
         (Candidate){.merge = merge, .steps = part->steps + linear->roundings};
     Summand *summand = &out->summand;
     *summand = (Summand){.linear = linear,
-                         .out = part->out,
+                         .out = scale,
                          .in = part->in,
                          .taps = taps,
                          .tap_count = count,
@@ -206,6 +242,8 @@ static const Operator *part_as_operator(Region *region, Part *part,
     if (part->linear && merge->part->place == part->place &&
         merge->part->start == part->start)
         return part->linear;
+    if (part->rows || merge->part->rows)
+        return NULL;
     if (part->linear)
         return slot_as_operator(region, part, merge->part->place);
     return whole->kind == PLACE_LINEAR && merge->part->start == part->start
@@ -381,6 +419,11 @@ bool merges_make(Region *region, int parts, const Sum *b, Merges *out)
         merge->summands = arena_array(region->arena, (size_t)parts + 1,
                                       sizeof *merge->summands);
         merge->y = arena_array(region->arena, outputs, sizeof *merge->y);
+        if (part->rows)
+            merge->is_read =
+                arena_array(region->arena, outputs, sizeof *merge->is_read);
+        for (int64_t c = 0; c < part->row_count; c++)
+            merge->is_read[part->rows[c]] = true;
         merge->bound =
             arena_array(region->arena, outputs, sizeof *merge->bound);
         merge->drifts =

@@ -266,7 +266,7 @@ static bool border_is_around(Region *region, Known *output, Border *border,
     if (border->inside->stamp != region->stamp ||
         region_reading(region, output, 1u << READ_COMPOSED) != READ_COMPOSED)
         return false;
-    *inside = region_sum(region, border->inside);
+    *inside = region_plain_sum(region, border->inside);
     if (!*inside || (*inside)->axis != 1 || (*inside)->broadcasts)
         return false;
     return is_pad ? coefs_are_zero((*inside)->bias)
@@ -284,7 +284,8 @@ Sum *take_border(Region *region, Known *output)
     for (int i = 0; i < sum->count; i++) {
         Part *part = &sum->parts[i];
         const Place *place = &region->places[part->place];
-        if (!part->linear || part->length || place->kind != PLACE_LINEAR)
+        if (!part->linear || part->length || part->rows ||
+            place->kind != PLACE_LINEAR)
             return NULL;
         part->linear = padded(region, part->linear, &border);
         if (!part->linear)

@@ -398,11 +398,21 @@ static void twin_set(Known *a, Known *b)
         a->twin = b;
 }
 
-/* Settles one node of the converted graph, whose inputs are settled. */
+/* The value of the original that a value of the converted graph must equal; or
+ * NULL where none has its name, and a node that gives it, and its type. */
+static Known *original_of(const Scope *a, const Known *b)
+{
+    Known *own = scope_find(a, b->value->name);
+    return own && own->node && !types_differ(own, b) ? own : NULL;
+}
+
+/* Settles one node of the converted graph, whose inputs are settled. Several
+ * outputs, as those of a Split, may be of several nodes of the original. */
 static int node_settle(Certifier *certifier, Scope *a, Scope *b,
                        const Node *node, Err *err)
 {
-    Known *first = NULL;
+    Known *first = NULL, *own = NULL;
+    bool same = false;
     for (int i = node->output_count; i-- > 0;)
         if (node->outputs[i])
             first = scope_known(b, node->outputs[i]);
@@ -410,20 +420,20 @@ static int node_settle(Certifier *certifier, Scope *a, Scope *b,
         scope_known(b, node->inputs[0])->shape_read = true;
     if (!first || first->constant)
         return 0;
-    Known *own = scope_find(a, first->value->name);
-    if (!own || !own->node || types_differ(own, first))
-        return 0;
-    bool same;
-    TRY(nodes_same(certifier, a, own->node, b, node, &same, err));
-    if (!same && node->output_count == 1) {
-        certificate_make(certifier, own, first);
-        twin_set(own, first);
-        return 0;
+    own = original_of(a, first);
+    if (own)
+        TRY(nodes_same(certifier, a, own->node, b, node, &same, err));
+    for (int i = 0; i < node->output_count; i++) {
+        Known *output = scope_known(b, node->outputs[i]);
+        Known *twin = !output ? NULL
+                      : same  ? scope_known(a, own->node->outputs[i])
+                              : original_of(a, output);
+        if (!twin)
+            continue;
+        if (!same)
+            certificate_make(certifier, twin, output);
+        twin_set(twin, output);
     }
-    for (int i = 0; same && i < node->output_count; i++)
-        if (node->outputs[i])
-            twin_set(scope_known(a, own->node->outputs[i]),
-                     scope_known(b, node->outputs[i]));
     return 0;
 }
 

@@ -117,10 +117,11 @@ static Drift *biases_drift(Region *region, const Sum *b, const Merges *merges)
     for (int i = 0; i < merges->count; i++) {
         const Merge *merge = &merges->items[i];
         double factor = coefs_real(merge->part->out, 0, 1);
-        for (int64_t c = 0; c < merge->whole->outputs; c++) {
+        for (int64_t c = 0; c < part_width(merge->part); c++) {
             Drift *drift = &drifts[merge->part->start + c];
-            drift->away += factor * merge->drifts[c].away;
-            drift->noise += fabs(factor) * merge->drifts[c].noise;
+            const Drift *own = &merge->drifts[part_row(merge->part, c)];
+            drift->away += factor * own->away;
+            drift->noise += fabs(factor) * own->noise;
         }
     }
     return drifts;
@@ -168,9 +169,10 @@ static bool values_agree(Region *region, const Sum *a, const Sum *b,
     for (int i = 0; i < merges->count; i++) {
         const Merge *merge = &merges->items[i];
         Residue factor = coefs_exact(merge->factor, 0, 1);
-        for (int64_t c = 0; c < merge->whole->outputs; c++) {
+        for (int64_t c = 0; c < part_width(merge->part); c++) {
             Residue *to = &total[merge->part->start + c];
-            *to = residue_add(*to, residue_multiply(factor, merge->y[c]));
+            Residue y = merge->y[part_row(merge->part, c)];
+            *to = residue_add(*to, residue_multiply(factor, y));
         }
     }
     for (int i = 0; i < b->count; i++) {
@@ -200,9 +202,10 @@ static void bounds_add(Region *region, const Sum *b, const Merges *merges,
 {
     for (int i = 0; i < merges->count; i++) {
         const Merge *merge = &merges->items[i];
-        for (int64_t c = 0; c < merge->whole->outputs; c++)
+        for (int64_t c = 0; c < part_width(merge->part); c++)
             bound[merge->part->start + c] +=
-                fabs(coefs_real(merge->factor, 0, 1)) * merge->bound[c];
+                fabs(coefs_real(merge->factor, 0, 1)) *
+                merge->bound[part_row(merge->part, c)];
     }
     for (int i = 0; i < b->count; i++) {
         const Part *part = &b->parts[i];

@@ -142,8 +142,7 @@ bool crop_read(Scope *scope, const Node *node, int spatial, int64_t *amounts)
 
 /* ---- Channels that are taken ---- */
 
-static void channels_new(Arena *arena, int64_t width, int64_t ways,
-                         Channels *out)
+void channels_new(Arena *arena, int64_t width, int64_t ways, Channels *out)
 {
     *out = (Channels){.width = width, .ways = ways};
     out->from = arena_array(arena, (size_t)(width * ways), sizeof *out->from);

@@ -445,6 +445,64 @@ static int reshaped_axis(Scope *scope, const Fact *in, const Fact *out,
     return last;
 }
 
+/* As many elements stand before the numbers, and in them and before; axes of
+ * size 1 in front of them are left out. */
+static bool span_reshaped(Scope *scope, const Fact *in, const Fact *out,
+                          const Sum *input, Route *route)
+{
+    Symbols *symbols = scope->symbols;
+    int end = input->axis + input->more + 1;
+    if (in->rank < end)
+        return false;
+    Dim before = product(symbols, in, 0, input->axis);
+    Dim within = product(symbols, in, 0, end);
+    for (int i = out->rank; i-- > 0;)
+        for (int more = 0; more < 2 && i + more < out->rank; more++)
+            if (product(symbols, out, 0, i) == before &&
+                product(symbols, out, 0, i + more + 1) == within) {
+                route->axis = i;
+                route->more = more;
+                return true;
+            }
+    return false;
+}
+
+/* Rows and columns of numbers change places. */
+static bool span_transposed(Region *region, const Known *output,
+                            const Sum *input, Route *route)
+{
+    const Node *node = output->node;
+    Scope *scope = output->scope;
+    const Fact *in = &scope_known(scope, node->inputs[0])->fact;
+    int64_t columns;
+    int one = transposed_axis(node, in->rank, input->axis);
+    int other = transposed_axis(node, in->rank, input->axis + 1);
+    if (input->more != 1 || in->rank <= input->axis + 1 || one < 0 ||
+        other < 0 || (one - other != 1 && other - one != 1) ||
+        !dim_is_known(scope->symbols, in->dims[input->axis + 1], &columns) ||
+        columns < 1 || input->width % columns)
+        return false;
+    route->axis = one < other ? one : other;
+    route->more = 1;
+    if (one < other)
+        return true;
+    int64_t rows = input->width / columns;
+    channels_new(region->arena, input->width, 1, &route->channels);
+    for (int64_t c = 0; c < input->width; c++)
+        route->channels.from[c] = c % rows * columns + c / rows;
+    return true;
+}
+
+bool span_forward(Region *region, const Known *output, const Sum *input,
+                  Route *route)
+{
+    const Fact *in = &scope_known(output->scope, output->node->inputs[0])->fact;
+    if (output->node->op == OP_Reshape)
+        return span_reshaped(output->scope, in, &output->fact, input, route);
+    return output->node->op == OP_Transpose &&
+           span_transposed(region, output, input, route);
+}
+
 int axis_forward(Scope *scope, const Node *node, int axis, int64_t *repeat)
 {
     const Fact *in = &scope_known(scope, node->inputs[0])->fact;

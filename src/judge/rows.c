@@ -266,6 +266,20 @@ static void drift_row(const Merge *merge, const Row *row)
     }
 }
 
+/* What nobody reads may be anything. */
+static void row_mask(const Merge *merge, const Row *row)
+{
+    int64_t taps = operator_taps(merge->whole);
+    bool rows = merge->whole->rows_are_outputs;
+    Bench *bench = row->bench;
+    for (int64_t i = 0; i < merge->width; i++) {
+        if (merge->is_read[rows ? row->row : row->first + i / taps])
+            continue;
+        bench->real[i] = bench->stored[i];
+        bench->size[i] = 0;
+    }
+}
+
 static Row row_build(const Merge *merge, int64_t index, Bench *bench)
 {
     int64_t height = operator_rows(merge->whole) / merge->whole->group;
@@ -282,6 +296,8 @@ static Row row_build(const Merge *merge, int64_t index, Bench *bench)
     }
     constant_read(merge->whole->weight, index * merge->width, merge->width,
                   bench->stored);
+    if (merge->is_read)
+        row_mask(merge, &row);
     return row;
 }
 

@@ -28,6 +28,7 @@ struct Bench;
 typedef struct Merge {
     const Operator *whole;
     const Part *part; /* that the whole is in the converted sum */
+    bool *is_read;    /* by output channel, where only some are; or NULL */
     Coefs factor;     /* with which it goes into the sum, or none */
     Summand *summands;
     int count;

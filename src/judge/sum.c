@@ -37,6 +37,12 @@ Sum *region_sum(Region *region, Known *known)
     return known->sum;
 }
 
+Sum *region_plain_sum(Region *region, Known *known)
+{
+    Sum *sum = region_sum(region, known);
+    return sum && sum->more ? sum_as_whole(region, known, sum) : sum;
+}
+
 static Joint *joint_find(Region *region, const Known *at)
 {
     for (int i = 0; i < region->joint_count; i++)
@@ -183,6 +189,8 @@ bool shapes_agree(const Region *region, const Sum *a, const Sum *b)
 
 bool axes_agree(const Sum *a, const Sum *b)
 {
+    if (a->more != b->more)
+        return false;
     if (a->axis < 0 || b->axis < 0)
         return a->axis < 0 && b->axis < 0;
     return a->width == b->width && a->rank >= 0 && b->rank >= 0
@@ -287,7 +295,7 @@ Sum *sum_as_uniform(Region *region, Known *known, Sum *input)
  * stay inside a place. */
 static Sum *summand_take(Region *region, Known *input)
 {
-    Sum *own = region_sum(region, input);
+    Sum *own = region_plain_sum(region, input);
     if (!own)
         return NULL;
     if (own->axis < 0 || own->rank >= 0)

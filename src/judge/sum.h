@@ -111,18 +111,35 @@ typedef struct Part {
     const Operator *linear; /* NULL: the place itself */
     Coefs in, out;
     int64_t start, length; /* channels of the sum; length 0 is all */
-    int steps;             /* roundings that went into in and out */
-    const Fact *shape;     /* of what the operator reads */
+    /* Of an operator of whose outputs some were taken: which of them each
+     * channel of the part is; or NULL. */
+    const int64_t *rows;
+    int64_t row_count;
+    int steps;         /* roundings that went into in and out */
+    const Fact *shape; /* of what the operator reads */
     /* What is added to that, by channel: with the operator's weight it went
      * into the bias of the sum. */
     Coefs shift;
 } Part;
+
+/* The output of the operator that a channel of the part is. */
+static inline int64_t part_row(const Part *part, int64_t channel)
+{
+    return part->rows ? part->rows[channel] : channel;
+}
+
+/* How many channels an operator's part has. */
+static inline int64_t part_width(const Part *part)
+{
+    return part->rows ? part->row_count : part->linear->outputs;
+}
 
 /* The shape of a sum is that to which ONNX broadcasts the shapes of its places;
  * so is each part, and numbers along an axis with them. */
 typedef struct Sum {
     const Fact *fact;
     int axis; /* along which the numbers lie; -1 while the same everywhere */
+    int more; /* axes that follow and that they lie along as well, by rows */
     int rank; /* that the axis counts in; -1 where it is not known */
     int64_t width; /* channels there, 1 while axis is -1 */
     Part *parts;
@@ -208,6 +225,18 @@ static inline void region_rely(Region *region, FactKind fact)
     region->facts |= 1u << fact;
 }
 
+/* Channel c of what a node gives holds those from[c * ways] and on of what it
+ * reads: one, or as many as there are ways. */
+typedef struct Channels {
+    int64_t width, ways, *from;
+} Channels;
+
+/* Where the numbers of a sum are behind a node. */
+typedef struct Route {
+    int axis, more;
+    Channels channels; /* width 0: they stay as they are */
+} Route;
+
 /* How the value of either graph is to be read, of the ways that are possible.
  */
 Reading region_choice(Region *region, const Known *at, unsigned possible);
@@ -225,6 +254,8 @@ void sum_widen(Region *region, Sum *sum, int axis, int rank, int64_t width);
 bool axes_agree(const Sum *a, const Sum *b);
 /* The sum of a value of the region, which is made when the node is taken. */
 Sum *region_sum(Region *region, Known *known);
+/* The same with its numbers along one axis, or inside a place. */
+Sum *region_plain_sum(Region *region, Known *known);
 void region_set(Region *region, Known *known, Sum *sum);
 /* Reads one node of the region, whose inputs are known. */
 void region_take(Region *region, Known *output);
@@ -275,6 +306,11 @@ int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
 int place_of_original(Region *region, Scope *scope, Sum **sum);
 /* What rounding inside changes at the place, at most, in any channel. */
 double place_bound(const Region *region, int place);
+/* How the numbers of a sum that lie along some axes lie behind a Reshape, or a
+ * Transpose that changes two of these axes; false for other nodes, and where
+ * they are no longer side by side. */
+bool span_forward(Region *region, const Known *output, const Sum *input,
+                  Route *route);
 /* The axis of the node's output that `axis` of its input becomes as a whole;
  * -1 when there is none. *repeat is by how much the channels are merged with
  * what follows them. */
@@ -290,12 +326,7 @@ int axis_kept(Scope *scope, const Node *node, int axis);
  * another node, or cuts others. */
 bool crop_read(Scope *scope, const Node *node, int spatial, int64_t *amounts);
 
-/* Channel c of what a node gives holds those from[c * ways] and on of what it
- * reads: one, or as many as there are ways. */
-typedef struct Channels {
-    int64_t width, ways, *from;
-} Channels;
-
+void channels_new(Arena *arena, int64_t width, int64_t ways, Channels *out);
 void channels_repeat(Arena *arena, int64_t width, int64_t times, Channels *out);
 /* False for other nodes than those that take channels along that axis. */
 bool channels_take(Region *region, Scope *scope, const Node *node, int output,

@@ -241,17 +241,21 @@ static bool affine_read(Region *region, Scope *scope, const Node *node,
 }
 
 /* Folding leaves a scale for what reads the sum where that has summands that
- * are no operator's, something added that cannot go along, or other readers. */
+ * are no operator's, something added or a scale that cannot go along, or other
+ * readers. */
 static void note_scaled(Region *region, Known *known, const Sum *input,
                         const Affine *map)
 {
     int given = 0;
-    for (int i = 0; i < input->count; i++)
+    bool scaled = false;
+    for (int i = 0; i < input->count; i++) {
         given += input->parts[i].linear != NULL;
+        scaled |= !coefs_are_ones(input->parts[i].out);
+    }
     bool mixed = given > 0 && given < input->count;
-    bool shifted = given == 0 && !coefs_are_zero(input->bias);
+    bool apart = given == 0 && (scaled || !coefs_are_zero(input->bias));
     bool shared = given == input->count && known->readers > 1;
-    if (mixed || (map->scale.size && (shifted || shared)))
+    if (mixed || (map->scale.size && (apart || shared)))
         region_reading(region, known_root(known),
                        1u << READ_SHARED | 1u << READ_SHARED_WHOLE);
 }
@@ -276,11 +280,13 @@ Sum *take_affine(Region *region, const Known *output)
     Affine map;
     if (!affine_read(region, output->scope, output->node, &map))
         return NULL;
-    Sum *input = region_sum(region, map.input);
+    Sum *input = region_plain_sum(region, map.input);
     note_scaled(region, map.input, input, &map);
     input = composed_read(region, map.input, input, &map);
     if (input->axis >= 0 && input->width == 1 && map.axis >= 0 &&
         (map.width > 1 || map.axis != input->axis))
         input = sum_as_uniform(region, map.input, input);
+    if (map.width == 1 && input->axis >= 0 && map.axis != input->axis)
+        map.axis = -1; /* one channel is the same along any axis */
     return sum_map(region, input, output, &map);
 }

@@ -114,6 +114,16 @@ static Coefs coefs_taken(Arena *arena, Coefs coefs, const Channels *channels)
     return out;
 }
 
+/* Some outputs of an operator, or all of them in another order. */
+static void rows_take(Arena *arena, Part *part, const Channels *channels)
+{
+    int64_t *rows = arena_array(arena, (size_t)channels->width, sizeof *rows);
+    for (int64_t c = 0; c < channels->width; c++)
+        rows[c] = part_row(part, channels->from[c]);
+    part->rows = rows;
+    part->row_count = channels->width;
+}
+
 /* The sum in the channels that are taken; the value is still to be made. */
 static Sum *sum_taken(Region *region, const Sum *from, const Known *known,
                       const Channels *channels)
@@ -143,30 +153,45 @@ static Sum *sum_taken(Region *region, const Sum *from, const Known *known,
     for (int i = 0; i < sum->count; i++) {
         parts[i] = from->parts[i];
         parts[i].out = coefs_taken(region->arena, parts[i].out, channels);
+        if (parts[i].linear)
+            rows_take(region->arena, &parts[i], channels);
     }
     return sum;
 }
 
-/* Where the sum's axis goes, and which channels are taken along it; false when
- * it is no longer along one axis. */
-static bool axis_move(Region *region, const Known *output, const Sum *input,
-                      int *axis, Channels *channels)
+/* Where the sum's numbers go, and which of them are taken; false when they are
+ * no longer side by side. */
+static bool route_find(Region *region, const Known *output, const Sum *input,
+                       Route *route)
 {
     const Node *node = output->node;
     int64_t repeat = 1;
-    *axis = input->axis;
+    *route = (Route){.axis = input->axis};
     if (input->axis < 0)
         return true;
     if (input->rank != input->fact->rank)
         return false;
+    if (input->more)
+        return span_forward(region, output, input, route);
     if (channels_take(region, output->scope, node, output->output, input->axis,
-                      channels))
+                      &route->channels))
         return true;
-    *channels = (Channels){0};
-    *axis = axis_forward(output->scope, node, input->axis, &repeat);
+    route->channels = (Channels){0};
+    route->axis = axis_forward(output->scope, node, input->axis, &repeat);
     if (repeat > 1)
-        channels_repeat(region->arena, input->width, repeat, channels);
-    return *axis >= 0;
+        channels_repeat(region->arena, input->width, repeat, &route->channels);
+    return route->axis >= 0 || span_forward(region, output, input, route);
+}
+
+/* True when the parts can be taken apart by channels as they are: that is what
+ * folding goes back through. */
+static bool may_take(const Node *node, const Sum *sum)
+{
+    bool whole = node->op == OP_Slice || node->op == OP_Gather ||
+                 node->op == OP_Split || node->op == OP_Transpose;
+    for (int i = 0; i < sum->count; i++)
+        whole &= sum->parts[i].length == 0;
+    return whole || is_of_places(sum);
 }
 
 /* What operators gave beside what passes: both may be in one of them. */
@@ -199,19 +224,26 @@ static Sum *as_read(Region *region, Known *read, Sum *input)
 }
 
 /* A crop, or zeros around an image, which may be a pool's own as well. */
-static bool may_be_pooled(const Node *node)
+static bool may_be_pooled(Scope *scope, const Node *node)
 {
-    return node->op == OP_Slice || node->op == OP_Pad ||
-           (node->op == OP_AveragePool && pool_is_padded(node));
+    int64_t amounts[2 * SPACE_MAX];
+    int rank = scope_known(scope, node->inputs[0])->fact.rank;
+    return node->op == OP_Pad ||
+           (node->op == OP_AveragePool && pool_is_padded(node)) ||
+           (node->op == OP_Slice &&
+            (rank < 3 || rank > SPACE_MAX + 2 ||
+             crop_read(scope, node, rank - 2, amounts)));
 }
 
 /* What the node reads, as a sum that it can move part by part, and how; NULL
  * where there is none. */
 static Sum *move_reads(Region *region, const Known *output, Known *read,
-                       int *axis, Channels *channels)
+                       Route *route)
 {
     const Node *node = output->node;
-    Sum *input = region_sum(region, read);
+    bool moves_axes = node->op == OP_Reshape || node->op == OP_Transpose;
+    Sum *input =
+        moves_axes ? region_sum(region, read) : region_plain_sum(region, read);
     if (!coefs_are_zero(input->bias) && !moves(output->scope, node, true) &&
         moves(output->scope, node, false))
         input = sum_as_whole(region, read, input);
@@ -219,18 +251,19 @@ static Sum *move_reads(Region *region, const Known *output, Known *read,
         input = node->op == OP_MaxPool ? sum_as_place(region, read, input)
                                        : sum_as_whole(region, read, input);
     else if (input->broadcasts || is_mixed(input) ||
-             (may_be_pooled(node) && !is_of_places(input)))
+             (may_be_pooled(output->scope, node) && !is_of_places(input)))
         input = as_read(region, read, input);
     else if (!region->is_original && !is_of_places(input))
         input = as_mixed(region, read, input);
     if (!moves(output->scope, node, !coefs_are_zero(input->bias)) &&
         !moves_positive(region, node, input))
         return NULL;
-    if (!axis_move(region, output, input, axis, channels)) {
-        *axis = -1;
+    if (!route_find(region, output, input, route)) {
+        *route = (Route){.axis = -1};
         return input->width == 1 ? sum_as_uniform(region, read, input) : NULL;
     }
-    if (channels->width && !is_of_places(input))
+    const Channels *channels = &route->channels;
+    if (channels->width && !may_take(node, input))
         input = sum_as_place(region, read, input);
     return channels->width && !channels_fit(input, channels) ? NULL : input;
 }
@@ -239,23 +272,24 @@ Sum *take_move(Region *region, Known *output)
 {
     const Node *node = output->node;
     Known *read = scope_known(output->scope, node_input(node, 0));
-    Channels channels = {0};
-    int axis;
+    Route route = {.axis = -1};
     if (!read || read->constant ||
         (output->output != 0 && node->op != OP_Split))
         return NULL;
     if (node_keeps(output->scope, node))
         return region_sum(region, read);
-    const Sum *input = move_reads(region, output, read, &axis, &channels);
+    const Sum *input = move_reads(region, output, read, &route);
     if (!input)
         return NULL;
-    Sum *sum = channels.width ? sum_taken(region, input, output, &channels)
-                              : sum_copy(region, input, output);
-    sum->axis = axis;
+    const Channels *channels = &route.channels;
+    Sum *sum = channels->width ? sum_taken(region, input, output, channels)
+                               : sum_copy(region, input, output);
+    sum->axis = route.axis;
+    sum->more = route.more;
     sum->rank = output->fact.rank;
     region_rely(region, FACT_COMMUTES);
     for (int64_t c = 0; sum->value && c < sum->width; c++) {
-        int64_t own = channels.width ? channels.from[c * channels.ways] : c;
+        int64_t own = channels->width ? channels->from[c * channels->ways] : c;
         sum->value[c] =
             residue_subtract(sum->value[c], parts_value(region, input, own));
     }
@@ -303,7 +337,7 @@ static bool pieces_read(Region *region, const Known *output, Pieces *out)
     out->lengths = arena_array(region->arena, count, sizeof *out->lengths);
     for (int i = 0; i < out->count; i++) {
         Known *input = scope_known(output->scope, node->inputs[i]);
-        Sum *sum = region_sum(region, input);
+        Sum *sum = region_plain_sum(region, input);
         if (sum && sum->broadcasts)
             sum = sum_as_place(region, input, sum);
         else if (sum)

@@ -304,7 +304,7 @@ static Sum *given_read(Region *region, Known *known, Sum *input, bool apart)
 /* What an operator reads, as places that it can be linear in. */
 static Sum *operator_reads(Region *region, Known *known, const Operator *linear)
 {
-    Sum *input = region_sum(region, known);
+    Sum *input = region_plain_sum(region, known);
     if (!input)
         return NULL;
     if (!sum_settles(region, input) ||

@@ -39,6 +39,8 @@ static bool numbers_of_sum(const Region *region, const Sum *sum, Coefs scale,
                            int depth, Numbers *out)
 {
     *out = (Numbers){sum->axis, sum->rank, sum->width};
+    if (sum->more)
+        return false;
     for (int i = 0; sum->axis < 0 && i < sum->count; i++) {
         Numbers own;
         if (sum->parts[i].linear || sum->broadcasts ||
