@@ -59,6 +59,9 @@ FUZZ_SOURCES := $(filter-out $(TEST_PROGRAMS) tests/fuzz/readers.c, \
 SECONDS ?= 60
 SAMPLES := $(patsubst samples/%.c,%, $(sort $(wildcard samples/*.c)))
 
+# What shells complete, as the program tells it.
+COMPLETIONS := $(addprefix $(BUILD)/completions/, bash zsh fish)
+
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/onnx.pb-c.o
 CONVERTER_OBJECTS := $(CONVERTER_SOURCES:%.c=$(BUILD)/%.o)
 TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
@@ -107,7 +110,7 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
 # `make V=1` shows commands, otherwise only what they make.
 say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)
 
-all: lib $(BUILD)/repfold samples
+all: lib $(BUILD)/repfold $(COMPLETIONS) samples
 
 help:
 	@echo 'make demo        set up, build, convert a generated fastvit_t8'
@@ -183,6 +186,10 @@ $(BUILD)/librepfold.so: $(LIB_OBJECTS)
 
 $(BUILD)/repfold: $(CONVERTER_OBJECTS) $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -pie $(HARDEN_LINK) -o $@ $^ $(IMAGE_LIBS) $(LIBS)
+
+$(COMPLETIONS): $(BUILD)/completions/%: $(BUILD)/repfold
+	@mkdir -p $(@D)
+	$(call say,GEN) $< --completions $* >$@
 
 # Written when the list has changed, and only then.
 $(BUILD)/suites.def: FORCE
@@ -410,7 +417,7 @@ format:
 
 ROOT = $(DESTDIR)$(PREFIX)
 LIBROOT = $(DESTDIR)$(LIBDIR)
-install: lib $(BUILD)/repfold
+install: lib $(COMPLETIONS)
 	install -d $(ROOT)/bin $(LIBROOT)/pkgconfig $(ROOT)/include \
 	    $(ROOT)/share/man/man1 $(ROOT)/share/zsh/site-functions \
 	    $(ROOT)/share/bash-completion/completions \
@@ -428,12 +435,12 @@ install: lib $(BUILD)/repfold
 	    'Libs.private: -lm -pthread' >$(LIBROOT)/pkgconfig/repfold.pc
 	install -m 644 src/repfold.h $(ROOT)/include
 	install -m 644 converter/repfold.1 $(ROOT)/share/man/man1
-	install -m 644 converter/completions/repfold.bash \
+	install -m 644 $(BUILD)/completions/bash \
 	    $(ROOT)/share/bash-completion/completions/repfold
-	install -m 644 converter/completions/_repfold \
-	    $(ROOT)/share/zsh/site-functions
-	install -m 644 converter/completions/repfold.fish \
-	    $(ROOT)/share/fish/vendor_completions.d
+	install -m 644 $(BUILD)/completions/zsh \
+	    $(ROOT)/share/zsh/site-functions/_repfold
+	install -m 644 $(BUILD)/completions/fish \
+	    $(ROOT)/share/fish/vendor_completions.d/repfold.fish
 
 uninstall:
 	rm -f $(ROOT)/bin/repfold $(LIBROOT)/librepfold.a \
@@ -444,7 +451,7 @@ uninstall:
 	    $(ROOT)/share/fish/vendor_completions.d/repfold.fish
 
 # What is installed is complete, and programs build on it; then it is gone.
-installtest: lib $(BUILD)/repfold
+installtest: lib $(COMPLETIONS)
 	@MAKE="$(MAKE)" CC="$(CC)" SANITIZE="$(SANITIZE)" \
 	    ./tests/package/install.sh $(BUILD) $(VERSION) $(SOVERSION)
 

@@ -97,6 +97,15 @@ static int run_verb(const Verb *verb, int argc, char **argv)
     return status;
 }
 
+static int print_completions(const char *shell)
+{
+    Options none = {0};
+    if (shell && completions_print(shell, verbs, VERB_COUNT))
+        return YES;
+    return trouble_say(&none, "usage", "",
+                       "--completions must be bash, zsh or fish");
+}
+
 static int dispatch(int argc, char **argv)
 {
     Options none = {0};
@@ -108,6 +117,8 @@ static int dispatch(int argc, char **argv)
         printf("repfold %s\n", rp_version());
         return YES;
     }
+    if (strcmp(word, "--completions") == 0)
+        return print_completions(argv[2]);
     if (strcmp(word, "help") == 0 && argc > 2) {
         const Verb *verb = find_verb(argv[2]);
         if (!verb)

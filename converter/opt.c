@@ -8,27 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum Kind {
-    FLAG,
-    TEXT,
-    CHOICE, /* one of the words in `argument`, separated by | */
-    LIST,
-    NUMBER, /* a decimal integer up to `limit` */
-    SIZE,   /* bytes, with k, M or G for powers of 1024 */
-    REAL    /* a positive, finite decimal */
-} Kind;
-
-typedef struct Option {
-    const char *name;
-    char letter; /* 0 for none */
-    Kind kind;
-    size_t offset; /* in Options */
-    unsigned verbs;
-    uint64_t limit;
-    const char *argument;
-    const char *help;
-} Option;
-
 enum {
     FOLDS = VERB_CONVERT | VERB_LINT,
     JUDGES = VERB_CONVERT | VERB_VERIFY,
@@ -169,6 +148,12 @@ static const Option table[] = {
 };
 
 enum { TABLE_SIZE = sizeof table / sizeof *table };
+
+const Option *opt_list(size_t *count)
+{
+    *count = TABLE_SIZE;
+    return table;
+}
 
 /* ---- Errors ---- */
 

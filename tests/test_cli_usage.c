@@ -234,11 +234,11 @@ static void plain(char *text)
     *to = '\0';
 }
 
-/* "-l stop-after" in fish, "--stop-after" elsewhere, as a whole word. */
-static bool mentions(const char *text, const char *before, const char *name)
+/* "--stop-after" as a whole word. */
+static bool mentions(const char *text, const char *name)
 {
     char word[80];
-    snprintf(word, sizeof word, "%s%s", before, name);
+    snprintf(word, sizeof word, "--%s", name);
     size_t length = strlen(word);
     for (const char *at = text; (at = strstr(at, word)); at += length)
         if (!strchr("abcdefghijklmnopqrstuvwxyz-", at[length]) ||
@@ -249,21 +249,10 @@ static bool mentions(const char *text, const char *before, const char *name)
 
 static void check_documented(const char *name)
 {
-    static const struct {
-        const char *path, *before;
-    } texts[] = {
-        {"converter/repfold.1", "--"},
-        {"converter/completions/repfold.bash", "--"},
-        {"converter/completions/_repfold", "--"},
-        {"converter/completions/repfold.fish", "-l "},
-    };
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        char *text = read_source(texts[i].path);
-        plain(text);
-        ck_assert_msg(mentions(text, texts[i].before, name),
-                      "%s does not tell --%s", texts[i].path, name);
-        free(text);
-    }
+    char *text = read_source("converter/repfold.1");
+    plain(text);
+    ck_assert_msg(mentions(text, name), "the manual does not tell --%s", name);
+    free(text);
 }
 
 START_TEST(test_every_option_is_documented)
@@ -284,6 +273,68 @@ START_TEST(test_every_option_is_documented)
     }
     ck_assert_int_ge(options, 3);
     free(help);
+}
+END_TEST
+
+/* What bash offers for the last of the words, in cli.out. */
+static void complete(const char *words)
+{
+    char line[512];
+    snprintf(line, sizeof line,
+             ". %s && COMP_WORDS=(%s) && COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) "
+             "&& _repfold && echo \"${COMPREPLY[@]}\"",
+             cli_path("bash"), words);
+    cli_command("/bin/bash", (const char *const[]){"-c", line, NULL});
+    ck_assert_msg(cli.status == 0 && !*cli.err, "%s: %s", words, cli.err);
+}
+
+static void write_completions(const char *shell)
+{
+    ck_assert_int_eq(REPFOLD("--completions", shell), 0);
+    cli_write(shell, cli.out, strlen(cli.out));
+}
+
+START_TEST(test_bash_completes)
+{
+    static const char *const cases[][2] = {
+        {"repfold ver", "verify\n"},
+        {"repfold verify --be", "--bench\n"},
+        {"repfold lint --be", "\n"},
+        {"repfold convert --in", "--input --input-size --interpolation "
+                                 "--in-place --inline-functions "
+                                 "--input-shape\n"},
+        {"repfold run --precision f", "f32 f64\n"},
+        {"repfold verify --precision b", "both\n"},
+        {"repfold sample fastvit_s", "fastvit_s12 fastvit_sa12 fastvit_sa24 "
+                                     "fastvit_sa36\n"}};
+    write_completions("bash");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        complete(cases[i][0]);
+        ck_assert_str_eq(cli.out, cases[i][1]);
+    }
+    REPFOLD("--completions", "tcsh");
+    cli_assert_trouble("usage", "bash, zsh or fish");
+}
+END_TEST
+
+/* The shells themselves read them, where they are there. */
+START_TEST(test_zsh_and_fish_read_their_completions)
+{
+    static const char *const shells[] = {"zsh", "fish"};
+    for (int i = 0; i < 2; i++) {
+        char line[256];
+        write_completions(shells[i]);
+        ck_assert_ptr_nonnull(strstr(cli.out, "stop-after"));
+        snprintf(line, sizeof line,
+                 "command -v %s >/dev/null || exit 9; %s -n %s", shells[i],
+                 shells[i], cli_path(shells[i]));
+        cli_command("/bin/sh", (const char *const[]){"-c", line, NULL});
+        if (cli.status == 9)
+            fprintf(stderr, "cli_usage: there is no %s to read it\n",
+                    shells[i]);
+        else
+            ck_assert_msg(cli.status == 0, "%s: %s", shells[i], cli.err);
+    }
 }
 END_TEST
 
@@ -342,6 +393,8 @@ Suite *suite_cli_usage(void)
     tcase_add_test(tc, test_doctor);
     tcase_add_test(tc, test_closed_standard_output_is_trouble);
     tcase_add_loop_test(tc, test_every_option_is_documented, 0, VERB_COUNT);
+    tcase_add_test(tc, test_bash_completes);
+    tcase_add_test(tc, test_zsh_and_fish_read_their_completions);
     tcase_add_test(tc, test_every_code_is_in_the_manual);
     suite_add_tcase(suite, tc);
     return suite;
