@@ -28,8 +28,33 @@ dependencies() {
     (cd "$out/work" && dpkg-shlibdeps -O "$1" | sed -n 's/^shlibs:Depends=//p')
 }
 
+# documents PACKAGE: what every package must say of itself, of which only facts
+# are known: nobody has given the project a licence.
+documents() {
+    doc=$out/$1/usr/share/doc/$1
+    mkdir -p "$doc"
+    cat >"$doc/copyright" <<'END'
+No licence was given to repfold: ask who gave you this package.
+
+schema/onnx.proto in its sources describes the format of ONNX,
+https://github.com/onnx/onnx: names, numbers and types are the format's, the
+words are repfold's own.
+
+protobuf-c, zlib, Jansson, libpng and libjpeg-turbo are used, and are packages
+of their own; nothing of them is in this one.
+END
+    gzip -9n >"$doc/changelog.gz" <<END
+repfold ($version) unstable; urgency=medium
+
+  * As of the sources' last commit.
+
+ -- repfold <repfold@localhost>  $(date -u -R -d "@$SOURCE_DATE_EPOCH")
+END
+}
+
 # control PACKAGE SECTION DEPENDS SUMMARY MULTI-ARCH, the description on standard input.
 control() {
+    documents "$1"
     {
         printf '%s: %s\n' Package "$1" Source repfold Version "$version" \
             Architecture "$architecture" Multi-Arch "$5" \
