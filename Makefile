@@ -398,14 +398,16 @@ bench-families: all
 	@$(PYTHON) tests/families/export.py $(FAMILIES) >&2
 	@$(PYTHON) tests/families/bench_families.py $(BUILD)/repfold $(FAMILIES)
 
-# Optional: the latency of what is deployed, in onnxruntime. Ten minutes.
+# Optional: the latency of what is deployed, in onnxruntime. Five minutes, and
+# three for exports before the first; ROUNDS and MODELS change that.
 bench-deploy: all
 	@$(PYTHON) -c 'import torch, timm, onnxscript, onnxruntime, onnxsim' || { \
 	    echo 'bench-deploy: $(PYTHON) lacks one of torch, timm, onnx,' \
 	        'onnxscript, onnxruntime, onnxsim' >&2; exit 1; }
 	@$(PYTHON) tests/bench/bench_deploy.py $(BUILD)/repfold $(FAMILIES)
 
-# Optional: RepMixer beside pooling, by image size. Needs numpy and onnx.
+# Optional: RepMixer beside pooling, by image size. Five minutes, by ROUNDS and
+# SIZES. Needs numpy and onnx.
 bench-repmixer: all
 	@$(PYTHON) tests/bench/bench_repmixer.py $(BUILD)/repfold \
 	    $(BUILD)/bench-repmixer
