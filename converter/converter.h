@@ -269,6 +269,7 @@ typedef struct Report {
     const rp_summary *before, *after;
     rp_model *folded; /* its folds and refusals */
     const rp_verdict_info *verdict;
+    char not_run[512]; /* why there is none for a model that did not change */
     const Images *images;
     const char *other; /* the second file of verify and diff */
     /* For diff, and for the page. */

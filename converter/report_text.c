@@ -347,6 +347,12 @@ void text_convert(const Options *options, FILE *stream, const Report *report)
         print_images(stream, report->images);
         print_verdict(stream, report->verdict);
     }
+    if (report->not_run[0]) {
+        fputs("verdict  not needed: nothing changed, and it cannot be run (",
+              stream);
+        print_escaped(stream, report->not_run);
+        fputs(")\n", stream);
+    }
     print_bench(stream, report);
     if (report->output) {
         fputs("wrote    ", stream);

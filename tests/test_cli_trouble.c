@@ -134,13 +134,39 @@ START_TEST(test_unknown_operator_cannot_run)
 }
 END_TEST
 
-/* Convert has no reason to understand it, but then it cannot verify. */
+/* Convert has no reason to understand it, and where nothing changes there is
+ * nothing to verify. */
 START_TEST(test_unknown_operator_passes_through)
 {
     write_unknown_operator();
     ck_assert_int_eq(
         REPFOLD("convert", "bad.onnx", "-o", "out.onnx", "--no-verify"), 0);
     ck_assert(cli_same("bad.onnx", "out.onnx"));
+    ck_assert_int_eq(REPFOLD("convert", "bad.onnx", "-o", "same.onnx"), 0);
+    ck_assert(cli_same("bad.onnx", "same.onnx"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "verdict  not needed"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "Frobnicate"));
+}
+END_TEST
+
+/* What was folded must be run. */
+START_TEST(test_unknown_operator_after_a_fold)
+{
+    static const int64_t image[] = {1, 1, 2, 2}, weight[] = {1, 1, 1, 1};
+    Proto graph = {.size = 0};
+    proto_node(&graph, "Conv", "x w", "a");
+    proto_node(&graph, "Mul", "a s", "b");
+    proto_node(&graph, "Frobnicate", "b", "y");
+    proto_input(&graph, "x", 4, image);
+    proto_weight(&graph, "w", 4, weight, (float[]){2});
+    proto_weight(&graph, "s", 4, weight, (float[]){3});
+    proto_output(&graph, "y", 4, image);
+    write_model(&graph);
+    REPFOLD("convert", "bad.onnx", "-o", "out.onnx");
+    cli_assert_trouble("unsupported-operator", "--no-verify");
+    ck_assert_int_eq(
+        REPFOLD("convert", "bad.onnx", "-o", "out.onnx", "--no-verify"), 0);
+    ck_assert(!cli_same("bad.onnx", "out.onnx"));
 }
 END_TEST
 
@@ -280,6 +306,7 @@ Suite *suite_cli_trouble(void)
     tcase_add_test(tc, test_names_are_escaped);
     tcase_add_test(tc, test_unknown_operator_cannot_run);
     tcase_add_test(tc, test_unknown_operator_passes_through);
+    tcase_add_test(tc, test_unknown_operator_after_a_fold);
     tcase_add_test(tc, test_output_is_a_folder);
     tcase_add_test(tc, test_output_folder_is_missing);
     tcase_add_test(tc, test_device_is_full);
