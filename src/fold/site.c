@@ -112,13 +112,36 @@ const char *node_title(const Node *node)
     return node->name[0] ? node->name : node->outputs[0]->name;
 }
 
+/* What the first of several Casts to one type gives: converters to float16 put
+ * one before each reader. */
+static Value *first_cast(Value *value)
+{
+    enum { USES_SEEN = 64 };
+    const Node *own = value->producer;
+    const Value *read = own->inputs[0];
+    int64_t to = node_int(own, "to", DT_UNDEFINED);
+    if (own->attr_count != 1 || to == DT_UNDEFINED)
+        return value;
+    for (int i = 0; i < read->use_count && i < USES_SEEN; i++) {
+        const Node *other = read->uses[i].node;
+        if (other && other->op == OP_Cast && !other->removed &&
+            other->graph == own->graph && other->index < own->index &&
+            other->attr_count == 1 && node_int(other, "to", 0) == to)
+            return other->outputs[0];
+    }
+    return value;
+}
+
 Value *value_behind(const Fold *fold, Value *value)
 {
     while (value->producer && value->producer->outputs[0] == value &&
            node_input(value->producer, 0) &&
            node_keeps_value(fold, value->producer))
         value = value->producer->inputs[0];
-    return value;
+    return value->producer && value->producer->op == OP_Cast &&
+                   !node_is_parametric(value->producer)
+               ? first_cast(value)
+               : value;
 }
 
 /* ---- Rules ---- */

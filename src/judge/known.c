@@ -17,6 +17,7 @@ Scope *scope_new(Arena *arena, const Scope *like, const Graph *graph,
     scope->graph = graph;
     scope->parent = parent;
     scope->known = map_new(arena);
+    scope->casts = map_new(arena);
     return scope;
 }
 
@@ -386,6 +387,22 @@ int scope_infer(Scope *scope, const Node *node, Err *err)
     return 0;
 }
 
+/* Converters to float16 put a Cast of its own before each reader. */
+static void find_same_cast(Scope *scope, const Node *node, Known *made)
+{
+    const Known *read = known_root(scope_known(scope, node->inputs[0]));
+    if (made->constant || read->scope != scope)
+        return;
+    const char *key = arena_printf(
+        scope->arena, "%lld %s", (long long)node_int(node, "to", DT_UNDEFINED),
+        read->value->name);
+    Known *first = map_get(scope->casts, key);
+    if (!first)
+        map_put(scope->casts, key, made);
+    else if (node_same(first->node, node))
+        made->same = first;
+}
+
 int scope_take(Scope *scope, const Node *node, Err *err)
 {
     for (int i = 0; i < node->output_count; i++) {
@@ -407,5 +424,7 @@ int scope_take(Scope *scope, const Node *node, Err *err)
         first->constant = constant_of_fact(scope, &first->fact);
     if (!first->constant && node_is_constant(scope, node))
         node_evaluate(scope, node);
+    if (node->op == OP_Cast)
+        find_same_cast(scope, node, first);
     return body_enter(first, err);
 }

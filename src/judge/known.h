@@ -31,7 +31,8 @@ typedef struct Known {
     const Constant *constant; /* or NULL */
     struct Known *twin;       /* of the converted graph: what it equals in the
                                  original; of the original: the first that does */
-    struct Known *same;       /* of a call or an If: what it gives, inside */
+    struct Known *same;       /* of a call or an If: what it gives, inside; of
+                                 a Cast: what the first one like it gives */
     bool shape_read;          /* a node reads its shape alone */
     int readers;              /* nodes that read it, each as often as it does */
     bool covered;             /* some certificate is about its node */
@@ -49,6 +50,7 @@ typedef struct Scope {
     struct Scope *parent;
     Symbols *symbols; /* of both models */
     Map *known;
+    Map *casts; /* the first Cast of each value to each type */
     const ExecOptions *exec;
     int64_t *room; /* elements that constants may still have */
     int depth;     /* of calls and branches that it is inside of */
