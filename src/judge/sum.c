@@ -32,7 +32,8 @@ Sum *region_sum(Region *region, Known *known)
         return NULL;
     if (known->reading != region->reading) {
         known->reading = region->reading;
-        known->sum = sum_of_place(region, known, place_base(region, known));
+        int place = place_base(region, known);
+        known->sum = sum_of_place(region, region->places[place].base, place);
     }
     return known->sum;
 }

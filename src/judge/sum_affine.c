@@ -254,7 +254,9 @@ static void note_scaled(Region *region, Known *known, const Sum *input,
     }
     bool mixed = given > 0 && given < input->count;
     bool apart = given == 0 && (scaled || !coefs_are_zero(input->bias));
-    bool shared = given == input->count && known->readers > 1;
+    bool crossed = map->axis >= 0 && input->axis >= 0 && /* of one channel */
+                   map->axis != input->axis;
+    bool shared = given == input->count && (known->readers > 1 || crossed);
     if (mixed || (map->scale.size && (apart || shared)))
         region_reading(region, known_root(known),
                        1u << READ_SHARED | 1u << READ_SHARED_WHOLE);
