@@ -224,6 +224,27 @@ static void shared_before_a_join(Bench *b)
     bench_output(b, bench_conv(b, joined, (ConvShape){.group = 5}));
 }
 
+/* An identity joins a kernel that is one of two side by side. */
+static void residual_beside_another(Bench *b)
+{
+    Value *x = bench_image(b, 2, 5);
+    Value *parts[2] = {bench_binary(b, OP_Add, bench_conv(b, x, DW(2, 3)), x),
+                       bench_conv(b, x, SAME(1))};
+    Value *joined = bench_concat(b, parts, 2, 1);
+    bench_output(b, bench_batchnorm(b, joined, 4));
+}
+
+/* What is added before a sum goes on behind it, in part (C16). */
+static void shift_of_one_summand(Bench *b)
+{
+    int64_t dims[2] = {3, 4};
+    Value *x = bench_input(b, 2, dims);
+    Value *y = shifted(b, matrix(b, bench_input(b, 2, dims), 4, 4), 4);
+    y = bench_binary(b, OP_Sub, y, shifted(b, x, 4));
+    Value *more[2] = {y, bench_constant(b, 2, (int64_t[]){4, 5})};
+    bench_output(b, bench_node(b, OP_Gemm, more, 2));
+}
+
 static const struct {
     const char *name, *enable;
     Build *build;
@@ -240,6 +261,8 @@ static const struct {
      3},
     {"a scale through a sum", NULL, scale_through_a_sum, 6},
     {"scales through a padded pool", NULL, scales_through_a_padded_pool, 3},
+    {"a residual beside another kernel", NULL, residual_beside_another, 3},
+    {"the shift of one summand", "C16", shift_of_one_summand, 3},
     {"what is shared before a join", NULL, shared_before_a_join, 6},
     {"a transposed convolution beside its image", "C12",
      pointwise_of_transposed, 1},

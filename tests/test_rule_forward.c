@@ -1,6 +1,7 @@
 /* Forward folds: affine maps into the linear operators that read them. */
 #include <string.h>
 
+#include "composing.h"
 #include "folding.h"
 #include "suites.h"
 
@@ -209,6 +210,112 @@ START_TEST(concat_spreads_a_map_over_its_slice)
 }
 END_TEST
 
+/* ---- Ways that meet ---- */
+
+static void join(Bench *b, Value *one, Value *other, int axis)
+{
+    Value *parts[2] = {one, other};
+    Value *y = bench_concat(b, parts, 2, axis);
+    bench_output(b, bench_conv(b, y, (ConvShape){.out = 3}));
+}
+
+/* The same beside itself, along the channels and below itself. */
+static void build_joined_twice(Bench *b)
+{
+    Value *y = normalized(b, 4, 5);
+    join(b, y, y, 1);
+}
+
+static void build_below_itself(Bench *b)
+{
+    Value *y = normalized(b, 4, 5);
+    join(b, y, y, 2);
+}
+
+/* Below another, which has no such map. */
+static void build_below_another(Bench *b)
+{
+    join(b, normalized(b, 4, 5), bench_image(b, 4, 5), 2);
+}
+
+/* An image beside itself, with rows for columns: their scale is one, and their
+ * shifts add up, or to nothing. */
+static void build_sum_of_readers(Bench *b, Op op)
+{
+    const int64_t order[4] = {0, 1, 3, 2};
+    Value *y = normalized(b, 4, 5), *turned = graph_fresh_value(b->graph, "t");
+    Node *node = node_new(b->graph, OP_Transpose, "turn", &y, 1, &turned, 1);
+    node_set_ints(node, "perm", order, 4);
+    bench_add(b, node);
+    bench_output(b, bench_conv(b, bench_binary(b, op, turned, y),
+                               (ConvShape){.out = 3}));
+}
+
+static void build_difference(Bench *b)
+{
+    build_sum_of_readers(b, OP_Sub);
+}
+
+static void build_total(Bench *b)
+{
+    build_sum_of_readers(b, OP_Add);
+}
+
+/* One mean beside all pixels. */
+static void build_broadcast(Bench *b)
+{
+    Value *y = normalized(b, 4, 5);
+    Value *mean = bench_unary(b, OP_GlobalAveragePool, y);
+    bench_output(b, bench_conv(b, bench_binary(b, OP_Sub, y, mean),
+                               (ConvShape){.out = 3}));
+}
+
+START_TEST(ways_may_meet)
+{
+    check_folds(build_joined_twice, 1, 2);
+    check_folds(build_below_itself, 1, 2);
+    check_folds(build_difference, 1, 3);
+    check_folds(build_total, 1, 3);
+    check_refuses(build_below_another, "wrong-axis");
+    check_refuses(build_broadcast, "wrong-axis");
+}
+END_TEST
+
+/* Global response normalization (Woo et al. 2023, ConvNeXt V2): x + gamma (x n)
+ * + beta, and then a projection. */
+static void build_response_norm(Bench *b)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 4, 5));
+    Value *n = bench_unary(b, OP_GlobalMaxPool, x);
+    Value *y = bench_binary(b, OP_Mul, bench_binary(b, OP_Mul, x, n),
+                            bench_channel_scale(b, 4));
+    y = bench_binary(b, OP_Add, y, bench_channel_scale(b, 4));
+    y = bench_binary(b, OP_Add, x, y);
+    bench_output(b, bench_conv(b, y, (ConvShape){.out = 3}));
+}
+
+/* A scale of one summand is no scale of the sum. */
+static void build_scaled_summand(Bench *b)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 4, 5));
+    Value *y = bench_batchnorm(b, bench_unary(b, OP_Sigmoid, x), 4);
+    bench_output(
+        b, bench_conv(b, bench_binary(b, OP_Add, x, y), (ConvShape){.out = 3}));
+}
+
+START_TEST(a_shift_of_one_summand_is_one_of_the_sum)
+{
+    static const rp_fold_options enabled = {.enable = "C16"};
+    Folded folded = fold_exactly_with(build_response_norm, &enabled);
+    ck_assert_uint_eq(folded.report.fold_count, 1);
+    ck_assert_str_eq(folded.report.folds[0].rules, "C9,C14,C16");
+    ck_assert_uint_eq(count_ops(folded.after, OP_Add), 1);
+    folded_free(&folded);
+    check_refuses(build_response_norm, "nonlinear");
+    check_stays(build_scaled_summand, &enabled, "nonlinear", "");
+}
+END_TEST
+
 /* ---- Refusals ---- */
 
 static void build_shift_into_padded(Bench *b)
@@ -270,6 +377,8 @@ Suite *suite_rule_forward(void)
     tcase_add_test(tcase, flattened_channels_repeat);
     tcase_add_test(tcase, every_way_may_branch);
     tcase_add_test(tcase, concat_spreads_a_map_over_its_slice);
+    tcase_add_test(tcase, ways_may_meet);
+    tcase_add_test(tcase, a_shift_of_one_summand_is_one_of_the_sum);
     tcase_add_test(tcase, a_shift_before_padding_is_refused);
     tcase_add_test(tcase, an_activation_is_left_whole);
     suite_add_tcase(suite, tcase);

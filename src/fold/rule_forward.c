@@ -1,6 +1,8 @@
 /*
  * Forward folds: an affine map goes into all linear operators that read it,
- * directly (C7) or through operators that it commutes with (C9, C14).
+ * directly (C7) or through operators that it commutes with (C9, C14). Where its
+ * ways meet in a sum it goes on if all summands have one scale; on demand (C16)
+ * a shift alone goes on with summands that have no map, as of GRN's beta.
  *
  * requires: uses, shapes, constants, islands.  breaks: uses, shapes.
  *

@@ -347,72 +347,6 @@ static bool span_move(const Fold *fold, const Node *node, bool back,
            span_transpose(fold, node, back, from, sight);
 }
 
-/* ---- Concat ---- */
-
-/* Where the slot's channels start, and how many there are. */
-static bool concat_range(const Fold *fold, const Node *node, int slot, int axis,
-                         int64_t *start, int64_t *length)
-{
-    int rank = node->outputs[0]->fact.rank;
-    *start = *length = 0;
-    for (int i = 0; i <= slot; i++) {
-        const Fact *fact = &node->inputs[i]->fact;
-        *start += *length;
-        if (fact->rank != rank ||
-            !dim_is_known(fold->model->symbols, fact->dims[axis], length))
-            return false;
-    }
-    return true;
-}
-
-static int concat_axis(const Node *node)
-{
-    int rank = node->outputs[0]->fact.rank;
-    int64_t axis = node_int(node, "axis", 1);
-    axis += axis < 0 ? rank : 0;
-    return axis < 0 || axis >= rank ? -1 : (int)axis;
-}
-
-/* Nothing happens to the other inputs' channels. */
-static Reason concat_forward(const Fold *fold, const Node *node, int slot,
-                             Sight *sight)
-{
-    int axis = concat_axis(node);
-    int64_t whole, start, length;
-    if (sight->axis != axis && sight->axis >= 0)
-        return REASON_NONE;
-    if (axis < 0 ||
-        !dim_is_known(fold->model->symbols, node->outputs[0]->fact.dims[axis],
-                      &whole) ||
-        !concat_range(fold, node, slot, axis, &start, &length))
-        return REASON_SHAPE_UNKNOWN;
-    double *scale = arena_array(fold->scratch, (size_t)whole, sizeof *scale);
-    double *shift = arena_array(fold->scratch, (size_t)whole, sizeof *shift);
-    for (int64_t c = 0; c < whole; c++) {
-        bool inside = c >= start && c < start + length;
-        scale[c] = inside ? vec_get(sight->scale, c - start, 1) : 1;
-        shift[c] = inside ? vec_get(sight->shift, c - start, 0) : 0;
-    }
-    sight->axis = axis;
-    sight->scale = sight->scale.size ? (Vec){whole, scale} : VEC_NONE;
-    sight->shift = sight->shift.size ? (Vec){whole, shift} : VEC_NONE;
-    return REASON_NONE;
-}
-
-/* Each input has a slice of the numbers. */
-static bool concat_back(const Fold *fold, const Node *node, int slot,
-                        Sight *sight)
-{
-    int64_t start, length;
-    if (sight->axis != concat_axis(node))
-        return true;
-    if (!concat_range(fold, node, slot, sight->axis, &start, &length))
-        return false;
-    sight->scale = vec_slice(sight->scale, start, length);
-    sight->shift = vec_slice(sight->shift, start, length);
-    return true;
-}
-
 /* ---- Through a node ---- */
 
 /* Whether the node only takes channels as a whole along other axes. */
@@ -450,7 +384,7 @@ bool sight_back(const Fold *fold, const Node *node, int slot, int output,
 {
     bool splits = node->op == OP_Split && node->output_count > 1;
     if (node->op == OP_Concat)
-        return !sight->more && concat_back(fold, node, slot, sight);
+        return sight_back_concat(fold, node, slot, sight);
     if (sight->axis < 0 && !splits)
         return true;
     int axis = sight->axis < 0 ? taken_axis(node)
@@ -464,14 +398,11 @@ bool sight_back(const Fold *fold, const Node *node, int slot, int output,
     return !splits && (!sight->has_moved || node_moves_only(node));
 }
 
-Reason sight_forward(const Fold *fold, const Node *node, int slot, int output,
+Reason sight_forward(const Fold *fold, const Node *node, int output,
                      Sight *sight)
 {
     int64_t repeat;
     Route route;
-    if (node->op == OP_Concat)
-        return sight->more ? REASON_SHAPE_UNKNOWN
-                           : concat_forward(fold, node, slot, sight);
     if (sight->axis < 0)
         return REASON_NONE;
     if (sight->more)

@@ -30,8 +30,21 @@ bool sight_commutes(const Node *mover, const Sight *sight);
  * leaves alone what they hold: others may read them. */
 bool sight_back(const Fold *fold, const Node *node, int slot, int output,
                 Sight *sight);
-/* From an input to an output. */
-Reason sight_forward(const Fold *fold, const Node *node, int slot, int output,
+/* From the first input to an output. */
+Reason sight_forward(const Fold *fold, const Node *node, int output,
                      Sight *sight);
+
+/* ---- sight_meet.c: where several values meet ---- */
+
+/* Concat, or Add, Sub and Sum of what is computed. */
+bool node_meets(const Fold *fold, const Node *node);
+/* What maps of a meeting's inputs, NULL where an input has none, are of its
+ * output: Concat has each along its own channels; a sum has their one scale, if
+ * all have it, and all shifts. */
+Reason sight_meet(const Fold *fold, const Node *node,
+                  const Sight *const *sights, Sight *out);
+/* Each input of a Concat has a part of the numbers. */
+bool sight_back_concat(const Fold *fold, const Node *node, int slot,
+                       Sight *sight);
 
 #endif

@@ -96,20 +96,20 @@ static Reason target_compute(Fold *fold, Target *target, const char **fact)
                             fact);
 }
 
-/* Where on the ways a value is, and what the map is there. */
-typedef struct Spot {
-    Sight sight;
-    int step, output; /* that give the value; step -1 is the map itself */
-    int depth;
-} Spot;
+static Spot *spot_of(Ways *ways, const Value *value)
+{
+    for (int i = 0; value && i < ways->spot_count; i++)
+        if (ways->spots[i].value == value)
+            return &ways->spots[i];
+    return NULL;
+}
 
 static Reason target_add(Fold *fold, Ways *ways, Node *node, const Spot *spot)
 {
     if (ways->target_count == BRANCHES_MAX)
         return REASON_BUDGET;
     Target *target = &ways->targets[ways->target_count++];
-    *target = (Target){.step = spot->step,
-                       .output = spot->output,
+    *target = (Target){.spot = (int)(spot - ways->spots),
                        .scale = spot->sight.scale,
                        .shift = spot->sight.shift};
     Reason reason = linear_read(fold, node, &target->linear, &ways->fact);
@@ -123,107 +123,160 @@ static Reason target_add(Fold *fold, Ways *ways, Node *node, const Spot *spot)
     return target_compute(fold, target, &ways->fact);
 }
 
-static Reason ways_from(Fold *fold, Ways *ways, const Value *value,
-                        const Spot *spot);
-
-/* Follows what a node that the map commutes with gives. The recursion is
- * bounded by MOVES_MAX. */
-static Reason step_follow(Fold *fold, Ways *ways, const Use *use,
-                          const Spot *spot)
+/* A node that is to be looked at, once. */
+static Reason open_add(Ways *ways, Node *node)
 {
-    Node *node = use->node;
-    if (ways->step_count == BRANCHES_MAX || spot->depth == MOVES_MAX)
+    for (int i = 0; i < ways->open_count; i++)
+        if (ways->open[i] == node)
+            return REASON_NONE;
+    if (ways->open_count == BRANCHES_MAX)
         return REASON_BUDGET;
-    int own = ways->step_count++;
-    ways->steps[own] = (Step){.mover = node,
-                              .slot = use->slot,
-                              .parent = spot->step,
-                              .output = spot->output};
-    Reason reason = REASON_NONE;
-    for (int i = 0; !reason && i < node->output_count; i++) {
-        Spot behind = {spot->sight, own, i, spot->depth + 1};
-        const Value *value = node->outputs[i];
-        if (!value || (i > 0 && value->use_count == 0 && !value->is_output))
-            continue;
-        ways->fact = value->name;
-        reason = sight_forward(fold, node, use->slot, i, &behind.sight);
-        if (!reason)
-            reason = ways_from(fold, ways, value, &behind);
-    }
-    return reason;
+    ways->open[ways->open_count++] = node;
+    return REASON_NONE;
 }
 
-static Reason way_follow(Fold *fold, Ways *ways, const Use *use,
-                         const Spot *spot)
+/* The first in the graph's order: all that it reads has been found. */
+static Node *open_take(Ways *ways)
 {
-    Node *node = use->node;
-    if (node_is_quantizer(node))
-        return REASON_QUANTIZED;
-    if (!node || node->removed || (use->slot != 0 && node->op != OP_Concat))
-        return REASON_NONLINEAR;
-    return node_commutes(fold, node) && sight_commutes(node, &spot->sight)
-               ? step_follow(fold, ways, use, spot)
-               : target_add(fold, ways, node, spot);
+    int first = 0;
+    for (int i = 1; i < ways->open_count; i++)
+        if (ways->open[i]->index < ways->open[first]->index)
+            first = i;
+    Node *node = ways->open[first];
+    ways->open[first] = ways->open[--ways->open_count];
+    return node;
 }
 
-/* Follows every reader of the elements of a value. */
-static Reason ways_from(Fold *fold, Ways *ways, const Value *value,
-                        const Spot *spot)
+/* A value that has the map in it, and every reader of its elements. */
+static Reason spot_add(Ways *ways, const Value *value, const Sight *sight,
+                       int depth)
 {
+    ways->fact = value->name;
     if (value->is_output)
         return REASON_GRAPH_OUTPUT;
     if (value->is_captured)
         return REASON_SUBGRAPH_CAPTURE;
+    if (ways->spot_count == BRANCHES_MAX || depth > MOVES_MAX)
+        return REASON_BUDGET;
+    ways->spots[ways->spot_count++] = (Spot){value, *sight, depth, NULL};
     int readers = 0;
     for (int i = 0; i < value->use_count; i++) {
-        if (use_is_value_free(&value->uses[i]))
+        const Use *use = &value->uses[i];
+        if (use_is_value_free(use))
             continue;
         readers++;
-        Reason reason = way_follow(fold, ways, &value->uses[i], spot);
+        if (!use->node || use->node->removed)
+            return REASON_NONLINEAR;
+        Reason reason = open_add(ways, use->node);
         if (reason)
             return reason;
     }
     return readers ? REASON_NONE : REASON_NONLINEAR;
 }
 
+static Reason step_add(Ways *ways, Node *node)
+{
+    if (ways->step_count == BRANCHES_MAX)
+        return REASON_BUDGET;
+    ways->steps[ways->step_count++] = node;
+    return REASON_NONE;
+}
+
+/* What a node that the map commutes with gives. */
+static Reason step_follow(Fold *fold, Ways *ways, Node *node, const Spot *spot)
+{
+    Reason reason = step_add(ways, node);
+    for (int i = 0; !reason && i < node->output_count; i++) {
+        const Value *value = node->outputs[i];
+        Sight sight = spot->sight;
+        if (!value || (i > 0 && value->use_count == 0 && !value->is_output))
+            continue;
+        ways->fact = value->name;
+        reason = sight_forward(fold, node, i, &sight);
+        if (!reason)
+            reason = spot_add(ways, value, &sight, spot->depth + 1);
+    }
+    return reason;
+}
+
+/* What a node gives where ways meet, or one meets others. */
+static Reason meeting_follow(Fold *fold, Ways *ways, Node *node)
+{
+    Sight sight;
+    int depth = 0;
+    const Sight **sights =
+        arena_array(fold->scratch, (size_t)node->input_count, sizeof *sights);
+    for (int i = 0; i < node->input_count; i++) {
+        const Spot *spot = spot_of(ways, node->inputs[i]);
+        if (spot && spot->depth > depth)
+            depth = spot->depth;
+        sights[i] = spot ? &spot->sight : NULL;
+        ways->joins_others |= !spot && node->op != OP_Concat;
+    }
+    ways->fact = node->outputs[0]->name;
+    if (ways->joins_others && !(fold->enabled & RULE_BIT(RULE_C16)))
+        return REASON_NONLINEAR;
+    Reason reason = step_add(ways, node);
+    if (!reason)
+        reason = sight_meet(fold, node, sights, &sight);
+    return reason ? reason
+                  : spot_add(ways, node->outputs[0], &sight, depth + 1);
+}
+
+static Reason node_follow(Fold *fold, Ways *ways, Node *node)
+{
+    if (node_is_quantizer(node))
+        return REASON_QUANTIZED;
+    if (!node_is_parametric(node) && node_meets(fold, node))
+        return meeting_follow(fold, ways, node);
+    for (int i = 1; i < node->input_count; i++)
+        if (spot_of(ways, node->inputs[i]))
+            return REASON_NONLINEAR;
+    const Spot *spot = spot_of(ways, node->inputs[0]);
+    return node_commutes(fold, node) && sight_commutes(node, &spot->sight)
+               ? step_follow(fold, ways, node, spot)
+               : target_add(fold, ways, node, spot);
+}
+
 Reason ways_find(Fold *fold, Ways *ways, const Value *value, const Sight *sight)
 {
-    Spot spot = {.sight = *sight, .step = -1};
-    ways->step_count = ways->target_count = 0;
-    ways->fact = "";
-    return ways_from(fold, ways, value, &spot);
+    ways->spot_count = ways->step_count = 0;
+    ways->target_count = ways->open_count = 0;
+    ways->joins_others = false;
+    Reason reason = spot_add(ways, value, sight, 0);
+    while (!reason && ways->open_count > 0)
+        reason = node_follow(fold, ways, open_take(ways));
+    return reason;
 }
 
 /* ---- Carrying out ---- */
 
-/* What a step gives now; without step what the map read. */
-static Value *step_made(const Ways *ways, int step, int output, Value *input)
-{
-    return step < 0 ? input : ways->steps[step].made[output];
-}
-
-/* The nodes on the way work on another tensor now, so what they give gets
- * another name. Steps come after their parents. */
-static void steps_apply(Fold *fold, Ways *ways, Value *input, Emission *all)
+/* The nodes on the way work on other tensors now, so what they give gets
+ * another name. */
+static void steps_apply(Fold *fold, Ways *ways, Emission *all)
 {
     for (int i = 0; i < ways->step_count; i++) {
-        Step *step = &ways->steps[i];
-        Node *mover = step->mover;
+        Node *mover = ways->steps[i];
         Value **inputs = arena_array(fold->scratch, (size_t)mover->input_count,
                                      sizeof *inputs);
-        step->made = arena_array(fold->scratch, (size_t)mover->output_count,
-                                 sizeof *step->made);
-        for (int k = 0; k < mover->input_count; k++)
-            inputs[k] = mover->inputs[k];
-        inputs[step->slot] = step_made(ways, step->parent, step->output, input);
-        for (int k = 0; k < mover->output_count; k++)
+        Value **made = arena_array(fold->scratch, (size_t)mover->output_count,
+                                   sizeof *made);
+        for (int k = 0; k < mover->input_count; k++) {
+            const Spot *spot = spot_of(ways, mover->inputs[k]);
+            inputs[k] = spot ? spot->made : mover->inputs[k];
+        }
+        for (int k = 0; k < mover->output_count; k++) {
+            Spot *spot = spot_of(ways, mover->outputs[k]);
             if (mover->outputs[k] && (k == 0 || mover->op == OP_Split))
-                step->made[k] = emission_value(fold, mover->outputs[k]);
+                made[k] = emission_value(fold, mover->outputs[k]);
+            if (spot)
+                spot->made = made[k];
+        }
         all->place = mover;
-        emission_add(fold, all, node_clone(mover, inputs, step->made));
+        emission_add(fold, all, node_clone(mover, inputs, made));
         for (int k = 0; k < mover->output_count; k++)
-            if (step->made[k])
-                value_free_move(mover->outputs[k], step->made[k]);
+            if (made[k])
+                value_free_move(mover->outputs[k], made[k]);
     }
 }
 
@@ -236,11 +289,11 @@ static Node *target_last(const Target *target)
 /* Both nodes stand where the operator stood, so that who reads the shape of its
  * product can read that of the result. */
 static void target_apply(Fold *fold, const Ways *ways, const Target *target,
-                         Value *input, Emission *all)
+                         Emission *all)
 {
     Linear linear = target->linear;
     Value *out = target_last(target)->outputs[0];
-    linear.input = step_made(ways, target->step, target->output, input);
+    linear.input = ways->spots[target->spot].made;
     all->place = linear.node;
     emit_linear(fold, all, &linear, target->kernel, target->bias, out);
     if (!target->adder)
@@ -258,10 +311,12 @@ RuleSet ways_rules(const Ways *ways)
 {
     RuleSet rules = 0;
     for (int i = 0; i < ways->target_count; i++)
-        rules |= RULE_BIT(ways->targets[i].step < 0 ? RULE_C7 : RULE_C9);
+        rules |= RULE_BIT(ways->targets[i].spot ? RULE_C9 : RULE_C7);
     for (int i = 0; i < ways->step_count; i++)
-        if (!node_moves_only(ways->steps[i].mover))
+        if (!node_moves_only(ways->steps[i]))
             rules |= RULE_BIT(RULE_C14);
+    if (ways->joins_others)
+        rules |= RULE_BIT(RULE_C16);
     return rules;
 }
 
@@ -270,7 +325,7 @@ Account ways_account(const Ways *ways, const Node **consumed)
     Account account = {.rules = ways_rules(ways), .consumed = consumed};
     size_t count = 1; /* the map's node */
     for (int i = 0; i < ways->step_count; i++)
-        consumed[count++] = ways->steps[i].mover;
+        consumed[count++] = ways->steps[i];
     for (int i = 0; i < ways->target_count; i++) {
         const Target *target = &ways->targets[i];
         consumed[count++] = target->linear.node;
@@ -286,7 +341,8 @@ Account ways_account(const Ways *ways, const Node **consumed)
 
 void ways_emit(Fold *fold, Ways *ways, Value *input, Emission *emission)
 {
-    steps_apply(fold, ways, input, emission);
+    ways->spots[0].made = input;
+    steps_apply(fold, ways, emission);
     for (int i = 0; i < ways->target_count; i++)
-        target_apply(fold, ways, &ways->targets[i], input, emission);
+        target_apply(fold, ways, &ways->targets[i], emission);
 }

@@ -9,19 +9,17 @@
 #include "fold/form.h"
 #include "fold/sight.h"
 
-/* An operator on the way that the map commutes with. */
-typedef struct Step {
-    Node *mover;
-    int slot;     /* where it reads the map's output, or another step's */
-    int parent;   /* that step, or -1 */
-    int output;   /* of the parent, that it reads */
-    Value **made; /* what its copy gives, once there is one */
-} Step;
+/* A value that has the map in it: what the map gives, or a node on the way. */
+typedef struct Spot {
+    const Value *value;
+    Sight sight;
+    int depth;   /* nodes on the way to it */
+    Value *made; /* the same without the map, once there is one */
+} Spot;
 
 /* A linear operator at the end of a way. */
 typedef struct Target {
-    int step;   /* the last one before it, or -1 */
-    int output; /* of that step */
+    int spot; /* that it reads */
     Linear linear;
     Node *adder;          /* an Add after MatMul that holds its bias, or NULL */
     Vec scale, shift;     /* by input channel of the linear operator */
@@ -29,12 +27,16 @@ typedef struct Target {
     Vec bias;
 } Target;
 
-/* All ways from the map: every reader must end in a linear operator. */
+/* All ways from the map: every reader must end in a linear operator. Ways may
+ * meet again, in a Concat or a sum. */
 typedef struct Ways {
-    Step steps[BRANCHES_MAX];
+    Spot spots[BRANCHES_MAX];
+    Node *steps[BRANCHES_MAX]; /* on the ways, in the graph's order */
     Target targets[BRANCHES_MAX];
-    int step_count, target_count;
-    const char *fact; /* what stands in the way */
+    Node *open[BRANCHES_MAX]; /* readers that are still to be looked at */
+    int spot_count, step_count, target_count, open_count;
+    bool joins_others; /* a sum has summands without the map */
+    const char *fact;  /* what stands in the way */
 } Ways;
 
 /* Finds them; or a reason, with the fact in `ways->fact`. */

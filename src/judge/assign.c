@@ -246,8 +246,17 @@ static const Operator *part_as_operator(Region *region, Part *part,
         return NULL;
     if (part->linear)
         return slot_as_operator(region, part, merge->part->place);
-    return whole->kind == PLACE_LINEAR && merge->part->start == part->start
-               ? place_as_operator(region, part->place, whole, merge->whole)
+    const Place *own = &region->places[part->place];
+    int place = part->place;
+    if (merge->part->start != part->start)
+        return NULL;
+    if (own->kind == PLACE_SLOT && whole->kind == PLACE_SLOT &&
+        own->axis == whole->axis && own->length == whole->length) {
+        place = own->inner;
+        whole = &region->places[whole->inner];
+    }
+    return whole->kind == PLACE_LINEAR
+               ? place_as_operator(region, place, whole, merge->whole)
                : NULL;
 }
 

@@ -132,7 +132,7 @@ static void readings_prefer(Region *region, Reading reading)
 /* Tries are fewer where each takes longer. */
 static int tries_of(const Regions *regions)
 {
-    enum { LEAST = 4, MOST = 256, WORK = 1 << 16 };
+    enum { LEAST = 4, MOST = 1 << 10, WORK = 1 << 16 };
     size_t tries =
         WORK / (regions->original_count + regions->converted_count + 1);
     return tries > MOST ? MOST : tries < LEAST ? LEAST : (int)tries;

@@ -150,12 +150,11 @@ typedef struct Sum {
     Coefs bias;
     double *bias_size, *bias_slack;
     int bias_sources, bias_steps;
-    DType bias_type;     /* of the source, where there is one and it is not
-                            scaled */
-    int as_place;        /* 1 + the place that it is without its bias, or 0 */
-    int as_whole;        /* the same with it */
-    struct Sum *divided; /* by its common scale, or NULL */
-    Residue *value;      /* by channel; NULL while axis is -1 */
+    DType bias_type; /* of the source, where there is one and it is not
+                        scaled */
+    int as_place;    /* 1 + the place that it is without its bias, or 0 */
+    int as_whole;    /* the same with it */
+    Residue *value;  /* by channel; NULL while axis is -1 */
 } Sum;
 
 /* How what operators gave may be read. Which way is the right one depends on
@@ -168,6 +167,7 @@ typedef enum Reading {
     /* The first and the third, and so do all others that read it. */
     READ_SHARED,
     READ_SHARED_WHOLE,
+    READ_APART, /* of the converted graph: what it adds there stays apart */
     READINGS
 } Reading;
 

@@ -310,6 +310,7 @@ typedef struct Pieces {
     int64_t total;
     bool plain;  /* each is one place */
     bool scaled; /* some have numbers */
+    bool across; /* along another axis, or the same everywhere */
 } Pieces;
 
 /* What the original reads as one place, because others read it too, may be so
@@ -343,11 +344,11 @@ static bool pieces_read(Region *region, const Known *output, Pieces *out)
         else if (sum)
             sum = piece_as_read(region, input, sum);
         out->sums[i] = sum;
-        if (!sum || (sum->axis >= 0 && sum->axis != axis) ||
-            input->fact.rank != rank ||
+        if (!sum || input->fact.rank != rank ||
             !dim_is_known(output->scope->symbols, input->fact.dims[axis],
                           &out->lengths[i]))
             return false;
+        out->across |= sum->axis != axis;
         out->total += out->lengths[i];
         out->parts += sum->count;
         out->plain &=
@@ -371,16 +372,21 @@ static void join_bias(Sum *sum, const Sum *piece, int64_t start, int64_t length)
 }
 
 /* Places side by side are a place. */
-static Sum *join_places(Region *region, const Known *output,
-                        const Pieces *pieces)
+static int pieces_place(Region *region, const Pieces *pieces)
 {
     int *joined =
         arena_array(region->arena, (size_t)pieces->count, sizeof *joined);
-    Sum *sum = sum_new(region, output, 1);
-    Part *part = &sum->parts[0];
     for (int i = 0; i < pieces->count; i++)
         joined[i] = pieces->sums[i]->parts[0].place;
-    part->place = place_join(region, joined, pieces->count, pieces->axis);
+    return place_join(region, joined, pieces->count, pieces->axis);
+}
+
+static Sum *join_places(Region *region, const Known *output,
+                        const Pieces *pieces)
+{
+    Sum *sum = sum_new(region, output, 1);
+    Part *part = &sum->parts[0];
+    part->place = pieces_place(region, pieces);
     if (!pieces->scaled)
         return sum;
     sum->axis = pieces->axis;
@@ -412,13 +418,11 @@ static int pieces_shape(Region *region, const Pieces *pieces)
 {
     int *shapes =
         arena_array(region->arena, (size_t)pieces->count, sizeof *shapes);
-    for (int i = 0; i < pieces->count; i++)
-        shapes[i] = pieces->sums[i]->parts[0].place;
-    int joined = place_join(region, shapes, pieces->count, pieces->axis);
+    int joined = pieces_place(region, pieces);
     if (region->places[joined].shape != joined) /* of one operator */
         return region->places[joined].shape;
     for (int i = 0; i < pieces->count; i++)
-        shapes[i] = region->places[shapes[i]].shape;
+        shapes[i] = region->places[pieces->sums[i]->parts[0].place].shape;
     joined = place_join(region, shapes, pieces->count, pieces->axis);
     return region->places[joined].shape;
 }
@@ -464,12 +468,59 @@ static Sum *join_slots(Region *region, const Known *output,
     return sum;
 }
 
+/* All numbers that differ by channel lie along the axis. */
+static bool pieces_fit(const Pieces *pieces)
+{
+    for (int i = 0; i < pieces->count; i++)
+        if (pieces->sums[i]->axis >= 0 && pieces->sums[i]->axis != pieces->axis)
+            return false;
+    return true;
+}
+
+/* All pieces have the same numbers along another axis, or everywhere. */
+static bool pieces_alike(const Pieces *pieces)
+{
+    const Sum *first = pieces->sums[0];
+    if (!pieces->plain)
+        return false;
+    for (int i = 0; i < pieces->count; i++) {
+        const Sum *own = pieces->sums[i];
+        if (own->axis != first->axis || own->more != first->more ||
+            own->width != first->width)
+            return false;
+        for (int64_t c = 0; c < first->width; c++)
+            if (coefs_exact(own->bias, c, 0) !=
+                    coefs_exact(first->bias, c, 0) ||
+                coefs_exact(own->parts[0].out, c, 1) !=
+                    coefs_exact(first->parts[0].out, c, 1))
+                return false;
+    }
+    return true;
+}
+
+/* They have them side by side as well. */
+static Sum *join_alike(Region *region, const Known *output,
+                       const Pieces *pieces)
+{
+    Sum *sum = sum_copy(region, pieces->sums[0], output);
+    sum->parts[0].place = pieces_place(region, pieces);
+    for (int64_t c = 0; sum->value && c < sum->width; c++)
+        sum->value[c] = residue_add(parts_value(region, sum, c),
+                                    coefs_exact(sum->bias, c, 0));
+    return sum;
+}
+
 Sum *take_concat(Region *region, const Known *output)
 {
     Pieces pieces;
     if (!pieces_read(region, output, &pieces))
         return NULL;
+    bool alike = pieces.across && pieces_alike(&pieces);
+    if (!alike && !pieces_fit(&pieces))
+        return NULL;
     region_rely(region, FACT_COMMUTES);
+    if (alike)
+        return join_alike(region, output, &pieces);
     return pieces.plain ? join_places(region, output, &pieces)
                         : join_slots(region, output, &pieces);
 }

@@ -99,6 +99,17 @@ bool pad_taken(const Region *region, int place, Operator *linear)
     return true;
 }
 
+/* True when one node has made all the parts' places. */
+static bool all_moved(const Region *region, const Sum *input, const int *places)
+{
+    bool same = input->count > 0 && !input->broadcasts;
+    for (int i = 0; same && i < input->count; i++)
+        same = !input->parts[i].linear && !input->parts[i].length &&
+               region->places[places[i]].kind == PLACE_MOVE &&
+               region->places[places[i]].node == region->places[places[0]].node;
+    return same;
+}
+
 /* Takes explicit paddings and crops in front of the operator into its own. */
 static const Fact *absorb_pads(Region *region, const Sum *input,
                                Operator *linear, int *places)
@@ -110,14 +121,15 @@ static const Fact *absorb_pads(Region *region, const Sum *input,
         const Place *pad = &region->places[places[0]];
         int64_t amounts[2 * SPACE_MAX];
         if (linear->kind != OPERATOR_CONV || operator_is_far(linear) ||
-            pad->kind != PLACE_MOVE || input->count != 1)
+            pad->kind != PLACE_MOVE || !all_moved(region, input, places))
             return fact;
         if (!pad_taken(region, places[0], linear) &&
             (!crop_read(pad->scope, pad->node, linear->spatial, amounts) ||
              !take_crop(linear, amounts)))
             return fact;
         fact = &scope_known(pad->scope, pad->node->inputs[0])->fact;
-        places[0] = pad->inner;
+        for (int i = 0; i < input->count; i++)
+            places[i] = region->places[places[i]].inner;
         if (pad->node->op == OP_Pad)
             region_rely(region, FACT_ZERO_PADS);
     }
@@ -282,13 +294,16 @@ static bool is_given(const Region *region, const Part *part)
 }
 
 /* What operators gave, as another one reads it. The converted graph stores what
- * it adds there, so it is held against the original's. */
+ * it adds there, so it is held against the original's; but part of that may
+ * have gone on to what reads the sum. */
 static Sum *given_read(Region *region, Known *known, Sum *input, bool apart)
 {
     bool shifted = !coefs_are_zero(input->bias);
     unsigned possible = !apart << READ_COMPOSED | shifted << READ_WHOLE |
                         1 << READ_SHARED | shifted << READ_SHARED_WHOLE;
-    if (!region->is_original && shifted)
+    if (!region->is_original && shifted &&
+        region_choice(region, known_root(known), 1u << READ_APART) !=
+            READ_APART)
         return sum_as_whole(region, known, input);
     switch (region_reading(region, known_root(known), possible)) {
     case READ_COMPOSED:

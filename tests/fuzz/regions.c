@@ -113,12 +113,40 @@ static Value *move_global(Gen *gen, Value *x)
     return gen_done(gen, node);
 }
 
+/* The same sizes, but for the channels. */
+static bool are_alike(const Value *x, const Value *y)
+{
+    bool alike = x->fact.rank == y->fact.rank;
+    for (int i = 0; alike && i < x->fact.rank; i++)
+        alike = i == 1 || x->fact.dims[i] == y->fact.dims[i];
+    return alike;
+}
+
+/* Along the rows: the same again, or what has not been mapped. */
+static Value *move_rows(Gen *gen, Value *x, Value *base)
+{
+    bool fits = are_alike(x, base) && channels_of(x) == channels_of(base);
+    Value *inputs[2] = {x, fits && gen_chance(gen, 50) ? base : x};
+    Node *node = gen_node(gen, OP_Concat, inputs, 2);
+    node_set_int(node, "axis", 2);
+    return gen_done(gen, node);
+}
+
+/* A sum of the same with itself, or with what has not been mapped. */
+static Value *move_met(Gen *gen, Value *x, Value *base)
+{
+    bool fits = are_alike(x, base) && channels_of(x) == channels_of(base);
+    Value *other = fits && gen_chance(gen, 50) ? base : x;
+    other = gen_unary(gen, gen_chance(gen, 50) ? OP_Relu : OP_Identity, other);
+    return gen_binary(gen, gen_chance(gen, 50) ? OP_Add : OP_Sub, x, other);
+}
+
 static Value *move_concat(Gen *gen, Value *x, Value *base)
 {
     Target target = {1, {1, 1, 1}, {0, 0, 0}};
-    bool fits = x->fact.rank == base->fact.rank;
-    for (int i = 0; fits && i < x->fact.rank; i++)
-        fits = i == 1 || x->fact.dims[i] == base->fact.dims[i];
+    bool fits = are_alike(x, base);
+    if (gen_chance(gen, 30) && x->fact.dims[2] < 6)
+        return move_rows(gen, x, base);
     base = fits ? base : x;
     target.out = gen_range(gen, 1, 4);
     Value *inputs[2] = {x, gen_any_conv(gen, base, &target)};
@@ -182,7 +210,7 @@ static Value *move_shuffled(Gen *gen, Value *x)
 
 static Value *move_once(Gen *gen, Value *x, Value *base)
 {
-    switch (gen_pick(gen, 15)) {
+    switch (gen_pick(gen, 16)) {
     case 0:
         return gen_unary(gen, OP_Relu, x);
     case 1:
@@ -209,6 +237,8 @@ static Value *move_once(Gen *gen, Value *x, Value *base)
     case 12:
     case 13:
         return gen_taken(gen, x);
+    case 14:
+        return move_met(gen, x, base);
     default:
         return gen_unary(gen, OP_Identity, x);
     }
