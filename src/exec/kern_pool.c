@@ -1,9 +1,16 @@
 /* MaxPool, AveragePool and the global ones. */
 #include <math.h>
 
+#include "exec/integer.h"
 #include "exec/simd.h"
 #include "exec/sums.h"
 #include "exec/window.h"
+
+/* A kernel position along the last axis: outputs [begin, end) of a row see an
+ * element of the input there, output 0 the one at `shift`. */
+typedef struct Tap {
+    int64_t shift, begin, end;
+} Tap;
 
 typedef struct Pooling {
     Window window;
@@ -13,45 +20,22 @@ typedef struct Pooling {
     int64_t least;    /* what the maximum of nothing is, for integers */
     Storage storage;
     bool is_mean, is_integer, counts_pads, column_major;
+    const Tap *taps;              /* of the last axis */
+    int64_t *counts[WINDOW_AXES]; /* positions that a mean counts, by output */
+    double *sums;                 /* of an output row, for each worker */
 } Pooling;
 
-/* Which kernel positions of output position `o` see an element, and where
- * position 0 lies. Returns how many positions a mean divides by: those, or all
- * that lie in the padded input. */
-static int64_t place_window(const Pooling *pool, int64_t o,
-                            int64_t first[WINDOW_AXES],
-                            int64_t last[WINDOW_AXES],
-                            int64_t origin[WINDOW_AXES])
-{
-    const Window *w = &pool->window;
-    int64_t counted = 1;
-    for (int i = WINDOW_AXES - 1; i >= 0; i--) {
-        int64_t at = o % w->out[i];
-        o /= w->out[i];
-        origin[i] = at * w->stride[i] - w->pad[i];
-        window_range(w, i, at, &first[i], &last[i]);
-        int64_t seen = last[i] - first[i];
-        int64_t room = w->in[i] + w->pad_end[i] - origin[i];
-        int64_t padded = (room + w->dilation[i] - 1) / w->dilation[i];
-        if (padded > w->kernel[i])
-            padded = w->kernel[i];
-        counted *= pool->counts_pads ? padded : seen > 0 ? seen : 0;
-    }
-    return counted;
-}
+/* Which kernel positions of an output see an element, and where position 0
+ * lies; along some of the axes. */
+typedef struct Place {
+    int64_t first[WINDOW_AXES], last[WINDOW_AXES], origin[WINDOW_AXES];
+} Place;
 
-/* The outputs along the last axis whose windows lie inside of the input. */
-static void inner_columns(const Window *w, int64_t *begin, int64_t *end)
+static void place_axis(const Window *w, int axis, int64_t at, Place *place)
 {
-    int64_t reach = (w->kernel[2] - 1) * w->dilation[2];
-    int64_t last = w->in[2] - 1 - reach + w->pad[2]; /* where one may begin */
-    *begin = (w->pad[2] + w->stride[2] - 1) / w->stride[2];
-    *end = last < 0 ? 0 : last / w->stride[2] + 1;
-    if (*end > w->out[2])
-        *end = w->out[2];
+    place->origin[axis] = at * w->stride[axis] - w->pad[axis];
+    window_range(w, axis, at, &place->first[axis], &place->last[axis]);
 }
-
-enum { ROW_MOST = 128 }; /* means at once */
 
 #include "exec/real_f32.h"
 
@@ -68,14 +52,53 @@ enum { ROW_MOST = 128 }; /* means at once */
 static void pool_piece(void *context, int worker, int64_t begin, int64_t end)
 {
     const Pooling *pool = context;
-    (void)worker;
+    double *sums =
+        pool->is_mean ? pool->sums + worker * pool->window.out[2] : NULL;
     for (int64_t plane = begin; plane < end; plane++)
         if (pool->storage == STORAGE_F32)
-            pool_plane_f32(pool, plane);
+            pool_plane_f32(pool, plane, sums);
         else if (pool->storage == STORAGE_F64)
-            pool_plane_f64(pool, plane);
+            pool_plane_f64(pool, plane, sums);
         else
-            pool_plane_i64(pool, plane);
+            pool_plane_i64(pool, plane, sums);
+}
+
+static void set_taps(const KernelCall *call, Pooling *pool)
+{
+    const Window *w = &pool->window;
+    int64_t stride = w->stride[2], count = w->kernel[2];
+    Tap *taps = arena_array(call->arena, (size_t)count + 1, sizeof *taps);
+    for (int64_t x = 0; x < count; x++) {
+        int64_t shift = x * w->dilation[2] - w->pad[2];
+        taps[x].shift = shift;
+        taps[x].begin = shift < 0 ? divide_up(-shift, stride) : 0;
+        if (shift < w->in[2])
+            taps[x].end =
+                at_most(divide_up(w->in[2] - shift, stride), w->out[2]);
+    }
+    pool->taps = taps;
+}
+
+/* How many positions a mean divides by is a product over the axes: of those
+ * that see an element, or of all that lie in the padded input. */
+static void set_counts(const KernelCall *call, Pooling *pool)
+{
+    const Window *w = &pool->window;
+    Place place;
+    for (int i = 0; i < WINDOW_AXES; i++) {
+        pool->counts[i] =
+            arena_array(call->arena, (size_t)w->out[i] + 1, sizeof(int64_t));
+        for (int64_t at = 0; at < w->out[i]; at++) {
+            place_axis(w, i, at, &place);
+            int64_t room = w->in[i] + w->pad_end[i] - place.origin[i];
+            pool->counts[i][at] =
+                pool->counts_pads
+                    ? at_most(divide_up(room, w->dilation[i]), w->kernel[i])
+                    : at_least(place.last[i] - place.first[i], 0);
+        }
+    }
+    pool->sums = kernel_scratch(
+        call, (size_t)(pool_threads(call->pool) * w->out[2]), sizeof(double));
 }
 
 static int pooling_make(KernelCall *call, Pooling *pool, Err *err)
@@ -97,9 +120,13 @@ static void run_pooling(KernelCall *call, Pooling *pool)
 {
     const Array *in = call->inputs[0];
     int64_t work = pool->window.out_size * pool->window.kernel_size;
-    if (call->outputs[0]->count > 0)
-        pool_run(call->pool, in->dims[0] * in->dims[1],
-                 1 + GRAIN / (work > 0 ? work : 1), pool_piece, pool);
+    if (call->outputs[0]->count == 0)
+        return;
+    set_taps(call, pool);
+    if (pool->is_mean)
+        set_counts(call, pool);
+    pool_run(call->pool, in->dims[0] * in->dims[1],
+             1 + GRAIN / (work > 0 ? work : 1), pool_piece, pool);
 }
 
 /* MaxPool: of what the window sees; the indices are flat ones of the input. */
