@@ -11,7 +11,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "exec/elementary.h"
 #include "exec/gemm.h"
+#include "exec/sums.h"
 
 /* One operand: heads of matrices, wherever they lie. (batch, heads, length,
  * width), or with rank 3 (batch, length, heads * width). */

@@ -1,11 +1,13 @@
 /* Attention for one real type: see kern_attention.c. */
 
-static void R(cap)(const Attention *a, REAL *x)
+SIMD static void R(cap)(const Attention *a, REAL *x)
 {
-    REAL cap = (REAL)a->softcap;
+    const REAL cap = (REAL)a->softcap;
     if (a->softcap > 0)
-        for (int64_t j = 0; j < a->k.length; j++)
-            x[j] = cap * M(tanh)(x[j] / cap);
+        LOOP for (int64_t j = 0; j < a->k.length; j++)
+        {
+            x[j] = cap * R(fast_tanh)(x[j] / cap);
+        }
 }
 
 /* Hides what a query may not attend to; `mask` is where its row begins. */
@@ -22,23 +24,23 @@ static void R(hide)(const Attention *a, REAL *x, int64_t first, int64_t end,
     }
 }
 
-/* A row with nothing to attend to gives zeros. */
-static void R(softmax)(const Attention *a, REAL *x)
+/* A row with nothing to attend to gives zeros; a NaN makes all of it NaN,
+ * through the sum. */
+SIMD static void R(softmax)(const Attention *a, REAL *x)
 {
-    int64_t count = a->k.length;
-    REAL most = -(REAL)INFINITY;
-    double sum = 0;
-    for (int64_t j = 0; j < count; j++)
-        most = x[j] > most || x[j] != x[j] ? x[j] : most;
-    if (most == (REAL)-INFINITY)
-        most = 0;
-    for (int64_t j = 0; j < count; j++) {
-        x[j] = M(exp)(x[j] - most);
-        sum += (double)x[j];
+    const int64_t count = a->k.length;
+    const REAL largest = R(largest_of)(x, count);
+    const REAL most = largest == (REAL)-INFINITY ? 0 : largest;
+    LOOP for (int64_t j = 0; j < count; j++)
+    {
+        x[j] = R(fast_exp)(x[j] - most);
     }
-    REAL inverse = sum != 0 ? (REAL)(1 / sum) : 0;
-    for (int64_t j = 0; j < count; j++)
+    double sum = R(sum_of)(x, count);
+    const REAL inverse = sum != 0 ? (REAL)(1 / sum) : 0;
+    LOOP for (int64_t j = 0; j < count; j++)
+    {
         x[j] *= inverse;
+    }
 }
 
 /* From the products of one query and all keys to its weights. */

@@ -139,14 +139,8 @@ SIMD static void R(softmax_lines)(const REAL *x, REAL *y, int64_t count,
 SIMD static void R(softmax_line)(const REAL *x, REAL *y, int64_t count,
                                  bool logarithm)
 {
-    REAL most[LINES_MOST], largest = -(REAL)INFINITY;
+    REAL largest = R(largest_of)(x, count);
     double sum = 0;
-    int64_t rows = count / LINES_MOST;
-    R(find_most)(x, rows, LINES_MOST, LINES_MOST, most);
-    for (int k = 0; k < LINES_MOST; k++)
-        largest = most[k] > largest ? most[k] : largest;
-    for (int64_t i = rows * LINES_MOST; i < count; i++)
-        largest = x[i] > largest ? x[i] : largest;
     REAL powers[LINES_MOST];
     for (int64_t at = 0, now; at < count; at += now) {
         now = count - at < LINES_MOST ? count - at : LINES_MOST;

@@ -7,6 +7,7 @@
 
 #include "exec/cubic.h"
 #include "exec/move.h"
+#include "exec/simd.h"
 
 typedef enum Mode { MODE_NEAREST, MODE_LINEAR, MODE_CUBIC } Mode;
 
@@ -253,8 +254,7 @@ static int read_scales(KernelCall *call, Resizing *r, const Array *scales,
 
 /* ---- Resampling ---- */
 
-static void resample_piece(void *context, int worker, int64_t begin,
-                           int64_t end)
+static void line_piece(void *context, int worker, int64_t begin, int64_t end)
 {
     const Resample *r = context;
     (void)worker;
@@ -263,6 +263,17 @@ static void resample_piece(void *context, int worker, int64_t begin,
             resample_line_f32(r, line);
         else
             resample_line_f64(r, line);
+}
+
+static void row_piece(void *context, int worker, int64_t begin, int64_t end)
+{
+    const Resample *r = context;
+    (void)worker;
+    for (int64_t row = begin; row < end; row++)
+        if (r->is_f32)
+            resample_row_f32(r, row);
+        else
+            resample_row_f64(r, row);
 }
 
 static bool axis_stays(const Taps *taps)
@@ -278,30 +289,40 @@ static bool axis_stays(const Taps *taps)
     return true;
 }
 
-/* One axis after the other, each into an array of its own. */
+/* One axis after the other, the last one into the output. */
 static void resample(KernelCall *call, const Taps *taps)
 {
     const Array *from = call->inputs[0];
     Array *out = call->outputs[0];
-    size_t size = storage_size(kernel_storage(call, out));
-    for (int axis = 0; axis < out->rank; axis++) {
+    int rank = out->rank, last = rank - 1;
+    while (last >= 0 && axis_stays(&taps[last]))
+        last--;
+    if (last < 0)
+        memcpy(out->data, from->data,
+               (size_t)out->count * storage_size(kernel_storage(call, out)));
+    for (int axis = 0; axis <= last; axis++) {
+        int64_t dims[RANK_MAX];
         if (axis_stays(&taps[axis]))
             continue;
-        int64_t dims[RANK_MAX];
         memcpy(dims, from->dims, sizeof dims);
         dims[axis] = taps[axis].out;
-        Array *to =
-            array_new(call->arena, out->type, out->rank, dims, call->precision);
+        Array *to = axis == last ? out
+                                 : array_new(call->arena, out->type, rank, dims,
+                                             call->precision);
         Resample r = {.in = from->data,
                       .out = to->data,
                       .taps = &taps[axis],
-                      .inner = dims_product(dims, axis + 1, out->rank),
+                      .inner = dims_product(dims, axis + 1, rank),
                       .is_f32 = call->precision == PRECISION_F32};
-        pool_run(call->pool, dims_product(dims, 0, axis + 1),
-                 1 + GRAIN / r.inner, resample_piece, &r);
+        int64_t lines = dims_product(dims, 0, axis);
+        if (axis == rank - 1)
+            pool_run(call->pool, lines, 1 + GRAIN / taps[axis].out, row_piece,
+                     &r);
+        else
+            pool_run(call->pool, lines * taps[axis].out, 1 + GRAIN / r.inner,
+                     line_piece, &r);
         from = to;
     }
-    memcpy(out->data, from->data, (size_t)out->count * size);
 }
 
 /* To the nearest number of an integer type, as ONNX's reference does it. */

@@ -84,24 +84,49 @@ static int64_t row_origin(const Lookup *lookup, int64_t row)
     return origin;
 }
 
+#define LOOK_UP(type)                                                          \
+    do {                                                                       \
+        const type *source = (const void *)from;                               \
+        type *target = (void *)to, other;                                      \
+        memcpy(&other, lookup->filler, sizeof other);                          \
+        for (int64_t i = 0; i < count; i++)                                    \
+            target[i] = table[i] < 0 ? other : source[table[i]];               \
+    } while (0)
+
+/* One row; `from` is NULL where all of it is filler. */
+static void lookup_row(const Lookup *lookup, const char *from, char *to)
+{
+    int last = lookup->to->rank - 1;
+    const int64_t *table = lookup->tables[last];
+    int64_t count = lookup->to->dims[last];
+    if (!from)
+        for (int64_t i = 0; i < count; i++)
+            memcpy(to + (size_t)i * lookup->size, lookup->filler, lookup->size);
+    else if (lookup->size == sizeof(uint32_t))
+        LOOK_UP(uint32_t);
+    else
+        LOOK_UP(uint64_t);
+}
+
+/* A row from the same source as the one before is a copy of it. */
 static void lookup_rows(void *context, int worker, int64_t begin, int64_t end)
 {
     const Lookup *lookup = context;
-    int last = lookup->to->rank - 1;
-    int64_t length = lookup->to->dims[last];
-    const int64_t *table = lookup->tables[last];
-    size_t size = lookup->size;
+    size_t length =
+        (size_t)lookup->to->dims[lookup->to->rank - 1] * lookup->size;
+    int64_t before = -1;
     (void)worker;
     for (int64_t row = begin; row < end; row++) {
         int64_t origin = row_origin(lookup, row);
-        char *to = (char *)lookup->to->data + (size_t)(row * length) * size;
+        char *to = (char *)lookup->to->data + (size_t)row * length;
         const char *from = lookup->from->data;
-        for (int64_t i = 0; i < length; i++, to += size)
-            memcpy(to,
-                   origin < 0 || table[i] < 0
-                       ? lookup->filler
-                       : from + (size_t)(origin + table[i]) * size,
-                   size);
+        if (origin >= 0 && origin == before)
+            memcpy(to, to - length, length);
+        else
+            lookup_row(lookup,
+                       origin < 0 ? NULL : from + (size_t)origin * lookup->size,
+                       to);
+        before = origin;
     }
 }
 
@@ -111,7 +136,7 @@ void move_by_tables(KernelCall *call, const Array *from, const Array *to,
     Lookup lookup = {.from = from,
                      .to = to,
                      .tables = tables,
-                     .filler = filler,
+                     .filler = filler ? filler : from->data,
                      .size = storage_size(kernel_storage(call, to))};
     dims_strides(from->rank, from->dims, lookup.strides);
     if (to->rank == 0) {

@@ -1,13 +1,16 @@
 /*
  * Sums of contiguous reals in double.  Eight sums run side by side and are
- * added up in the end, in that order on every machine.
+ * added up in the end, in that order on every machine.  And the largest of
+ * them.
  */
 #ifndef REPFOLD_EXEC_SUMS_H
 #define REPFOLD_EXEC_SUMS_H
 
+#include <math.h>
+
 #include "exec/simd.h"
 
-enum { SUMS = 8 };
+enum { SUMS = 8, MAXIMA = 16 };
 
 typedef double Sums __attribute__((vector_size(SUMS * sizeof(double))));
 

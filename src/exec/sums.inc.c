@@ -32,3 +32,23 @@ SIMD static inline double R(squares_of)(const REAL *x, int64_t count,
         rest += ((double)x[i] - center) * ((double)x[i] - center);
     return SUMS_TOTAL(sums) + rest;
 }
+
+/* The largest element, of which a NaN need not be one; minus infinity of
+ * none. */
+SIMD static inline REAL R(largest_of)(const REAL *x, int64_t count)
+{
+    REAL most[MAXIMA], largest = -(REAL)INFINITY;
+    int64_t i = 0;
+    for (int k = 0; k < MAXIMA; k++)
+        most[k] = largest;
+    for (; i + MAXIMA <= count; i += MAXIMA)
+        LOOP for (int k = 0; k < MAXIMA; k++)
+        {
+            most[k] = x[i + k] > most[k] ? x[i + k] : most[k];
+        }
+    for (int k = 0; k < MAXIMA; k++)
+        largest = most[k] > largest ? most[k] : largest;
+    for (; i < count; i++)
+        largest = x[i] > largest ? x[i] : largest;
+    return largest;
+}
