@@ -204,6 +204,16 @@ static const ExecRow rows[] = {
      "float32[1,1,1,2]{9,5}; int64[1,1,1,2]{1,3}"},
     {"MaxPool(u8[1,1,4]{1,9,3,200}) kernel_shape=[2] strides=[2]",
      "uint8[1,1,2]{9,200}"},
+    /* every window that sees a NaN is one, wherever it is in it */
+    {"MaxPool(f32[1,1,6]{1,nan,2,3,inf,-inf}) kernel_shape=[2]",
+     "float32[1,1,5]{nan,nan,3,inf,inf}"},
+    {"MaxPool(f64[1,1,2,3]{1,2,3,4,nan,nan}) kernel_shape=[2,2] -> 2",
+     "float64[1,1,1,2]{nan,nan}; int64[1,1,1,2]{4,4}"},
+    {"GlobalMaxPool(f32[1,2,3]{1,3,nan,nan,-3,-2})",
+     "float32[1,2,1]{nan,nan}"},
+    /* a window in the padding alone */
+    {"MaxPool(f32[1,1,2]{4,8}) kernel_shape=[2] strides=[3] pads=[2,0]",
+     "float32[1,1,1]{-inf}"},
     /* the mean counts what is there, unless it is told otherwise */
     {"AveragePool(f32[1,1,2]{4,8}) kernel_shape=[2] pads=[1,1]",
      "float32[1,1,3]{4,6,8}"},

@@ -49,6 +49,12 @@ static DType held_type(Precision precision)
     return precision == PRECISION_F32 ? DT_FLOAT : DT_DOUBLE;
 }
 
+bool array_has_shape(const Array *array, int rank, const int64_t *dims)
+{
+    return array->rank == rank &&
+           memcmp(array->dims, dims, (size_t)rank * sizeof *dims) == 0;
+}
+
 bool array_can_map(const Tensor *tensor, Precision precision)
 {
     if (!tensor->data ||

@@ -101,10 +101,12 @@ static bool make_chain(Fusion *f)
         arena_array(f->run->temporary, (size_t)kernels + 1, sizeof *f->beside);
     for (int at = 0; at + 1 < count; at++) {
         int slot = step_at(f, at)->outputs[0];
+        if (!schedule_shape(f->run->schedule, slot, &shape))
+            return false;
         f->values[at] = chain_register(&f->chain,
                                        at < kernels ? CHAIN_OUTPUT + at
                                                     : f->group->registers[at],
-                                       f->run->schedule->facts[slot].type);
+                                       shape.type);
     }
     for (int at = 1; at < kernels && !f->chain.misfit; at++)
         if (add_beside(f, at, &ignored) < 0)
@@ -146,11 +148,11 @@ static int count_reads(const Fusion *f, int slot)
 static bool is_spare(const Fusion *f, int slot)
 {
     const Holder *holder = &f->run->holders[slot];
-    return holder->present && holder->owned &&
-           holder->array.count == f->chain.shape.count &&
-           dtype_is_real(holder->array.type) &&
+    return holder->array && holder->owned &&
+           holder->array->count == f->chain.shape.count &&
+           dtype_is_real(holder->array->type) &&
            holder->left == count_reads(f, slot) &&
-           buffers_alone(holder->array.data);
+           buffers_alone(holder->array->data);
 }
 
 static int find_spare(const Fusion *f)
@@ -177,8 +179,8 @@ static void *output_memory(const Fusion *f, int slot)
         return place;
     if (spare < 0)
         return buffers_take(run->exec->buffers, count, size);
-    buffers_share(run->holders[spare].array.data);
-    return run->holders[spare].array.data;
+    buffers_share(run->holders[spare].array->data);
+    return run->holders[spare].array->data;
 }
 
 static void run_chain(Fusion *f)

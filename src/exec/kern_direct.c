@@ -18,9 +18,10 @@
 #include "exec/spread.h"
 
 enum {
-    BAND_BYTES = 256 * 1024, /* of the input at once */
-    MADE_BYTES = 256 * 1024, /* of what is computed beside another, at once */
-    UNITS_EACH = 4,          /* of work, for each thread */
+    BAND_BYTES = 256 * 1024,   /* of the input at once */
+    FAMILY_BYTES = 192 * 1024, /* of each one's, where there are several */
+    MADE_BYTES = 128 * 1024,   /* of what is computed beside another, at once */
+    UNITS_EACH = 4,            /* of work, for each thread */
     LINE = 64
 };
 
@@ -422,8 +423,8 @@ static void plan_plain(Direct *d)
     cut_bands(d, BAND_BYTES / (column * d->columns));
 }
 
-/* A band is some of the image's rows. */
-static void plan_rows(KernelCall *call, Direct *d)
+/* A band is some of the image's rows, of which so many bytes are read. */
+static void plan_rows(KernelCall *call, Direct *d, int64_t bytes)
 {
     const Conv *conv = d->conv;
     const Window *w = &conv->window;
@@ -434,11 +435,11 @@ static void plan_rows(KernelCall *call, Direct *d)
     if (d->is_spread) {
         spread_make(call, conv, depthwise_set(call->precision, call->level),
                     &d->spread);
-        int64_t more = BAND_BYTES / (d->spread.row_size * channel) -
-                       spread_rows(&d->spread, 1);
+        int64_t more =
+            bytes / (d->spread.row_size * channel) - spread_rows(&d->spread, 1);
         cut_bands(d, 1 + more / w->stride[1]);
     } else {
-        cut_bands(d, BAND_BYTES / (d->columns * channel));
+        cut_bands(d, bytes / (d->columns * channel));
     }
 }
 
@@ -454,7 +455,7 @@ static void plan_units(KernelCall *call, Family *f)
         if (is_plain)
             plan_plain(&d[i]);
         else
-            plan_rows(call, &d[i]);
+            plan_rows(call, &d[i], f->count > 1 ? FAMILY_BYTES : BAND_BYTES);
         band = at_most(band, d[i].band);
     }
     if (f->count > 1)

@@ -9,17 +9,26 @@
 void run_keep(Run *run, int slot, const Array *array, bool owned)
 {
     Holder *holder = &run->holders[slot];
-    holder->array = *array;
-    holder->present = true;
+    if (run->free && !holder->array) {
+        holder->array = run->free;
+        run->free = run->free->data;
+    }
+    if (!holder->array)
+        holder->array = arena_alloc(run->arena, sizeof *holder->array);
+    *holder->array = *array;
     holder->owned = owned;
 }
 
 static void drop(Run *run, int slot)
 {
     Holder *holder = &run->holders[slot];
-    if (holder->present && holder->owned)
-        buffers_drop(run->exec->buffers, holder->array.data);
-    holder->present = false;
+    if (!holder->array)
+        return;
+    if (holder->owned)
+        buffers_drop(run->exec->buffers, holder->array->data);
+    holder->array->data = run->free;
+    run->free = holder->array;
+    holder->array = NULL;
 }
 
 /* One read less; the last one lets go. */
@@ -79,9 +88,9 @@ static bool is_for_now(const Run *run, int slot)
 }
 
 /* Memory for a constant: what is spare where it is for now. */
-static void *constant_memory(Run *run, int slot, bool *owned)
+static void *constant_memory(Run *run, int slot, const Array *array,
+                             bool *owned)
 {
-    const Array *array = &run->holders[slot].array;
     size_t count = (size_t)array->count;
     size_t size =
         storage_size(array_storage(array->type, run->exec->options.precision));
@@ -95,24 +104,24 @@ static void *constant_memory(Run *run, int slot, bool *owned)
 static int hold(Run *run, int slot, Array **out, Err *err)
 {
     const Slot *known = &run->exec->slots[slot];
-    const ExecOptions *options = &run->exec->options;
     Holder *holder = &run->holders[slot];
-    *out = &holder->array;
-    if (holder->present)
-        return 0;
-    if (known->constant) {
+    Array loaded;
+    bool owned;
+    if (known->constant && !holder->array)
         run_keep(run, slot, known->constant, false);
+    *out = holder->array;
+    if (holder->array)
         return 0;
-    }
     const Tensor *tensor = known->tensor;
     if (!tensor)
         return err_set(err, ERR_UNDEFINED_VALUE,
                        "value \"%s\" is read before it is computed",
                        known->name);
-    array_set_shape(&holder->array, tensor->type, tensor->rank, tensor->dims);
-    holder->array.data = constant_memory(run, slot, &holder->owned);
-    holder->present = true;
-    slot_load(known, options, &holder->array);
+    array_set_shape(&loaded, tensor->type, tensor->rank, tensor->dims);
+    loaded.data = constant_memory(run, slot, &loaded, &owned);
+    run_keep(run, slot, &loaded, owned);
+    *out = holder->array;
+    slot_load(known, &run->exec->options, holder->array);
     return 0;
 }
 
@@ -122,7 +131,7 @@ static bool is_spare(const Run *run, const Step *step, int slot)
 {
     const Holder *holder = &run->holders[slot];
     return holder->owned && holder->left == reads_of(step, slot) &&
-           buffers_alone(holder->array.data);
+           buffers_alone(holder->array->data);
 }
 
 int run_input(Run *run, const Step *step, int i, Array **out, Err *err)

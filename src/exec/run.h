@@ -7,10 +7,9 @@
 #include "exec/schedule.h"
 
 typedef struct Holder {
-    Array array;
-    bool present;
-    bool owned; /* its data is a buffer that it holds; else it is lent */
-    int left;   /* reads to come */
+    Array *array; /* NULL where there is nothing now */
+    bool owned;   /* its data is a buffer that it holds; else it is lent */
+    int left;     /* reads to come */
 } Holder;
 
 typedef struct Run {
@@ -21,7 +20,8 @@ typedef struct Run {
     Arena *arena;       /* of what lives until the run ends */
     Arena *temporary;   /* of what the steps of one group need */
     Holder *holders;    /* of slots */
-    size_t most_bytes;  /* of the whole tree of arenas */
+    Array *free;       /* arrays of holders that let go, linked by their data */
+    size_t most_bytes; /* of the whole tree of arenas */
 } Run;
 
 /* Input i of a step; a constant is loaded the first time. NULL where absent. */

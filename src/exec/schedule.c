@@ -29,102 +29,6 @@ typedef struct Builder {
     int region;        /* counts them */
 } Builder;
 
-/* ---- Shapes ---- */
-
-static void describe(const Array *array, Fact *fact)
-{
-    *fact = (Fact){.type = array->type, .rank = array->rank, .int_count = -1};
-    memcpy(fact->dims, array->dims, sizeof fact->dims);
-}
-
-bool schedule_shape(const Schedule *schedule, int slot, Array *shape)
-{
-    const Fact *fact = &schedule->facts[slot];
-    if (fact->rank < 0 ||
-        (!dtype_is_real(fact->type) && !dtype_is_integer(fact->type)))
-        return false;
-    for (int i = 0; i < fact->rank; i++)
-        if (fact->dims[i] < 0)
-            return false;
-    array_set_shape(shape, fact->type, fact->rank, fact->dims);
-    return true;
-}
-
-bool schedule_is_constant(const Schedule *schedule, int slot)
-{
-    return schedule->exec->slots[slot].tensor != NULL;
-}
-
-static bool same_shape(const Array *a, int rank, const int64_t *dims)
-{
-    return a->rank == rank &&
-           memcmp(a->dims, dims, (size_t)rank * sizeof *dims) == 0;
-}
-
-bool schedule_agrees(const Schedule *schedule, int slot, const Array *array)
-{
-    const Fact *fact = &schedule->facts[slot];
-    return array->type == fact->type &&
-           same_shape(array, fact->rank, fact->dims);
-}
-
-/* What follows from the shapes of the inputs and from constants, not from any
- * value. A step that inference refuses fails when it runs. */
-static void infer_step(const Builder *b, const Step *step, Symbols *symbols)
-{
-    const Exec *exec = b->exec;
-    Arena *arena = b->temporary;
-    size_t inputs = (size_t)step->node->input_count;
-    size_t outputs = (size_t)step->node->output_count;
-    const Fact **facts = arena_array(arena, inputs, sizeof *facts);
-    const Tensor **tensors = arena_array(arena, inputs, sizeof *tensors);
-    Fact *found = arena_array(arena, outputs, sizeof *found);
-    for (size_t i = 0; i < inputs; i++) {
-        int slot = step->inputs[i];
-        facts[i] = slot < 0 ? NULL : &b->schedule->facts[slot];
-        tensors[i] = slot < 0 ? NULL : exec->slots[slot].tensor;
-    }
-    InferCall call = {.node = step->node,
-                      .opset = graph_opset(step->node->graph),
-                      .arena = arena,
-                      .symbols = symbols,
-                      .inputs = facts,
-                      .tensors = tensors,
-                      .outputs = found};
-    Err ignored = {0};
-    if (!step->kernel || infer_node(&call, &ignored) < 0)
-        return;
-    for (size_t i = 0; i < outputs; i++)
-        if (step->outputs[i] >= 0)
-            b->schedule->facts[step->outputs[i]] = found[i];
-}
-
-static void infer_steps(const Builder *b, Array *const *inputs,
-                        Array *const *captured)
-{
-    const Exec *exec = b->exec;
-    Fact *facts = b->schedule->facts;
-    Symbols *symbols = symbols_new(b->temporary);
-    for (size_t i = 0; i < exec->slot_count; i++) {
-        const Tensor *tensor = exec->slots[i].tensor;
-        facts[i] = FACT_UNKNOWN;
-        if (tensor) {
-            facts[i].type = tensor->type;
-            facts[i].rank = tensor->rank;
-            memcpy(facts[i].dims, tensor->dims, sizeof facts[i].dims);
-        }
-    }
-    for (size_t i = 0; i < exec->input_count; i++)
-        if (exec->inputs[i] >= 0)
-            describe(inputs[i], &facts[exec->inputs[i]]);
-    for (size_t i = 0; i < exec->captured_count; i++)
-        describe(captured[i], &facts[exec->captured[i]]);
-    for (size_t i = 0; i < exec->step_count; i++)
-        infer_step(b, &exec->steps[i], symbols);
-    for (size_t i = 0; i < exec->slot_count; i++)
-        facts[i].ints = NULL; /* they go with the temporary memory */
-}
-
 /* ---- Groups ---- */
 
 /* True when one output, of this shape, is all that a step computes. */
@@ -137,7 +41,7 @@ static bool computes(const Builder *b, const Step *step, const Array *shape)
     return step->outputs[0] >= 0 &&
            schedule_shape(b->schedule, step->outputs[0], &own) &&
            dtype_is_real(own.type) && own.count > 1 &&
-           same_shape(&own, shape->rank, shape->dims);
+           array_has_shape(&own, shape->rank, shape->dims);
 }
 
 /* True for an input that is read element by element; others are numbers. */
@@ -497,7 +401,7 @@ static bool is_for(const Schedule *schedule, const Exec *exec,
             i < exec->input_count ? inputs[i] : captured[i - exec->input_count];
         bool is_given = i >= exec->input_count || exec->inputs[i] >= 0;
         if (is_given && (given->type != known->type ||
-                         !same_shape(known, given->rank, given->dims)))
+                         !array_has_shape(known, given->rank, given->dims)))
             return false;
     }
     return true;
@@ -545,12 +449,10 @@ Schedule *schedule_for(Exec *exec, Array *const *inputs, Array *const *captured)
     exec->schedule = NULL;
     schedule->exec = exec;
     schedule->arena = arena;
-    schedule->facts =
-        arena_array(arena, exec->slot_count, sizeof *schedule->facts);
     Builder b = {.exec = exec, .schedule = schedule, .temporary = temporary};
     builder_init(&b);
     keep_shapes(schedule, exec, inputs, captured);
-    infer_steps(&b, inputs, captured);
+    schedule_infer(schedule, temporary, inputs, captured);
     /* A probe wants to see every value. */
     if (!exec->options.probe)
         find_regions(&b);

@@ -25,7 +25,8 @@ typedef struct Schedule {
     const Exec *exec;
     Arena *arena;
     Array *shapes; /* it is made for: of inputs, then of captured values */
-    Fact *facts;   /* of slots; of rank -1 where it is not known */
+    const struct Known **known; /* shapes of slots; NULL for constants, and
+                                   where it is not known */
     Group *groups;
     size_t group_count;
     /* Where values lie whose sizes are known: see place.c. Only of a plan that
@@ -40,6 +41,9 @@ typedef struct Schedule {
 /* The schedule for these inputs, which the plan keeps. */
 Schedule *schedule_for(Exec *exec, Array *const *inputs,
                        Array *const *captured);
+/* known.c: finds shapes, before anything else is done. */
+void schedule_infer(Schedule *schedule, Arena *temporary, Array *const *inputs,
+                    Array *const *captured);
 /* The shape of a slot; false where it is not known to the last number. */
 bool schedule_shape(const Schedule *schedule, int slot, Array *shape);
 /* True for a slot that holds the same elements in every run. */
