@@ -318,6 +318,25 @@ static void print_segments(Page *page, const rp_verdict_info *info)
     html_print(page, "</tbody></table></div>\n");
 }
 
+/* How much of what changed is proved. */
+static void print_certified(Page *page)
+{
+    const Certified *certified = page->report->certified;
+    size_t hold = 0;
+    if (!certified)
+        return;
+    for (size_t i = 0; i < certified->info->count; i++)
+        hold += certified->info->certificates[i].holds != 0;
+    html_print(page,
+               "<p class=\"soft\">Certificates, from the two models alone: %zu "
+               "of %zu changed values hold%s",
+               hold, certified->info->count,
+               certified->info->why ? "; " : ", and nothing else differs.");
+    if (certified->info->why)
+        html_text(page, certified->info->why);
+    html_print(page, "</p>\n");
+}
+
 void html_verification(Page *page)
 {
     const rp_verdict_info *info = page->report->verdict;
@@ -328,6 +347,7 @@ void html_verification(Page *page)
                "largest output.</p>\n",
                info->samples, info->samples == 1 ? "" : "s", info->seed);
     print_outputs(page, info);
+    print_certified(page);
     print_segments(page, info);
     html_print(page, "</section>\n");
 }

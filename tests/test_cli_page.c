@@ -190,6 +190,7 @@ START_TEST(test_verify)
     ck_assert_int_eq(strncmp(histogram(cli.out, &length), own, length), 0);
     free(converted);
     ck_assert_ptr_nonnull(strstr(cli.out, "time by operator before and after"));
+    ck_assert_ptr_nonnull(strstr(cli.out, " hold, and nothing else differs."));
     ck_assert_ptr_nonnull(strstr(cli.out, "Equivalent"));
     ck_assert_ptr_nonnull(strstr(cli.out, "class=\"ribbon"));
     ck_assert_ptr_null(strstr(cli.out, "id=\"folds\""));
