@@ -111,10 +111,11 @@ static int read_shard(Options *options)
         return trouble_say(options, "usage", "",
                            "--shard must be K/N, the K-th of N parts, not '%s'",
                            text);
-    if (!options->samples && !options->inputs.count && !options->images)
+    if (!options->samples && !options->inputs.count && !options->images &&
+        !options->data_dirs.count)
         return trouble_say(options, "usage", "",
-                           "--shard needs --samples, --input or --images: the "
-                           "parts must be of the same whole");
+                           "--shard needs --samples, --input, --data or "
+                           "--images: the parts must be of the same whole");
     options->shard_index = index - 1;
     options->shard_count = count;
     return 0;

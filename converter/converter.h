@@ -27,7 +27,7 @@ typedef struct Options {
     const char *key, *variant;
     const char *external_data, *external_dir;
     const char *data_dir, *dtype, *precision, *certificate;
-    List inputs, outputs, shapes;
+    List inputs, outputs, shapes, data_dirs;
     bool help, verbose, quiet, no_sandbox, github, bench;
     bool in_place, no_verify, require_change, allow_cost, inline_functions;
     bool assume_inference, freeze_initializers;

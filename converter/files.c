@@ -124,6 +124,8 @@ static void list_paths(const Options *options, Paths *paths)
         paths->reads[paths->read_count++] = options->images;
     if (options->external_dir)
         paths->reads[paths->read_count++] = options->external_dir;
+    for (size_t i = 0; i < options->data_dirs.count; i++)
+        paths->reads[paths->read_count++] = options->data_dirs.items[i];
     for (size_t i = 0; i < options->files.count; i++)
         paths->reads[paths->read_count++] = options->files.items[i];
     for (size_t i = 0; i < options->inputs.count; i++)
@@ -227,7 +229,8 @@ static int with_paths(const Options *options,
 {
     enum { SINGLE = 5 }; /* the certificate, the data folders, the output */
     size_t count = options->files.count + options->inputs.count +
-                   options->outputs.count + REPORT_MAX + SINGLE;
+                   options->outputs.count + options->data_dirs.count +
+                   REPORT_MAX + SINGLE;
     Paths paths = {.reads = calloc(count, sizeof(char *)),
                    .writes = calloc(count, sizeof(char *))};
     int status;

@@ -52,6 +52,8 @@ static const Option table[] = {
      "never|auto|always", "write weights beside the model (auto)"},
     {"data", 0, TEXT, AT(data_dir), VERB_RUN, 0, "DIR",
      "run on input_N.pb and compare with output_N.pb"},
+    {"data", 0, LIST, AT(data_dirs), JUDGES, 0, "DIR",
+     "verify on the input_N.pb of a folder as well; may be repeated"},
     {"rtol", 0, REAL, AT(rtol), VERB_RUN, 0, "X",
      "with --data: relative tolerance (1e-3)"},
     {"atol", 0, REAL, AT(atol), VERB_RUN, 0, "X",
@@ -440,7 +442,7 @@ static int check_files(const Verb *verb, const Options *options,
 static int make_lists(Options *options, size_t capacity)
 {
     List *lists[] = {&options->files, &options->inputs, &options->outputs,
-                     &options->shapes};
+                     &options->shapes, &options->data_dirs};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         if (!(lists[i]->items = calloc(capacity + 1, sizeof(char *))))
             return -1;
@@ -453,6 +455,7 @@ void opt_free(Options *options)
     free(options->inputs.items);
     free(options->outputs.items);
     free(options->shapes.items);
+    free(options->data_dirs.items);
 }
 
 int opt_parse(const Verb *verb, int argc, char **argv, Options *options,

@@ -42,6 +42,15 @@ int api_on_model(rp_model *model, Work *work, void *context, const char *where,
 int api_run_model(rp_model *model, Work *work, void *context, const char *where,
                   rp_error *error);
 
+/* A tensor of a folder with a backend test, for an input or output of that
+ * type. */
+int folder_tensor(Arena *arena, const char *path, DType wanted, Tensor **out,
+                  Err *err);
+/* The same options, with what is in their data_dirs among the arrays. */
+int folders_to_arrays(Arena *arena, const Model *model,
+                      const rp_verify_options *given, rp_verify_options *out,
+                      Err *err);
+
 /* A clock that only goes forward. */
 double api_seconds(void);
 

@@ -472,12 +472,14 @@ typedef struct VerifyWork {
 static int judge_work(void *context, Err *err)
 {
     VerifyWork *work = context;
-    rp_verify_options defaults = {0};
+    rp_verify_options options = {0};
     bool folded = work->b->folded && !work->a->folded &&
                   work->a->origin == work->b->origin;
+    if (work->options)
+        TRY(folders_to_arrays(work->verdict->arena, work->a->model,
+                              work->options, &options, err));
     return judge_models(work->verdict->arena, work->a->model, work->b->model,
-                        folded, work->options ? work->options : &defaults,
-                        &work->verdict->info, err);
+                        folded, &options, &work->verdict->info, err);
 }
 
 /* What the budget leaves once both models are held; it must not be 0, which

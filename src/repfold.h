@@ -344,7 +344,9 @@ typedef struct rp_array {
     const char *input;   /* its name */
     int rank;
     const int64_t *dims; /* what is fixed in the models must be the same */
-    const float *data;
+    const void *data;
+    const char *type; /* of `data`: "int64", ...; NULL: float32, as above */
+    const char *name; /* what messages call it; NULL: "an array" */
 } rp_array;
 
 typedef struct rp_verify_options {
@@ -367,6 +369,10 @@ typedef struct rp_verify_options {
      * counted first, is one sample; every input needs as many. */
     const rp_array *arrays;
     size_t array_count;
+    /* And on input_N.pb in these folders, ONNX backend tests: each folder is
+     * one sample, which comes after those of files and arrays. */
+    const char *const *data_dirs;
+    size_t data_dir_count;
     int (*progress)(void *context, const char *phase, double done);
     void *progress_context;
 } rp_verify_options;

@@ -167,18 +167,6 @@ static int read_named(RunWork *work, Err *err)
     return 0;
 }
 
-/* A tensor of the folder. numpy has no bfloat16, and up to ONNX 1.18 its bits
- * were written as uint16. */
-static int read_data(RunWork *work, const char *file, DType wanted,
-                     Tensor **out, Err *err)
-{
-    const char *name;
-    TRY(tensor_read_file(work->scratch, file, out, &name, err));
-    if (wanted == DT_BFLOAT16 && (*out)->type == DT_UINT16)
-        (*out)->type = DT_BFLOAT16;
-    return 0;
-}
-
 /* Numbers of float64 may be beyond float32's range. */
 static int read_folder(RunWork *work, Err *err)
 {
@@ -186,7 +174,8 @@ static int read_folder(RunWork *work, Err *err)
         const Value *input = work->inputs[i];
         const char *file = arena_printf(work->scratch, "%s/input_%d.pb",
                                         work->options->data_dir, i);
-        TRY(read_data(work, file, input->fact.type, &work->tensors[i], err));
+        TRY(folder_tensor(work->scratch, file, input->fact.type,
+                          &work->tensors[i], err));
         TRY(check_input(work, input, work->tensors[i], file, err));
         if (work->tensors[i]->type == DT_DOUBLE)
             work->precision = PRECISION_F64;
@@ -243,7 +232,7 @@ static int compare_output(RunWork *work, int index, Err *err)
     const char *file = arena_printf(work->scratch, "%s/output_%d.pb",
                                     options->data_dir, index);
     Operand y = {NULL, PRECISION_F64}, wanted = {NULL, PRECISION_F64};
-    TRY(read_data(work, file, computed->type, &expected, err));
+    TRY(folder_tensor(work->scratch, file, computed->type, &expected, err));
     TRY(array_from_tensor(
         work->scratch,
         array_to_tensor(work->scratch, computed, work->precision),

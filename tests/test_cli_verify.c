@@ -206,6 +206,34 @@ START_TEST(test_run_backend_folder)
 }
 END_TEST
 
+START_TEST(test_verify_on_backend_folders)
+{
+    write_scale("m.onnx", "Mul", 1.5f);
+    ck_assert_int_eq(mkdir(cli_path("data"), 0777), 0);
+    ck_assert_int_eq(mkdir(cli_path("more"), 0777), 0);
+    write_pb("data/input_0.pb", values);
+    write_pb("more/input_0.pb", values);
+    ck_assert_int_eq(REPFOLD("verify", "m.onnx", "m.onnx", "--data", "data",
+                             "--data", "more"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "equivalent (6 samples"));
+    ck_assert_int_eq(REPFOLD("verify", "m.onnx", "m.onnx", "--data", "data",
+                             "--data", "more", "--shard", "2/2", "--samples",
+                             "1", "--json", "r.json"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "equivalent (1 sample,"));
+    cli_write("more/input_0.pb", "\x08\x01\x10\x07\x4a\x08\0\0\0\0\0\0\0\0",
+              14);
+    REPFOLD("verify", "m.onnx", "m.onnx", "--data", "more");
+    cli_assert_trouble("bad-input", "more/input_0.pb is int64, input \"x\" is");
+    REPFOLD("convert", "m.onnx", "-o", "out.onnx", "--data", "absent");
+    cli_assert_trouble("io", "absent/input_0.pb");
+    REPFOLD("verify", "m.onnx", "m.onnx", "--data", "data", "--json",
+            "data/input_0.pb");
+    cli_assert_trouble("same-file", "data/input_0.pb");
+}
+END_TEST
+
 START_TEST(test_bench)
 {
     ck_assert_int_eq(REPFOLD("bench", cli_fixture(TRAIN), "--runs", "2"), 0);
@@ -271,6 +299,7 @@ Suite *suite_cli_verify(void)
     tcase_add_test(tc, test_run_refuses_what_does_not_fit);
     tcase_add_test(tc, test_run_checks_names);
     tcase_add_test(tc, test_run_backend_folder);
+    tcase_add_test(tc, test_verify_on_backend_folders);
     tcase_add_test(tc, test_bench);
     tcase_add_test(tc, test_sample_programs);
     suite_add_tcase(suite, tc);

@@ -417,7 +417,7 @@ START_TEST(arrays_in_memory_are_samples)
     const int64_t dims[] = {1, 2}, turned[] = {2, 1}, huge[] = {1, INT64_MAX};
     const Model *single = pass_on(DT_FLOAT, 2, dims);
     const Model *half = pass_on(DT_FLOAT16, 2, dims);
-    rp_array array = {"x", 2, dims, numbers};
+    rp_array array = {.input = "x", .rank = 2, .dims = dims, .data = numbers};
     InputPlan plan = plan_for(single, with_array(&array));
     ck_assert_int_eq(plan.data, 1);
     ck_assert_ptr_eq(only_input(&plan, 1)->data, numbers);
@@ -431,6 +431,18 @@ START_TEST(arrays_in_memory_are_samples)
     plan = plan_for(pass_on(DT_UINT8, 2, dims), with_array(&array));
     const uint8_t *bytes = only_input(&plan, 1)->data;
     ck_assert(bytes[0] == 0 && bytes[1] == 255);
+    const int64_t whole[] = {-3, 1};
+    array = (rp_array){.input = "x",
+                       .rank = 2,
+                       .dims = dims,
+                       .data = whole,
+                       .type = "int64",
+                       .name = "these"};
+    plan = plan_for(pass_on(DT_INT64, 2, dims), with_array(&array));
+    ck_assert_ptr_eq(only_input(&plan, 1)->data, whole);
+    check_refused(single, with_array(&array), ERR_BAD_INPUT,
+                  "these is int64, input \"x\" is float32");
+    array = (rp_array){.input = "x", .rank = 2, .data = numbers};
     array.dims = turned;
     check_refused(single, with_array(&array), ERR_BAD_INPUT, "axis 0");
     array.dims = huge;

@@ -44,6 +44,14 @@ const char *dtype_name(DType type)
     return (unsigned)type < DT_COUNT ? dtypes[type].name : "undefined";
 }
 
+DType dtype_named(const char *name)
+{
+    for (int type = 0; type < DT_COUNT; type++)
+        if (dtypes[type].name && strcmp(dtypes[type].name, name) == 0)
+            return (DType)type;
+    return DT_UNDEFINED;
+}
+
 size_t dtype_size(DType type)
 {
     return (unsigned)type < DT_COUNT ? dtypes[type].size : 0;

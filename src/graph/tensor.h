@@ -50,6 +50,8 @@ typedef enum DType {
 
 /* "float32", "int64", ...: numpy's names. */
 const char *dtype_name(DType type);
+/* The type of that name, or DT_UNDEFINED. */
+DType dtype_named(const char *name);
 /* Bytes of an element; 0 for strings and types below a byte. */
 size_t dtype_size(DType type);
 /* float16, bfloat16, float32 or float64: what a weight can be. */

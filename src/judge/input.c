@@ -255,7 +255,8 @@ static int bind_memory(Arena *arena, InputPlan *plan, const rp_array *array,
                        size_t most, Err *err)
 {
     Tensor *tensor;
-    size_t bytes = sizeof *array->data;
+    DType type = array->type ? dtype_named(array->type) : DT_FLOAT;
+    size_t bytes = dtype_size(type);
     InputSlot *slot = find_slot(plan, array->input, strlen(array->input));
     if (!slot)
         return err_set(err, ERR_BAD_INPUT, "the model has no input \"%s\"",
@@ -264,10 +265,12 @@ static int bind_memory(Arena *arena, InputPlan *plan, const rp_array *array,
         if (__builtin_mul_overflow(bytes, (size_t)array->dims[i], &bytes))
             return err_set(err, ERR_BAD_INPUT,
                            "an array for \"%s\" is too large", array->input);
-    TRY(tensor_new(arena, DT_FLOAT, array->rank, array->dims, array->data,
-                   bytes, &tensor, err));
-    TRY(convert_array(arena, slot, &tensor, err));
-    return add_data(arena, slot, tensor, "an array", most, err);
+    TRY(tensor_new(arena, type, array->rank, array->dims, array->data, bytes,
+                   &tensor, err));
+    if (!array->type)
+        TRY(convert_array(arena, slot, &tensor, err));
+    return add_data(arena, slot, tensor, array->name ? array->name : "an array",
+                    most, err);
 }
 
 static int bind_data(Arena *arena, InputPlan *plan,
