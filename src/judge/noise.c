@@ -11,8 +11,11 @@ static const double QUICK_NOISE = 0x1p-14;
 /* Up to this part of max |y| a change is linear in the noise, and what float32
  * rounds may be this part of the change. */
 static const double LINEAR_MOST = 1.0 / 16, ROUNDING_MOST = 1.0 / 16;
-/* A difference of so many floors is no matter of chance. */
-static const double DECIDED = 8;
+/* A difference of so many floors is no matter of chance, once a sample has had
+ * some further runs; before, it takes more. Where one parameter decides, what
+ * is drawn for it may be almost nothing. */
+static const double DECIDED = 8, DECIDED_AT_ONCE = 1024;
+enum { CHANCES = 6 };
 
 /* At least one for each sample. */
 static int noise_passes(const Numbers *numbers)
@@ -51,21 +54,23 @@ static bool all_settled(const Numbers *numbers)
 }
 
 /* The sample in which b is farthest above the noise floor, but so near that a
- * few more runs may decide; -1 when there is none. */
-static int undecided(const Numbers *numbers)
+ * few more runs may decide; -1 when there is none. `tried` counts those. */
+static int undecided(const Numbers *numbers, const int *tried)
 {
     double most = 1;
     int found = -1;
-    for (int s = 0; s < numbers->samples; s++)
+    for (int s = 0; s < numbers->samples; s++) {
+        double decided = tried[s] < CHANCES ? DECIDED_AT_ONCE : DECIDED;
         for (size_t i = 0; i < numbers->output_count; i++) {
             double weights = *numbers_at(numbers, numbers->weights, s, i);
             double floor = *numbers_at(numbers, numbers->noise_floor, s, i);
             if (is_real(numbers, i) && weights > most * floor &&
-                weights < DECIDED * floor) {
+                weights < decided * floor) {
                 most = weights / floor;
                 found = s;
             }
         }
+    }
     return found;
 }
 
@@ -140,10 +145,13 @@ int noise_run(Numbers *numbers, Err *err)
         settled = k + 1 >= numbers->samples && all_settled(numbers);
     }
     int further = settled ? 0 : numbers->noise_runs * numbers->samples;
+    int *tried = arena_array(numbers->arena, (size_t)numbers->samples + 1,
+                             sizeof *tried);
     for (int k = 0; k < further; k++) {
-        int sample = undecided(numbers);
+        int sample = undecided(numbers, tried);
         if (sample < 0)
             break;
+        tried[sample]++;
         TRY(run_perturbed(numbers, passes + k, sample, options, err));
     }
     return 0;
