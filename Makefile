@@ -84,6 +84,7 @@ TEST_OBJECTS := $(TEST_SOURCES:%.c=$(BUILD)/%.o)
     demo \
     deps \
     dist \
+    exporters \
     faults \
     fixtures-full \
     format \
@@ -134,6 +135,7 @@ help:
 	@echo 'make bench-repmixer  RepMixer beside pooling, by image size'
 	@echo 'make interop     hold results against onnxruntime (PYTHON=$(PYTHON))'
 	@echo 'make real        models that packages ship (PYTHON=$(PYTHON))'
+	@echo 'make exporters   what Keras, Paddle, ultralytics, transformers export'
 	@echo 'make roundtrip   the same models, read and written without a change'
 	@echo 'make conformance  ONNX backend tests, Debian'"'"'s and the wheel'"'"'s'
 	@echo 'make full        convert and verify what fixtures-full wrote'
@@ -383,6 +385,12 @@ real: $(BUILD)/repfold
 	@$(PYTHON) -c 'import onnx, onnxruntime' || { \
 	    echo 'real: $(PYTHON) lacks onnx or onnxruntime' >&2; exit 1; }
 	@$(PYTHON) tests/real/real.py $(BUILD)/repfold $(BUILD)/real
+
+# Optional: what frameworks export, each from its own Python. Minutes each.
+exporters: $(BUILD)/repfold
+	@$(PYTHON) -c 'import onnx, onnxruntime' || { \
+	    echo 'exporters: $(PYTHON) lacks onnx or onnxruntime' >&2; exit 1; }
+	@$(PYTHON) tests/real/exporters.py $(BUILD)/repfold $(BUILD)/exporters
 
 # Optional: run by run against onnxruntime, on the same files. Ten minutes on a
 # quiet machine; THREADS, MODELS, ROUNDS and RUNS say what is run.

@@ -150,7 +150,7 @@ class Bench:
             raise RuntimeError(f"{operator} is not refused: {text}")
         return f"refused for {operator}, by name"
 
-    def check(self, path, sizes):
+    def check(self, path, sizes, rtol=RTOL):
         """What went well, in words; RuntimeError for what did not."""
         if isinstance(sizes, str):
             return self.refused(path, sizes)
@@ -159,7 +159,7 @@ class Bench:
         names = [value.name for value in session.get_outputs()]
         expected = session.run(None, feeds)
         ran = difference(expected, self.outputs(path, feeds, names))
-        if not ran <= RTOL:
+        if not ran <= rtol:
             raise RuntimeError(f"run differs from onnxruntime by {ran:.3g}")
         deploy = self.folder / "deploy.onnx"
         deploy.unlink(missing_ok=True)
@@ -168,7 +168,7 @@ class Bench:
             raise RuntimeError(f"convert: exit status {status}: {text}")
         onnx.checker.check_model(str(deploy))
         converted = difference(expected, open_session(deploy).run(None, feeds))
-        if not converted <= RTOL:
+        if not converted <= rtol:
             raise RuntimeError(f"the converted one differs by {converted:.3g}")
         status, text = self.run("verify", path, deploy)
         if status != 0:
@@ -204,4 +204,5 @@ def main():
     return 1 if failed or not done else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
