@@ -14,6 +14,10 @@ recogniser  as Paddle's text recognisers: opset 12, height fixed, LayerNorm in
 heads       as ultralytics': opset 13, everything dynamic, Split and Concat,
             anchors from Range and Expand, distances by Softmax and Conv, the
             best boxes by TopK and GatherND
+neck        as torch exports a detector that is not fused: opset 16, a RepConv,
+            scales of Upsample joined from two constants, a deformable read by
+            GridSample; the first nodes come last, as float16 converters append
+            their Casts
 """
 import pathlib
 import sys
@@ -253,9 +257,32 @@ def heads():
             (2, 3, 32, 48))
 
 
+def neck():
+    net = Net(4)
+    stem = net.silu(net.norm(net.conv("x", 3, 8, 3, 2), 8))
+    first = len(net.nodes)
+    y = net.silu(net.norm(net.conv(stem, 8, 8, 3, 2), 8))
+    low = net.silu(net.add("Add", [net.norm(net.conv(y, 8, 8, 3), 8),
+                                   net.norm(net.conv(y, 8, 8), 8)]))
+    scales = net.add("Concat", [net.floats([1, 1]), net.floats([2, 2])], axis=0)
+    up = net.add("Resize", [low, "", scales], mode="nearest",
+                 coordinate_transformation_mode="asymmetric",
+                 nearest_mode="floor")
+    y = net.add("Concat", [up, stem], axis=1)
+    y = net.silu(net.norm(net.conv(y, 16, 8, 3), 8))
+    grid = net.add("Tanh", [net.conv(y, 8, 2, 3, 2)])
+    grid = net.add("Transpose", [grid], perm=[0, 2, 3, 1])
+    y = net.add("GridSample", [low, grid], mode="bilinear",
+                padding_mode="zeros", align_corners=0)
+    net.nodes = net.nodes[first:] + net.nodes[:first]
+    return (net.model(["batch", 3, "height", "width"],
+                      [(y, TensorProto.FLOAT, ["batch", 8, "h", "w"])], 16),
+            (2, 3, 32, 48))
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
-    for make in (detector, recogniser, heads):
+    for make in (detector, recogniser, heads, neck):
         model, shape = make()
         path = folder / f"{make.__name__}.onnx"
         onnx.save(model, path)
