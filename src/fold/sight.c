@@ -66,7 +66,7 @@ static bool only_places(const Node *node)
  * through nodes that only move them. */
 bool sight_commutes(const Node *mover, const Sight *sight)
 {
-    if (sight->has_moved && !only_places(mover))
+    if (sight->moves_only && !only_places(mover))
         return false;
     if (mover->op == OP_AveragePool)
         return pool_averages(mover) || vec_all_equal(sight->shift, 0, 0);
@@ -331,7 +331,7 @@ static bool span_transpose(const Fold *fold, const Node *node, bool back,
         return true;
     sight->scale = vec_transpose(fold, sight->scale, columns);
     sight->shift = vec_transpose(fold, sight->shift, columns);
-    sight->has_moved = true;
+    sight->moves_only = true;
     return true;
 }
 
@@ -375,7 +375,7 @@ static bool taken_back(const Fold *fold, const Node *node, int output, int axis,
         !vec_unroute(fold, &route, 0, &sight->shift))
         return false;
     sight->axis = axis;
-    sight->has_moved = true;
+    sight->moves_only = true;
     return true;
 }
 
@@ -395,7 +395,7 @@ bool sight_back(const Fold *fold, const Node *node, int slot, int output,
     if (!leaves_axis(fold, node, axis))
         return taken_back(fold, node, output, axis, sight);
     sight->axis = axis;
-    return !splits && (!sight->has_moved || node_moves_only(node));
+    return !splits && (!sight->moves_only || node_moves_only(node));
 }
 
 Reason sight_forward(const Fold *fold, const Node *node, int output,

@@ -13,7 +13,9 @@ typedef struct Sight {
     /* Axes that follow, and that they lie along as well, in row-major order:
      * where channels are cut into groups of groups (channel shuffle). */
     int more;
-    bool has_moved; /* channels are in other places, or only some are read */
+    /* It may only be taken through nodes that move elements: channels are in
+     * other places, or only some are read, or it came through a sum. */
+    bool moves_only;
 } Sight;
 
 #define SIGHT_NOTHING ((Sight){.axis = -1})

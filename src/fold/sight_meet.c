@@ -155,6 +155,7 @@ static Reason sum_forward(const Fold *fold, const Node *node,
     }
     if (!all)
         out->scale = VEC_NONE;
+    out->moves_only = true;
     return REASON_NONE;
 }
 

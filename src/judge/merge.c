@@ -39,11 +39,11 @@ static Coefs place_total(Region *region, const Sum *sum, const Part *like)
     return total;
 }
 
-/* What of the original's parts that are one place must be in operators: each
- * by itself, since several operators may have taken one, and less what the
- * converted sum has of the place. Returns how many. */
+/* What of the original's parts that are one place must be in operators, less
+ * what the converted sum has of the place: as one part, or each by itself,
+ * since several operators may have taken one. Returns how many. */
 static int place_to_assign(Region *region, const Sum *a, const Sum *b,
-                           const Part *like, Part *out)
+                           const Part *like, bool apart, Part *out)
 {
     Coefs kept = place_total(region, b, like);
     Coefs minus = kept.size ? coefs_multiply(region->arena, kept,
@@ -55,12 +55,12 @@ static int place_to_assign(Region *region, const Sum *a, const Sum *b,
     if (coefs_are_zero(total))
         return 0;
     int count = 0;
-    for (int i = 0; i < a->count; i++)
+    for (int i = 0; apart && i < a->count; i++)
         if (is_same_place(&a->parts[i], like))
             out[count++] = a->parts[i];
-    if (kept.size) {
+    if (!apart || kept.size) {
         out[count] = *like;
-        out[count++].out = minus;
+        out[count++].out = apart ? minus : total;
     }
     return count;
 }
@@ -69,7 +69,7 @@ static int place_to_assign(Region *region, const Sum *a, const Sum *b,
  * places that the converted sum does not have with the same numbers. Of these
  * there is one more for each place at most. */
 static Part *parts_to_assign(Region *region, const Sum *a, const Sum *b,
-                             int *count)
+                             bool apart, int *count)
 {
     Part *out =
         arena_array(region->arena, 2 * (size_t)a->count + 1, sizeof *out);
@@ -79,7 +79,7 @@ static Part *parts_to_assign(Region *region, const Sum *a, const Sum *b,
         if (part->linear)
             out[(*count)++] = *part;
         else if (!has_place(a, i, part))
-            *count += place_to_assign(region, a, b, part, out + *count);
+            *count += place_to_assign(region, a, b, part, apart, out + *count);
     }
     for (int i = 0; i < b->count; i++) {
         if (b->parts[i].linear || has_place(a, a->count, &b->parts[i]))
@@ -216,23 +216,47 @@ static void bounds_add(Region *region, const Sum *b, const Merges *merges,
     }
 }
 
+static bool merges_agree(Region *region, const Sum *a, const Sum *b, bool apart,
+                         Merges *merges)
+{
+    int count;
+    *merges = (Merges){0};
+    const Part *parts = parts_to_assign(region, a, b, apart, &count);
+    if (!parts || !merges_make(region, count, b, merges) ||
+        !merges_assign(region, merges, parts, count))
+        return false;
+    for (int i = 0; i < merges->count; i++)
+        if (!merge_run(region, &merges->items[i]))
+            return false;
+    return true;
+}
+
+/* What is said of a failure is of the simpler try. */
+static bool merges_find(Region *region, const Sum *a, const Sum *b,
+                        Merges *merges)
+{
+    Proof before = *region->proof;
+    if (merges_agree(region, a, b, false, merges))
+        return true;
+    Proof failure = *region->proof;
+    *region->proof = before;
+    if (merges->count > 1 && merges_agree(region, a, b, true, merges))
+        return true;
+    *region->proof = failure;
+    return false;
+}
+
 bool sums_compare(Region *region, Sum *a, Sum *b, double *bound)
 {
-    Merges merges = {0};
+    Merges merges;
     sum_widen(region, a, b->axis, b->rank, b->width);
     sum_widen(region, b, a->axis, a->rank, a->width);
     if (!axes_agree(a, b) || !shapes_agree(region, a, b)) {
         region->proof->why = "the shapes differ";
         return false;
     }
-    int count;
-    const Part *parts = parts_to_assign(region, a, b, &count);
-    if (!parts || !merges_make(region, count, b, &merges) ||
-        !merges_assign(region, &merges, parts, count))
+    if (!merges_find(region, a, b, &merges))
         return false;
-    for (int i = 0; i < merges.count; i++)
-        if (!merge_run(region, &merges.items[i]))
-            return false;
     if (!biases_agree(region, a, b, &merges, bound) ||
         (a->value && !values_agree(region, a, b, &merges)))
         return false;

@@ -310,6 +310,7 @@ typedef struct Pieces {
     int64_t total;
     bool plain;  /* each is one place */
     bool scaled; /* some have numbers */
+    bool sized;  /* their lengths are known */
     bool across; /* along another axis, or the same everywhere */
 } Pieces;
 
@@ -332,8 +333,10 @@ static bool pieces_read(Region *region, const Known *output, Pieces *out)
     axis += axis < 0 ? rank : 0;
     if (node->op != OP_Concat || axis < 0 || axis >= rank)
         return false;
-    *out =
-        (Pieces){.count = node->input_count, .axis = (int)axis, .plain = true};
+    *out = (Pieces){.count = node->input_count,
+                    .axis = (int)axis,
+                    .plain = true,
+                    .sized = true};
     out->sums = arena_array(region->arena, count, sizeof *out->sums);
     out->lengths = arena_array(region->arena, count, sizeof *out->lengths);
     for (int i = 0; i < out->count; i++) {
@@ -344,10 +347,10 @@ static bool pieces_read(Region *region, const Known *output, Pieces *out)
         else if (sum)
             sum = piece_as_read(region, input, sum);
         out->sums[i] = sum;
-        if (!sum || input->fact.rank != rank ||
-            !dim_is_known(output->scope->symbols, input->fact.dims[axis],
-                          &out->lengths[i]))
+        if (!sum || input->fact.rank != rank)
             return false;
+        out->sized &= dim_is_known(output->scope->symbols,
+                                   input->fact.dims[axis], &out->lengths[i]);
         out->across |= sum->axis != axis;
         out->total += out->lengths[i];
         out->parts += sum->count;
@@ -516,7 +519,8 @@ Sum *take_concat(Region *region, const Known *output)
     if (!pieces_read(region, output, &pieces))
         return NULL;
     bool alike = pieces.across && pieces_alike(&pieces);
-    if (!alike && !pieces_fit(&pieces))
+    bool bare = pieces.plain && !pieces.scaled;
+    if (!alike && !bare && !(pieces.sized && pieces_fit(&pieces)))
         return NULL;
     region_rely(region, FACT_COMMUTES);
     if (alike)
