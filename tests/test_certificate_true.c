@@ -245,6 +245,27 @@ static void shift_of_one_summand(Bench *b)
     bench_output(b, bench_node(b, OP_Gemm, more, 2));
 }
 
+/* What is added behind a padding is everywhere. */
+static void shift_behind_a_padding(Bench *b)
+{
+    const int64_t pads[8] = {0, 0, 1, 1, 0, 0, 1, 1};
+    Value *inputs[2] = {bench_image(b, 2, 5), bench_ints(b, 8, pads)};
+    Value *y = bench_batchnorm(b, bench_node(b, OP_Pad, inputs, 2), 2);
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 3}));
+}
+
+/* Some channels of a residual, which joins its kernel, then a scale. */
+static void some_of_a_residual(Bench *b)
+{
+    const int64_t start = 1, end = 4, axis = 1;
+    Value *x = bench_image(b, 4, 5);
+    Value *sum = bench_binary(b, OP_Sub, bench_conv(b, x, SAME(3)), x);
+    Value *inputs[4] = {sum, bench_ints(b, 1, &start), bench_ints(b, 1, &end),
+                        bench_ints(b, 1, &axis)};
+    Value *some = bench_node(b, OP_Slice, inputs, 4);
+    bench_output(b, bench_batchnorm(b, some, 3));
+}
+
 static const struct {
     const char *name, *enable;
     Build *build;
@@ -263,6 +284,8 @@ static const struct {
     {"scales through a padded pool", NULL, scales_through_a_padded_pool, 3},
     {"a residual beside another kernel", NULL, residual_beside_another, 3},
     {"the shift of one summand", "C16", shift_of_one_summand, 3},
+    {"a shift behind a padding", NULL, shift_behind_a_padding, 1},
+    {"some channels of a residual", NULL, some_of_a_residual, 2},
     {"what is shared before a join", NULL, shared_before_a_join, 6},
     {"a transposed convolution beside its image", "C12",
      pointwise_of_transposed, 1},

@@ -73,6 +73,8 @@ static Reason concat_forward(const Fold *fold, const Node *node,
         const Sight *own = sights[i];
         if (!own)
             continue;
+        if (own->moves_only)
+            return REASON_NONLINEAR;
         if (own->more || (own->axis >= 0 && own->axis != axis))
             return REASON_WRONG_AXIS; /* others have no such map */
         if (!concat_range(fold, node, i, axis, &start, &length))

@@ -234,30 +234,41 @@ static const Operator *slot_as_operator(Region *region, Part *part,
     return operator_among(region, linear, start, outputs);
 }
 
+/* What passes beside operators as one like the whole: also behind the same
+ * nodes, and in the same slot. */
+static const Operator *passed_as_operator(Region *region, Part *part,
+                                          const Merge *merge)
+{
+    int own = part->place, whole = merge->part->place;
+    if (merge->part->start != part->start)
+        return NULL;
+    while (places_move_alike(region, &own, &whole))
+        part->rows = merge->part->rows;
+    part->row_count = part->rows ? merge->part->row_count : 0;
+    const Place *slot = &region->places[own], *other = &region->places[whole];
+    if (slot->kind == PLACE_SLOT && other->kind == PLACE_SLOT &&
+        slot->axis == other->axis && slot->length == other->length) {
+        own = slot->inner;
+        whole = other->inner;
+    }
+    return region->places[whole].kind == PLACE_LINEAR
+               ? place_as_operator(region, own, &region->places[whole],
+                                   merge->whole)
+               : NULL;
+}
+
 /* The part as an operator like the whole; NULL when it is none. */
 static const Operator *part_as_operator(Region *region, Part *part,
                                         const Merge *merge)
 {
-    const Place *whole = &region->places[merge->part->place];
     if (part->linear && merge->part->place == part->place &&
         merge->part->start == part->start)
         return part->linear;
-    if (part->rows || merge->part->rows)
-        return NULL;
-    if (part->linear)
-        return slot_as_operator(region, part, merge->part->place);
-    const Place *own = &region->places[part->place];
-    int place = part->place;
-    if (merge->part->start != part->start)
-        return NULL;
-    if (own->kind == PLACE_SLOT && whole->kind == PLACE_SLOT &&
-        own->axis == whole->axis && own->length == whole->length) {
-        place = own->inner;
-        whole = &region->places[whole->inner];
-    }
-    return whole->kind == PLACE_LINEAR
-               ? place_as_operator(region, place, whole, merge->whole)
-               : NULL;
+    if (!part->linear)
+        return passed_as_operator(region, part, merge);
+    return part->rows || merge->part->rows
+               ? NULL
+               : slot_as_operator(region, part, merge->part->place);
 }
 
 /* ---- Choosing ---- */

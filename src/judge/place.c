@@ -222,8 +222,12 @@ static Residue pool_value(const Region *region, const Place *place,
 Residue place_value(const Region *region, int place, int64_t channel,
                     const int64_t *offsets)
 {
-    while (region->places[place].kind == PLACE_SLOT)
+    while (region->places[place].kind == PLACE_SLOT ||
+           region->places[place].from) {
+        if (region->places[place].from)
+            channel = region->places[place].from[channel];
         place = region->places[place].inner;
+    }
     if (region->places[place].pool)
         return pool_value(region, &region->places[place], channel, offsets);
     uint64_t stream = random_stream(region->seed, (uint64_t)place);

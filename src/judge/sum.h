@@ -95,6 +95,7 @@ typedef struct Place {
     Scope *scope;     /* that the node is in */
     OperatorClass class;
     const Operator *pool; /* of MOVE, where it is an operator, too; or NULL */
+    const int64_t *from;  /* of MOVE, where it takes channels: which; or NULL */
     int axis, output;
     int64_t start, length; /* along the axis */
     int *joined;

@@ -212,10 +212,15 @@ static Sum *as_mixed(Region *region, Known *read, Sum *input)
     return sum != input && is_mixed(place->sums[0]) ? sum : input;
 }
 
-/* As others may read it. What operators gave beside what passes may have had
- * something added before folding, or only in the converted graph. */
+/* As others may read it, or part by part. What operators gave beside what
+ * passes may have had something added before folding, or only in the converted
+ * graph. */
 static Sum *as_read(Region *region, Known *read, Sum *input)
 {
+    if (is_mixed(input) && !input->broadcasts &&
+        region_reading(region, known_root(read), 1u << READ_COMPOSED) ==
+            READ_COMPOSED)
+        return input;
     return is_mixed(input) && !coefs_are_zero(input->bias) &&
                    region_choice(region, known_root(read), 1u << READ_WHOLE) ==
                        READ_WHOLE
@@ -293,9 +298,16 @@ Sum *take_move(Region *region, Known *output)
         sum->value[c] =
             residue_subtract(sum->value[c], parts_value(region, input, own));
     }
-    for (int i = 0; i < sum->count; i++)
-        sum->parts[i].place = place_move(region, output->scope, node,
-                                         output->output, sum->parts[i].place);
+    bool takes =
+        channels->width &&
+        (node->op == OP_Slice || node->op == OP_Gather || node->op == OP_Split);
+    for (int i = 0; i < sum->count; i++) {
+        int place = place_move(region, output->scope, node, output->output,
+                               sum->parts[i].place);
+        if (takes)
+            region->places[place].from = channels->from;
+        sum->parts[i].place = place;
+    }
     for (int64_t c = 0; sum->value && c < sum->width; c++)
         sum->value[c] = residue_add(sum->value[c], parts_value(region, sum, c));
     return sum;

@@ -353,9 +353,8 @@ Sum *take_operator(Region *region, Known *output)
         return NULL;
     int *places =
         arena_array(region->arena, (size_t)input->count + 1, sizeof *places);
+    /* What is added to the input is added around it as well. */
     const Fact *shape = absorb_pads(region, input, linear, places);
-    if (!operator_takes(input, linear))
-        return NULL;
     Part *parts =
         arena_array(region->arena, (size_t)input->count + 1, sizeof *parts);
     for (int i = 0; i < input->count; i++) {
