@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "blocks.h"
 #include "composing.h"
 #include "suites.h"
 
@@ -308,6 +309,73 @@ START_TEST(a_mirror_is_no_border)
 }
 END_TEST
 
+/* ---- Around an affine map ---- */
+
+static void build_normalized_border(Bench *b)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 4, 6));
+    Value *y = bench_batchnorm(b, x, 4);
+    y = bordered(b, y, border_of(b, y->producer));
+    bench_output(
+        b, bench_conv(b, y, (ConvShape){.out = 3, .kernel = 3, .bias = true}));
+}
+
+/* One number more in each pixel, and around them as much, or `around`. */
+static Value *raised(Bench *b, double around)
+{
+    const int64_t pads[8] = {0, 0, 1, 1, 0, 0, 1, 1};
+    double by = 3;
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 4, 6));
+    Value *inputs[3] = {
+        bench_binary(b, OP_Add, x, bench_numbers(b, 0, NULL, &by)),
+        bench_ints(b, 8, pads), bench_numbers(b, 0, NULL, &around)};
+    return bench_node(b, OP_Pad, inputs, 3);
+}
+
+static void build_padded_by_value(Bench *b)
+{
+    bench_output(b, bench_conv(b, raised(b, 3), (ConvShape){.kernel = 3}));
+}
+
+START_TEST(a_map_goes_behind_its_border)
+{
+    check_folds(build_normalized_border, 1, 1);
+    check_folds(build_padded_by_value, 1, 1);
+    Folded folded = fold_model(build_normalized_border, NULL);
+    const int64_t *pads = ints_of(only_node(&folded, OP_Conv), "pads");
+    ck_assert_str_eq(folded.report.folds[0].rules, "C7,C13");
+    ck_assert_int_eq(pads[0], 1);
+    ck_assert_int_eq(pads[1], 2);
+    ck_assert_int_eq(pads[2], 0);
+    folded_free(&folded);
+}
+END_TEST
+
+static void build_padded_by_another_value(Bench *b)
+{
+    bench_output(b, bench_conv(b, raised(b, 2), (ConvShape){.kernel = 3}));
+}
+
+static void build_padded_twice(Bench *b)
+{
+    bench_output(b, bench_conv(b, raised(b, 3), SAME(3)));
+}
+
+static void build_raised_read_twice(Bench *b)
+{
+    Value *y = raised(b, 3);
+    bench_output(b, bench_unary(b, OP_Relu, y));
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 3}));
+}
+
+START_TEST(a_map_before_another_border_stays)
+{
+    check_refuses(build_padded_by_another_value, "border");
+    check_refuses(build_padded_twice, "pad-shift");
+    check_refuses(build_raised_read_twice, "multi-use");
+}
+END_TEST
+
 Suite *suite_rule_border(void)
 {
     Suite *suite = suite_create("rule_border");
@@ -320,6 +388,8 @@ Suite *suite_rule_border(void)
     tcase_add_loop_test(tcase, other_borders_stay, 0, 6);
     tcase_add_test(tcase, a_border_can_be_left_by_option);
     tcase_add_test(tcase, a_mirror_is_no_border);
+    tcase_add_test(tcase, a_map_goes_behind_its_border);
+    tcase_add_test(tcase, a_map_before_another_border_stays);
     suite_add_tcase(suite, tcase);
     return suite;
 }

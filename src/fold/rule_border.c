@@ -3,7 +3,11 @@
  * (C13): DBB (Ding et al. 2021) pads with what the first gives for zero. So the
  * first may as well read zeros there, and the two are one padded convolution.
  *
- * requires: uses, shapes, constants.  breaks: uses, shapes.
+ * An affine map, a border with what it gives for zero, then a convolution (C7):
+ * there the shift is everywhere, and the convolution may take the map, and pad
+ * with zeros what the map read.
+ *
+ * requires: uses, shapes, constants, islands.  breaks: uses, shapes.
  */
 #include <math.h>
 
@@ -85,6 +89,99 @@ static bool site_read(Fold *fold, Node *node, Border *border, Linear *first,
     return true;
 }
 
+/* ---- Affine maps ---- */
+
+/* Reads a border around an affine map; as site_read. */
+static bool affine_site_read(Fold *fold, Node *node, Border *border,
+                             AffineMap *map, Obstacle *obstacle)
+{
+    Value *value = node_input(node, 0);
+    if (!value || !border_find(fold, value, border))
+        return false;
+    Node *before = border->inside->producer;
+    if (!before || before->graph != fold->graph ||
+        affine_read(fold, before, map, &obstacle->fact) ||
+        (map->axis >= 0 && map->axis != 1) || vec_all_equal(map->shift, 0, 0))
+        return false;
+    obstacle->reason = border_read(fold, value, border, &obstacle->fact);
+    if (obstacle->reason == REASON_NONLINEAR)
+        return false;
+    if (!obstacle->reason)
+        obstacle->reason =
+            border_differs(fold, border, map->shift, &obstacle->fact);
+    if (!obstacle->reason)
+        obstacle->reason = border_obstacle(border, value, node);
+    if (!obstacle->reason && fold->island[before->index])
+        obstacle->reason = REASON_ISLAND;
+    return true;
+}
+
+/* The convolution's own zeros would lie outside of the border. */
+static Reason own_pads_obstacle(const Linear *conv)
+{
+    for (int i = 0; i < conv->spatial; i++)
+        if (conv->axes[i].begin || conv->axes[i].end || conv->pads_follow)
+            return REASON_PAD_SHIFT;
+    return REASON_NONE;
+}
+
+static void affine_apply(Fold *fold, const Border *border, const AffineMap *map,
+                         const Linear *conv, const Kernel *kernel, Vec bias)
+{
+    const Node *consumed[BORDER_NODES_MAX + 2] = {border->inside->producer};
+    size_t count = 1;
+    Linear like = *conv;
+    double macs = linear_macs(conv);
+    for (int i = 0; i < border->count; i++)
+        consumed[count++] = border->nodes[i];
+    consumed[count++] = conv->node;
+    like.input = map->input;
+    for (int i = 0; i < like.spatial; i++) {
+        like.axes[i].begin = border->begin[i];
+        like.axes[i].end = border->end[i];
+    }
+    Emission emission = {.place = conv->node};
+    emit_linear(fold, &emission, &like, kernel, bias, conv->node->outputs[0]);
+    fold_record(fold, &emission,
+                &(Account){RULE_BIT(RULE_C7) | RULE_BIT(RULE_C13), consumed,
+                           count, macs, macs, conv->static_size});
+    emission_place(fold, &emission);
+}
+
+static void affine_try(Fold *fold, Node *node)
+{
+    Border border;
+    Linear conv;
+    AffineMap map;
+    Obstacle obstacle = {REASON_NONE, ""};
+    if (node->removed || linear_read(fold, node, &conv, &obstacle.fact) ||
+        conv.is_virtual ||
+        !affine_site_read(fold, node, &border, &map, &obstacle))
+        return;
+    const Kernel *kernel = conv.kernel;
+    Vec bias =
+        vec_add(fold->scratch, conv.bias,
+                kernel_apply_shift(fold->scratch, conv.kernel, map.shift));
+    if (map.scale.size)
+        kernel = kernel_scale(fold->scratch, kernel, VEC_NONE, map.scale);
+    if (!obstacle.reason)
+        obstacle.reason = own_pads_obstacle(&conv);
+    if (!obstacle.reason)
+        obstacle.reason =
+            numbers_obstacle(fold, kernel, bias, conv.type, &obstacle.fact);
+    if (!obstacle.reason &&
+        (~fold->enabled & (RULE_BIT(RULE_C7) | RULE_BIT(RULE_C13))))
+        obstacle.reason = REASON_DISABLED;
+    if (!obstacle.reason && fold_is_undone(fold, node->outputs[0]))
+        obstacle.reason = REASON_CERTIFICATE;
+    if (obstacle.reason)
+        fold_note(fold, node, obstacle.reason, obstacle.fact);
+    else
+        affine_apply(fold, &border, &map, &conv, kernel, bias);
+}
+
+/* ---- Pointwise convolutions ---- */
+
 static void border_try(Fold *fold, Node *node)
 {
     Border border;
@@ -144,6 +241,7 @@ int rule_border(Fold *fold, Err *err)
             continue;
         Arena *outer = site_begin(fold);
         border_try(fold, node);
+        affine_try(fold, node);
         site_end(fold, outer);
     }
     return 0;

@@ -213,9 +213,10 @@ static bool border_read(Region *region, const Known *output, Border *border)
 /* Is the border what the sum gives for zeros, as far as double tells? */
 static bool border_continues(const Border *border, const Sum *sum)
 {
-    for (int64_t c = 0; c < sum->width; c++) {
+    for (int64_t c = 0; c < border->inside->fact.dims[1]; c++) {
         double should = coefs_real(sum->bias, c, 0);
-        double size = sum->bias.size ? sum->bias_size[c] : 0;
+        int64_t at = sum->bias.size > 1 ? c : 0;
+        double size = sum->bias.size ? sum->bias_size[at] : 0;
         if (!(fabs(border->around[c] - should) <=
               (sum->bias_steps + 16) * 0x1p-52 * size))
             return false;
@@ -267,7 +268,8 @@ static bool border_is_around(Region *region, Known *output, Border *border,
         region_reading(region, output, 1u << READ_COMPOSED) != READ_COMPOSED)
         return false;
     *inside = region_plain_sum(region, border->inside);
-    if (!*inside || (*inside)->axis != 1 || (*inside)->broadcasts)
+    if (!*inside || (*inside)->axis > 1 || (*inside)->axis == 0 ||
+        (*inside)->broadcasts)
         return false;
     return is_pad ? coefs_are_zero((*inside)->bias)
                   : border_read(region, output, border) &&
@@ -281,18 +283,33 @@ Sum *take_border(Region *region, Known *output)
     if (!border_is_around(region, output, &border, &inside))
         return NULL;
     Sum *sum = sum_copy(region, inside, output);
+    int64_t around[2 * SPACE_MAX];
+    for (int i = 0; i < SPACE_MAX; i++) {
+        around[i] = border.begin[i];
+        around[SPACE_MAX + i] = border.end[i];
+    }
+    for (int64_t c = 0; sum->value && c < sum->width; c++)
+        sum->value[c] =
+            residue_subtract(sum->value[c], parts_value(region, sum, c));
     for (int i = 0; i < sum->count; i++) {
         Part *part = &sum->parts[i];
         const Place *place = &region->places[part->place];
-        if (!part->linear || part->length || part->rows ||
-            place->kind != PLACE_LINEAR)
+        if (part->length || part->rows ||
+            (part->linear && place->kind != PLACE_LINEAR))
             return NULL;
+        if (!part->linear) {
+            part->place =
+                place_padded(region, part->place, border.inside, around);
+            continue;
+        }
         part->linear = padded(region, part->linear, &border);
         if (!part->linear)
             return NULL;
         part->place =
             place_linear(region, part->linear, part->shape, place->inner);
     }
+    for (int64_t c = 0; sum->value && c < sum->width; c++)
+        sum->value[c] = residue_add(sum->value[c], parts_value(region, sum, c));
     region_rely(region, FACT_BORDER);
     return sum;
 }

@@ -47,6 +47,20 @@ int place_slot(Region *region, int inner, int axis, int64_t start,
     return made;
 }
 
+int place_padded(Region *region, int inner, const Known *inside,
+                 const int64_t *around)
+{
+    Place padded = {.kind = PLACE_PADDED, .inner = inner, .base = inside};
+    memcpy(padded.around, around, sizeof padded.around);
+    for (int i = 0; i < region->place_count; i++) {
+        const Place *place = &region->places[i];
+        if (place->kind == PLACE_PADDED && place->inner == inner &&
+            memcmp(place->around, around, sizeof place->around) == 0)
+            return i;
+    }
+    return place_add(region, &padded);
+}
+
 static int place_of_class(Region *region, const OperatorClass *class, int inner)
 {
     for (int i = 0; i < region->place_count; i++) {
@@ -148,9 +162,8 @@ static int place_pool(Region *region, Scope *scope, const Node *node, int inner,
     *pool = *read;
     const Fact *input = &scope_known(scope, node->inputs[0])->fact;
     while (node->op != OP_Slice && pad_taken(region, inner, pool)) {
-        const Place *pad = &region->places[inner];
-        input = &scope_known(pad->scope, pad->node->inputs[0])->fact;
-        inner = pad->inner;
+        input = place_inside(&region->places[inner]);
+        inner = region->places[inner].inner;
         region_rely(region, FACT_ZERO_PADS);
     }
     Place like = {.kind = PLACE_MOVE,
@@ -316,7 +329,8 @@ double place_bound(const Region *region, int place)
 {
     double largest = 0, factor = 1;
     const Place *own = &region->places[place];
-    while (own->kind == PLACE_MOVE || own->kind == PLACE_SLOT) {
+    while (own->kind == PLACE_MOVE || own->kind == PLACE_SLOT ||
+           own->kind == PLACE_PADDED) {
         if (own->kind == PLACE_MOVE)
             factor *= mover_gain(own->scope, own->node);
         own = &region->places[own->inner];

@@ -82,6 +82,7 @@ typedef enum PlaceKind {
     PLACE_MOVE,   /* a node that affine maps commute with, of another place */
     PLACE_SLOT,   /* a place among zeros along one axis, as Concat puts it */
     PLACE_JOIN,   /* several places one after the other along one axis */
+    PLACE_PADDED, /* a place with zeros around its image */
     PLACE_LINEAR, /* an operator of that class, of another place */
     PLACE_OPAQUE  /* any other node, of sums; without node a sum itself */
 } PlaceKind;
@@ -90,9 +91,10 @@ typedef struct Place {
     PlaceKind kind;
     int inner; /* the other place */
     int shape; /* the first place that is known to have the same shape */
-    const Known *base;
-    const Node *node; /* of MOVE and OPAQUE */
-    Scope *scope;     /* that the node is in */
+    const Known *base;             /* of PADDED: what has that place's shape */
+    int64_t around[2 * SPACE_MAX]; /* of PADDED: its zeros, begin and end */
+    const Node *node;              /* of MOVE and OPAQUE */
+    Scope *scope;                  /* that the node is in */
     OperatorClass class;
     const Operator *pool; /* of MOVE, where it is an operator, too; or NULL */
     const int64_t *from;  /* of MOVE, where it takes channels: which; or NULL */
@@ -290,6 +292,9 @@ int place_base(Region *region, Known *known);
 int place_slot(Region *region, int inner, int axis, int64_t start,
                int64_t length, int shape);
 int place_join(Region *region, const int *joined, int count, int axis);
+/* The place with zeros around its image; `inside` has its shape. */
+int place_padded(Region *region, int inner, const Known *inside,
+                 const int64_t *around);
 /* What a node with one sum as input makes of a place, in one of its outputs. */
 int place_move(Region *region, Scope *scope, const Node *node, int output,
                int inner);

@@ -85,11 +85,22 @@ static void take_padding(Operator *linear, const int64_t *amounts)
     }
 }
 
+const Fact *place_inside(const Place *place)
+{
+    return place->kind == PLACE_PADDED
+               ? &place->base->fact
+               : &scope_known(place->scope, place->node->inputs[0])->fact;
+}
+
 bool pad_taken(const Region *region, int place, Operator *linear)
 {
     const Place *pad = &region->places[place];
     int64_t amounts[2 * SPACE_MAX];
     int spatial;
+    if (pad->kind == PLACE_PADDED && !operator_is_far(linear)) {
+        take_padding(linear, pad->around);
+        return true;
+    }
     if (pad->kind != PLACE_MOVE || pad->node->op != OP_Pad ||
         operator_is_far(linear) ||
         !pad_read(pad->scope, pad->node, amounts, &spatial) ||
@@ -102,11 +113,15 @@ bool pad_taken(const Region *region, int place, Operator *linear)
 /* True when one node has made all the parts' places. */
 static bool all_moved(const Region *region, const Sum *input, const int *places)
 {
-    bool same = input->count > 0 && !input->broadcasts;
-    for (int i = 0; same && i < input->count; i++)
+    const Place *first = &region->places[places[0]];
+    bool same = input->count > 0 && !input->broadcasts &&
+                (first->kind == PLACE_MOVE || first->kind == PLACE_PADDED);
+    for (int i = 0; same && i < input->count; i++) {
+        const Place *own = &region->places[places[i]];
         same = !input->parts[i].linear && !input->parts[i].length &&
-               region->places[places[i]].kind == PLACE_MOVE &&
-               region->places[places[i]].node == region->places[places[0]].node;
+               own->kind == first->kind && own->node == first->node &&
+               memcmp(own->around, first->around, sizeof own->around) == 0;
+    }
     return same;
 }
 
@@ -121,16 +136,17 @@ static const Fact *absorb_pads(Region *region, const Sum *input,
         const Place *pad = &region->places[places[0]];
         int64_t amounts[2 * SPACE_MAX];
         if (linear->kind != OPERATOR_CONV || operator_is_far(linear) ||
-            pad->kind != PLACE_MOVE || !all_moved(region, input, places))
+            !all_moved(region, input, places))
             return fact;
         if (!pad_taken(region, places[0], linear) &&
-            (!crop_read(pad->scope, pad->node, linear->spatial, amounts) ||
+            (!pad->node ||
+             !crop_read(pad->scope, pad->node, linear->spatial, amounts) ||
              !take_crop(linear, amounts)))
             return fact;
-        fact = &scope_known(pad->scope, pad->node->inputs[0])->fact;
+        fact = place_inside(pad);
         for (int i = 0; i < input->count; i++)
             places[i] = region->places[places[i]].inner;
-        if (pad->node->op == OP_Pad)
+        if (pad->kind == PLACE_PADDED || pad->node->op == OP_Pad)
             region_rely(region, FACT_ZERO_PADS);
     }
 }

@@ -49,6 +49,8 @@ bool sum_is_place(const Sum *sum);
 
 /* sum_operator.c */
 bool pad_read(Scope *scope, const Node *node, int64_t *amounts, int *spatial);
+/* The shape of what a padded or moved place is made of. */
+const Fact *place_inside(const Place *place);
 /* Takes the zeros that a place has around another one into the operator's
  * padding; false when it is another place. */
 bool pad_taken(const Region *region, int place, Operator *linear);

@@ -306,8 +306,8 @@ static Value *inside_mask(Gen *gen, const Value *x)
     return gen_stored(gen, "mask", mask);
 }
 
-/* DBB: 1x1 with a bias, around it that bias, then 3x3. Now and then it is
- * another number: then the border is real. */
+/* DBB: 1x1 with a bias, or only that, around it the bias, then 3x3. Now and
+ * then it is another number: then the border is real. */
 Value *gen_border_region(Gen *gen, Value *x)
 {
     int rank = x->fact.rank;
@@ -320,7 +320,10 @@ Value *gen_border_region(Gen *gen, Value *x)
     }
     Value *bias = gen_tensor(gen, gen->type, NUMBERS_WEIGHT, 1, dims, NULL);
     Value *inputs[3] = {x, gen_constant(gen, NUMBERS_WEIGHT, rank, dims), bias};
-    Value *y = gen_done(gen, gen_node(gen, OP_Conv, inputs, 3));
+    Value *y =
+        gen_chance(gen, 30)
+            ? gen_binary(gen, OP_Add, x, gen_reshape(gen, bias, rank, around))
+            : gen_done(gen, gen_node(gen, OP_Conv, inputs, 3));
     if (gen_chance(gen, 30)) {
         y = gen_unary(gen, OP_Neg, y);
         bias = gen_unary(gen, OP_Neg, bias);
