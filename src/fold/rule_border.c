@@ -48,10 +48,11 @@ static bool pad_first(Linear *first, const Border *border)
     return true;
 }
 
-static void border_apply(Fold *fold, const Border *border, const Linear *first,
-                         Node *node, const Composition *made)
+/* What is inside the border, the border and the node behind it become one. */
+static void border_apply(Fold *fold, const Border *border, Node *node,
+                         const Composition *made, RuleSet rules)
 {
-    const Node *consumed[BORDER_NODES_MAX + 2] = {first->node};
+    const Node *consumed[BORDER_NODES_MAX + 2] = {border->inside->producer};
     size_t count = 1;
     for (int i = 0; i < border->count; i++)
         consumed[count++] = border->nodes[i];
@@ -60,9 +61,8 @@ static void border_apply(Fold *fold, const Border *border, const Linear *first,
     emit_linear(fold, &emission, &made->like, made->kernel, made->bias,
                 node->outputs[0]);
     fold_record(fold, &emission,
-                &(Account){RULE_BIT(RULE_C13), consumed, count,
-                           made->macs_before, made->macs_after,
-                           made->like.static_size});
+                &(Account){rules, consumed, count, made->macs_before,
+                           made->macs_after, made->like.static_size});
     emission_place(fold, &emission);
 }
 
@@ -125,59 +125,56 @@ static Reason own_pads_obstacle(const Linear *conv)
     return REASON_NONE;
 }
 
-static void affine_apply(Fold *fold, const Border *border, const AffineMap *map,
-                         const Linear *conv, const Kernel *kernel, Vec bias)
+/* The convolution as it reads what the map reads, with zeros around that. */
+static void affine_compose(Fold *fold, const Border *border,
+                           const AffineMap *map, const Linear *conv,
+                           Composition *out)
 {
-    const Node *consumed[BORDER_NODES_MAX + 2] = {border->inside->producer};
-    size_t count = 1;
-    Linear like = *conv;
     double macs = linear_macs(conv);
-    for (int i = 0; i < border->count; i++)
-        consumed[count++] = border->nodes[i];
-    consumed[count++] = conv->node;
-    like.input = map->input;
-    for (int i = 0; i < like.spatial; i++) {
-        like.axes[i].begin = border->begin[i];
-        like.axes[i].end = border->end[i];
+    *out = (Composition){.like = *conv,
+                         .kernel = conv->kernel,
+                         .macs_before = macs,
+                         .macs_after = macs};
+    out->like.input = map->input;
+    for (int i = 0; i < conv->spatial; i++) {
+        out->like.axes[i].begin = border->begin[i];
+        out->like.axes[i].end = border->end[i];
     }
-    Emission emission = {.place = conv->node};
-    emit_linear(fold, &emission, &like, kernel, bias, conv->node->outputs[0]);
-    fold_record(fold, &emission,
-                &(Account){RULE_BIT(RULE_C7) | RULE_BIT(RULE_C13), consumed,
-                           count, macs, macs, conv->static_size});
-    emission_place(fold, &emission);
+    out->bias =
+        vec_add(fold->scratch, conv->bias,
+                kernel_apply_shift(fold->scratch, conv->kernel, map->shift));
+    if (map->scale.size)
+        out->kernel =
+            kernel_scale(fold->scratch, conv->kernel, VEC_NONE, map->scale);
 }
 
 static void affine_try(Fold *fold, Node *node)
 {
+    const RuleSet rules = RULE_BIT(RULE_C7) | RULE_BIT(RULE_C13);
     Border border;
     Linear conv;
     AffineMap map;
+    Composition made;
     Obstacle obstacle = {REASON_NONE, ""};
     if (node->removed || linear_read(fold, node, &conv, &obstacle.fact) ||
         conv.is_virtual ||
         !affine_site_read(fold, node, &border, &map, &obstacle))
         return;
-    const Kernel *kernel = conv.kernel;
-    Vec bias =
-        vec_add(fold->scratch, conv.bias,
-                kernel_apply_shift(fold->scratch, conv.kernel, map.shift));
-    if (map.scale.size)
-        kernel = kernel_scale(fold->scratch, kernel, VEC_NONE, map.scale);
     if (!obstacle.reason)
         obstacle.reason = own_pads_obstacle(&conv);
-    if (!obstacle.reason)
-        obstacle.reason =
-            numbers_obstacle(fold, kernel, bias, conv.type, &obstacle.fact);
-    if (!obstacle.reason &&
-        (~fold->enabled & (RULE_BIT(RULE_C7) | RULE_BIT(RULE_C13))))
+    if (!obstacle.reason) {
+        affine_compose(fold, &border, &map, &conv, &made);
+        obstacle.reason = numbers_obstacle(fold, made.kernel, made.bias,
+                                           conv.type, &obstacle.fact);
+    }
+    if (!obstacle.reason && (rules & ~fold->enabled))
         obstacle.reason = REASON_DISABLED;
     if (!obstacle.reason && fold_is_undone(fold, node->outputs[0]))
         obstacle.reason = REASON_CERTIFICATE;
     if (obstacle.reason)
         fold_note(fold, node, obstacle.reason, obstacle.fact);
     else
-        affine_apply(fold, &border, &map, &conv, kernel, bias);
+        border_apply(fold, &border, node, &made, rules);
 }
 
 /* ---- Pointwise convolutions ---- */
@@ -202,7 +199,7 @@ static void border_try(Fold *fold, Node *node)
     if (reason)
         fold_note(fold, node, reason, fact);
     else
-        border_apply(fold, &border, &first, node, &made);
+        border_apply(fold, &border, node, &made, RULE_BIT(RULE_C13));
 }
 
 bool pool_see_through(Fold *fold, Linear *pool)

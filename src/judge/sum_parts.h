@@ -61,9 +61,13 @@ Sum *take_operator(Region *region, Known *output);
  * padding. */
 Sum *take_border(Region *region, Known *output);
 
-/* sum_move.c */
-Sum *take_move(Region *region, Known *output);
+/* sum_concat.c */
 Sum *take_concat(Region *region, const Known *output);
+
+/* sum_move.c */
+/* True when no operator gave any of it: places alone can be taken apart. */
+bool is_of_places(const Sum *sum);
+Sum *take_move(Region *region, Known *output);
 Sum *take_norm(Region *region, Known *output);
 
 #endif
