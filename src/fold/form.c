@@ -438,7 +438,7 @@ static Form *build_split(Fold *fold, Form **forms, Node *node)
     Value *input = node->inputs[0];
     Form *part = move_part(fold, forms, input);
     size_t count = (size_t)node->output_count;
-    if (!node_commutes(fold, node))
+    if (!node_commutes(fold, node) || count > BRANCHES_MAX)
         return NULL;
     if (!part) {
         if (use_obstacle(input))

@@ -368,11 +368,13 @@ static bool taken_back(const Fold *fold, const Node *node, int output, int axis,
                        Sight *sight)
 {
     Route route;
-    if ((node->op != OP_Slice && node->op != OP_Gather &&
-         node->op != OP_Split) ||
-        !route_find(fold, node, output, axis, &route) ||
-        !vec_unroute(fold, &route, 1, &sight->scale) ||
-        !vec_unroute(fold, &route, 0, &sight->shift))
+    bool nothing = !sight->scale.size && !sight->shift.size;
+    if (node->op != OP_Slice && node->op != OP_Gather && node->op != OP_Split)
+        return false;
+    /* Whether it could go back is asked of every node: of many channels too. */
+    if (!nothing && (!route_find(fold, node, output, axis, &route) ||
+                     !vec_unroute(fold, &route, 1, &sight->scale) ||
+                     !vec_unroute(fold, &route, 0, &sight->shift)))
         return false;
     sight->axis = axis;
     sight->moves_only = true;
