@@ -261,6 +261,47 @@ static void build_total(Bench *b)
     build_sum_of_readers(b, OP_Add);
 }
 
+/* PoolFormer's mixer (Yu et al. 2022): an average less what it averages. What
+ * is added before both goes, what they are scaled by stays. */
+static void build_mixer(Bench *b)
+{
+    int64_t size[2] = {3, 3}, pads[4] = {1, 1, 1, 1};
+    Value *x = bench_unary(b, OP_Sigmoid, bench_image(b, 4, 5));
+    x = bench_binary(b, OP_Mul, x, bench_channel_scale(b, 4));
+    x = bench_binary(b, OP_Add, x, bench_channel_scale(b, 4));
+    Value *pool = graph_fresh_value(b->graph, "pool");
+    Node *node = node_new(b->graph, OP_AveragePool, "pool", &x, 1, &pool, 1);
+    node_set_ints(node, "kernel_shape", size, 2);
+    node_set_ints(node, "pads", pads, 4);
+    bench_add(b, node);
+    bench_output(b,
+                 bench_unary(b, OP_Sigmoid, bench_binary(b, OP_Sub, pool, x)));
+}
+
+/* The same with one more reader of the shift. */
+static void build_mixer_read_twice(Bench *b)
+{
+    build_mixer(b);
+    const Graph *graph = b->graph;
+    for (size_t i = 0; i < graph->node_count; i++)
+        if (graph->nodes[i]->op == OP_Add)
+            bench_output(b,
+                         bench_unary(b, OP_Relu, graph->nodes[i]->outputs[0]));
+}
+
+START_TEST(shifts_of_a_difference_go)
+{
+    Folded folded = fold_model(build_mixer, NULL);
+    ck_assert_double_lt(folded.difference, 1e-13);
+    ck_assert_uint_eq(folded.report.fold_count, 1);
+    ck_assert_str_eq(folded.report.folds[0].rules, "C14");
+    ck_assert_uint_eq(count_ops(folded.after, OP_Add), 0);
+    ck_assert_uint_eq(count_ops(folded.after, OP_Mul), 1);
+    folded_free(&folded);
+    check_refuses(build_mixer_read_twice, "nonlinear");
+}
+END_TEST
+
 /* One mean beside all pixels. */
 static void build_broadcast(Bench *b)
 {
@@ -378,6 +419,7 @@ Suite *suite_rule_forward(void)
     tcase_add_test(tcase, every_way_may_branch);
     tcase_add_test(tcase, concat_spreads_a_map_over_its_slice);
     tcase_add_test(tcase, ways_may_meet);
+    tcase_add_test(tcase, shifts_of_a_difference_go);
     tcase_add_test(tcase, a_shift_of_one_summand_is_one_of_the_sum);
     tcase_add_test(tcase, a_shift_before_padding_is_refused);
     tcase_add_test(tcase, an_activation_is_left_whole);

@@ -219,8 +219,10 @@ static Reason meeting_follow(Fold *fold, Ways *ways, Node *node)
     Reason reason = step_add(ways, node);
     if (!reason)
         reason = sight_meet(fold, node, sights, &sight);
-    return reason ? reason
-                  : spot_add(ways, node->outputs[0], &sight, depth + 1);
+    if (reason ||
+        (vec_all_equal(sight.scale, 1, 1) && vec_all_equal(sight.shift, 0, 0)))
+        return reason; /* or nothing is left of the map: the ways end here */
+    return spot_add(ways, node->outputs[0], &sight, depth + 1);
 }
 
 static Reason node_follow(Fold *fold, Ways *ways, Node *node)
@@ -252,7 +254,7 @@ Reason ways_find(Fold *fold, Ways *ways, const Value *value, const Sight *sight)
 /* ---- Carrying out ---- */
 
 /* The nodes on the way work on other tensors now, so what they give gets
- * another name. */
+ * another name, but for where the ways end in a sum. */
 static void steps_apply(Fold *fold, Ways *ways, Emission *all)
 {
     for (int i = 0; i < ways->step_count; i++) {
@@ -267,15 +269,17 @@ static void steps_apply(Fold *fold, Ways *ways, Emission *all)
         }
         for (int k = 0; k < mover->output_count; k++) {
             Spot *spot = spot_of(ways, mover->outputs[k]);
-            if (mover->outputs[k] && (k == 0 || mover->op == OP_Split))
+            if (spot || (mover->outputs[k] && mover->op == OP_Split))
                 made[k] = emission_value(fold, mover->outputs[k]);
+            else if (k == 0)
+                made[k] = mover->outputs[k];
             if (spot)
                 spot->made = made[k];
         }
         all->place = mover;
         emission_add(fold, all, node_clone(mover, inputs, made));
         for (int k = 0; k < mover->output_count; k++)
-            if (made[k])
+            if (made[k] && made[k] != mover->outputs[k])
                 value_free_move(mover->outputs[k], made[k]);
     }
 }
@@ -304,6 +308,8 @@ static void target_apply(Fold *fold, const Ways *ways, const Target *target,
 
 const Value *ways_last(const Ways *ways)
 {
+    if (ways->target_count == 0)
+        return ways->steps[ways->step_count - 1]->outputs[0];
     return target_last(&ways->targets[ways->target_count - 1])->outputs[0];
 }
 

@@ -27,8 +27,9 @@ typedef struct Target {
     Vec bias;
 } Target;
 
-/* All ways from the map: every reader must end in a linear operator. Ways may
- * meet again, in a Concat or a sum. */
+/* All ways from the map: every reader must end in a linear operator, or meet
+ * others in a sum where nothing is left of it. Ways may meet in a Concat or a
+ * sum and go on. */
 typedef struct Ways {
     Spot spots[BRANCHES_MAX];
     Node *steps[BRANCHES_MAX]; /* on the ways, in the graph's order */
