@@ -21,6 +21,7 @@ enum {
     BAND_BYTES = 256 * 1024,   /* of the input at once */
     FAMILY_BYTES = 192 * 1024, /* of each one's, where there are several */
     MADE_BYTES = 128 * 1024,   /* of what is computed beside another, at once */
+    PLAIN_STEPS = 256,         /* of a 1x1 kernel: more leave the cache */
     UNITS_EACH = 4,            /* of work, for each thread */
     LINE = 64
 };
@@ -165,6 +166,8 @@ bool conv_is_direct(const KernelCall *call, const Array *weight, int64_t groups)
     if (weight->rank > 4)
         return false;
     layout_make(call, weight, groups, &l);
+    if (l.height * l.width == 1 && l.steps > PLAIN_STEPS)
+        return false;
     return l.vectors >= DIRECT_LEAST &&
            l.outputs * 5 >= l.vectors * l.set->lanes * 4;
 }
