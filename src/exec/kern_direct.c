@@ -480,13 +480,14 @@ static void plan_units(KernelCall *call, Family *f)
 static void set_offsets(KernelCall *call, Direct *d)
 {
     const Layout *l = &d->layout;
-    int64_t taps = l->height * l->width;
-    d->offsets =
-        arena_array(call->arena, (size_t)l->steps + 1, sizeof *d->offsets);
-    for (int64_t c = 0; c < l->channels; c++)
-        for (int64_t t = 0; t < taps; t++)
-            d->offsets[step_of(l, c, t)] =
-                c * d->plane + (d->is_spread ? d->spread.offsets[t] : 0);
+    int64_t *to = d->offsets =
+        arena_array(call->arena, (size_t)l->steps + 1, sizeof *to);
+    for (int64_t y = 0; y < l->height; y++)
+        for (int64_t c = 0; c < l->channels; c++)
+            for (int64_t x = 0; x < l->width; x++)
+                *to++ =
+                    c * d->plane +
+                    (d->is_spread ? d->spread.offsets[y * l->width + x] : 0);
 }
 
 /* Biases in whole vectors, or zeros. */
