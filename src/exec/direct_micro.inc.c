@@ -40,7 +40,7 @@ TARGET static inline __attribute__((always_inline)) void L(store_channels)(
         for (int64_t k = 0; k < tile->steps; k++, weight += n * L(LANES)) {    \
             const REAL *from = (const REAL *)tile->from + tile->offsets[k];    \
             L(Vector) row[n];                                                  \
-            __builtin_prefetch(ahead, 0, 2);                                   \
+            __builtin_prefetch(ahead);                                         \
             ahead += tile->ahead_step;                                         \
             UNROLL for (int j = 0; j < n; j++) row[j] =                        \
                 *(const L(Vector) *)(weight + j * L(LANES));                   \
@@ -94,7 +94,7 @@ enum { L(ROWS) = PANEL_ROWS < L(LANES) ? PANEL_ROWS : L(LANES) };
             for (int64_t k = 0; k < t.steps; k++) {                            \
                 const REAL *from = (const REAL *)t.from + t.offsets[k];        \
                 L(Vector) row[n];                                              \
-                __builtin_prefetch(ahead, 0, 2);                               \
+                __builtin_prefetch(ahead);                                     \
                 ahead += t.ahead_step;                                         \
                 UNROLL for (int j = 0; j < n; j++) row[j] =                    \
                     *(const L(Vector) *)(from + j * L(LANES));                 \
