@@ -71,6 +71,23 @@ START_TEST(blocks_are_aligned_and_given_back)
 }
 END_TEST
 
+/* With large pages or without, it is the same memory. */
+START_TEST(a_wish_for_large_pages_changes_nothing)
+{
+    enum { SIZE = 9 * 1024 * 1024 };
+    char *block = arena_block(arena, SIZE, 1);
+    memset(block, 1, SIZE / 2);
+    arena_prefer_large_pages(block, SIZE);
+    memset(block + SIZE / 2, 1, SIZE - SIZE / 2);
+    for (size_t i = 0; i < SIZE; i++)
+        if (block[i] != 1)
+            ck_abort_msg("byte %zu is lost", i);
+    arena_prefer_large_pages(block, 100);
+    arena_prefer_large_pages(NULL, SIZE);
+    ck_assert_int_eq(block[0], 1);
+}
+END_TEST
+
 START_TEST(a_size_that_overflows_is_beyond_any_budget)
 {
     ck_assert_ptr_null(arena_array(arena, SIZE_MAX / 2, 4));
@@ -221,6 +238,7 @@ Suite *suite_mem(void)
     tcase_add_test(tcase, objects_do_not_overlap);
     tcase_add_test(tcase, an_object_larger_than_a_chunk_fits);
     tcase_add_test(tcase, blocks_are_aligned_and_given_back);
+    tcase_add_test(tcase, a_wish_for_large_pages_changes_nothing);
     tcase_add_test(tcase, a_size_that_overflows_is_beyond_any_budget);
     tcase_add_test(tcase, growing_keeps_elements_and_zeroes_the_rest);
     tcase_add_test(tcase, strings);

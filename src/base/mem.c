@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { CHUNK_SIZE = 64 * 1024, ALIGNMENT = 16, BLOCK_ALIGNMENT = 64 };
@@ -252,6 +253,20 @@ void *arena_block(Arena *arena, size_t count, size_t size)
         block->next->previous = block;
     arena->block = block;
     return block + 1;
+}
+
+void arena_prefer_large_pages(void *block, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    enum { LARGE = 2 * 1024 * 1024 };
+    uintptr_t begin = ((uintptr_t)block + LARGE - 1) / LARGE * LARGE;
+    uintptr_t end = ((uintptr_t)block + size) / LARGE * LARGE;
+    /* It is a wish: what comes of it does not matter. */
+    if (block && begin < end)
+        (void)madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+#else
+    (void)block, (void)size;
+#endif
 }
 
 void arena_release(Arena *arena, void *memory)

@@ -39,6 +39,9 @@ void *arena_alloc(Arena *arena, size_t size);
 void *arena_array(Arena *arena, size_t count, size_t size);
 /* Big memory, 64-byte aligned, not zeroed, that can be given back early. */
 void *arena_block(Arena *arena, size_t count, size_t size);
+/* Asks the system for large pages where it can, of a block that is read over
+ * and over. */
+void arena_prefer_large_pages(void *block, size_t size);
 /* Gives a block back.  NULL is allowed. */
 void arena_release(Arena *arena, void *block);
 

@@ -235,6 +235,7 @@ void schedule_place_values(Schedule *schedule, Arena *temporary)
     if (!arena_fits(schedule->arena, 2 * schedule->size))
         return;
     schedule->memory = arena_block(schedule->arena, schedule->size, 1);
+    arena_prefer_large_pages(schedule->memory, schedule->size);
     survey_groups(&p, temporary);
     schedule->places = arena_array(schedule->arena, slots, sizeof(char *));
     schedule->room = arena_array(schedule->arena, slots, sizeof(size_t));

@@ -19,7 +19,8 @@ static Array *load_for_now(Exec *exec, int index, Arena *arena)
     return array;
 }
 
-static int prepare_step(Exec *exec, Step *step, Arena *temporary, Err *err)
+static int prepare_step(Exec *exec, Step *step, Spare *spare, Arena *temporary,
+                        Err *err)
 {
     const Node *node = step->node;
     Array **inputs =
@@ -34,20 +35,44 @@ static int prepare_step(Exec *exec, Step *step, Arena *temporary, Err *err)
                        .inputs = inputs,
                        .pool = exec->options.pool,
                        .arena = exec->arena,
+                       .spare = spare,
                        .buffers = exec->buffers};
     if (step->kernel->prepare(&call, &step->prepared, err) < 0)
         return err_prefix(err, "%s", node_text(temporary, node));
     return 0;
 }
 
+/* What kernels prepare lies in the order in which it is read, so that a kernel
+ * that fetches ahead comes to what the next one needs. It takes about as much
+ * as the constants do; what does not fit lies elsewhere. */
+static Spare make_room(Exec *exec)
+{
+    size_t size = 0;
+    Storage real = array_storage(DT_FLOAT, exec->options.precision);
+    for (size_t i = 0; i < exec->step_count; i++) {
+        const Step *step = &exec->steps[i];
+        if (!step->kernel || !step->kernel->prepare)
+            continue;
+        for (int k = 0; k < step->node->input_count; k++)
+            if (step->inputs[k] >= 0 && exec->slots[step->inputs[k]].tensor)
+                size += (size_t)exec->slots[step->inputs[k]].tensor->count *
+                        storage_size(real);
+    }
+    size += size / 8;
+    Spare spare = {arena_block(exec->arena, size, 1), size};
+    arena_prefer_large_pages(spare.memory, size);
+    return spare;
+}
+
 int plan_prepare(Exec *exec, Err *err)
 {
+    Spare spare = make_room(exec);
     for (size_t i = 0; i < exec->step_count; i++) {
         Step *step = &exec->steps[i];
         if (!step->kernel || !step->kernel->prepare)
             continue;
         Arena *temporary = arena_child(exec->arena);
-        int result = prepare_step(exec, step, temporary, err);
+        int result = prepare_step(exec, step, &spare, temporary, err);
         arena_free(temporary);
         TRY(result);
     }
