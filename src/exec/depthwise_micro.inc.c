@@ -21,6 +21,20 @@ static inline int64_t L(whole_rows)(int64_t rows, int64_t columns)
     return end >= 0 ? end / columns + 1 : 0;
 }
 
+/* A row that is narrower than a vector. */
+TARGET static inline void L(store_part)(const REAL *from, int64_t columns,
+                                        REAL *out)
+{
+    enum { HALF = L(LANES) / 2 };
+    if (columns < HALF) {
+        for (int64_t i = 0; i < columns; i++)
+            out[i] = from[i];
+        return;
+    }
+    memcpy(out, from, HALF * sizeof *out);
+    memcpy(out + columns - HALF, from + columns - HALF, HALF * sizeof *out);
+}
+
 /* Stores `rows` rows of a strip, of which `whole` as whole vectors. */
 TARGET static inline __attribute__((always_inline)) void L(store_strip)(
     const L(Vector) * sum, REAL least, int64_t rows, int64_t whole, REAL *out,
@@ -38,7 +52,14 @@ TARGET static inline __attribute__((always_inline)) void L(store_strip)(
         if (i < whole)
             *(L(Vector) *)out = kept[i];
         else
-            memcpy(out, &kept[i], (size_t)columns * sizeof *out);
+            L(store_part)((const REAL *)&kept[i], columns, out);
+}
+
+/* Where a strip begins: what is left at the end of rows or columns is computed
+ * together with what comes before it. */
+static inline int64_t L(strip_begin)(int64_t at, int64_t size, int64_t count)
+{
+    return at + size <= count || at == 0 ? at : count - size;
 }
 
 /* Computes each strip with what is given, from `from` into `sum`. A number less
@@ -51,10 +72,11 @@ TARGET static inline __attribute__((always_inline)) void L(store_strip)(
         const REAL least = (REAL)s.least;                                      \
         const int64_t down = s.stride * s.from_step;                           \
         const int64_t whole = L(whole_rows)(s.rows, s.columns);                \
-        for (int64_t y = 0; y < s.rows; y += PANEL_ROWS)                       \
-            for (int64_t j = 0; j < s.columns; j += L(LANES)) {                \
-                int64_t x =                                                    \
-                    j + L(LANES) <= s.columns || j == 0 ? j : s.columns - L(LANES);    \
+        for (int64_t top = 0; top < s.rows; top += PANEL_ROWS)                 \
+            for (int64_t left = 0; left < s.columns;                           \
+                 left += L(LANES)) {                                           \
+                int64_t y = L(strip_begin)(top, PANEL_ROWS, s.rows);           \
+                int64_t x = L(strip_begin)(left, L(LANES), s.columns);         \
                 const REAL *from = (const REAL *)s.from + y * down + x;        \
                 L(Vector) sum[PANEL_ROWS];                                     \
                 UNROLL for (int i = 0; i < PANEL_ROWS; i++) sum[i] =           \
