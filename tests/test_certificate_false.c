@@ -299,6 +299,105 @@ static void one_product_and_more(Bench *b)
     shifted_product(b, true, one_weight, 0x1p-22);
 }
 
+/* ---- Channels in other places ---- */
+
+static const double primes[CHANNELS] = {2, 3, 5, 7};
+static const double turned[CHANNELS] = {2, 5, 3, 7};
+static const double first_two[CHANNELS] = {2, 3, 1, 1};
+static const double last_two[CHANNELS] = {1, 1, 2, 3};
+
+/* A pointwise convolution with rows of its weight times the numbers. */
+static Value *weighted(Bench *b, const double *scale)
+{
+    double numbers[CHANNELS * CHANNELS];
+    Node *node = convolution(b, image(b, true), 1, 1, 1);
+    const Tensor *old = node->inputs[1]->tensor;
+    tensor_read_f64(old, 0, old->count, numbers);
+    for (int i = 0; i < CHANNELS * CHANNELS; i++)
+        numbers[i] *= scale[i / CHANNELS];
+    node->inputs[1] = bench_numbers(b, 4, old->dims, numbers);
+    return done(b, node);
+}
+
+static Value *plain(Bench *b)
+{
+    return pointwise(b, image(b, true), 1, 1);
+}
+
+static Value *reshaped(Bench *b, Value *x, int rank, const int64_t *dims)
+{
+    Value *inputs[2] = {x, bench_ints(b, rank, dims)};
+    return bench_node(b, OP_Reshape, inputs, 2);
+}
+
+/* Two groups of two channels, a channel of each in turns. */
+static Value *shuffled(Bench *b, Value *x)
+{
+    const int64_t apart[5] = {1, 2, 2, 6, 6}, whole[4] = {1, CHANNELS, 6, 6};
+    const int64_t order[5] = {0, 2, 1, 3, 4};
+    Value *groups = reshaped(b, x, 5, apart);
+    Value *y = graph_fresh_value(b->graph, "turned");
+    Node *node = node_new(b->graph, OP_Transpose, y->name, &groups, 1, &y, 1);
+    node_set_ints(node, "perm", order, 5);
+    bench_add(b, node);
+    return reshaped(b, y, 4, whole);
+}
+
+static void shuffled_then_scaled(Bench *b)
+{
+    int64_t dims[3] = {CHANNELS, 1, 1};
+    Value *y = shuffled(b, plain(b));
+    end(b, bench_binary(b, OP_Mul, y, bench_numbers(b, 3, dims, primes)));
+}
+
+static void scaled_then_shuffled(Bench *b)
+{
+    end(b, shuffled(b, weighted(b, turned)));
+}
+
+static void scaled_as_if_not_shuffled(Bench *b)
+{
+    end(b, shuffled(b, weighted(b, primes)));
+}
+
+/* The first two channels alone go on; others are an output by themselves. */
+static Value *first_part(Bench *b, Value *x)
+{
+    Value *outputs[2] = {graph_fresh_value(b->graph, "part"),
+                         graph_fresh_value(b->graph, "part")};
+    Value *inputs[2] = {x, bench_ints(b, 2, (int64_t[]){2, 2})};
+    Node *node = node_new(b->graph, OP_Split, "split", inputs, 2, outputs, 2);
+    node_set_int(node, "axis", 1);
+    bench_add(b, node);
+    Value *other = graph_value(b->graph, "other");
+    bench_add(
+        b, node_new(b->graph, OP_Sigmoid, "other", &outputs[1], 1, &other, 1));
+    bench_output(b, other);
+    return outputs[0];
+}
+
+static void split_then_scaled(Bench *b)
+{
+    int64_t dims[3] = {2, 1, 1};
+    Value *y = first_part(b, plain(b));
+    end(b, bench_binary(b, OP_Mul, y, bench_numbers(b, 3, dims, primes)));
+}
+
+static void scaled_then_split(Bench *b)
+{
+    end(b, first_part(b, weighted(b, first_two)));
+}
+
+static void other_part_scaled(Bench *b)
+{
+    end(b, first_part(b, weighted(b, last_two)));
+}
+
+static void both_parts_scaled(Bench *b)
+{
+    end(b, first_part(b, weighted(b, primes)));
+}
+
 /* ---- Calls ---- */
 
 /* A call, of what changes the sign. */
@@ -359,6 +458,12 @@ static const struct {
     {"and a bias beside", two_products, one_product_and_more, false},
     {"a scale before a call", call_of_scaled, call_of_heavier, true},
     {"one that is forgotten", call_of_scaled, call_of_plain, false},
+    {"a shuffle", shuffled_then_scaled, scaled_then_shuffled, true},
+    {"a shuffle that is forgotten", shuffled_then_scaled,
+     scaled_as_if_not_shuffled, false},
+    {"a part of a split", split_then_scaled, scaled_then_split, true},
+    {"the other part of a split", split_then_scaled, other_part_scaled, false},
+    {"both parts of a split", split_then_scaled, both_parts_scaled, false},
     {"SAME pads", same_upper, same_upper, true},
     {"SAME pads at the other end", same_upper, same_lower, false},
     {"SAME pads of a padded input", same_lower_of_padded, same_upper, false},
