@@ -224,6 +224,17 @@ static void shared_before_a_join(Bench *b)
     bench_output(b, bench_conv(b, joined, (ConvShape){.group = 5}));
 }
 
+/* A crop, and behind it two convolutions that become one, with padding. */
+static void composed_behind_a_crop(Bench *b)
+{
+    const int64_t start = 1, end = 4, axis = 3;
+    Value *inputs[4] = {positive(b, bench_image(b, 2, 5)),
+                        bench_ints(b, 1, &start), bench_ints(b, 1, &end),
+                        bench_ints(b, 1, &axis)};
+    Value *y = bench_conv(b, bench_node(b, OP_Slice, inputs, 4), DW(2, 1));
+    bench_output(b, bench_conv(b, y, SAME(3)));
+}
+
 /* An identity joins a kernel that is one of two side by side. */
 static void residual_beside_another(Bench *b)
 {
@@ -286,6 +297,7 @@ static const struct {
     {"the shift of one summand", "C16", shift_of_one_summand, 3},
     {"a shift behind a padding", NULL, shift_behind_a_padding, 1},
     {"some channels of a residual", NULL, some_of_a_residual, 2},
+    {"operators composed behind a crop", "C12", composed_behind_a_crop, 2},
     {"what is shared before a join", NULL, shared_before_a_join, 6},
     {"a transposed convolution beside its image", "C12",
      pointwise_of_transposed, 1},

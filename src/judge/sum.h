@@ -170,7 +170,9 @@ typedef enum Reading {
     /* The first and the third, and so do all others that read it. */
     READ_SHARED,
     READ_SHARED_WHOLE,
-    READ_APART, /* of the converted graph: what it adds there stays apart */
+    /* What the converted graph adds stays apart from what operators gave; or a
+     * crop from what reads it. */
+    READ_APART,
     READINGS
 } Reading;
 

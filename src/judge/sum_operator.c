@@ -125,6 +125,18 @@ static bool all_moved(const Region *region, const Sum *input, const int *places)
     return same;
 }
 
+/* A crop may also stay in front of an operator that another is composed to. */
+static bool crop_taken(Region *region, const Place *crop, Operator *linear)
+{
+    int64_t amounts[2 * SPACE_MAX];
+    return crop->node &&
+           crop_read(crop->scope, crop->node, linear->spatial, amounts) &&
+           region_choice(region,
+                         scope_known(crop->scope, crop->node->outputs[0]),
+                         1u << READ_APART) != READ_APART &&
+           take_crop(linear, amounts);
+}
+
 /* Takes explicit paddings and crops in front of the operator into its own. */
 static const Fact *absorb_pads(Region *region, const Sum *input,
                                Operator *linear, int *places)
@@ -134,14 +146,11 @@ static const Fact *absorb_pads(Region *region, const Sum *input,
         places[i] = input->parts[i].place;
     for (;;) {
         const Place *pad = &region->places[places[0]];
-        int64_t amounts[2 * SPACE_MAX];
         if (linear->kind != OPERATOR_CONV || operator_is_far(linear) ||
             !all_moved(region, input, places))
             return fact;
         if (!pad_taken(region, places[0], linear) &&
-            (!pad->node ||
-             !crop_read(pad->scope, pad->node, linear->spatial, amounts) ||
-             !take_crop(linear, amounts)))
+            !crop_taken(region, pad, linear))
             return fact;
         fact = place_inside(pad);
         for (int i = 0; i < input->count; i++)
