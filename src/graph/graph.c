@@ -16,6 +16,7 @@ Model *model_new(Arena *arena)
     model->producer_name = model->producer_version = "";
     model->symbols = symbols_new(arena);
     model->names = map_new(arena);
+    model->stems = map_new(arena);
     return model;
 }
 
@@ -48,28 +49,26 @@ bool graph_is_function(const Graph *graph)
     return !graph->parent && graph != graph->model->graph;
 }
 
-/* What model->names holds: how often the name was a stem. */
-typedef struct NameUse {
-    unsigned long next;
-} NameUse;
-
-/* Of most names: they are taken, and were no stem yet. */
-static NameUse never_a_stem;
-
-static void name_note(Model *model, const char *name)
+/* In every scope: those of the main graph are in its own map. */
+static bool name_is_taken(const Model *model, const char *name)
 {
-    if (!map_get(model->names, name))
-        map_put(model->names, name, &never_a_stem);
+    return (model->graph && map_get(model->graph->values, name)) ||
+           map_get(model->names, name);
 }
 
-static NameUse *stem_note(Model *model, const char *stem)
+/* How often the name was a stem, of those that were more than once. */
+typedef struct Stem {
+    unsigned long uses;
+} Stem;
+
+static Stem *stem_find(Model *model, const char *name)
 {
-    NameUse *use = map_get(model->names, stem);
-    if (use == &never_a_stem) {
-        use = arena_alloc(model->arena, sizeof *use);
-        map_put(model->names, stem, use);
+    Stem *stem = map_get(model->stems, name);
+    if (!stem) {
+        stem = arena_alloc(model->arena, sizeof *stem);
+        map_put(model->stems, arena_strdup(model->arena, name), stem);
     }
-    return use;
+    return stem;
 }
 
 Value *graph_value(Graph *graph, const char *name)
@@ -81,7 +80,8 @@ Value *graph_value(Graph *graph, const char *name)
     value->name = name;
     value->fact = FACT_UNKNOWN;
     map_put(graph->values, name, value);
-    name_note(graph->model, name);
+    if (graph != graph->model->graph)
+        map_put(graph->model->names, name, value);
     graph->scope =
         arena_grow(graph->arena, graph->scope, &graph->scope_capacity,
                    graph->scope_count + 1, sizeof(Value *));
@@ -115,14 +115,13 @@ Value *graph_read_value(Graph *graph, const char *name)
 Value *graph_fresh_value(Graph *graph, const char *stem)
 {
     Model *model = graph->model;
-    if (!map_get(model->names, stem))
+    if (!name_is_taken(model, stem))
         return graph_value(graph, arena_strdup(graph->arena, stem));
-    NameUse *use = stem_note(model, stem);
-    for (;;) {
-        char *name = arena_printf(graph->arena, "%s_%lu", stem, ++use->next);
-        if (!map_get(model->names, name))
-            return graph_value(graph, name);
-    }
+    char *name = arena_printf(graph->arena, "%s_1", stem);
+    while (name_is_taken(model, name))
+        name = arena_printf(graph->arena, "%s_%lu", stem,
+                            ++stem_find(model, stem)->uses);
+    return graph_value(graph, name);
 }
 
 /* Appends to one of the graph's lists. */

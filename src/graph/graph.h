@@ -200,7 +200,9 @@ struct Model {
     size_t function_count;
     const char *producer_name, *producer_version;
     Symbols *symbols;
-    Map *names; /* of values, in every scope: what graph_fresh_value avoids */
+    /* What graph_fresh_value avoids: names of values that are not of the main
+     * graph, and how far it has counted. */
+    Map *names, *stems;
     Span file;  /* the whole ModelProto, empty for a new model */
     struct External *external; /* files that hold its data: onnx/'s affair */
     /* Lets go of what has been read of those files; NULL for none. */

@@ -509,7 +509,7 @@ static int decompress(Arena *arena, Span *bytes, External *external, Err *err)
  * what the allocator wastes. Exports of networks take a tenth of it. */
 static size_t memory_bound(size_t size)
 {
-    enum { TIMES = 14, ALWAYS = 42 << 20 };
+    enum { TIMES = 15, ALWAYS = 50 << 20 };
     return size > SIZE_MAX / TIMES / 2 ? SIZE_MAX / 2 : TIMES * size + ALWAYS;
 }
 
