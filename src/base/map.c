@@ -76,7 +76,7 @@ static Slot *slot_find(Slot *slots, size_t capacity, const char *key,
 
 static void map_enlarge(Map *map)
 {
-    size_t capacity = map->capacity ? map->capacity * 2 : 16;
+    size_t capacity = map->capacity ? map->capacity * 2 : 8;
     Slot *slots = arena_block(map->arena, capacity, sizeof *slots);
     memset(slots, 0, capacity * sizeof *slots);
     for (size_t i = 0; i < map->capacity; i++) {

@@ -10,6 +10,9 @@
 
 enum { CHUNK_SIZE = 64 * 1024, ALIGNMENT = 16, BLOCK_ALIGNMENT = 64 };
 
+/* About what the system's allocator takes for itself, to align so. */
+enum { ALLOCATOR_COST = 64 };
+
 /* Small objects are carved from chunks; a block has a header of its own. */
 typedef struct Chunk {
     struct Chunk *next;
@@ -67,6 +70,13 @@ static void *raw_alloc(size_t size)
     return rounded < size ? NULL : aligned_alloc(BLOCK_ALIGNMENT, rounded);
 }
 
+/* What one allocation may still have of so many bytes. */
+static size_t bytes_left(const Root *root, size_t most)
+{
+    size_t used = root->bytes + ALLOCATOR_COST;
+    return used < most ? most - used : 0;
+}
+
 static void *out_of_memory(Arena *arena, int over_budget)
 {
     arena->root->over_budget = over_budget;
@@ -90,7 +100,7 @@ static void *counted_alloc(Arena *arena, size_t size)
     void *memory = raw_alloc(size);
     if (!memory)
         return out_of_memory(arena, 0);
-    root->bytes += size;
+    root->bytes += size + ALLOCATOR_COST;
     if (root->bytes > root->peak)
         root->peak = root->bytes;
     return memory;
@@ -98,7 +108,7 @@ static void *counted_alloc(Arena *arena, size_t size)
 
 static void counted_free(Arena *arena, void *memory, size_t size)
 {
-    arena->root->bytes -= size;
+    arena->root->bytes -= size + ALLOCATOR_COST;
     free(memory);
 }
 
@@ -344,13 +354,13 @@ size_t arena_peak(const Arena *arena)
 size_t arena_room(const Arena *arena)
 {
     const Root *root = arena->root;
-    return root->budget ? root->budget - root->bytes : SIZE_MAX;
+    return root->budget ? bytes_left(root, root->budget) : SIZE_MAX;
 }
 
 int arena_fits(const Arena *arena, size_t size)
 {
     const Root *root = arena->root;
-    return root->bytes <= root->most && size <= root->most - root->bytes;
+    return size <= bytes_left(root, root->most);
 }
 
 void arena_bound(Arena *arena, size_t most)

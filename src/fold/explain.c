@@ -136,6 +136,8 @@ int refusals_list(Fold *fold, Err *err)
             continue;
         Obstacle shown =
             obstacle ? *obstacle : (Obstacle){REASON_NONLINEAR, ""};
+        if (fold->gives_up)
+            shown = (Obstacle){REASON_BUDGET, "one of too many bodies"};
         refusal_add(fold, node, shown);
     }
     return 0;

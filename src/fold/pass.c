@@ -32,11 +32,11 @@ static void facts_from_outside(Graph *graph)
             graph->scope[i]->fact = graph->scope[i]->outer->fact;
 }
 
-/* What is known stays known until something is folded. */
+/* What is known stays known until something is folded; uses are filled when it
+ * is. */
 static int pass_prepare(Fold *fold, Err *err)
 {
     if (fold->is_stale) {
-        graph_fill_uses(fold->graph);
         facts_from_outside(fold->graph);
         TRY(graph_infer(fold->graph, err));
         bool found;
@@ -56,6 +56,7 @@ static int pass_finish(Fold *fold, const char *name, Err *err)
     if (!fold->is_stale)
         return 0;
     graph_sweep(fold->graph);
+    fold->work += fold->whole_size;
     while (whole->parent)
         whole = whole->parent;
     if (graph_check(whole, err) < 0)
@@ -150,12 +151,47 @@ static void list_bodies(Arena *arena, GraphList *list, const Node *node)
     }
 }
 
+/* After a fold in a body the uses of all graphs are found anew. What bodies in
+ * their thousands take that way is bounded: the rest of them is left alone. */
+enum { WORK_MAX = 50 * 1000 * 1000 };
+
+static size_t graph_size(const Graph *graph);
+
+/* The node and all that is inside it. */
+static size_t node_size(const Node *node)
+{
+    size_t size = 1, count;
+    for (int i = 0; i < node->attr_count; i++) {
+        Graph *const *graphs = attr_graphs(&node->attrs[i], &count);
+        for (size_t k = 0; k < count; k++)
+            size += graph_size(graphs[k]);
+    }
+    return size;
+}
+
+/* Recursion is as deep as subgraphs nest, which the reader bounds. */
+static size_t graph_size(const Graph *graph)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < graph->node_count; i++)
+        size += node_size(graph->nodes[i]);
+    return size;
+}
+
 /* One graph by itself; its subgraphs have their own turn. */
 static int graph_fold(Fold *fold, Graph *graph, Err *err)
 {
     fold->graph = graph;
     fold->is_stale = true;
-    TRY(rounds_run(fold, err));
+    fold->gives_up = graph->parent && fold->work > WORK_MAX;
+    if (!graph->parent) {
+        fold->whole_size = graph_size(graph);
+        graph_fill_uses(graph);
+    }
+    if (fold->gives_up)
+        fold->obstacles = map_new(fold->notes);
+    else
+        TRY(rounds_run(fold, err));
     Arena *outer = site_begin(fold);
     TRY(pass_prepare(fold, err));
     TRY(refusals_list(fold, err));
