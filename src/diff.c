@@ -566,6 +566,8 @@ rp_diff *rp_diff_make(rp_model *a, rp_model *b, rp_error *error)
         api_on_model(b, prepare_work, b, b->path, error) < 0)
         return NULL;
     Arena *arena = arena_new(b->options.max_memory);
+    if (arena && api_bound_left(a) > 0 && api_bound_left(b) > 0)
+        arena_bound(arena, api_bound_left(a) + api_bound_left(b));
     rp_diff *diff = arena ? arena_alloc(arena, sizeof *diff) : NULL;
     DiffWork work = {diff, a, b};
     if (diff) {

@@ -97,6 +97,13 @@ int api_on_model(rp_model *model, Work *work, void *context, const char *where,
     return status;
 }
 
+size_t api_bound_left(const rp_model *model)
+{
+    size_t bound = model->model->memory_bound;
+    size_t held = arena_bytes(model->arena);
+    return bound > held ? bound - held : bound > 0;
+}
+
 double api_seconds(void)
 {
     struct timespec time;

@@ -34,10 +34,18 @@ int read_sparse_tensor(Arena *arena, struct External *external,
 /* What a type says of a value. */
 Fact read_type(Symbols *symbols, const Onnx__TypeProto *type);
 
+/* Training assigns to the value of that name, or it is quantised. */
+void mark_mutable(Graph *graph, const char *name);
+
+/* Fills the reader's model, which has its bytes, and fills its uses. */
+int read_model(Reader *reader);
+
 /* Appends the node to the graph, with the graphs in its attributes. */
 int read_node(Reader *reader, Graph *graph, Span source);
 /* Fills a new graph from a GraphProto. */
 int read_graph(Reader *reader, Graph *graph, Span source);
+/* Fills the body of a function from a FunctionProto. */
+int read_function(Reader *reader, Graph *body, Span source);
 
 /* If, Loop and Scan have the graphs they need, which give what they give. */
 int check_bodies(const Node *node, Err *err);
