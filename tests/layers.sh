@@ -58,8 +58,9 @@ done
 forbid() {
     what=$1 pattern=$2
     shift 2
-    found=$(grep -nE "(^|[^A-Za-z0-9_>.\"])($pattern) *\(" "$@" |
-        grep -vE ':[0-9]+: *(/?\*|//)' || true)
+    found=$(awk -v call="(^|[^A-Za-z0-9_>.\"])($pattern) *[(]" \
+        '$0 ~ call && $0 !~ /^ *(\/?\*|\/\/)/ {
+            print FILENAME ":" FNR ": " $0 }' "$@")
     [ -z "$found" ] || complain "$what:
 $found"
 }

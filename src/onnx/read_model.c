@@ -180,7 +180,7 @@ static void read_training(Reader *reader, Span source)
  * meant to be run, and takes more to be told of than to be read. */
 static int check_interface(const Reader *reader, const Graph *graph)
 {
-    enum { MOST = 1 << 16 };
+    enum { MOST = 1 << 13 };
     size_t inputs = 0;
     for (size_t i = 0; i < graph->input_count; i++)
         inputs += !graph->inputs[i]->is_initializer;

@@ -78,6 +78,22 @@ static const HostileRow rows[] = {
      "opset 17; opset d 1; fn d.F(a) -> (b) { b = d.G(a) }"
      "fn d.G(a) -> (b) { b = d.F(a) } x: f32[2]; y = d.F(x); -> y",
      "cycle", NULL},
+    {52, "a function of opset 0",
+     "opset 17; opset d 1; fn d.F(a) -> (b) { opset 0; b = Relu(a) }"
+     "x: f32[2]; y = d.F(x); -> y",
+     "invalid-model", "F"},
+    {52, "a function of an opset beyond int",
+     "opset 17; opset d 1; fn d.F(a) -> (b) { opset 4294967297; b = Relu(a) }"
+     "x: f32[2]; y = d.F(x); -> y",
+     "invalid-model", "4294967297"},
+    {52, "a function of an opset of the future",
+     "opset 17; opset d 1; fn d.F(a) -> (b) { opset 29; b = Relu(a) }"
+     "x: f32[2]; y = d.F(x); -> y",
+     "too-new", "29"},
+    {52, "a function of version 0 of another domain",
+     "opset 17; opset d 1; fn d.F(a) -> (b) { opset e 0; b = Relu(a) }"
+     "x: f32[2]; y = d.F(x); -> y",
+     "invalid-model", "e"},
     {52, "one function twice",
      "opset 17; opset d 1; fn d.F(a) -> (b) { b = Relu(a) }"
      "fn d.F(a) -> (b) { b = Abs(a) } x: f32[2]; y = d.F(x); -> y",

@@ -286,6 +286,20 @@ static void read_nodes(Reader *reader, Proto *message, int field)
     }
 }
 
+static void read_import(Reader *reader, Proto *message, int field)
+{
+    Proto import = {.size = 0};
+    Word name = word(reader);
+    bool standard = strchr("-0123456789", name.text[0]) != NULL;
+    if (!standard)
+        proto_text(&import, 1, name.text);
+    long long version =
+        strtoll(standard ? name.text : word(reader).text, NULL, 10);
+    proto_int(&import, 2, (uint64_t)version);
+    proto_message(message, field, &import);
+    accept(reader, ";");
+}
+
 static void read_function(Reader *reader, Proto *model)
 {
     Proto function = {.size = 0}, import = function;
@@ -296,9 +310,13 @@ static void read_function(Reader *reader, Proto *model)
     expect(reader, "(");
     read_names(reader, &function, 5);
     expect(reader, "{");
+    bool imports = accept(reader, "opset");
+    if (imports)
+        read_import(reader, &function, 9);
     read_nodes(reader, &function, 7);
     proto_int(&import, 2, 17);
-    proto_message(&function, 9, &import);
+    if (!imports)
+        proto_message(&function, 9, &import);
     proto_message(model, 25, &function);
 }
 
@@ -330,19 +348,6 @@ static void read_output(Reader *reader, Proto *graph)
     proto_message(graph, 12, &value);
 }
 
-static void read_import(Reader *reader, Proto *model)
-{
-    Proto import = {.size = 0};
-    Word name = word(reader);
-    bool standard = strchr("-0123456789", name.text[0]) != NULL;
-    if (!standard)
-        proto_text(&import, 1, name.text);
-    long long version =
-        strtoll(standard ? name.text : word(reader).text, NULL, 10);
-    proto_int(&import, 2, (uint64_t)version);
-    proto_message(model, 8, &import);
-}
-
 /* The statements that only a whole model has. */
 static bool read_of_model(Reader *reader, Word first, Proto *model)
 {
@@ -351,7 +356,7 @@ static bool read_of_model(Reader *reader, Word first, Proto *model)
     if (strcmp(first.text, "ir") == 0)
         proto_int(model, 1, (uint64_t)strtoll(word(reader).text, NULL, 10));
     else if (strcmp(first.text, "opset") == 0)
-        read_import(reader, model);
+        read_import(reader, model, 8);
     else if (strcmp(first.text, "fn") == 0)
         read_function(reader, model);
     else

@@ -12,7 +12,7 @@
  *     w = f32[2](1, nan)      the same with its elements
  *     y, z = dom.Op<a=1>(x,)  a node; a name may be empty
  *     -> y                    an output, of any shape
- *     fn dom.F(x) -> (y) { }  a function of nodes
+ *     fn dom.F(x) -> (y) { }  a function of nodes; "opset 17;" may come first
  *
  * Attributes are integers, numbers with a point, "strings", [lists], graphs in
  * braces and tensors: value=i64[1](3). A rank or length that does not match is

@@ -1,0 +1,92 @@
+/*
+ * Whatever the shape of a file, it is answered in the time and the memory that
+ * its size allows: 10 s and sixteen times the size with 64 MB for 64 MB.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "hostile/shapes.h"
+#include "suites.h"
+
+#define MEGABYTE ((size_t)1 << 20)
+
+/* In proportion, and what a loaded machine may take to start. */
+static double seconds_allowed(size_t size)
+{
+    return 10 * (double)size / (64 * (double)MEGABYTE) + 0.5;
+}
+
+/* A sanitizer's own memory and time are more than the program's. */
+#ifdef __SANITIZE_ADDRESS__
+enum { COUNTS = false };
+#else
+enum { COUNTS = true };
+#endif
+
+/* `size` is that of all files that the program has read. */
+static void check_answer(const Shape *shape, const char *command, size_t size)
+{
+    ck_assert_msg(cli.status >= 0 && cli.status <= 2, "%s, %s: status %d: %s",
+                  command, shape->name, cli.status, cli.err);
+    if (cli.status == 2)
+        ck_assert_msg(strncmp(cli.err, "repfold: ", 9) == 0 &&
+                          strchr(cli.err, '\n') == strrchr(cli.err, '\n'),
+                      "%s, %s: %s", command, shape->name, cli.err);
+    ck_assert_msg(!COUNTS || cli.seconds < seconds_allowed(size),
+                  "%s, %s: %g s", command, shape->name, cli.seconds);
+    ck_assert_msg(!COUNTS || cli.peak < 16 * size + 64 * MEGABYTE,
+                  "%s, %s: %zu bytes for %zu", command, shape->name, cli.peak,
+                  size);
+}
+
+static size_t write_shape(const Shape *shape, size_t size)
+{
+    Bytes file;
+    shape_make(shape, size, &file);
+    size = file.size;
+    cli_write("bad.onnx", file.bytes, file.size);
+    cli_write("w", "\0\0\0", 4);
+    bytes_free(&file);
+    return size;
+}
+
+START_TEST(any_shape_is_converted_or_refused_within_bounds)
+{
+    const Shape *shape = &hostile_shapes().list[_i];
+    size_t size = write_shape(shape, MEGABYTE);
+    REPFOLD("convert", "bad.onnx", "-o", "out.onnx", "--no-verify");
+    check_answer(shape, "convert", size);
+}
+END_TEST
+
+/* What does not run the model. */
+START_TEST(any_shape_is_told_of_within_bounds)
+{
+    const Shape *shape = &hostile_shapes().list[_i];
+    size_t size = write_shape(shape, MEGABYTE / 8);
+    REPFOLD("inspect", "bad.onnx", "--json", "report.json");
+    check_answer(shape, "inspect", size);
+    REPFOLD("lint", "bad.onnx", "--json", "report.json");
+    check_answer(shape, "lint", size);
+    REPFOLD("diff", "bad.onnx", "bad.onnx");
+    check_answer(shape, "diff", 2 * size);
+    REPFOLD("convert", "bad.onnx", "-o", "out.onnx", "--no-verify", "--json",
+            "report.json", "--html", "report.html");
+    check_answer(shape, "convert with reports", size);
+}
+END_TEST
+
+Suite *suite_hostile_shapes(void)
+{
+    Suite *suite = suite_create("hostile_shapes");
+    TCase *tc = tcase_create("hostile_shapes");
+    tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
+    tcase_set_timeout(tc, 60);
+    int count = (int)hostile_shapes().count;
+    tcase_add_loop_test(tc, any_shape_is_converted_or_refused_within_bounds, 0,
+                        count);
+    tcase_add_loop_test(tc, any_shape_is_told_of_within_bounds, 0, count);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
