@@ -287,3 +287,13 @@ void cli_assert_trouble(const char *code, const char *text)
                   "more than one line: %s", cli.err);
     ck_assert_msg(strstr(cli.err, text), "\"%s\" is not in: %s", text, cli.err);
 }
+
+void cli_assert_json_code(const char *report, const char *code)
+{
+    char want[64];
+    char *text = cli_text(report);
+    snprintf(want, sizeof want, "\"code\": \"%s\"", code);
+    ck_assert_msg(strstr(text, "\"error\"") && strstr(text, want),
+                  "no %s in: %s", want, text);
+    free(text);
+}

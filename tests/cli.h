@@ -59,5 +59,7 @@ int cli_count(void);
 /* The last run ended with that status, wrote nothing to standard output and
  * one line to standard error, which holds `text` and the code. */
 void cli_assert_trouble(const char *code, const char *text);
+/* The report holds an error of that code and nothing else. */
+void cli_assert_json_code(const char *report, const char *code);
 
 #endif

@@ -72,6 +72,15 @@ int count_files(void)
     return count - 2;
 }
 
+void become_nobody(void)
+{
+    enum { NOBODY = 65534 };
+    if (geteuid() != 0)
+        return;
+    ck_assert_int_eq(setgid(NOBODY), 0);
+    ck_assert_int_eq(setuid(NOBODY), 0);
+}
+
 int in_child(int (*run)(void))
 {
     fflush(NULL);

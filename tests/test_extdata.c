@@ -194,6 +194,26 @@ START_TEST(only_regular_files_are_opened)
 }
 END_TEST
 
+static const char *unreadable;
+
+static int read_the_unreadable(void)
+{
+    become_nobody();
+    external_refused(unreadable, "Permission denied");
+    return 0;
+}
+
+START_TEST(what_may_not_be_read_is_refused)
+{
+    unreadable = external_model(NULL);
+    ck_assert_int_eq(chmod(in_folder("."), 0755), 0);
+    ck_assert_int_eq(chmod(in_folder("w.bin"), 0), 0);
+    ck_assert_int_eq(in_child(read_the_unreadable), 0);
+    ck_assert_int_eq(chmod(in_folder("w.bin"), 0644), 0);
+    external_read(unreadable);
+}
+END_TEST
+
 START_TEST(no_link_leads_out_of_the_folder)
 {
     const char *path = model_with(&(Entries){.location = "sub/w.bin"});
@@ -499,6 +519,7 @@ Suite *suite_extdata(void)
                         sizeof locations / sizeof *locations);
     tcase_add_test(tcase, a_location_has_a_length);
     tcase_add_test(tcase, only_regular_files_are_opened);
+    tcase_add_test(tcase, what_may_not_be_read_is_refused);
     tcase_add_test(tcase, no_link_leads_out_of_the_folder);
     tcase_add_test(tcase, old_kernels_follow_no_link_either);
     tcase_add_test(tcase, a_race_does_not_open_a_link);

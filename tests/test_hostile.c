@@ -24,8 +24,10 @@ static void write_row(const HostileRow *row)
 
 static void check_answer(const HostileRow *row)
 {
-    if (row->code)
+    if (row->code) {
         cli_assert_trouble(row->code, row->said ? row->said : "");
+        cli_assert_json_code("report.json", row->code);
+    }
     ck_assert_msg(row->code || cli.status == 0, "status %d: %s", cli.status,
                   cli.err);
     ck_assert_msg(cli.seconds < SECONDS_MAX, "%g s", cli.seconds);
@@ -36,7 +38,8 @@ START_TEST(a_bad_model_is_refused)
 {
     const HostileRow *row = &hostile_models().rows[_i];
     write_row(row);
-    REPFOLD("convert", "bad.onnx", "-o", "out.onnx", "--no-verify");
+    REPFOLD("convert", "bad.onnx", "-o", "out.onnx", "--no-verify", "--json",
+            "report.json");
     check_answer(row);
     ck_assert_int_eq(cli_exists("out.onnx"), !row->code);
 }
@@ -47,7 +50,7 @@ START_TEST(a_bad_node_is_not_run)
 {
     const HostileRow *row = &hostile_runs().rows[_i];
     write_row(row);
-    REPFOLD("bench", "bad.onnx", "--runs", "1");
+    REPFOLD("bench", "bad.onnx", "--runs", "1", "--json", "report.json");
     check_answer(row);
     int status =
         REPFOLD("convert", "bad.onnx", "-o", "out.onnx", "--no-verify");
@@ -189,6 +192,63 @@ START_TEST(two_dashes_end_the_options)
 }
 END_TEST
 
+/* ---- The list ---- */
+
+enum { ROWS = 66 };
+
+/* "1, 2" or "21 to 28" */
+static void mark_numbers(const char *text, const char *end, bool *held)
+{
+    long last = 0;
+    for (bool is_range = false; text < end; text++) {
+        is_range |= strncmp(text, "to ", 3) == 0;
+        if (*text < '0' || *text > '9')
+            continue;
+        char *behind;
+        long number = strtol(text, &behind, 10);
+        ck_assert_int_le(number, ROWS);
+        for (long i = is_range ? last + 1 : number; i <= number; i++)
+            held[i] = true;
+        last = number;
+        is_range = false;
+        text = behind - 1;
+    }
+}
+
+static void check_files_exist(const char *text, const char *end)
+{
+    while (text < end) {
+        size_t length = strcspn(text, ", |");
+        char path[256];
+        if (length == 0) {
+            text++;
+            continue;
+        }
+        snprintf(path, sizeof path, "tests/%s%.*s",
+                 strncmp(text, "rows_", 5) == 0 ? "hostile/" : "", (int)length,
+                 text);
+        ck_assert_msg(cli_exists(cli_source(path)), "%s is not there", path);
+        text += length;
+    }
+}
+
+START_TEST(the_list_of_inputs_is_true)
+{
+    bool held[ROWS + 1] = {false};
+    char *list = cli_text(cli_source("tests/hostile/README.md"));
+    for (char *line = strtok(list, "\n"); line; line = strtok(NULL, "\n")) {
+        if (line[0] != '|' || line[2] < '0' || line[2] > '9')
+            continue;
+        char *input = strchr(line + 1, '|'), *files = strchr(input + 1, '|');
+        mark_numbers(line + 1, input, held);
+        check_files_exist(files, files + strlen(files));
+    }
+    for (int i = 1; i <= ROWS; i++)
+        ck_assert_msg(held[i], "nothing holds number %d", i);
+    free(list);
+}
+END_TEST
+
 Suite *suite_hostile(void)
 {
     Suite *suite = suite_create("hostile");
@@ -204,6 +264,7 @@ Suite *suite_hostile(void)
     tcase_add_loop_test(tc, a_bad_command_line_is_refused, 0, LINES);
     tcase_add_test(tc, an_argument_may_be_a_megabyte);
     tcase_add_test(tc, two_dashes_end_the_options);
+    tcase_add_test(tc, the_list_of_inputs_is_true);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -33,13 +33,14 @@ static void check_refused(const Bytes *file, const char *code)
 {
     cli_write("bad.onnx", file->bytes, file->size);
     cli_write("out.onnx", "old", 3);
-    REPFOLD("convert", "bad.onnx", "-o", "out.onnx");
+    REPFOLD("convert", "bad.onnx", "-o", "out.onnx", "--json", "report.json");
     cli_assert_trouble(code, "bad.onnx");
+    cli_assert_json_code("report.json", code);
     size_t size;
     char *old = cli_read("out.onnx", &size);
     ck_assert_str_eq(old, "old");
     free(old);
-    ck_assert_int_eq(cli_count(), 2);
+    ck_assert_int_eq(cli_count(), 3);
     check_bounds(file->size);
 }
 

@@ -148,6 +148,25 @@ START_TEST(what_cannot_be_written_is_told)
 }
 END_TEST
 
+static int save_into_a_closed_folder(void)
+{
+    become_nobody();
+    check_fails(in_folder("new"), "Permission denied");
+    check_fails(in_folder("out"), "Permission denied");
+    return 0;
+}
+
+START_TEST(a_closed_folder_is_not_written_to)
+{
+    check_saves(in_folder("out"), "old");
+    ck_assert_int_eq(chmod(in_folder("."), 0555), 0);
+    ck_assert_int_eq(in_child(save_into_a_closed_folder), 0);
+    ck_assert_int_eq(chmod(in_folder("."), 0755), 0);
+    check_file(in_folder("out"), "old");
+    ck_assert_int_eq(count_files(), 1);
+}
+END_TEST
+
 START_TEST(a_name_may_be_as_long_as_can_be)
 {
     char name[256];
@@ -467,6 +486,7 @@ Suite *suite_save(void)
     tcase_add_test(tcase, zeros_are_zeros);
     tcase_add_test(tcase, a_link_is_followed_not_replaced);
     tcase_add_test(tcase, what_cannot_be_written_is_told);
+    tcase_add_test(tcase, a_closed_folder_is_not_written_to);
     tcase_add_test(tcase, a_name_may_be_as_long_as_can_be);
     tcase_add_test(tcase, control_characters_are_escaped);
     tcase_add_test(tcase, devices_are_written_to_and_stay);
