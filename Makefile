@@ -54,7 +54,8 @@ TEST_SOURCES := $(filter-out $(TEST_PROGRAMS), \
     $(sort $(wildcard tests/*.c tests/*/*.c)))
 SUITES := $(patsubst tests/test_%.c,%, $(filter tests/test_%, $(TEST_SOURCES)))
 # Random networks and all that must hold of them; `make soak` goes on and on.
-FUZZ_SOURCES := $(filter-out $(TEST_PROGRAMS) tests/fuzz/readers.c, \
+FUZZ_SOURCES := $(filter-out $(TEST_PROGRAMS) tests/fuzz/readers.c \
+    tests/fuzz/files.c, \
     $(wildcard tests/fuzz/*.c))
 SECONDS ?= 60
 SAMPLES := $(patsubst samples/%.c,%, $(sort $(wildcard samples/*.c)))
@@ -318,7 +319,7 @@ import-full: $(BUILD)/repfold
 # Whatever takes bytes of strangers, under libFuzzer: SECONDS of processor time
 # for each, added to those of earlier calls; needs clang.
 READERS := fuzz_pickle fuzz_checkpoint fuzz_import fuzz_model fuzz_fold fuzz_run \
-    fuzz_npy
+    fuzz_npy fuzz_image fuzz_npz fuzz_gzip fuzz_external fuzz_diff
 fuzz-readers:
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang WERROR= HARDEN= \
 	    OPTIMIZE=-O1 EXEC_OPTIMIZE=-O1 SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \
@@ -327,8 +328,11 @@ fuzz-readers:
 
 $(READERS:%=$(BUILD)/%): $(BUILD)/%: tests/fuzz/libfuzzer.c \
     $(BUILD)/tests/fuzz/readers.o $(BUILD)/tests/fuzz/models.o \
-    $(BUILD)/tests/archive.o $(BUILD)/librepfold.a
-	$(call say,LD) $(CC) -DTARGET=$* -fsanitize=fuzzer -o $@ $^ $(LIBS)
+    $(BUILD)/tests/fuzz/files.o $(BUILD)/tests/archive.o \
+    $(BUILD)/converter/image_decode.o $(BUILD)/converter/image_resize.o \
+    $(BUILD)/librepfold.a
+	$(call say,LD) $(CC) -DTARGET=$* -fsanitize=fuzzer -o $@ $^ $(IMAGE_LIBS) \
+	    $(LIBS)
 
 $(BUILD)/bench_certify: $(BUILD)/tests/bench_certify.o $(BUILD)/librepfold.a
 	$(call say,LD) $(CC) -o $@ $^ $(LIBS)

@@ -4,6 +4,7 @@
  * leave out why it refuses.
  */
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include "suites.h"
 
 #define CORPUS "tests/fuzz/corpus/"
-enum { SEED_BYTES = 1 << 13, SEEDS_MAX = 32 };
+enum { SEED_BYTES = 1 << 13, SEEDS_MAX = 64 };
 
 typedef struct Seed {
     char name[64];
@@ -28,7 +29,9 @@ static void seed_load(const char *name)
     Seed *seed = &seeds[seed_count];
     char path[512];
     snprintf(path, sizeof path, CORPUS "%s", name);
-    FILE *file = name[0] == '.' ? NULL : fopen(path, "rb");
+    /* Data that a seed refers to are none. */
+    bool is_seed = name[0] != '.' && !strstr(name, ".data");
+    FILE *file = is_seed ? fopen(path, "rb") : NULL;
     if (!file || seed_count == SEEDS_MAX)
         return;
     snprintf(seed->name, sizeof seed->name, "%.60s", name);
@@ -51,6 +54,15 @@ static void run(const Seed *seed, const uint8_t *bytes, size_t size)
 {
     if (strstr(seed->name, ".pickle")) {
         fuzz_pickle(bytes, size);
+    } else if (strstr(seed->name, ".gz")) {
+        fuzz_gzip(bytes, size);
+    } else if (strstr(seed->name, ".png") || strstr(seed->name, ".jpg")) {
+        fuzz_image(bytes, size);
+    } else if (strstr(seed->name, ".npz")) {
+        fuzz_npz(bytes, size);
+    } else if (strstr(seed->name, "external")) {
+        fuzz_external(bytes, size);
+        fuzz_diff(bytes, size);
     } else if (strstr(seed->name, ".onnx")) {
         fuzz_model(bytes, size);
         fuzz_fold(bytes, size);
@@ -68,7 +80,9 @@ START_TEST(the_seeds_are_there)
     static const struct {
         const char *ending;
         int least;
-    } kinds[] = {{".pickle", 4}, {".checkpoint", 3}, {".onnx", 5}, {".npy", 3}};
+    } kinds[] = {{".pickle", 4}, {".checkpoint", 3}, {".onnx", 5},
+                 {".npy", 3},    {".png", 2},        {".jpg", 1},
+                 {".npz", 2},    {".gz", 1},         {"external", 1}};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         int count = 0;
         for (int i = 0; i < seed_count; i++)

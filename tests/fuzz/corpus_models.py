@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Make the seeds of the fuzz targets of models, arrays and reports, into
-corpus/.  Needs onnx and numpy, and the built program as its argument."""
+corpus/.  Needs onnx, numpy and Pillow, and the built program as its argument."""
+import gzip
 import os
 import subprocess
 import sys
 
 import numpy as np
 import onnx
+from PIL import Image
 from onnx import helper, numpy_helper
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'corpus')
@@ -124,6 +126,41 @@ def arrays():
         np.save(os.path.join(HERE, name + '.npy'), array)
 
 
+def external():
+    """A weight that is in another file, at an offset."""
+    outside = weight('w', 2, 2, 1, 1)
+    np.arange(16, dtype=np.float32).tofile(os.path.join(HERE, 'weights.data'))
+    outside.ClearField('raw_data')
+    outside.data_location = onnx.TensorProto.EXTERNAL
+    for key, text in (('location', 'weights.data'), ('offset', '16'),
+                      ('length', '16')):
+        outside.external_data.add(key=key, value=text)
+    nodes = [helper.make_node('Conv', ['x', 'w'], ['c']), norm('c', 'y', 'p')]
+    save('external', nodes, [value('x', 1, 2, 2, 2)], [value('y', 1, 2, 2, 2)],
+         [outside] + norm_weights('p', 2))
+
+
+def archives():
+    rows = np.arange(6, dtype=np.float32).reshape(2, 3)
+    np.savez(os.path.join(HERE, 'stored.npz'), a=rows, b=np.eye(2))
+    np.savez_compressed(os.path.join(HERE, 'deflated.npz'), a=rows)
+    with open(os.path.join(HERE, 'linear.onnx'), 'rb') as plain:
+        packed = gzip.compress(plain.read(), mtime=0)
+    with open(os.path.join(HERE, 'linear.onnx.gz'), 'wb') as file:
+        file.write(packed)
+
+
+def images():
+    pixels = RANDOM.integers(0, 256, (5, 7, 4), np.uint8)
+    for name, picture, options in (
+            ('alpha.png', Image.fromarray(pixels, 'RGBA'), {}),
+            ('palette.png', Image.fromarray(pixels[..., :3], 'RGB')
+             .quantize(4), {}),
+            ('colour.jpg', Image.fromarray(pixels[..., :3], 'RGB'),
+             {'quality': 60, 'progressive': True})):
+        picture.save(os.path.join(HERE, name), **options)
+
+
 def report(program):
     path = os.path.join(HERE, 'block.json')
     subprocess.run([program, 'convert', '-q', 'tests/fuzz/corpus/block.onnx',
@@ -132,7 +169,8 @@ def report(program):
 
 def main():
     os.makedirs(HERE, exist_ok=True)
-    for make in (block, linear, half, control, function, moving, arrays):
+    for make in (block, linear, half, control, function, moving, external, arrays,
+                 archives, images):
         make()
     report(sys.argv[1])
 

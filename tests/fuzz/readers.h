@@ -24,4 +24,18 @@ int fuzz_run(const uint8_t *bytes, size_t size);
 /* The bytes as a .npy file. */
 int fuzz_npy(const uint8_t *bytes, size_t size);
 
+/* files.c */
+
+/* The bytes as a PNG or JPEG: decoded and made an input. */
+int fuzz_image(const uint8_t *bytes, size_t size);
+/* The bytes as an archive of arrays. */
+int fuzz_npz(const uint8_t *bytes, size_t size);
+/* The bytes as a compressed file, and as a compressed model. */
+int fuzz_gzip(const uint8_t *bytes, size_t size);
+/* The bytes as a model with its weights in files of the corpus: folded, and
+ * written with all inside. */
+int fuzz_external(const uint8_t *bytes, size_t size);
+/* The bytes as a model, compared with itself and with another. */
+int fuzz_diff(const uint8_t *bytes, size_t size);
+
 #endif
