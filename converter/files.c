@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -56,8 +57,50 @@ int output_needed(const Options *options)
     return output_check(options, options->output);
 }
 
-/* Two paths that do not exist yet are the same when they are spelled alike;
- * devices may be written twice. */
+/* Where a file would be made: in which folder, under which name. */
+typedef struct Place {
+    dev_t device;
+    ino_t folder;
+    char name[NAME_MAX + 1];
+} Place;
+
+/* Links that lead to nothing yet are followed. False where nothing can be made.
+ */
+static bool place_find(const char *path, Place *place)
+{
+    enum { LINKS_MAX = 8 };
+    char at[PATH_MAX], parent[PATH_MAX], name[PATH_MAX], target[PATH_MAX];
+    if (snprintf(at, sizeof at, "%s", path) >= (int)sizeof at)
+        return false;
+    for (int links = 0; links < LINKS_MAX; links++) {
+        struct stat info;
+        strcpy(parent, at);
+        strcpy(name, at);
+        const char *folder = dirname(parent), *last = basename(name);
+        ssize_t length = readlink(at, target, sizeof target - 1);
+        if (length < 0) {
+            if (stat(folder, &info) < 0 || strlen(last) > NAME_MAX)
+                return false;
+            *place = (Place){.device = info.st_dev, .folder = info.st_ino};
+            strcpy(place->name, last);
+            return true;
+        }
+        target[length] = '\0';
+        if (snprintf(at, sizeof at, "%s%s%s", target[0] == '/' ? "" : folder,
+                     target[0] == '/' ? "" : "/", target) >= (int)sizeof at)
+            return false;
+    }
+    return false;
+}
+
+static bool same_place(const char *a, const char *b)
+{
+    Place x, y;
+    return place_find(a, &x) && place_find(b, &y) && x.device == y.device &&
+           x.folder == y.folder && strcmp(x.name, y.name) == 0;
+}
+
+/* By whatever names; devices may be written twice. */
 static bool same_file(const char *a, const char *b)
 {
     struct stat x, y;
@@ -67,7 +110,7 @@ static bool same_file(const char *a, const char *b)
     if (exists_a && exists_b)
         return S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
                x.st_ino == y.st_ino;
-    return !exists_a && !exists_b && strcmp(a, b) == 0;
+    return !exists_a && !exists_b && same_place(a, b);
 }
 
 enum { REPORT_MAX = 4 };

@@ -183,7 +183,10 @@ static rp_model *model_fill(const rp_open_options *options, Work *fill,
         return model;
     if (!model)
         err_set(&err, options && options->max_memory ? ERR_BUDGET : ERR_MEMORY,
-                "out of memory");
+                "there is no memory to begin with%s",
+                options && options->max_memory
+                    ? "; raise --max-memory (max_memory)"
+                    : "");
     api_fail(error, &err, path);
     rp_close(model);
     return NULL;

@@ -236,6 +236,34 @@ START_TEST(test_output_is_the_input)
 }
 END_TEST
 
+/* Neither is there yet, and each is another name of the same place. */
+START_TEST(test_two_outputs_are_one_file)
+{
+    static const char *const others[] = {"out.onnx",
+                                         "./out.onnx",
+                                         "folder/../out.onnx",
+                                         "around/out.onnx",
+                                         "around/around/out.onnx",
+                                         "dangling"};
+    ck_assert_int_eq(mkdir(cli_path("folder"), 0777), 0);
+    ck_assert_int_eq(symlink(".", cli_path("around")), 0);
+    ck_assert_int_eq(symlink("around/out.onnx", cli_path("dangling")), 0);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        REPFOLD("convert", cli_fixture(GOOD), "-o", "out.onnx", "--no-verify",
+                "--html", others[i]);
+        cli_assert_trouble("usage", "two outputs would go to the same file");
+        REPFOLD("convert", cli_fixture(GOOD), "-o", "out.html", "--no-verify",
+                "--json", "out.onnx", "--html", others[i]);
+        cli_assert_trouble("usage", "two outputs would go to the same file");
+    }
+    ck_assert_int_eq(cli_count(), 3);
+    ck_assert_int_eq(REPFOLD("convert", cli_fixture(GOOD), "-q", "-o",
+                             "out.onnx", "--no-verify", "--html",
+                             "folder/out.onnx"),
+                     0);
+}
+END_TEST
+
 START_TEST(test_report_over_the_input)
 {
     copy_fixture("in.onnx");
@@ -312,6 +340,7 @@ Suite *suite_cli_trouble(void)
     tcase_add_test(tc, test_device_is_full);
     tcase_add_test(tc, test_file_may_not_grow);
     tcase_add_test(tc, test_output_is_the_input);
+    tcase_add_test(tc, test_two_outputs_are_one_file);
     tcase_add_test(tc, test_report_over_the_input);
     tcase_add_test(tc, test_report_cannot_be_written);
     tcase_add_test(tc, test_error_as_json);
