@@ -82,7 +82,8 @@ typedef struct rp_import_options {
 
 typedef struct rp_open_options {
     /* Bytes for the model and all work on it. 0: three quarters of the
-     * machine's memory, and to read it sixteen times the file and 64 MB. */
+     * machine's memory, and to read, fold and write it sixteen times its files
+     * and 64 MB. */
     size_t max_memory;
     int freeze_initializers; /* those that are also inputs are constant */
     int assume_inference;    /* training_mode=1 counts as 0, in all work */
