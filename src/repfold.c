@@ -151,7 +151,6 @@ static int open_work(void *context, Err *err)
     rp_model *model = work->model;
     model->path = arena_strdup(model->arena, work->path);
     TRY(open_model(work, err));
-    arena_bound(model->arena, 0);
     model->model->freeze_initializers = model->options.freeze_initializers;
     model->model->assume_inference = model->options.assume_inference;
     return 0;

@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "hostile/shapes.h"
+#include "hostile/text.h"
 #include "suites.h"
 
 #define MEGABYTE ((size_t)1 << 20)
@@ -77,6 +78,22 @@ START_TEST(any_shape_is_told_of_within_bounds)
 }
 END_TEST
 
+/* Sixteen million bytes that one number stands for are not held. */
+START_TEST(one_number_everywhere_takes_no_memory)
+{
+    Proto file;
+    text_model(&file,
+               "x: f32[1,256,8,8]; n = i64[4](256,256,8,8); s = f32[256];"
+               "w = ConstantOfShape<value=f32[1](2.0)>(n); c = Conv(x, w);"
+               "y = BatchNormalization(c, s, s, s, s); -> y");
+    cli_write("in.onnx", file.bytes, file.size);
+    ck_assert_int_eq(
+        REPFOLD("convert", "in.onnx", "-o", "out.onnx", "--no-verify"), 0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "C1 1"));
+    ck_assert_msg(!COUNTS || cli.peak < 32 * MEGABYTE, "%zu bytes", cli.peak);
+}
+END_TEST
+
 Suite *suite_hostile_shapes(void)
 {
     Suite *suite = suite_create("hostile_shapes");
@@ -87,6 +104,7 @@ Suite *suite_hostile_shapes(void)
     tcase_add_loop_test(tc, any_shape_is_converted_or_refused_within_bounds, 0,
                         count);
     tcase_add_loop_test(tc, any_shape_is_told_of_within_bounds, 0, count);
+    tcase_add_test(tc, one_number_everywhere_takes_no_memory);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -41,6 +41,43 @@ static Tensor *doubles_tensor(Arena *arena, const Array *array)
                                values);
 }
 
+/* One number in all places, as many as there may be. */
+typedef struct UniformFormula {
+    TensorFormula formula;
+    double value;
+} UniformFormula;
+
+static void uniform_read(const TensorFormula *self, int64_t first,
+                         int64_t count, double *out)
+{
+    (void)first;
+    for (int64_t i = 0; i < count; i++)
+        out[i] = ((const UniformFormula *)self)->value;
+}
+
+/* What ConstantOfShape gives takes no memory; NULL where it is none, or not of
+ * a known shape and a real type. ONNX ConstantOfShape-9: zeros of float32
+ * unless `value` says otherwise. */
+static Tensor *tensor_uniform(Fold *fold, const Node *node, int64_t *left)
+{
+    const Fact *fact = &node->outputs[0]->fact;
+    const Attr *attr = node_attr(node, "value");
+    const Tensor *value = attr ? attr_tensor(attr) : NULL;
+    int64_t count;
+    if (node->op != OP_ConstantOfShape || !dtype_is_real(fact->type) ||
+        !fact_is_static(fold->model->symbols, fact, &count) ||
+        count > ELEMENTS_MAX || count > *left ||
+        (attr && (!value || value->count != 1 || !tensor_is_readable(value))))
+        return NULL;
+    *left -= count;
+    UniformFormula *uniform = arena_alloc(fold->arena, sizeof *uniform);
+    uniform->formula.read = uniform_read;
+    if (value)
+        tensor_read_f64(value, 0, 1, &uniform->value);
+    return tensor_from_formula(fold->arena, fact->type, fact->rank, fact->dims,
+                               &uniform->formula);
+}
+
 /* Marks the nodes whose outputs a fold may want to know: weights, statistics
  * and constant operands, and what computes them. */
 static void mark_wanted(const Graph *graph, bool *wanted)
@@ -105,7 +142,8 @@ static bool node_is_constant(const Fold *fold, const Node *node)
 }
 
 /* True when there is memory for the results, which are kept, and for all that
- * evaluating takes: both sides in double, and the results once more. */
+ * evaluating takes: both sides in double, the results once more, and as much
+ * again for what the operator needs. */
 static bool node_fits(const Fold *fold, const Node *node, int64_t *left)
 {
     int64_t needed = 0;
@@ -127,8 +165,8 @@ static bool node_fits(const Fold *fold, const Node *node, int64_t *left)
         *left -= count;
         needed += 2 * count;
     }
-    return needed < INT64_MAX / 8 &&
-           arena_fits(fold->arena, (size_t)needed * sizeof(double));
+    return needed < INT64_MAX / 16 &&
+           arena_fits(fold->arena, 2 * (size_t)needed * sizeof(double));
 }
 
 static int node_evaluate(Fold *fold, Arena *scratch, const Node *node, Err *err)
@@ -176,6 +214,8 @@ int constants_evaluate(Fold *fold, bool *found, Err *err)
             node->outputs[0]->tensor)
             continue;
         Tensor *known = tensor_from_fact(fold, &node->outputs[0]->fact);
+        if (!known)
+            known = tensor_uniform(fold, node, &left);
         if (known) {
             node->outputs[0]->tensor = known;
             *found = true;

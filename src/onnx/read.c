@@ -82,6 +82,7 @@ static int read_bytes(Arena *arena, Span bytes, const char *name,
                      .err = err};
     TRY(read_model(&reader));
     model->memory_bound = memory_bound(packed + external_size(external));
+    arena_bound(arena, 0);
     *out = model;
     return check_external(&reader, count);
 }
