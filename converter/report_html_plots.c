@@ -50,7 +50,8 @@ static double decade_y(Decades decades, double value)
 
 static Decades decades_of(const rp_output_verdict *output)
 {
-    double least = HUGE_VAL, most = 2 * output->noise_floor;
+    double floor_at = output->noise_floor, most = 2 * floor_at;
+    double least = floor_at > 0 ? floor_at : HUGE_VAL;
     for (size_t i = 0; i < output->channels; i++) {
         double error = output->channel_errors[i];
         if (error > 0 && isfinite(error))
