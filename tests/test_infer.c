@@ -200,6 +200,7 @@ static const InferCase picked[] = {
     {"ScatterElements(f32[4,5], i64[2,5], f32[2,5])", "float32[4,5]"},
     {"ScatterElements(f32[4], i64[2], f32[2]) axis=1", "bad-attribute"},
     {"ScatterND(f32[N,5], i64[1,1], f32[1,5])", "float32[N,5]"},
+    {"NonMaxSuppression(f32[1,6,4], f32[1,2,6])", "int64[?,3]"},
     {"NonZero(f32[4,5])", "int64[2,?]"},
     {"NonZero(f32[])", "int64[1,?]"},
     {"OneHot(i64[N,3], i64[]{10}, f32[2])", "float32[N,3,10]"},

@@ -194,6 +194,8 @@ KernelPrepare prepare_matmul;
 KernelRun kernel_einsum;
 /* kern_resize.c */
 KernelRun kernel_resize, kernel_upsample;
+/* kern_suppress.c */
+KernelRun kernel_non_max_suppression;
 /* kern_sample.c */
 KernelRun kernel_grid_sample;
 

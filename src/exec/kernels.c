@@ -85,6 +85,7 @@ static const Kernel kernels[OP_COUNT] = {
     [OP_Mod] = ZIP("NN"),
     [OP_Mul] = ZIP("NN"),
     [OP_Neg] = MAP("N"),
+    [OP_NonMaxSuppression] = {kernel_non_max_suppression, "RRIRR", SIZES},
     [OP_NonZero] = {kernel_non_zero, ".", SIZES},
     [OP_Not] = MAP("B"),
     [OP_OneHot] = {kernel_one_hot, "nnT", 0},

@@ -428,6 +428,15 @@ int infer_nonzero(InferCall *call, Err *err)
     return 0;
 }
 
+/* NonMaxSuppression: image, class and box of each that is chosen. */
+int infer_suppression(InferCall *call, Err *err)
+{
+    (void)err;
+    Dim dims[2] = {dim_size_unknown(call->symbols), 3};
+    infer_set(infer_out(call, 0), DT_INT64, 2, dims);
+    return 0;
+}
+
 /* The depth becomes a new axis; since OneHot-11 it can be counted back. */
 int infer_onehot(InferCall *call, Err *err)
 {
