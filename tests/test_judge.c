@@ -352,12 +352,14 @@ START_TEST(nan_in_the_second_only_is_a_difference)
 END_TEST
 
 /* x^2 with an exponent that is off by a rounding is NaN for a negative x, and
- * a size of 1.9999999 times 5 is 9, also where the scales are joined. */
+ * a size of 1.9999999 times 5 is 9, also where the scales are joined; 9.999999
+ * as an integer is 9. */
 START_TEST(sizes_and_exponents_are_not_perturbed)
 {
     int64_t image[4] = {1, 1, 5, 5}, one = 1, pair = 2;
-    int64_t twice[4] = {1, 1, 10, 10};
-    double two = 2, outer[2] = {1, 1}, inner[2] = {2, 2}, map[100] = {1};
+    int64_t four = 4;
+    double two = 2, outer[2] = {1, 1}, inner[2] = {2, 2};
+    double sizes[4] = {1, 1, 10, 10};
     Net net = toy_new(arena);
     toy_input(&net, "x", DT_FLOAT, 4, image);
     toy_weight(&net, "two", DT_FLOAT, 1, &one, &two);
@@ -372,7 +374,9 @@ START_TEST(sizes_and_exponents_are_not_perturbed)
     Value *large = graph_value(net.graph, "large");
     graph_add_node(net.graph, node_new(net.graph, OP_Resize, "resize", inputs,
                                        3, &large, 1));
-    toy_weight(&net, "map", DT_FLOAT, 4, twice, map);
+    toy_weight(&net, "sizes", DT_FLOAT, 1, &four, sizes);
+    node_set_int(toy_node(&net, OP_Cast, "sizes", "shape"), "to", DT_INT64);
+    toy_node(&net, OP_Expand, "gain shape", "map");
     toy_node(&net, OP_Add, "large map", "y");
     toy_output(&net, "y", DT_FLOAT);
     const Model *model = toy_finish(&net);

@@ -49,9 +49,10 @@ typedef struct ExecOptions {
     /* Not 0: a seed. Every stored parameter is multiplied by 1 + r, r uniform
      * in [-u, u], u the roundoff of its type: what storing it once more may
      * do. Scalars (rank 0) are literals of the program, not parameters, and
-     * stay; so do the sizes and exponents that Resize, Upsample, Pow and Range
-     * read, and the constants that those are computed from. r is larger by the
-     * scale, where there is one. */
+     * stay; so do the sizes, exponents and limits that Resize, Upsample, Pow,
+     * Range and NonMaxSuppression read, what is cast to an integer, and the
+     * constants that those are computed from. r is larger by the scale, where
+     * there is one. */
     uint64_t perturb;
     double perturb_scale; /* 0 for 1 */
     /* Called with every value a node of the graph produces (not of one nested

@@ -52,12 +52,24 @@ static int plan_slot(Exec *exec, const char *name, Err *err)
     return slot;
 }
 
-/* True where an operator reads numbers of the program: a size that is off by
- * a rounding is another size. */
-static bool reads_structure(Op op, int input)
+/* True where a node reads numbers of the program: a size that is off by a
+ * rounding is another size, and so is what becomes an integer. */
+static bool reads_structure(const Node *node, int input)
 {
-    return op == OP_Range || (input > 0 && (op == OP_Resize ||
-                                            op == OP_Upsample || op == OP_Pow));
+    switch (node->op) {
+    case OP_Range:
+        return true;
+    case OP_Cast:
+        return dtype_is_integer((DType)node_int(node, "to", DT_UNDEFINED));
+    case OP_Resize:
+    case OP_Upsample:
+    case OP_Pow:
+        return input > 0;
+    case OP_NonMaxSuppression:
+        return input > 1;
+    default:
+        return false;
+    }
 }
 
 static int read_slot(Exec *exec, const char *name, Err *err)
@@ -258,7 +270,7 @@ static int plan_step(Exec *exec, const Node *node, Err *err)
         if (node->inputs[i] &&
             (step.inputs[i] = read_slot(exec, node->inputs[i]->name, err)) < 0)
             return -1;
-        if (step.inputs[i] >= 0 && reads_structure(node->op, i))
+        if (step.inputs[i] >= 0 && reads_structure(node, i))
             exec->slots[step.inputs[i]].is_structure = true;
     }
     for (int i = 0; i < node->output_count; i++) {
