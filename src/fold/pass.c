@@ -185,7 +185,7 @@ static int graph_fold(Fold *fold, Graph *graph, Err *err)
     fold->is_stale = true;
     fold->gives_up = graph->parent && fold->work > WORK_MAX;
     if (!graph->parent) {
-        fold->whole_size = graph_size(graph);
+        fold->whole_size += graph_size(graph);
         graph_fill_uses(graph);
     }
     if (fold->gives_up)

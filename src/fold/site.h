@@ -76,8 +76,8 @@ typedef struct Fold {
     bool *island;   /* by node index, as of the last fill */
     Map *obstacles; /* node's first output -> Obstacle, for the report */
     uint64_t weights_read; /* since memory was last let go of */
-    /* Nodes of the graph at hand with all around and inside it, how many were
-     * gone through because of folds, and whether that was too much. */
+    /* Nodes of all graphs so far, how many were gone through because of folds,
+     * and whether that was too much. */
     size_t whole_size, work;
     bool gives_up;
 } Fold;
