@@ -224,6 +224,16 @@ static void shared_before_a_join(Bench *b)
     bench_output(b, bench_conv(b, joined, (ConvShape){.group = 5}));
 }
 
+/* A residual joins its kernel before both are reshaped and scaled. */
+static void residual_reshaped(Bench *b)
+{
+    const int64_t apart[4] = {2, 2, 2, 20}, whole[4] = {2, 4, 5, 4};
+    Value *x = bench_input(b, 4, whole);
+    Value *y = bench_binary(b, OP_Add, bench_conv(b, x, SAME(3)), x);
+    y = shaped(b, shaped(b, y, 4, apart), 4, whole);
+    bench_output(b, bench_batchnorm(b, y, 4));
+}
+
 /* A crop, and behind it two convolutions that become one, with padding. */
 static void composed_behind_a_crop(Bench *b)
 {
@@ -298,6 +308,7 @@ static const struct {
     {"a shift behind a padding", NULL, shift_behind_a_padding, 1},
     {"some channels of a residual", NULL, some_of_a_residual, 2},
     {"operators composed behind a crop", "C12", composed_behind_a_crop, 2},
+    {"a residual that is reshaped", NULL, residual_reshaped, 3},
     {"what is shared before a join", NULL, shared_before_a_join, 6},
     {"a transposed convolution beside its image", "C12",
      pointwise_of_transposed, 1},

@@ -272,6 +272,25 @@ static Sum *move_reads(Region *region, const Known *output, Known *read,
     return channels->width && !channels_fit(input, channels) ? NULL : input;
 }
 
+/* Which channels of its inner place a place has whose number is that one's:
+ * what takes channels, and what moves all that passes beside operators, so that
+ * it is what they read; NULL for others. */
+static const int64_t *channels_from(Region *region, const Node *node,
+                                    const Sum *input, const Channels *channels)
+{
+    bool takes =
+        node->op == OP_Slice || node->op == OP_Gather || node->op == OP_Split;
+    bool moves = is_mixed(input) && input->axis >= 0 &&
+                 (node->op == OP_Reshape || node->op == OP_Transpose);
+    if (channels->width)
+        return (takes || moves) && channels->ways == 1 ? channels->from : NULL;
+    if (!moves)
+        return NULL;
+    Channels all;
+    channels_repeat(region->arena, input->width, 1, &all);
+    return all.from;
+}
+
 Sum *take_move(Region *region, Known *output)
 {
     const Node *node = output->node;
@@ -297,14 +316,12 @@ Sum *take_move(Region *region, Known *output)
         sum->value[c] =
             residue_subtract(sum->value[c], parts_value(region, input, own));
     }
-    bool takes =
-        channels->width &&
-        (node->op == OP_Slice || node->op == OP_Gather || node->op == OP_Split);
+    const int64_t *from = channels_from(region, node, input, channels);
     for (int i = 0; i < sum->count; i++) {
         int place = place_move(region, output->scope, node, output->output,
                                sum->parts[i].place);
-        if (takes)
-            region->places[place].from = channels->from;
+        if (from)
+            region->places[place].from = from;
         sum->parts[i].place = place;
     }
     for (int64_t c = 0; sum->value && c < sum->width; c++)
