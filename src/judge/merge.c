@@ -231,7 +231,8 @@ static bool merges_agree(Region *region, const Sum *a, const Sum *b, bool apart,
     return true;
 }
 
-/* What is said of a failure is of the simpler try. */
+/* Parts apart need not be one operator's, and what cancels in their total is
+ * allowed for. What is said of a failure is of the simpler try. */
 static bool merges_find(Region *region, const Sum *a, const Sum *b,
                         Merges *merges)
 {
@@ -240,7 +241,7 @@ static bool merges_find(Region *region, const Sum *a, const Sum *b,
         return true;
     Proof failure = *region->proof;
     *region->proof = before;
-    if (merges->count > 1 && merges_agree(region, a, b, true, merges))
+    if (merges->count > 0 && merges_agree(region, a, b, true, merges))
         return true;
     *region->proof = failure;
     return false;
