@@ -17,10 +17,9 @@ typedef struct DirectTile {
     int64_t steps;
     const void *weight, *start; /* of whole vectors */
     int64_t weight_step;        /* from step to step */
-    const char
-        *ahead; /* what is fetched meanwhile, `ahead_step` bytes a step */
-    int64_t ahead_step;
-    double least; /* what outputs are raised to */
+    const char *ahead;          /* what is fetched meanwhile, */
+    int64_t ahead_step;         /* so many bytes a step */
+    double least;               /* what outputs are raised to */
     void *out;
     int64_t out_step; /* from channel to channel */
     int64_t channels; /* that are wanted */

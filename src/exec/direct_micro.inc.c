@@ -53,7 +53,7 @@ TARGET static inline __attribute__((always_inline)) void L(store_channels)(
         }                                                                      \
         UNROLL for (int j = 0; j < n; j++) L(store_channels)(                  \
             sum[j], p, (REAL)tile->least,                                      \
-            (REAL *)tile->out + j * L(LANES) * tile->out_step,      \
+            (REAL *)tile->out + j * L(LANES) * tile->out_step,                 \
             tile->out_step, tile->channels - j * L(LANES));                    \
     }
 #define DIRECTS(p) DIRECT(p, 2) DIRECT(p, 3)

@@ -1,7 +1,7 @@
 /*
  * The inner loops of each level (see simd.h), and how a file makes one: it
- * defines LEVEL, TARGET, VECTOR_BYTES and PANEL_ROWS, the rows of c that fit
- * into registers, and includes level.inc.c.
+ * defines LEVEL, TARGET, VECTOR_BYTES and PANEL_ROWS, the rows of c, of a strip
+ * or the positions that fit into registers, and includes level.inc.c.
  */
 #ifndef REPFOLD_EXEC_LEVEL_H
 #define REPFOLD_EXEC_LEVEL_H
