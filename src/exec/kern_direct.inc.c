@@ -17,8 +17,12 @@ static void R(pack_panel)(const Layout *l, const Panel *panel,
             const REAL *from =
                 weight + (panel->channel + m) * l->steps + first * taps;
             for (int64_t c = first; c < last; c++)
-                for (int64_t t = 0; t < taps; t++)
-                    to[step_of(l, c, t) * wide + m] = *from++;
+                for (int64_t r = 0; r < l->height; r++) {
+                    int64_t step = (r * l->channels + c) * l->width;
+                    REAL *at = to + step * wide + m;
+                    for (int64_t t = 0; t < l->width; t++)
+                        at[t * wide] = *from++;
+                }
         }
     }
 }

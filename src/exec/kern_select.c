@@ -2,7 +2,9 @@
  * running sum. */
 #include <string.h>
 
+#include "exec/integer.h"
 #include "exec/kernel.h"
+#include "exec/simd.h"
 
 /* A line along one axis of an array of any storage. */
 typedef struct Line {
@@ -44,32 +46,73 @@ static Line line_new(const KernelCall *call)
                   .storage = kernel_storage(call, call->inputs[0])};
 }
 
-/* ArgMax and ArgMin: the first of equals, or the last on demand. */
+/* ---- ArgMax and ArgMin ---- */
+
+typedef struct Arg {
+    const void *in;
+    int64_t *out;
+    int64_t count, inner; /* along the axis, and beside each other behind it */
+    bool most, last;
+    Storage storage;
+    bool is_unsigned;
+} Arg;
+
+enum { LINES = 64 }; /* at once */
+
+/* NaN comes after everything. */
+#define LESS(a, b) ((a) < (b) || ((a) == (a) && !((b) == (b))))
+#include "exec/real_f32.h"
+
+#include "exec/kern_select.inc.c"
+
+#include "exec/real_f64.h"
+
+#include "exec/kern_select.inc.c"
+
+#undef LESS
+#define LESS(a, b)                                                             \
+    (arg->is_unsigned ? (uint64_t)(a) < (uint64_t)(b) : (a) < (b))
+#include "exec/real_i64.h"
+
+#include "exec/kern_select.inc.c"
+
+static void arg_piece(void *context, int worker, int64_t begin, int64_t end)
+{
+    const Arg *arg = context;
+    (void)worker;
+    for (int64_t n = begin, width; n < end; n += width) {
+        width = at_most(arg->inner - n % arg->inner, end - n);
+        width = at_most(width, LINES);
+        if (arg->storage == STORAGE_F32)
+            arg_lines_f32(arg, n, width);
+        else if (arg->storage == STORAGE_F64)
+            arg_lines_f64(arg, n, width);
+        else
+            arg_lines_i64(arg, n, width);
+    }
+}
+
+/* The first of equals, or the last on demand. */
 int kernel_arg(KernelCall *call, Err *err)
 {
     const Array *in = call->inputs[0], *out = call->outputs[0];
-    bool most = call->node->op == OP_ArgMax;
-    bool last = node_int(call->node, "select_last_index", 0) != 0;
+    Arg arg = {.in = in->data,
+               .out = out->data,
+               .most = call->node->op == OP_ArgMax,
+               .last = node_int(call->node, "select_last_index", 0) != 0,
+               .storage = kernel_storage(call, in),
+               .is_unsigned = in->type == DT_UINT64};
     int axis;
     TRY(kernel_axis(node_int(call->node, "axis", 0), in->rank, &axis, err));
     if (in->dims[axis] == 0)
         return err_set(err, ERR_BAD_SHAPE, "its axis is empty");
-    Line line = line_new(call);
-    for (int64_t n = 0; n < out->count; n++) {
-        int64_t best = 0;
-        line_of(&line, axis, n);
-        for (int64_t i = 1; i < line.count; i++) {
-            bool better =
-                most ? is_less(&line, best, i) : is_less(&line, i, best);
-            bool worse =
-                most ? is_less(&line, i, best) : is_less(&line, best, i);
-            if (better || (last && !worse))
-                best = i;
-        }
-        ((int64_t *)out->data)[n] = best;
-    }
+    arg.count = in->dims[axis];
+    arg.inner = dims_product(in->dims, axis + 1, in->rank);
+    pool_run(call->pool, out->count, 1 + GRAIN / arg.count, arg_piece, &arg);
     return 0;
 }
+
+/* ---- TopK ---- */
 
 /* The order of TopK: better values first, of equals the earlier. */
 typedef struct Ranking {

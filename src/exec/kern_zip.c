@@ -115,7 +115,7 @@ ZIP_INT(minimum_u64, uint64_t, a < b ? a : b)
 ZIP_INT(power_i64, int64_t, integer_power(a, b))
 ZIP_INT(floored_i64, int64_t, floored_remainder(a, b))
 ZIP_INT(truncated_i64, int64_t, truncated_remainder(a, b))
-ZIP_INT(remainder_u64, uint64_t, b == 0 ? 0 : a % b)
+ZIP_INT(floored_u64, uint64_t, b == 0 ? 0 : a % b)
 ZIP_INT(prelu_i64, int64_t, a < 0 ? (int64_t)((uint64_t)a * (uint64_t)b) : a)
 ZIP_INT(and_i64, int64_t, a &b)
 ZIP_INT(or_i64, int64_t, a | b)
@@ -164,9 +164,11 @@ static const ZipRows zips[OP_COUNT] = {
     [OP_Greater] = OWN_U64(greater),
     [OP_GreaterOrEqual] = OWN_U64(greater_or_equal),
 };
-static const ZipRows floored_mod = {NULL, NULL, floored_i64, remainder_u64};
+/* Of reals from opset 28 on. */
+static const ZipRows floored_mod = OWN_U64(floored);
+static const ZipRows floored_mod_old = {NULL, NULL, floored_i64, floored_u64};
 static const ZipRows truncated_mod = {remainder_of_f32, remainder_of_f64,
-                                      truncated_i64, remainder_u64};
+                                      truncated_i64, floored_u64};
 
 typedef struct Zip {
     Walk walk;
@@ -267,7 +269,9 @@ static int find_zip(const KernelCall *call, const ZipRows **rows, Array *right,
     *rows = &zips[op];
     *right = *call->inputs[1];
     if (op == OP_Mod)
-        *rows = node_int(call->node, "fmod", 0) ? &truncated_mod : &floored_mod;
+        *rows = node_int(call->node, "fmod", 0) ? &truncated_mod
+                : call->opset < 28              ? &floored_mod_old
+                                                : &floored_mod;
     else if (op == OP_PRelu)
         align_slope(call, call->inputs[0], right);
     else

@@ -1,0 +1,27 @@
+/* ArgMax and ArgMin for one type: see kern_select.c. */
+
+/* `width` lines beside each other, from line `first` on. */
+SIMD static void R(arg_lines)(const Arg *arg, int64_t first, int64_t width)
+{
+    const REAL *x = (const REAL *)arg->in +
+                    first / arg->inner * arg->count * arg->inner +
+                    first % arg->inner;
+    const bool most = arg->most, last = arg->last;
+    int64_t *index = arg->out + first;
+    REAL best[LINES];
+    for (int64_t k = 0; k < width; k++) {
+        best[k] = x[k];
+        index[k] = 0;
+    }
+    for (int64_t i = 1; i < arg->count; i++) {
+        x += arg->inner;
+        LOOP for (int64_t k = 0; k < width; k++)
+        {
+            REAL low = most ? best[k] : x[k], high = most ? x[k] : best[k];
+            bool better = LESS(low, high), worse = LESS(high, low);
+            bool takes = better || (last && !worse);
+            best[k] = takes ? x[k] : best[k];
+            index[k] = takes ? i : index[k];
+        }
+    }
+}
