@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """bench_exec.py REPFOLD DIR: the executor beside onnxruntime.
 
-Both run the same files with the same number of threads, in turns: a ratio is
-that of two neighbours, since the machine's speed drifts, and the median of the
-ratios counts.  Models are generated or exported into DIR where they are not
+Both run the same files with the same number of threads, in turns and each time
+in a process of its own: a ratio is that of two neighbours, since the machine's
+speed drifts, and the median of the ratios counts.  Half of them lie where the
+next column says: where that is wide, the machine was not quiet.  Then comes the
+ratio of processor times, which other programs disturb least, but which count
+what onnxruntime's threads spend on looking for work.  Models are generated or exported into DIR where they are not
 there yet.  ROUNDS, RUNS (in a round), THREADS ("1 2") and MODELS (shell
 patterns) change what is run.
 
@@ -61,12 +64,30 @@ def make_models(repfold, directory):
     return models
 
 
-def ours(repfold, file, threads, precision, runs=RUNS):
-    out = subprocess.run(
+def bench(repfold, file, threads, precision, runs):
+    """What `bench` tells, and the processor time of the process in ms."""
+    process = subprocess.Popen(
         (repfold, 'bench', '-q', file, '--runs', str(runs), '--threads',
          str(threads), '--precision', precision, '--json', '-'),
-        check=True, stdout=subprocess.PIPE).stdout
-    return json.loads(out)
+        stdout=subprocess.PIPE)
+    told = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f'bench_exec: {repfold} failed')
+    return json.loads(told), 1e3 * (usage.ru_utime + usage.ru_stime)
+
+
+def ours(repfold, file, threads, precision, runs=RUNS):
+    return bench(repfold, file, threads, precision, runs)[0]
+
+
+def our_times(repfold, file, threads, precision):
+    """Milliseconds of a run, by the clock and of the processor: what more runs
+    take than one does, so that loading is not counted."""
+    runs = max(RUNS, 2)
+    _, once = bench(repfold, file, threads, precision, 1)
+    told, used = bench(repfold, file, threads, precision, runs)
+    return told['median_ms'], (used - once) / (runs - 1)
 
 
 class Peer:
@@ -99,6 +120,18 @@ class Peer:
         time.sleep(.1)  # its threads look for work a while longer
         return 1e3 * statistics.median(times)
 
+    def times(self):
+        """Milliseconds of a run, by the clock and of the processor."""
+        used = time.process_time()
+        wall = self.median()
+        return wall, 1e3 * (time.process_time() - used) / RUNS
+
+
+def peer_times(file, threads):
+    return json.loads(subprocess.run(
+        (sys.executable, os.path.abspath(__file__), '--times', file,
+         str(threads)), check=True, stdout=subprocess.PIPE).stdout)
+
 
 def peak(*command):
     """The most memory that a process held, in MB. It begins as large as this
@@ -120,17 +153,20 @@ def measure_memory(repfold, name, file):
 
 
 def measure_time(repfold, name, file, threads):
-    peer = Peer(file, threads)
     mine, wide, theirs = [], [], []
     for _ in range(ROUNDS):
-        mine.append(ours(repfold, file, threads, 'f32')['median_ms'])
-        theirs.append(peer.median())
-        wide.append(ours(repfold, file, threads, 'f64')['median_ms'])
-    ratio = statistics.median(a / b for a, b in zip(mine, theirs))
-    double = statistics.median(a / b for a, b in zip(wide, mine))
-    print(f'{name:22} {threads:7} {statistics.median(mine):9.2f}'
-          f' {statistics.median(theirs):9.2f} {ratio:6.2f}'
-          f' {statistics.median(wide):9.2f} {double:6.2f}', flush=True)
+        mine.append(our_times(repfold, file, threads, 'f32'))
+        theirs.append(peer_times(file, threads))
+        wide.append(our_times(repfold, file, threads, 'f64'))
+    ratios = sorted(a[0] / b[0] for a, b in zip(mine, theirs))
+    used = statistics.median(a[1] / b[1] for a, b in zip(mine, theirs))
+    double = statistics.median(a[0] / b[0] for a, b in zip(wide, mine))
+    own, peer, own64 = (statistics.median(wall for wall, _ in times)
+                        for times in (mine, theirs, wide))
+    low, high = (ratios[len(ratios) * k // 4] for k in (1, 3))
+    print(f'{name:22} {threads:7} {own:9.2f} {peer:9.2f}'
+          f' {statistics.median(ratios):6.2f} {f"{low:.2f}-{high:.2f}":>10}'
+          f' {used:6.2f} {own64:9.2f} {double:6.2f}', flush=True)
 
 
 def main(repfold, directory):
@@ -147,6 +183,7 @@ def main(repfold, directory):
         measure_memory(repfold, name, file)
     print(f'\nmedian of {ROUNDS} rounds of {RUNS} runs\n'
           f'{"":22} {"threads":>7} {"f32 ms":>9} {"ort ms":>9} {"ratio":>6}'
+          f' {"half":>10} {"cpu":>6}'
           f' {"f64 ms":>9} {"f64/32":>6}')
     for threads in THREADS:
         for name, file in models:
@@ -156,6 +193,8 @@ def main(repfold, directory):
 if __name__ == '__main__':
     if len(sys.argv) == 3 and sys.argv[1] == '--peer':
         Peer(sys.argv[2], 1)
+    elif len(sys.argv) == 4 and sys.argv[1] == '--times':
+        print(json.dumps(Peer(sys.argv[2], int(sys.argv[3])).times()))
     elif len(sys.argv) == 3:
         main(*sys.argv[1:])
     else:
