@@ -1,4 +1,11 @@
-/* The element functions of kern_map.c for one real type. */
+/*
+ * The element functions of kern_map.c for one real type.
+ *
+ * Errors stay below, in units of the last place: sigmoid, tanh, softplus and
+ * swish 2.5, elu with its alpha of 1 2, mish 4.5; and in units of the last
+ * place of x, since their results vanish beside it: gelu 2 in both forms,
+ * hard_swish 1.5; tests/test_kern_map.c measures them.
+ */
 
 #define MAP(name, expression) MAP_TO(REAL, name, expression)
 #define MAP_TO(out_type, name, expression)                                     \
