@@ -211,7 +211,10 @@ static const ExecRow rows[] = {
      "float64[1,1,1,2]{nan,nan}; int64[1,1,1,2]{4,4}"},
     {"GlobalMaxPool(f32[1,2,3]{1,3,nan,nan,-3,-2})",
      "float32[1,2,1]{nan,nan}"},
-    /* a window in the padding alone */
+    /* a window that is mostly on the padding, and one that is there alone */
+    {"AveragePool(f32[1,1,3]{4,8,3}) kernel_shape=[200000] "
+     "pads=[199998,0]",
+     "float32[1,1,2]{6,5}"},
     {"MaxPool(f32[1,1,2]{4,8}) kernel_shape=[2] strides=[3] pads=[2,0]",
      "float32[1,1,1]{-inf}"},
     /* the mean counts what is there, unless it is told otherwise */

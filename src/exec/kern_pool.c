@@ -20,9 +20,12 @@ typedef struct Pooling {
     int64_t least;    /* what the maximum of nothing is, for integers */
     Storage storage;
     bool is_mean, is_integer, counts_pads, column_major;
-    const Tap *taps;              /* of the last axis */
+    Tap *taps; /* of the last axis */
+    int64_t tap_count;
     int64_t *counts[WINDOW_AXES]; /* positions that a mean counts, by output */
-    double *sums;                 /* of an output row, for each worker */
+    int64_t ring;                 /* lines that are kept at once; 0 for none */
+    double *lines; /* for each worker: those, and one more; NULL where each
+                      window is looked at by itself */
 } Pooling;
 
 /* Which kernel positions of an output see an element, and where position 0
@@ -30,6 +33,28 @@ typedef struct Pooling {
 typedef struct Place {
     int64_t first[WINDOW_AXES], last[WINDOW_AXES], origin[WINDOW_AXES];
 } Place;
+
+/*
+ * The outputs of a row go side by side, line by line of the input that they
+ * see.  Where a line is seen by several rows, what windows see of it is found
+ * once and kept, in two dimensions as long as the next row sees it.  The first
+ * of equal elements stays the first either way.
+ */
+typedef struct Lines {
+    double *kept, *sums;
+    int64_t done; /* lines that have been made */
+} Lines;
+
+static int64_t line_of(const Window *w, const Place *p, int64_t z, int64_t y)
+{
+    return (p->origin[0] + z * w->dilation[0]) * w->in[1] + p->origin[1] +
+           y * w->dilation[1];
+}
+
+static void *line_at(const Pooling *pool, const Lines *lines, int64_t line)
+{
+    return lines->kept + line % pool->ring * pool->window.out[2];
+}
 
 static void place_axis(const Window *w, int axis, int64_t at, Place *place)
 {
@@ -52,31 +77,41 @@ static void place_axis(const Window *w, int axis, int64_t at, Place *place)
 static void pool_piece(void *context, int worker, int64_t begin, int64_t end)
 {
     const Pooling *pool = context;
-    double *sums =
-        pool->is_mean ? pool->sums + worker * pool->window.out[2] : NULL;
+    int64_t width = pool->window.out[2];
+    Lines lines = {.done = 0};
+    if (pool->lines) {
+        lines.sums = pool->lines + worker * (pool->ring + 1) * width;
+        lines.kept = lines.sums + width;
+    }
     for (int64_t plane = begin; plane < end; plane++)
         if (pool->storage == STORAGE_F32)
-            pool_plane_f32(pool, plane, sums);
+            pool_plane_f32(pool, plane, &lines);
         else if (pool->storage == STORAGE_F64)
-            pool_plane_f64(pool, plane, sums);
+            pool_plane_f64(pool, plane, &lines);
         else
-            pool_plane_i64(pool, plane, sums);
+            pool_plane_i64(pool, plane, &lines);
 }
 
+/* Only the positions that any output sees something at: a kernel may be mostly
+ * on the padding. */
 static void set_taps(const KernelCall *call, Pooling *pool)
 {
     const Window *w = &pool->window;
-    int64_t stride = w->stride[2], count = w->kernel[2];
-    Tap *taps = arena_array(call->arena, (size_t)count + 1, sizeof *taps);
-    for (int64_t x = 0; x < count; x++) {
-        int64_t shift = x * w->dilation[2] - w->pad[2];
-        taps[x].shift = shift;
-        taps[x].begin = shift < 0 ? divide_up(-shift, stride) : 0;
-        if (shift < w->in[2])
-            taps[x].end =
-                at_most(divide_up(w->in[2] - shift, stride), w->out[2]);
+    int64_t stride = w->stride[2], dilation = w->dilation[2], pad = w->pad[2];
+    int64_t first =
+        divide_up(at_least(pad - stride * (w->out[2] - 1), 0), dilation);
+    int64_t end =
+        at_most(divide_up(at_least(w->in[2] + pad, 0), dilation), w->kernel[2]);
+    pool->tap_count = at_least(end - first, 0);
+    pool->taps =
+        arena_array(call->arena, (size_t)pool->tap_count + 1, sizeof(Tap));
+    for (int64_t k = 0; k < pool->tap_count; k++) {
+        int64_t shift = (first + k) * dilation - pad;
+        Tap *tap = &pool->taps[k];
+        tap->shift = shift;
+        tap->begin = shift < 0 ? divide_up(-shift, stride) : 0;
+        tap->end = at_most(divide_up(w->in[2] - shift, stride), w->out[2]);
     }
-    pool->taps = taps;
 }
 
 /* How many positions a mean divides by is a product over the axes: of those
@@ -97,8 +132,20 @@ static void set_counts(const KernelCall *call, Pooling *pool)
                     : at_least(place.last[i] - place.first[i], 0);
         }
     }
-    pool->sums = kernel_scratch(
-        call, (size_t)(pool_threads(call->pool) * w->out[2]), sizeof(double));
+}
+
+static void make_room(const KernelCall *call, Pooling *pool)
+{
+    const Window *w = &pool->window;
+    size_t workers = (size_t)pool_threads(call->pool);
+    bool is_shared =
+        w->kernel[1] > 2 * w->stride[1] || w->kernel[0] > 2 * w->stride[0];
+    if (is_shared && w->in[0] == 1)
+        pool->ring = at_most(w->in[1], (w->kernel[1] - 1) * w->dilation[1] + 1);
+    else if (is_shared)
+        pool->ring = w->in[0] * w->in[1];
+    pool->lines = kernel_scratch(call, workers * (size_t)(pool->ring + 1),
+                                 (size_t)w->out[2] * sizeof(double));
 }
 
 static int pooling_make(KernelCall *call, Pooling *pool, Err *err)
@@ -125,6 +172,8 @@ static void run_pooling(KernelCall *call, Pooling *pool)
     set_taps(call, pool);
     if (pool->is_mean)
         set_counts(call, pool);
+    if (pool->is_mean || (!pool->indices && pool->window.out[2] > 1))
+        make_room(call, pool);
     pool_run(call->pool, in->dims[0] * in->dims[1],
              1 + GRAIN / (work > 0 ? work : 1), pool_piece, pool);
 }

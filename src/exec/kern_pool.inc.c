@@ -35,70 +35,120 @@ static void R(max_window)(const Pooling *pool, const REAL *plane,
             }
 }
 
-/* out[i] = term for all i of one tap, whose element `x` is. A stride that is
- * known is one that a compiler can widen. */
+/* A term for all outputs of a row that see an element `x` in one tap. A stride
+ * that is known is one that a compiler can widen. */
 #define ALONG(tap, term)                                                       \
     do {                                                                       \
-        const REAL *in_ = line;                                                \
         const int64_t shift = (tap).shift, end = (tap).end;                    \
         if (stride == 1)                                                       \
             LOOP for (int64_t i = (tap).begin; i < end; i++)                   \
             {                                                                  \
-                REAL x = in_[shift + i];                                       \
+                REAL x = line[shift + i];                                      \
                 term;                                                          \
             }                                                                  \
         else if (stride == 2)                                                  \
             LOOP for (int64_t i = (tap).begin; i < end; i++)                   \
             {                                                                  \
-                REAL x = in_[shift + 2 * i];                                   \
+                REAL x = line[shift + 2 * i];                                  \
                 term;                                                          \
             }                                                                  \
         else                                                                   \
             for (int64_t i = (tap).begin; i < end; i++) {                      \
-                REAL x = in_[shift + stride * i];                              \
+                REAL x = line[shift + stride * i];                             \
                 term;                                                          \
             }                                                                  \
     } while (0)
 
-/* Line by line of the input, and in each tap by tap: what the outputs of a row
- * see comes in the order of their windows. */
-#define EACH_TAP(term)                                                         \
-    for (int64_t z = p->first[0]; z < p->last[0]; z++)                         \
-        for (int64_t y = p->first[1]; y < p->last[1]; y++) {                   \
-            const REAL *line =                                                 \
-                plane + ((p->origin[0] + z * w->dilation[0]) * w->in[1] +      \
-                         p->origin[1] + y * w->dilation[1]) *                  \
-                            w->in[2];                                          \
-            for (int64_t k = 0; k < w->kernel[2]; k++)                         \
-                ALONG(pool->taps[k], term);                                    \
-        }
-
-SIMD static void R(max_row)(const Pooling *pool, const REAL *plane,
-                            const Place *p, REAL *out)
+/* What a row of outputs begins with. */
+static void R(clear)(const Pooling *pool, void *to)
 {
-    const Window *w = &pool->window;
-    const int64_t stride = w->stride[2];
     const REAL least = pool->is_integer ? (REAL)pool->least : (REAL)-INFINITY;
-    for (int64_t i = 0; i < w->out[2]; i++)
-        out[i] = least;
-    EACH_TAP(out[i] = R(beats)(x, out[i]) ? x : out[i])
+    for (int64_t i = 0; i < pool->window.out[2]; i++)
+        if (pool->is_mean)
+            ((double *)to)[i] = 0;
+        else
+            ((REAL *)to)[i] = least;
 }
 
-SIMD static void R(mean_row)(const Pooling *pool, const REAL *plane,
-                             const Place *p, int64_t counted, double *sums,
-                             REAL *out)
+/* Takes in what the windows of a row see of one line of the input. */
+SIMD static void R(take_line)(const Pooling *pool, const REAL *line, void *to)
 {
-    const Window *w = &pool->window;
-    const int64_t stride = w->stride[2];
-    for (int64_t i = 0; i < w->out[2]; i++)
-        sums[i] = 0;
-    EACH_TAP(sums[i] += (double)x)
-    for (int64_t i = 0; i < w->out[2]; i++)
-        out[i] = (REAL)(sums[i] / (double)(counted * pool->counts[2][i]));
+    const int64_t stride = pool->window.stride[2];
+    double *sum = to;
+    REAL *most = to;
+    for (int64_t k = 0; k < pool->tap_count; k++)
+        if (pool->is_mean)
+            ALONG(pool->taps[k], sum[i] += (double)x);
+        else
+            ALONG(pool->taps[k], most[i] = R(beats)(x, most[i]) ? x : most[i]);
 }
 
 #undef ALONG
-#undef EACH_TAP
+
+/* Takes in what has been made of one line. */
+SIMD static void R(take_made)(const Pooling *pool, const void *from, void *to)
+{
+    const int64_t count = pool->window.out[2];
+    if (pool->is_mean) {
+        const double *part = from;
+        double *sum = to;
+        LOOP for (int64_t i = 0; i < count; i++)
+        {
+            sum[i] += part[i];
+        }
+    } else {
+        const REAL *part = from;
+        REAL *most = to;
+        LOOP for (int64_t i = 0; i < count; i++)
+        {
+            most[i] = R(beats)(part[i], most[i]) ? part[i] : most[i];
+        }
+    }
+}
+
+/* Makes the lines that a row of outputs sees, unless they are there. */
+static void R(make_lines)(const Pooling *pool, const REAL *plane,
+                          const Place *p, Lines *lines)
+{
+    const Window *w = &pool->window;
+    if (p->first[0] >= p->last[0] || p->first[1] >= p->last[1])
+        return;
+    int64_t end = 1 + line_of(w, p, p->last[0] - 1, p->last[1] - 1);
+    if (w->in[0] == 1)
+        lines->done =
+            at_least(lines->done, line_of(w, p, p->first[0], p->first[1]));
+    for (; lines->done < end; lines->done++) {
+        void *made = line_at(pool, lines, lines->done);
+        R(clear)(pool, made);
+        R(take_line)(pool, plane + lines->done * w->in[2], made);
+    }
+}
+
+/* A row of outputs from the lines that they see. */
+static void R(pool_row)(const Pooling *pool, const REAL *plane, const Place *p,
+                        Lines *lines, REAL *out)
+{
+    const Window *w = &pool->window;
+    void *to = pool->is_mean ? (void *)lines->sums : out;
+    if (pool->ring > 0)
+        R(make_lines)(pool, plane, p, lines);
+    R(clear)(pool, to);
+    for (int64_t z = p->first[0]; z < p->last[0]; z++)
+        for (int64_t y = p->first[1]; y < p->last[1]; y++) {
+            int64_t line = line_of(w, p, z, y);
+            if (pool->ring > 0)
+                R(take_made)(pool, line_at(pool, lines, line), to);
+            else
+                R(take_line)(pool, plane + line * w->in[2], to);
+        }
+}
+
+static void R(divide_row)(const Pooling *pool, const double *sums,
+                          int64_t counted, REAL *out)
+{
+    for (int64_t i = 0; i < pool->window.out[2]; i++)
+        out[i] = (REAL)(sums[i] / (double)(counted * pool->counts[2][i]));
+}
 
 /* With the indices of the maxima. */
 static void R(index_row)(const Pooling *pool, const REAL *plane, Place *place,
@@ -113,24 +163,26 @@ static void R(index_row)(const Pooling *pool, const REAL *plane, Place *place,
     }
 }
 
-static void R(pool_plane)(const Pooling *pool, int64_t plane, double *sums)
+static void R(pool_plane)(const Pooling *pool, int64_t plane, Lines *lines)
 {
     const Window *w = &pool->window;
     int64_t from = plane * w->in_size, to = plane * w->out_size;
     const REAL *in = (const REAL *)pool->in + from;
     Place place;
+    lines->done = 0;
     for (int64_t z = 0; z < w->out[0]; z++)
         for (int64_t y = 0; y < w->out[1]; y++, to += w->out[2]) {
             REAL *out = (REAL *)pool->out + to;
             place_axis(w, 0, z, &place);
             place_axis(w, 1, y, &place);
-            if (pool->is_mean)
-                R(mean_row)(pool, in, &place,
-                            pool->counts[0][z] * pool->counts[1][y], sums, out);
-            else if (pool->indices || w->out[2] == 1)
+            if (!pool->lines) {
                 R(index_row)(pool, in, &place, out,
                              pool->indices ? pool->indices + to : NULL, from);
-            else
-                R(max_row)(pool, in, &place, out);
+                continue;
+            }
+            R(pool_row)(pool, in, &place, lines, out);
+            if (pool->is_mean)
+                R(divide_row)(pool, lines->sums,
+                              pool->counts[0][z] * pool->counts[1][y], out);
         }
 }
