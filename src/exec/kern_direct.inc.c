@@ -16,10 +16,11 @@ static void R(pack_panel)(const Layout *l, const Panel *panel,
         for (int64_t m = 0; m < panel->channels; m++) {
             const REAL *from =
                 weight + (panel->channel + m) * l->steps + first * taps;
-            for (int64_t c = first; c < last; c++)
+            int64_t step = step_of(l, first, 0);
+            for (int64_t c = first; c < last; c++, step += l->width)
                 for (int64_t r = 0; r < l->height; r++) {
-                    int64_t step = (r * l->channels + c) * l->width;
-                    REAL *at = to + step * wide + m;
+                    int64_t down = r * l->channels * l->width;
+                    REAL *at = to + (step + down) * wide + m;
                     for (int64_t t = 0; t < l->width; t++)
                         at[t * wide] = *from++;
                 }
