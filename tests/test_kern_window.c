@@ -95,6 +95,9 @@ static const char *const lines[] = {
     "MaxPool(f32[2,3,9,8]) kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]",
     "MaxPool(f32[1,3,9,8]) kernel_shape=[2,2] strides=[2,2] ceil_mode=1",
     "MaxPool(f32[1,3,9,8]) kernel_shape=[2,3] dilations=[3,2]",
+    "AveragePool(f32[1,1,4,3]) kernel_shape=[4,1] dilations=[3,2] "
+    "pads=[4,0,5,0]",
+    "MaxPool(f32[1,2,9,5]) kernel_shape=[3,3] strides=[4,1] pads=[1,1,1,1]",
     "MaxPool(f32[1,3,9,8]) kernel_shape=[3,3] auto_pad=\"SAME_LOWER\"",
     "MaxPool(f32[1,3,9]) kernel_shape=[3] strides=[2]",
     "MaxPool(f32[1,2,5,5,5]) kernel_shape=[2,2,2]",

@@ -114,7 +114,8 @@ static void R(make_lines)(const Pooling *pool, const REAL *plane,
     if (p->first[0] >= p->last[0] || p->first[1] >= p->last[1])
         return;
     int64_t end = 1 + line_of(w, p, p->last[0] - 1, p->last[1] - 1);
-    if (w->in[0] == 1)
+    /* With gaps in the window a later row may see an earlier line. */
+    if (w->in[0] == 1 && w->dilation[1] == 1)
         lines->done =
             at_least(lines->done, line_of(w, p, p->first[0], p->first[1]));
     for (; lines->done < end; lines->done++) {
