@@ -1,0 +1,210 @@
+/*
+ * The bound on what errors of a node's inputs can make of its outputs.  A row
+ * is a node in the notation of exec_case.h.  Its inputs are moved about within
+ * their errors, to the ends as well: no element of an output may move further
+ * than its bound, and some must go a good part of the way.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "exec_case.h"
+#include "judge/bound.h"
+#include "suites.h"
+
+enum { TRIALS = 200 };
+
+typedef struct Row {
+    const char *line;
+    double least; /* part of the bound that must be met; 0: no rigorous one */
+} Row;
+
+/* Sums meet their bound where all errors have the worst signs, which random
+ * ones seldom have. */
+static const Row rows[] = {
+    {"Conv(f32[1,2,4,4], f32[3,2,2,2], f32[3])", 0.2},
+    {"ConvTranspose(f32[1,2,3,3], f32[2,3,2,2], f32[3])", 0.2},
+    {"Gemm(f32[2,3], f32[3,2], f32[2])", 0.2},
+    {"Gemm(f32[2,3], f32[3,2], f32[2]) transA=0 alpha=-2. beta=0.5", 0},
+    {"MatMul(f32[2,3], f32[3,2])", 0.2},
+    {"Einsum(f32[2,3], f32[3,2]) equation=\"ij,jk->ik\"", 0.2},
+    {"Einsum(f32[2], f32[2,3], f32[3]) equation=\"i,ij,j->\"", 0},
+    {"Add(f32[2,3], f32[3])", 0.5},
+    {"Sub(f32[2,3], f32[3])", 0.5},
+    {"Mul(f32[2,3], f32[3])", 0.5},
+    {"Div(f32[2,3], f32[3]{3,-2,4})", 0.5},
+    {"Sum(f32[3], f32[3], f32[3])", 0.5},
+    {"Mean(f32[3], f32[3])", 0.5},
+    {"Max(f32[8], f32[8])", 0.5},
+    {"Min(f32[8], f32[8])", 0.5},
+    {"AveragePool(f32[1,1,4,4]) kernel_shape=[2,2]", 0.3},
+    {"MaxPool(f32[1,1,4,4]) kernel_shape=[2,2]", 0.5},
+    {"GlobalAveragePool(f32[1,2,2,2])", 0.3},
+    {"ReduceMean(f32[2,3]) keepdims=0", 0.3},
+    {"ReduceMax(f32[2,3], i64[1]{1})", 0.3},
+    {"ReduceMin(f32[2,3], i64[1]{1})", 0.3},
+    {"Resize(f32[1,1,3,3], -, f32[4]{1,1,2,2}) mode=\"linear\"", 0.3},
+    {"Resize(f32[1,1,3,3], -, f32[4]{1,1,2,2}) mode=\"nearest\"", 0.5},
+    {"Resize(f32[1,1,4,4], -, f32[4]{1,1,2,2}) mode=\"cubic\"", 0},
+    {"Transpose(f32[2,3]) perm=[1,0]", 0.5},
+    {"DepthToSpace(f32[1,4,2,2]) blocksize=2", 0.5},
+    {"Concat(f32[2], f32[3]) axis=0", 0.5},
+    {"Pad(f32[3], i64[2]{1,1}, f32[])", 0.5},
+    {"Where(bool[3], f32[3], f32[3])", 0.5},
+    {"Relu(f32[8])", 0.5},
+    {"LeakyRelu(f32[8]) alpha=1.5", 0.5},
+    {"PRelu(f32[8], f32[1])", 0},
+    {"Elu(f32[8]) alpha=2.", 0.2},
+    {"Celu(f32[8])", 0.2},
+    {"Selu(f32[8])", 0.2},
+    {"HardSigmoid(f32[8]) alpha=0.5", 0.5},
+    {"HardSwish(f32[16])", 0.2},
+    {"Sigmoid(f32[8])", 0.2},
+    {"Tanh(f32[8])", 0.2},
+    {"Erf(f32[8])", 0.2},
+    {"Softplus(f32[8])", 0.2},
+    {"Gelu(f32[16])", 0.2},
+    {"Mish(f32[16])", 0.2},
+    {"Exp(f32[8])", 0.5},
+    {"Log(f32[3]{1,0.25,7})", 0.5},
+    {"Sqrt(f32[3]{1,0.25,7})", 0.2},
+    {"Reciprocal(f32[3]{1,-0.25,7})", 0.5},
+    {"Pow(f32[3]{1,0.25,7}, f32[]{3})", 0},
+    {"Softmax(f32[2,3])", 0.2},
+    {"LogSoftmax(f32[2,3])", 0.2},
+    {"BatchNormalization(f32[2,2,3], f32[2], f32[2], f32[2], f32[2]{1,4})", 0},
+    {"LayerNormalization(f32[2,4], f32[4])", 0},
+};
+
+static Arena *arena;
+static const ExecOptions options = {.precision = PRECISION_F64};
+
+static void setup(void)
+{
+    arena = arena_new(0);
+}
+
+static void teardown(void)
+{
+    arena_free(arena);
+}
+
+static Array *array_like(const Array *array)
+{
+    return array_new(arena, array->type, array->rank, array->dims,
+                     PRECISION_F64);
+}
+
+/* About 1e-4 of a real input, which is exact in double. */
+static Array *error_of(const Array *input, uint64_t seed)
+{
+    if (!input || !dtype_is_real(input->type))
+        return NULL;
+    Array *error = array_like(input);
+    for (int64_t i = 0; i < input->count; i++)
+        ((double *)error->data)[i] = 1e-4 * random_unit(seed, (uint64_t)i);
+    return error;
+}
+
+/* The input moved within its error: at random, or to the end of random sides,
+ * or all the same way. */
+static Array *moved(const Bounded *input, int trial, uint64_t seed)
+{
+    Array *made = array_like(input->value);
+    const double *from = input->value->data, *error = input->error->data;
+    for (int64_t i = 0; i < made->count; i++) {
+        double way = 2 * random_unit(seed, (uint64_t)i) - 1;
+        if (trial % 3 > 0)
+            way = trial % 3 == 1 || trial > TRIALS / 2 ? copysign(1, way) : 1;
+        ((double *)made->data)[i] = from[i] + way * error[i];
+    }
+    return made;
+}
+
+/* The largest part of its bound that an element has moved. */
+static double largest_part(const Array *from, const Array *to,
+                           const Array *bound)
+{
+    double largest = 0;
+    for (int64_t i = 0; i < from->count; i++) {
+        double away = fabs(((const double *)to->data)[i] -
+                           ((const double *)from->data)[i]);
+        double limit = ((const double *)bound->data)[i];
+        if (away > 0)
+            largest = fmax(largest, away / limit);
+    }
+    return largest;
+}
+
+static double part_met(const ExecCase *run, const Bounded *inputs,
+                       const Array *bound)
+{
+    const Node *node = run->line.node;
+    double most = 0;
+    for (int trial = 0; trial < TRIALS; trial++) {
+        Array *given[CASE_INPUTS] = {0}, *outputs[CASE_OUTPUTS] = {0};
+        Err err = {0};
+        for (int i = 0; i < node->input_count; i++)
+            given[i] = inputs[i].error
+                           ? moved(&inputs[i], trial,
+                                   random_stream((uint64_t)trial, (uint64_t)i))
+                           : inputs[i].value;
+        ck_assert_int_eq(exec_node(arena, node, &options, given, outputs, &err),
+                         0);
+        most = fmax(most, largest_part(run->outputs[0], outputs[0], bound));
+    }
+    return most;
+}
+
+/* What says how large the output is has no error. */
+static bool is_operand(const Node *node, int slot)
+{
+    return node->op != OP_Resize || slot == 0;
+}
+
+/* With errors of the first real input alone, or of all. */
+static void check_row(const Row *row, bool all)
+{
+    bool done = false;
+    ExecCase run;
+    Bounded inputs[CASE_INPUTS] = {{0}};
+    Array *errors[CASE_OUTPUTS] = {0};
+    exec_case(arena, row->line, &options, &run);
+    ck_assert_msg(run.result == 0, "%s: %s", row->line, run.err.message);
+    for (int i = 0; i < run.line.node->input_count; i++) {
+        inputs[i].value = run.inputs[i];
+        if (is_operand(run.line.node, i) && (all || !done))
+            inputs[i].error = error_of(run.inputs[i], (uint64_t)i);
+        done |= inputs[i].error != NULL;
+    }
+    BoundCall call = {.arena = arena,
+                      .node = run.line.node,
+                      .options = &options,
+                      .inputs = inputs,
+                      .outputs = run.outputs};
+    ck_assert_msg(bound_node(&call, errors, &run.err) == 0, "%s: %s", row->line,
+                  run.err.message);
+    ck_assert_ptr_nonnull(errors[0]);
+    double part = part_met(&run, inputs, errors[0]);
+    /* Moving an input and seeing how far the output went rounds, too. */
+    ck_assert_msg(part <= 1 + 1e-9 && part >= row->least && part > 0,
+                  "%s: %g of the bound", row->line, part);
+}
+
+START_TEST(no_output_moves_further_than_its_bound)
+{
+    check_row(&rows[_i], false);
+    check_row(&rows[_i], true);
+}
+END_TEST
+
+Suite *suite_bound(void)
+{
+    Suite *suite = suite_create("bound");
+    TCase *tcase = tcase_create("bound");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_loop_test(tcase, no_output_moves_further_than_its_bound, 0,
+                        (int)(sizeof rows / sizeof *rows));
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
