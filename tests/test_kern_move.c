@@ -108,6 +108,15 @@ static const ExecRow places[] = {
     {"ScatterElements(i64[2]{1,5}, i64[2]{0,1}, i64[2]{3,3}) "
      "reduction=\"max\"",
      "int64[2]{3,5}"},
+    {"ScatterElements(i64[2]{1,5}, i64[2]{0,1}, i64[2]{3,3}) "
+     "reduction=\"add\"",
+     "int64[2]{4,8}"},
+    {"ScatterElements(i64[2]{1,5}, i64[2]{0,1}, i64[2]{3,3}) "
+     "reduction=\"mul\"",
+     "int64[2]{3,15}"},
+    {"ScatterElements(i64[2]{1,5}, i64[2]{0,1}, i64[2]{3,3}) "
+     "reduction=\"min\"",
+     "int64[2]{1,3}"},
     {"ScatterElements(f32[2], i64[1]{2}, f32[1])", "bad-index"},
     {"ScatterND(f32[2,2]{1,2,3,4}, i64[1,1]{1}, f32[1,2]{8,9})",
      "float32[2,2]{1,2,8,9}"},
@@ -195,6 +204,16 @@ static const ExecRow makers[] = {
      "coordinate_transformation_mode=\"tf_crop_and_resize\" "
      "extrapolation_value=9.",
      "float32[4]{2.5,3.5,9,9}"},
+    /* (1 - 2 / (0.6 * 4)) * 2 + (i + 0.5) / 0.6 - 0.5 is 2/3 and 7/3. */
+    {"Resize(f32[4]{1,2,3,4}, -, f32{0.6}) mode=\"linear\" "
+     "coordinate_transformation_mode=\"half_pixel_symmetric\"",
+     "float32[2]{1.66667,3.33333}"},
+    {"Resize(f32[2,2]{1,2,3,4}, -, -, i64{4,2}) "
+     "keep_aspect_ratio_policy=\"not_larger\"",
+     "float32[2,2]{1,2,3,4}"},
+    {"Resize(f32[1,2]{1,2}, -, -, i64{2,2}) "
+     "keep_aspect_ratio_policy=\"not_smaller\"",
+     "float32[2,4]{1,1,2,2,1,1,2,2}"},
     {"Resize(f32[1,2]{1,2}, f32{1,2}) @10", "float32[1,4]{1,1,2,2}"},
     {"Upsample(f32[1,2]{1,2}, f32{1,2}) @9", "float32[1,4]{1,1,2,2}"},
     {"Upsample(f32[1,2]{1,2}) scales=[1.,2.] mode=\"linear\" @7",
