@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/repfold-test-XXXXXX";
@@ -70,25 +69,4 @@ int count_files(void)
         count++;
     closedir(open_folder);
     return count - 2;
-}
-
-void become_nobody(void)
-{
-    enum { NOBODY = 65534 };
-    if (geteuid() != 0)
-        return;
-    ck_assert_int_eq(setgid(NOBODY), 0);
-    ck_assert_int_eq(setuid(NOBODY), 0);
-}
-
-int in_child(int (*run)(void))
-{
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0)
-        _exit(run());
-    int status;
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    ck_assert(WIFEXITED(status));
-    return WEXITSTATUS(status);
 }

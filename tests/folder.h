@@ -17,10 +17,5 @@ Span get_file(const char *path);
 void check_file(const char *path, const char *text);
 /* How many files the folder holds, hidden ones too. */
 int count_files(void);
-/* Runs it in a child process; the status it returns is the child's. */
-int in_child(int (*run)(void));
-/* In a child: root may do anything, so that what is refused is tried as
- * somebody else; who is not root already stays who he is. */
-void become_nobody(void);
 
 #endif

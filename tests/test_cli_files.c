@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "archive.h"
+#include "child.h"
 #include "cli.h"
 #include "suites.h"
 
@@ -268,18 +269,6 @@ START_TEST(test_in_place_through_links)
     free(bytes);
 }
 END_TEST
-
-/* Runs it in a child of its own; returns how that ended, as cli.status. */
-static int in_child(int (*run)(void))
-{
-    int status;
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0)
-        _exit(run());
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
 
 enum { CANNOT = 99 };
 

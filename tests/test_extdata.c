@@ -16,6 +16,7 @@
 
 #include "archive.h"
 #include "base/sha1.h"
+#include "child.h"
 #include "external.h"
 #include "onnx/extdata.h"
 #include "suites.h"

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/inflate.h"
+#include "child.h"
 #include "external.h"
 #include "onnx/extdata.h"
 #include "suites.h"

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "folder.h"
 #include "onnx/output.h"
 #include "suites.h"
