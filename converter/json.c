@@ -24,7 +24,9 @@ void json_merge(json_t *object, json_t *from)
 
 json_t *json_text(const char *string)
 {
-    json_t *value = json_string(string ? string : "");
+    if (!string)
+        string = "";
+    json_t *value = json_string(string);
     if (value)
         return value;
     char *safe = strdup(string);
