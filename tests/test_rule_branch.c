@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "blocks.h"
-#include "judge/certify.h"
 #include "suites.h"
 
 /* A convolution over two axes, each with its own numbers; 0 is the default. */
@@ -431,86 +430,6 @@ START_TEST(a_branch_may_read_a_crop)
 }
 END_TEST
 
-static Value *cast_to(Bench *b, Value *x, DType type)
-{
-    Value *y = graph_fresh_value(b->graph, "y");
-    Node *node = node_new(b->graph, OP_Cast, "cast", &x, 1, &y, 1);
-    node_set_int(node, "to", type);
-    bench_add(b, node);
-    return y;
-}
-
-static Value *cast(Bench *b, Value *x)
-{
-    return cast_to(b, x, x->fact.type);
-}
-
-static Value *reshape(Bench *b, Value *x)
-{
-    int64_t shape[4] = {0, 4, 6, -1};
-    return bench_binary(b, OP_Reshape, x, bench_ints(b, 4, shape));
-}
-
-/* Nodes that do nothing, before and behind the branches. */
-static void build_idle(Bench *b)
-{
-    int64_t ones[4] = {1, 1, 1, 1};
-    Value *x = bench_image(b, 4, 6);
-    Value *same = bench_unary(b, OP_Identity, cast(b, x));
-    Value *sum = bench_conv(b, x, SAME(3));
-    sum = bench_binary(b, OP_Add, reshape(b, sum),
-                       bench_batchnorm(b, bench_conv(b, same, SAME(1)), 4));
-    same = bench_binary(b, OP_Expand, same, bench_ints(b, 4, ones));
-    sum = bench_binary(b, OP_Add, cast(b, sum), reshape(b, same));
-    bench_output(b, bench_batchnorm(b, bench_unary(b, OP_Dropout, sum), 4));
-}
-
-START_TEST(nodes_that_do_nothing_are_looked_through)
-{
-    check_folds(build_idle, 1, 0);
-}
-END_TEST
-
-/* Converters to float16 put a Cast before each reader of an input. */
-static void build_casts(Bench *b, DType second)
-{
-    Value *x = bench_image(b, 4, 6);
-    x->fact.type = DT_INT32;
-    Value *large = bench_conv(b, cast_to(b, x, DT_FLOAT), SAME(3));
-    Value *other = x;
-    if (second != DT_FLOAT)
-        other = cast_to(b, x, second);
-    Value *small = bench_conv(b, cast_to(b, other, DT_FLOAT), SAME(1));
-    bench_output(b, bench_binary(b, OP_Add, large, small));
-}
-
-static void build_same_casts(Bench *b)
-{
-    build_casts(b, DT_FLOAT);
-}
-
-static void build_other_casts(Bench *b)
-{
-    build_casts(b, DT_BOOL);
-}
-
-START_TEST(casts_to_one_type_are_one)
-{
-    check_folds(build_same_casts, 1, 1);
-    check_refuses(build_other_casts, "different-input");
-    Folded folded = fold_exactly(build_same_casts);
-    rp_certificates_info info;
-    rp_certify_options options = {.threads = 1};
-    Err err;
-    ck_assert_int_eq(certify_models(folded.arena, folded.before, folded.after,
-                                    &options, &info, &err),
-                     0);
-    ck_assert_uint_eq(info.count, 1);
-    ck_assert(info.certificates[0].holds);
-    folded_free(&folded);
-}
-END_TEST
-
 /* Different slack, but for the one size that is known the same output. */
 static void build_sized(Bench *b)
 {
@@ -669,8 +588,6 @@ Suite *suite_rule_branch(void)
     tcase_add_test(tcase, padding_may_name_its_axes);
     tcase_add_test(tcase, many_branches_become_one_kernel);
     tcase_add_test(tcase, a_branch_may_read_a_crop);
-    tcase_add_test(tcase, nodes_that_do_nothing_are_looked_through);
-    tcase_add_test(tcase, casts_to_one_type_are_one);
     tcase_add_test(tcase, a_known_size_may_make_slack_equal);
     tcase_add_test(tcase, nested_sums_are_flattened);
     tcase_add_test(tcase, three_of_four_merge_and_the_fourth_says_why);

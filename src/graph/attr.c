@@ -123,14 +123,14 @@ int node_upsample_scales(const Node *node, double scales[RANK_MAX])
 static void attrs_extend(Node *node)
 {
     enum { FEW = 6 };
-    size_t count = (size_t)node->attr_count;
+    int count = node->attr_count;
     if (count < node->attr_capacity)
         return;
     node->attr_capacity = count < FEW ? FEW : 2 * count;
-    Attr *larger =
-        arena_array(node->graph->arena, node->attr_capacity, sizeof *larger);
+    Attr *larger = arena_array(node->graph->arena, (size_t)node->attr_capacity,
+                               sizeof *larger);
     if (count > 0)
-        memcpy(larger, node->attrs, count * sizeof *larger);
+        memcpy(larger, node->attrs, (size_t)count * sizeof *larger);
     node->attrs = larger;
 }
 

@@ -129,23 +129,22 @@ struct Value {
 };
 
 struct Node {
+    /* There may be a million: what is small stands together. */
     Op op;
+    int input_count, output_count, attr_count;
+    int attr_capacity; /* 0 where the array is not the node's alone */
+    bool edited;
+    bool removed;
+    bool keep_dead; /* had no used output in the file, see graph_sweep */
     const char *name, *op_type, *domain; /* never NULL; "" when absent */
-    Value **inputs; /* NULL slots are absent optional inputs */
-    int input_count;
+    Value **inputs;  /* NULL slots are absent optional inputs */
     Value **outputs; /* NULL slots are unnamed outputs */
-    int output_count;
     Attr *attrs;
-    int attr_count;
-    size_t attr_capacity; /* 0 where the array is not the node's alone */
     Graph *graph;
     size_t index; /* in graph->nodes, as of graph_fill_uses */
     /* The NodeProto in the file: written back as it is, unless `edited`, when
      * only its inputs and outputs are written anew. Empty for a new node. */
     Span source;
-    bool edited;
-    bool removed;
-    bool keep_dead; /* had no used output in the file, see graph_sweep */
     /* Neighbours in the same place, until graph_fill_uses gives every node a
      * place of its own; graph->nodes shows the last one. */
     Node *before, *after;
@@ -203,7 +202,7 @@ struct Model {
     /* What graph_fresh_value avoids: names of values that are not of the main
      * graph, and how far it has counted. */
     Map *names, *stems;
-    Span file;  /* the whole ModelProto, empty for a new model */
+    Span file;                 /* the whole ModelProto, empty for a new model */
     struct External *external; /* files that hold its data: onnx/'s affair */
     /* Lets go of what has been read of those files; NULL for none. */
     void (*let_go)(const struct External *external);
