@@ -263,7 +263,8 @@ asan: deps
 # Which lines of src/ the tests reach; the sandbox would keep the counts out.
 coverage: deps
 	@./tests/setup.sh gcovr
-	@$(MAKE) --no-print-directory $(JOBS) run BUILD=$(BUILD)/coverage \
+	@CK_DEFAULT_TIMEOUT=900 $(MAKE) --no-print-directory $(JOBS) run \
+	    BUILD=$(BUILD)/coverage \
 	    OPTIMIZE=-O1 EXEC_OPTIMIZE=-O1 HARDEN= SANITIZE=--coverage \
 	    CFLAGS='-g -DREPFOLD_NO_SANDBOX -fprofile-update=atomic'
 	gcovr -r . --object-directory $(BUILD)/coverage -f src/ \

@@ -7,6 +7,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* A sanitizer's own memory and time are more than the program's. */
+#ifdef __SANITIZE_ADDRESS__
+enum { CLI_IS_SANITIZED = true };
+#else
+enum { CLI_IS_SANITIZED = false };
+#endif
+
 /* Of the last run. */
 typedef struct Cli {
     int status;     /* exit status; 128 + N when signal N ended it */

@@ -14,17 +14,10 @@
 /* Sixteen times the file and this; the program itself takes some of it. */
 #define MEMORY_MAX ((size_t)64 << 20)
 
-/* A sanitizer's own memory is more than the program's. */
-#ifdef __SANITIZE_ADDRESS__
-enum { MEMORY_COUNTS = false };
-#else
-enum { MEMORY_COUNTS = true };
-#endif
-
 static void check_bounds(size_t size)
 {
     ck_assert_msg(cli.seconds < SECONDS_MAX, "%g s", cli.seconds);
-    ck_assert_msg(!MEMORY_COUNTS || cli.peak < 16 * size + MEMORY_MAX,
+    ck_assert_msg(CLI_IS_SANITIZED || cli.peak < 16 * size + MEMORY_MAX,
                   "%zu bytes for %zu", cli.peak, size);
 }
 

@@ -18,13 +18,6 @@ static double seconds_allowed(size_t size)
     return 10 * (double)size / (64 * (double)MEGABYTE) + 0.5;
 }
 
-/* A sanitizer's own memory and time are more than the program's. */
-#ifdef __SANITIZE_ADDRESS__
-enum { COUNTS = false };
-#else
-enum { COUNTS = true };
-#endif
-
 /* `size` is that of all files that the program has read. */
 static void check_answer(const Shape *shape, const char *command, size_t size)
 {
@@ -34,9 +27,9 @@ static void check_answer(const Shape *shape, const char *command, size_t size)
         ck_assert_msg(strncmp(cli.err, "repfold: ", 9) == 0 &&
                           strchr(cli.err, '\n') == strrchr(cli.err, '\n'),
                       "%s, %s: %s", command, shape->name, cli.err);
-    ck_assert_msg(!COUNTS || cli.seconds < seconds_allowed(size),
+    ck_assert_msg(CLI_IS_SANITIZED || cli.seconds < seconds_allowed(size),
                   "%s, %s: %g s", command, shape->name, cli.seconds);
-    ck_assert_msg(!COUNTS || cli.peak < 16 * size + 64 * MEGABYTE,
+    ck_assert_msg(CLI_IS_SANITIZED || cli.peak < 16 * size + 64 * MEGABYTE,
                   "%s, %s: %zu bytes for %zu", command, shape->name, cli.peak,
                   size);
 }
@@ -90,7 +83,8 @@ START_TEST(one_number_everywhere_takes_no_memory)
     ck_assert_int_eq(
         REPFOLD("convert", "in.onnx", "-o", "out.onnx", "--no-verify"), 0);
     ck_assert_ptr_nonnull(strstr(cli.out, "C1 1"));
-    ck_assert_msg(!COUNTS || cli.peak < 32 * MEGABYTE, "%zu bytes", cli.peak);
+    ck_assert_msg(CLI_IS_SANITIZED || cli.peak < 32 * MEGABYTE, "%zu bytes",
+                  cli.peak);
 }
 END_TEST
 
