@@ -33,10 +33,23 @@ peak() {
     fi
 }
 
+# The memory that converting what is in $train takes at most.
+peak_of() {
+    local kilobytes size
+    size=$(stat -c %s "$train")
+    kilobytes=$(peak "$repfold" convert -q --no-verify "$train" -o "$deploy")
+    if [ -n "$kilobytes" ]; then
+        awk -v k="$kilobytes" -v s="$size" -v name="$1" 'BEGIN { printf \
+            "%s: peak %.0f MB, %.2f times the file\n", name, k * 1024 / 1e6,
+            k * 1024 / s }'
+    else
+        echo "$1: peak memory is not measured: /usr/bin/time is not there"
+    fi
+}
+
 conversion() {
     "$repfold" sample "$1" -o "$train"
-    local a b size
-    size=$(stat -c %s "$train")
+    local a b
     convert
     for _ in $(seq "$runs"); do
         a=$(seconds copy)
@@ -45,15 +58,7 @@ conversion() {
     done | sort -g | awk -v n="$runs" -v name="$1" \
         'NR == int((n + 1) / 2) { printf "%s: convert %.2f s, cp and sync " \
          "%.2f s, ratio %.2f\n", name, $2, $3, $1 }'
-    local kilobytes
-    kilobytes=$(peak "$repfold" convert -q --no-verify "$train" -o "$deploy")
-    if [ -n "$kilobytes" ]; then
-        awk -v k="$kilobytes" -v s="$size" -v name="$1" 'BEGIN { printf \
-            "%s: peak %.0f MB, %.2f times the file\n", name, k / 1e3,
-            k * 1024 / s }'
-    else
-        echo "$1: peak memory is not measured: /usr/bin/time is not there"
-    fi
+    peak_of "$1"
 }
 
 chain() {
@@ -62,6 +67,7 @@ chain() {
         seconds convert
     done | median | awk -v n="$1" '{ printf \
         "chain of %d blocks, %d nodes: convert %.2f s\n", n, 3 * n, $1 / 1e6 }'
+    peak_of "chain of $1 blocks"
 }
 
 execution() {
@@ -114,18 +120,18 @@ verification() {
                     ratio[k - 1] = t
                 }
             printf "verify of %s: %.2f s wall, %.2f s CPU, %.0f MB\n", name,
-                v[m, 1], v[m, 2], v[m, 3] / 1e3
+                v[m, 1], v[m, 2], v[m, 3] * 1024 / 1e6
             if (NF > 3)
                 printf "  onnxruntime, both loaded and run once: %.2f s wall, " \
                     "%.2f s CPU, %.0f MB; ratio of wall times %.2f\n",
-                    v[m, 4], v[m, 5], v[m, 6] / 1e3, ratio[m]
+                    v[m, 4], v[m, 5], v[m, 6] * 1024 / 1e6, ratio[m]
         }'
     for _ in $(seq "$runs"); do
         used "$repfold" convert -q "$train" -o "$deploy"
     done | sort -g | awk -v name="$1" '{ v[NR] = $0 } END {
         split(v[int((NR + 1) / 2)], m)
         printf "convert of %s, certified and verified: %.2f s wall, %.2f s " \
-            "CPU, %.0f MB\n", name, m[1], m[2], m[3] / 1e3 }'
+            "CPU, %.0f MB\n", name, m[1], m[2], m[3] * 1024 / 1e6 }'
 }
 
 # A model of 4.2 GB, its weights beside it: what it takes to convert it.
@@ -148,7 +154,7 @@ outside() {
         -o "$folder/out.onnx")
     awk -v s="$size" -v t="$time" -v k="${kilobytes:-0}" 'BEGIN { printf \
         "%.2f GB with external data: convert %.1f s, peak %.0f MB\n",
-        s / 1e9, t / 1e6, k / 1e3 }'
+        s / 1e9, t / 1e6, k * 1024 / 1e6 }'
     rm -rf "$folder"
 }
 

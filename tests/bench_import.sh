@@ -39,7 +39,7 @@ conversion() {
                 "%.1f and %.1f times as long", what, $5, $6, $2, $3, $1,
                 $6 / ($3 > 0 ? $3 : 0.01)
             if ($7 != "-")
-                printf "; peak %.0f MB, %.2f times the file", $7 / 1e3,
+                printf "; peak %.0f MB, %.2f times the file", $7 * 1024 / 1e6,
                     $7 * 1024 / size
             print ""
         }'
@@ -55,7 +55,7 @@ if "$python" -c 'import torch, timm, onnx' 2>/dev/null; then
     used "$python" tests/fixtures/checkpoints/bench_python.py convert \
         "$build/bench.pth" "$deploy" | awk '{ printf \
         "timm, reparameterize_model, export: %.2f s wall, %.2f s CPU; peak " \
-        "%.0f MB\n", $1, $2, $3 / 1e3 }'
+        "%.0f MB\n", $1, $2, $3 * 1024 / 1e6 }'
 else
     echo "$python has no torch, timm and onnx: no file of torch.save"
 fi
