@@ -2,7 +2,8 @@
  * Constant evaluation.  It changes nothing in the graph: it only finds out
  * what is constant, so that a file in which nothing folds stays the same.
  *
- * requires: uses, shapes.  fills: value->tensor.
+ * requires: uses, shapes.  fills: value->tensor; of what only nodes read that
+ * are constant themselves, the tensor says so and can no longer be read.
  */
 #include <string.h>
 
@@ -33,12 +34,49 @@ Tensor *tensor_from_doubles(Arena *arena, DType type, int rank,
     return tensor_from_formula(arena, type, rank, dims, &formula->formula);
 }
 
+/* From so many elements on a constant is a block that can be let go of. */
+enum { BLOCK_LEAST = 1 << 12 };
+
 static Tensor *doubles_tensor(Arena *arena, const Array *array)
 {
-    double *values = arena_array(arena, (size_t)array->count, sizeof *values);
-    memcpy(values, array->data, (size_t)array->count * sizeof *values);
+    size_t count = (size_t)array->count;
+    double *values = count < BLOCK_LEAST
+                         ? arena_array(arena, count, sizeof *values)
+                         : arena_block(arena, count, sizeof *values);
+    memcpy(values, array->data, count * sizeof *values);
     return tensor_from_doubles(arena, array->type, array->rank, array->dims,
                                values);
+}
+
+/* True when all that reads the value is known to be constant, too. */
+static bool is_used_up(const Value *value)
+{
+    for (int i = 0; i < value->use_count; i++) {
+        const Node *reader = value->uses[i].node;
+        const Value *made = reader ? node_output(reader, 0) : NULL;
+        if (!made || !made->tensor)
+            return false;
+    }
+    return !value->is_output && !value->is_captured;
+}
+
+/* A weight may be computed in many steps, each as large as it is. What nodes
+ * gave that are `fresh` no fold has seen yet. */
+static void inputs_let_go(Fold *fold, const Node *node, const bool *fresh)
+{
+    for (int i = 0; i < node->input_count; i++) {
+        const Value *value = node->inputs[i];
+        const Node *producer = value ? value->producer : NULL;
+        Tensor *tensor =
+            producer && producer->graph == fold->graph ? value->tensor : NULL;
+        if (!tensor || !fresh[producer->index] || tensor->count < BLOCK_LEAST ||
+            !tensor->formula || tensor->formula->read != doubles_read ||
+            !is_used_up(value))
+            continue;
+        const DoublesFormula *doubles = (const DoublesFormula *)tensor->formula;
+        arena_release(fold->arena, (void *)(uintptr_t)doubles->values);
+        tensor->formula = NULL;
+    }
 }
 
 /* One number in all places, as many as there may be. */
@@ -205,6 +243,8 @@ int constants_evaluate(Fold *fold, bool *found, Err *err)
     Graph *graph = fold->graph;
     bool *wanted =
         arena_array(fold->scratch, graph->node_count + 1, sizeof *wanted);
+    bool *fresh =
+        arena_array(fold->scratch, graph->node_count + 1, sizeof *fresh);
     mark_wanted(graph, wanted);
     int64_t left = ELEMENTS_TOTAL;
     *found = false;
@@ -229,7 +269,10 @@ int constants_evaluate(Fold *fold, bool *found, Err *err)
         Err ignored = {0};
         int failed = node_evaluate(fold, scratch, node, &ignored);
         arena_free(scratch);
-        *found |= failed == 0;
+        fresh[i] = failed == 0;
+        *found |= fresh[i];
+        if (fresh[i])
+            inputs_let_go(fold, node, fresh);
         if (failed < 0 && ignored.code == ERR_INTERNAL) {
             *err = ignored;
             return -1;

@@ -5,9 +5,6 @@
 #include "judge/region.h"
 #include "judge/same.h"
 
-/* Elements of all constants that are computed. */
-enum { ELEMENTS_TOTAL = 1 << 27 };
-
 /* ORDER FactKind. */
 static const char *const fact_names[FACT_KINDS] = {
     "inference-statistics",
@@ -452,7 +449,7 @@ static void coverage_check(Certifier *certifier, Scope *scope)
                 continue;
             certified |= output->covered;
             same |= output->twin != NULL;
-            idle |= output->constant || output->shape_read;
+            idle |= output->constant || output->spent || output->shape_read;
         }
         certifier->out->nodes_certified += certified;
         certifier->out->nodes_same += same && !certified;
@@ -466,6 +463,8 @@ static void coverage_check(Certifier *certifier, Scope *scope)
 
 static int scopes_certify(Certifier *certifier, Scope *a, Scope *b, Err *err)
 {
+    scope_count_readers(a);
+    scope_count_readers(b);
     for (size_t i = 0; i < a->graph->node_count; i++)
         TRY(scope_take(a, a->graph->nodes[i], err));
     for (size_t i = 0; i < b->graph->node_count; i++) {
@@ -548,7 +547,7 @@ static int functions_certify(Certifier *certifier, Scope *a, Scope *b, Err *err)
 static int certify_work(Certifier *certifier, const Model *a, const Model *b,
                         Err *err)
 {
-    int64_t room = ELEMENTS_TOTAL;
+    int64_t room = constants_room(a->graph, b->graph);
     /* The same numbers on every machine: a report may be held against what
      * another one derives. */
     ExecOptions exec = {.precision = PRECISION_F64,

@@ -35,7 +35,8 @@ static const Constant *constant_of_tensor(Scope *scope, const Tensor *tensor)
 }
 
 /* Integers become a tensor, for sizes may follow from them. */
-static const Constant *constant_of_array(Scope *scope, const Array *array)
+static const Constant *constant_of_array(Scope *scope, const Array *array,
+                                         Arena *memory)
 {
     if (dtype_is_integer(array->type) && array->count <= INTEGERS_MAX)
         return constant_of_tensor(
@@ -45,7 +46,8 @@ static const Constant *constant_of_array(Scope *scope, const Array *array)
                            .rank = array->rank,
                            .dims = array->dims,
                            .count = array->count,
-                           .array = array};
+                           .array = array,
+                           .memory = memory};
     return constant;
 }
 
@@ -103,6 +105,25 @@ bool constants_agree(const Constant *a, const Constant *b)
             return false;
     }
     return true;
+}
+
+/* Elements of the initializers, up to a number that no file holds. */
+static int64_t elements_held(const Graph *graph)
+{
+    const int64_t most = (int64_t)1 << 40;
+    int64_t held = 0;
+    for (size_t i = 0; i < graph->initializer_count && held < most; i++) {
+        const Tensor *tensor = graph->initializers[i]->tensor;
+        if (tensor)
+            held += tensor->count < most ? tensor->count : most;
+    }
+    return held;
+}
+
+int64_t constants_room(const Graph *a, const Graph *b)
+{
+    enum { LEAST = 1 << 27, FOR_EACH = 64 };
+    return LEAST + FOR_EACH * (elements_held(a) + elements_held(b));
 }
 
 /* ---- Values ---- */
@@ -283,8 +304,21 @@ static bool node_is_constant(Scope *scope, const Node *node)
             (!reads_type(node, i) || input->fact.type == DT_UNDEFINED))
             return false;
     }
+    return true;
+}
+
+/* True when the results are not too large, and there is memory for both sides
+ * in double and as much again for what the operator needs. */
+static bool node_fits(Scope *scope, const Node *node, int64_t *made)
+{
+    int64_t needed = 0, count;
+    *made = 0;
+    for (int i = 0; i < node->input_count; i++) {
+        const Known *input = scope_known(scope, node->inputs[i]);
+        if (input && input->constant && !reads_type(node, i))
+            needed += input->constant->count;
+    }
     for (int i = 0; i < node->output_count; i++) {
-        int64_t count;
         const Known *output = scope_known(scope, node->outputs[i]);
         if (!output)
             continue;
@@ -292,8 +326,10 @@ static bool node_is_constant(Scope *scope, const Node *node)
             count > ELEMENTS_MAX || count > *scope->room)
             return false;
         *scope->room -= count;
+        *made += count;
     }
-    return true;
+    return arena_fits(scope->arena,
+                      2 * (size_t)(needed + *made) * sizeof(double));
 }
 
 static int node_inputs(Scope *scope, Arena *scratch, const Node *node,
@@ -322,23 +358,82 @@ static int node_inputs(Scope *scope, Arena *scratch, const Node *node,
     return 0;
 }
 
-/* A node that cannot be evaluated is simply not constant. */
+/* A node that cannot be evaluated is simply not constant. What it gives has
+ * memory of its own where that is worth to be let go of. */
 static void node_evaluate(Scope *scope, const Node *node)
 {
+    enum { OWN_LEAST = 1 << 13 };
+    int64_t count;
+    if (!node_fits(scope, node, &count))
+        return;
     Err ignored = {0};
     Arena *scratch = arena_child(scope->arena);
+    Arena *own = node->output_count == 1 && count >= OWN_LEAST
+                     ? arena_child(scope->arena)
+                     : NULL;
+    Arena *arena = own ? own : scope->arena;
     Array **inputs =
         arena_array(scratch, (size_t)node->input_count + 1, sizeof *inputs);
-    Array **outputs = arena_array(scope->arena, (size_t)node->output_count + 1,
-                                  sizeof *outputs);
+    Array **outputs =
+        arena_array(arena, (size_t)node->output_count + 1, sizeof *outputs);
     if (node_inputs(scope, scratch, node, inputs, &ignored) == 0 &&
-        exec_node(scope->arena, node, scope->exec, inputs, outputs, &ignored) ==
-            0)
+        exec_node(arena, node, scope->exec, inputs, outputs, &ignored) == 0)
         for (int i = 0; i < node->output_count; i++)
             if (node->outputs[i] && outputs[i])
                 known_constant(scope_known(scope, node->outputs[i]),
-                               constant_of_array(scope, outputs[i]));
+                               constant_of_array(scope, outputs[i], own));
     arena_free(scratch);
+}
+
+/* What a node has read that is constant itself may go when it was the last. */
+static void inputs_spend(Scope *scope, const Node *node)
+{
+    const Known *first = scope_known(scope, node_output(node, 0));
+    for (int i = 0; i < node->input_count; i++) {
+        Known *input = scope_known(scope, node->inputs[i]);
+        if (!input)
+            continue;
+        input->needed |= !first || !first->constant;
+        input->unread--;
+        if (input->unread != 0 || input->needed || !input->constant ||
+            !input->constant->memory)
+            continue;
+        arena_free(input->constant->memory);
+        input->constant = NULL;
+        input->spent = true;
+    }
+}
+
+/* Bodies are read later, and functions when they are called. */
+static void body_needs(Scope *scope, const Node *node)
+{
+    for (int i = 0; i < node->input_count; i++)
+        if (node->inputs[i])
+            scope_known(scope, node->inputs[i])->needed = true;
+    for (int i = 0; i < node->attr_count; i++) {
+        size_t count;
+        Graph *const *bodies = attr_graphs(&node->attrs[i], &count);
+        for (size_t k = 0; k < count; k++)
+            for (size_t n = 0; n < bodies[k]->scope_count; n++)
+                if (bodies[k]->scope[n]->outer)
+                    scope_known(scope, bodies[k]->scope[n]->outer)->needed =
+                        true;
+    }
+}
+
+void scope_count_readers(Scope *scope)
+{
+    const Graph *graph = scope->graph;
+    for (size_t i = 0; i < graph->output_count; i++)
+        scope_known(scope, graph->outputs[i])->needed = true;
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const Node *node = graph->nodes[i];
+        for (int k = 0; k < node->input_count; k++)
+            if (node->inputs[k])
+                scope_known(scope, node->inputs[k])->unread++;
+        if (node->op == OP_OTHER || node_has_graphs(node))
+            body_needs(scope, node);
+    }
 }
 
 static void fact_merge(const Symbols *symbols, const Fact *found, Fact *known)
@@ -424,6 +519,7 @@ int scope_take(Scope *scope, const Node *node, Err *err)
         first->constant = constant_of_fact(scope, &first->fact);
     if (!first->constant && node_is_constant(scope, node))
         node_evaluate(scope, node);
+    inputs_spend(scope, node);
     if (node->op == OP_Cast)
         find_same_cast(scope, node, first);
     return body_enter(first, err);

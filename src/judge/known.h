@@ -17,6 +17,7 @@ typedef struct Constant {
     int64_t count;
     const Tensor *tensor; /* as the file holds them, or */
     const Array *array;   /* as a constant subgraph computes them, in double */
+    Arena *memory;        /* of its own, which holds the array; or NULL */
 } Constant;
 
 struct Sum;
@@ -35,7 +36,10 @@ typedef struct Known {
                                  a Cast: what the first one like it gives */
     bool shape_read;          /* a node reads its shape alone */
     int readers;              /* nodes that read it, each as often as it does */
-    bool covered;             /* some certificate is about its node */
+    int unread;   /* readers that are still to come, where they were counted */
+    bool needed;  /* a node that is not constant reads it, or a body */
+    bool spent;   /* it was constant, and all that reads it is */
+    bool covered; /* some certificate is about its node */
     /* While one region is looked at, when `stamp` is that of the region: */
     unsigned stamp, stop;
     /* While it is read, when `reading` is the number of that. */
@@ -64,6 +68,9 @@ Scope *scope_new(Arena *arena, const Scope *like, const Graph *graph,
 Known *scope_known(Scope *scope, const Value *value);
 /* The value of that name, or NULL. */
 Known *scope_find(const Scope *scope, const char *name);
+/* Counts who reads the constants of the graph, which then go when nobody needs
+ * them any more; without it they stay. */
+void scope_count_readers(Scope *scope);
 /* Takes the next node of the graph: its outputs become known. */
 int scope_take(Scope *scope, const Node *node, Err *err);
 /* Finds the shapes of what it gives, once its inputs' are known. */
@@ -89,6 +96,9 @@ bool facts_agree(const Fact *a, const Fact *b);
 bool inputs_agree(Scope *scope_a, const Node *a, Scope *scope_b, const Node *b,
                   int first);
 
+/* How many elements constants may have that are computed: some, and so many for
+ * each that the graphs hold, since weights may be computed in as many steps. */
+int64_t constants_room(const Graph *a, const Graph *b);
 /* Elements as the file holds them, rounded. */
 void constant_read(const Constant *constant, int64_t first, int64_t count,
                    double *out);
