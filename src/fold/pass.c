@@ -15,9 +15,11 @@ static const struct {
     const char *name;
     int (*run)(Fold *fold, Err *err);
 } passes[] = {
-    {"inline", rule_inline}, {"sum", rule_sum},         {"border", rule_border},
-    {"pad", rule_pad},       {"forward", rule_forward}, {"norm", rule_norm},
-    {"stack", rule_stack},   {"compose", rule_compose},
+    {"inline", rule_inline},   {"identity", rule_identity},
+    {"sum", rule_sum},         {"border", rule_border},
+    {"pad", rule_pad},         {"forward", rule_forward},
+    {"norm", rule_norm},       {"stack", rule_stack},
+    {"compose", rule_compose},
 };
 
 /* Each round must fold at least one site, and each fold removes a node; the

@@ -7,6 +7,8 @@
 
 /* Branches that always run take the place of their If. */
 int rule_inline(Fold *fold, Err *err);
+/* What pads nothing or takes everything goes. */
+int rule_identity(Fold *fold, Err *err);
 /* Backward: affine maps into linear operators before them, branches into one
  * kernel. */
 int rule_sum(Fold *fold, Err *err);

@@ -21,7 +21,7 @@ const char *reason_advice(Reason reason);
 
 /* The rules, by their names in the catalogue of folds. */
 typedef enum Rule {
-    RULE_C0,  /* weights and biases that a constant subgraph computes */
+    RULE_C0,  /* what constants compute; what runs anyhow or does nothing */
     RULE_C1,  /* convolution, then affine */
     RULE_C2,  /* transposed convolution, then affine */
     RULE_C3,  /* Gemm or MatMul, then affine */
@@ -200,8 +200,8 @@ bool node_is_quantizer(const Node *node);
 /* BatchNormalization and Dropout in training mode, whatever is assumed.
  * ONNX BatchNormalization-1, -7, -9, -14; Dropout-1, -7, -12. */
 bool node_trains(const Fold *fold, const Node *node);
-/* Identity, Dropout in inference, and Cast, Reshape and Expand to what it is.
- */
+/* Identity, Dropout in inference, Cast, Reshape and Expand to what it is, Pad
+ * of nothing and Slice of everything. */
 bool node_keeps_value(const Fold *fold, const Node *node);
 /* Transpose, Reshape, Flatten, Squeeze, Unsqueeze: only moves elements. */
 bool node_moves_only(const Node *node);

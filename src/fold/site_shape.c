@@ -39,6 +39,78 @@ static bool dropout_is_identity(const Fold *fold, const Node *node)
            (!mask || mask->use_count == 0);
 }
 
+/* ---- Slice and Pad ---- */
+
+/* A list of Slice or Pad: an input, or in earlier opsets an attribute. Its
+ * length, -1 when there is none, -2 when it is not constant or longer than
+ * `most`. */
+static int64_t list_read(const Fold *fold, const Node *node, int slot,
+                         const char *name, int64_t most, int64_t *out)
+{
+    const int64_t *values;
+    const Value *value = node_input(node, slot);
+    const Tensor *tensor = value ? value_constant(fold->graph, value) : NULL;
+    int64_t count = tensor ? tensor->count : node_ints(node, name, &values);
+    if ((value && !tensor) || count > most)
+        return -2;
+    for (int64_t i = 0; !tensor && i < count; i++)
+        out[i] = values[i];
+    if (tensor)
+        tensor_read_i64(tensor, 0, count, out);
+    return count;
+}
+
+/* ONNX Slice-1, Slice-13. */
+bool cut_read(const Fold *fold, const Node *node, int axis, Cut *cut)
+{
+    int64_t starts[RANK_MAX], ends[RANK_MAX], axes[RANK_MAX], steps[RANK_MAX];
+    int64_t count = list_read(fold, node, 1, "starts", RANK_MAX, starts);
+    int64_t ended = list_read(fold, node, 2, "ends", RANK_MAX, ends);
+    int64_t named = list_read(fold, node, 3, "axes", RANK_MAX, axes);
+    int64_t stepped = list_read(fold, node, 4, "steps", RANK_MAX, steps);
+    int rank = node->inputs[0]->fact.rank;
+    *cut = (Cut){0, INT64_MAX, 1};
+    if (count < 0 || ended != count || (named != -1 && named != count) ||
+        (stepped != -1 && stepped != count))
+        return false;
+    for (int64_t i = 0; i < count; i++) {
+        int64_t own = named < 0 ? i : axes[i] < 0 ? axes[i] + rank : axes[i];
+        if (own == axis)
+            *cut = (Cut){starts[i], ends[i], stepped < 0 ? 1 : steps[i]};
+    }
+    return true;
+}
+
+/* Every axis from its first element to its last. */
+static bool takes_all(const Fold *fold, const Node *node)
+{
+    const Fact *in = &node->inputs[0]->fact;
+    for (int i = 0; i < in->rank; i++) {
+        Cut cut;
+        int64_t size;
+        if (!cut_read(fold, node, i, &cut) || cut.start != 0 || cut.step != 1)
+            return false;
+        if (!dim_is_known(fold->model->symbols, in->dims[i], &size))
+            size = INT32_MAX;
+        if (cut.end < size)
+            return false;
+    }
+    return in->rank > 0;
+}
+
+/* ONNX Pad-2, Pad-13: in any mode, whatever the axes and the value are. */
+static bool pads_nothing(const Fold *fold, const Node *node)
+{
+    int64_t amounts[2 * RANK_MAX];
+    int64_t count = list_read(fold, node, 1, "pads", 2 * RANK_MAX, amounts);
+    for (int64_t i = 0; i < count; i++)
+        if (amounts[i] != 0)
+            return false;
+    return count >= 0;
+}
+
+/* ---- What stays as it is ---- */
+
 static bool keeps_shape(const Node *node)
 {
     const Fact *in = &node->inputs[0]->fact, *out = &node->outputs[0]->fact;
@@ -61,6 +133,10 @@ bool node_keeps_value(const Fold *fold, const Node *node)
     case OP_Reshape:
     case OP_Expand:
         return keeps_shape(node);
+    case OP_Pad:
+        return !node_is_parametric(node) && pads_nothing(fold, node);
+    case OP_Slice:
+        return !node_is_parametric(node) && takes_all(fold, node);
     default:
         return false;
     }
@@ -241,45 +317,4 @@ int affine_axis_forward(const Fold *fold, const Node *node, int axis,
         return -1;
     *repeat = trailing;
     return last;
-}
-
-/* ---- Slices ---- */
-
-/* A list of Slice: an input, or before opset 10 an attribute. Its length, -1
- * when there is none, -2 when it is not constant. */
-static int64_t cut_list(const Fold *fold, const Node *node, int slot,
-                        const char *name, int64_t *out)
-{
-    const int64_t *values;
-    const Value *value = node_input(node, slot);
-    const Tensor *tensor = value ? value_constant(fold->graph, value) : NULL;
-    int64_t count = tensor ? tensor->count : node_ints(node, name, &values);
-    if ((value && !tensor) || count > RANK_MAX)
-        return -2;
-    for (int64_t i = 0; !tensor && i < count; i++)
-        out[i] = values[i];
-    if (tensor)
-        tensor_read_i64(tensor, 0, count, out);
-    return count;
-}
-
-/* ONNX Slice-1, Slice-13. */
-bool cut_read(const Fold *fold, const Node *node, int axis, Cut *cut)
-{
-    int64_t starts[RANK_MAX], ends[RANK_MAX], axes[RANK_MAX], steps[RANK_MAX];
-    int64_t count = cut_list(fold, node, 1, "starts", starts);
-    int64_t ended = cut_list(fold, node, 2, "ends", ends);
-    int64_t named = cut_list(fold, node, 3, "axes", axes);
-    int64_t stepped = cut_list(fold, node, 4, "steps", steps);
-    int rank = node->inputs[0]->fact.rank;
-    *cut = (Cut){0, INT64_MAX, 1};
-    if (count < 0 || ended != count || (named != -1 && named != count) ||
-        (stepped != -1 && stepped != count))
-        return false;
-    for (int64_t i = 0; i < count; i++) {
-        int64_t own = named < 0 ? i : axes[i] < 0 ? axes[i] + rank : axes[i];
-        if (own == axis)
-            *cut = (Cut){starts[i], ends[i], stepped < 0 ? 1 : steps[i]};
-    }
-    return true;
 }

@@ -4,6 +4,7 @@
 
 #include "judge/region.h"
 #include "judge/same.h"
+#include "judge/search.h"
 
 /* ORDER FactKind. */
 static const char *const fact_names[FACT_KINDS] = {
@@ -19,6 +20,7 @@ static const char *const fact_names[FACT_KINDS] = {
     "no-padding-between",
     "border-continues",
     "computed-constants",
+    "value-kept",
 };
 
 typedef struct Certifier {
@@ -99,118 +101,6 @@ static uint64_t certificate_residue(const Region *region, const Sum *sum)
     return total;
 }
 
-/* Reads both regions and compares what they give. */
-static bool regions_agree(Region *region, const Regions *regions, Sum **a,
-                          double **bounds)
-{
-    region->reading = ++*region->readings;
-    region->places = NULL;
-    region->place_capacity = 0;
-    region->place_count = region->square_roots = 0;
-    region->scales = region->scale_count = 0;
-    region->facts = 0;
-    region->obstacle = NULL;
-    *a = regions_read(region, regions->original, regions->original_count, true);
-    Sum *b = regions_read(region, regions->converted, regions->converted_count,
-                          false);
-    int64_t width = (*a)->width > b->width ? (*a)->width : b->width;
-    *bounds = arena_array(region->arena, (size_t)width, sizeof **bounds);
-    return sums_compare(region, *a, b, *bounds);
-}
-
-static void readings_prefer(Region *region, Reading reading)
-{
-    region->preferred = reading;
-    for (int i = 0; i < region->joint_count; i++)
-        region->joints[i].now =
-            region->joints[i].possible >> reading & 1 ? reading : READ_PLACE;
-}
-
-/* Tries are fewer where each takes longer. */
-static int tries_of(const Regions *regions)
-{
-    enum { LEAST = 4, MOST = 1 << 10, WORK = 1 << 16 };
-    size_t tries =
-        WORK / (regions->original_count + regions->converted_count + 1);
-    return tries > MOST ? MOST : tries < LEAST ? LEAST : (int)tries;
-}
-
-/* A search for the readings with which the regions are the same. */
-typedef struct Search {
-    Region *region;
-    Regions *regions;
-    Sum **a;
-    double **bounds;
-    int tries; /* that are left */
-    /* What is said of a failure is of the first try. */
-    Proof failure;
-    const char *obstacle;
-} Search;
-
-/* One try, in memory of its own. */
-static bool search_try(Search *search)
-{
-    Region *region = search->region;
-    Arena *outer = region->arena;
-    region->arena = arena_child(outer);
-    *region->proof = (Proof){.arena = region->proof->arena};
-    if (regions_agree(region, search->regions, search->a, search->bounds))
-        return true;
-    if (!search->failure.why) {
-        search->failure = *region->proof;
-        search->obstacle = region->obstacle;
-    }
-    arena_free(region->arena);
-    region->arena = outer;
-    search->tries--;
-    return false;
-}
-
-/* Tries all readings that differ in so many joints, from the first one on, from
- * those that are set; the recursion is as deep. */
-static bool search_near(Search *search, int first, int changes)
-{
-    Region *region = search->region;
-    if (changes == 0)
-        return search_try(search);
-    for (int i = first; i < region->joint_count; i++) {
-        Joint *joint = &region->joints[i];
-        Reading base = joint->now;
-        for (int other = 0; other < READINGS && search->tries > 0; other++) {
-            if (other == (int)base || !(joint->possible >> other & 1))
-                continue;
-            joint->now = (Reading)other;
-            if (search_near(search, i + 1, changes - 1))
-                return true;
-        }
-        joint->now = base;
-    }
-    return false;
-}
-
-/* Most often all joints are read in one way, or nearly all. */
-static bool readings_try(Region *region, Regions *regions, Sum **a,
-                         double **bounds)
-{
-    static const Reading bases[] = {READ_PLACE, READ_COMPOSED, READ_WHOLE};
-    Search search = {.region = region,
-                     .regions = regions,
-                     .a = a,
-                     .bounds = bounds,
-                     .tries = tries_of(regions)};
-    for (int changes = 0; changes <= region->joint_count; changes++)
-        for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
-            if (search.tries <= 0 || (i > 0 && region->joint_count == 0))
-                break;
-            readings_prefer(region, bases[i]);
-            if (search_near(&search, 0, changes))
-                return true;
-        }
-    *region->proof = search.failure;
-    region->obstacle = search.obstacle;
-    return false;
-}
-
 static void certificate_compare(const Certifier *certifier, Region *region,
                                 Regions *regions, rp_certificate *out)
 {
@@ -278,6 +168,20 @@ static void certificate_make(Certifier *certifier, Known *a, Known *b)
         certifier_fail(certifier, arena_printf(certifier->arena, "\"%s\": %s",
                                                out->output, out->why));
     arena_free(scratch);
+}
+
+/* Certifies that the node of b is that of a, whose input stays as it is on the
+ * way through nodes that b lacks. */
+static void certificate_keep(Certifier *certifier, Known *b, Known *const *gone,
+                             size_t gone_count)
+{
+    rp_certificate *out = certificate_new(certifier, b);
+    out->holds = 1;
+    out->consumed = names_of(certifier, gone, gone_count, &out->consumed_count);
+    out->produced = names_of(certifier, &b, 1, &out->produced_count);
+    out->preconditions =
+        facts_of(certifier, 1u << FACT_KEPT, &out->precondition_count);
+    b->covered = true;
 }
 
 /* ---- Nodes that are the same ---- */
@@ -378,6 +282,26 @@ static int nodes_same(Certifier *certifier, Scope *scope_a, const Node *a,
     return 0;
 }
 
+/* Nodes that pad nothing or take everything, between what the node of a reads
+ * and what that of b does. */
+static size_t nodes_gone(Scope *scope_a, const Node *a, Scope *scope_b,
+                         const Node *b, Known **gone, size_t most)
+{
+    size_t count = 0;
+    for (int i = 0; i < a->input_count && i < b->input_count; i++) {
+        Known *own = scope_known(scope_a, a->inputs[i]);
+        const Known *other = scope_known(scope_b, b->inputs[i]);
+        while (own && other && !own->constant && own != other->twin &&
+               own->node && node_keeps(own->scope, own->node)) {
+            bool goes = own->node->op == OP_Pad || own->node->op == OP_Slice;
+            if (goes && count < most)
+                gone[count++] = own;
+            own = scope_known(own->scope, own->node->inputs[0]);
+        }
+    }
+    return count;
+}
+
 /* ---- Graphs ---- */
 
 static bool types_differ(const Known *a, const Known *b)
@@ -408,7 +332,8 @@ static Known *original_of(const Scope *a, const Known *b)
 static int node_settle(Certifier *certifier, Scope *a, Scope *b,
                        const Node *node, Err *err)
 {
-    Known *first = NULL, *own = NULL;
+    enum { GONE_MAX = 16 };
+    Known *first = NULL, *own = NULL, *gone[GONE_MAX];
     bool same = false;
     for (int i = node->output_count; i-- > 0;)
         if (node->outputs[i])
@@ -420,6 +345,9 @@ static int node_settle(Certifier *certifier, Scope *a, Scope *b,
     own = original_of(a, first);
     if (own)
         TRY(nodes_same(certifier, a, own->node, b, node, &same, err));
+    size_t count = same ? nodes_gone(a, own->node, b, node, gone, GONE_MAX) : 0;
+    if (count > 0)
+        certificate_keep(certifier, first, gone, count);
     for (int i = 0; i < node->output_count; i++) {
         Known *output = scope_known(b, node->outputs[i]);
         Known *twin = !output ? NULL

@@ -187,6 +187,19 @@ Known *scope_known(Scope *scope, const Value *value)
     return known ? known : known_new(scope, value);
 }
 
+static bool pads_nothing(Scope *scope, const Node *node)
+{
+    int64_t given[2 * RANK_MAX];
+    const int64_t *pads = given;
+    const Known *list = scope_known(scope, node_input(node, 1));
+    int64_t count = list ? constant_ints(list->constant, 2 * RANK_MAX, given)
+                         : node_ints(node, "pads", &pads);
+    for (int64_t i = 0; i < count; i++)
+        if (pads[i] != 0)
+            return false;
+    return count >= 0;
+}
+
 bool node_keeps(Scope *scope, const Node *node)
 {
     const Known *read = scope_known(scope, node->inputs[0]);
@@ -199,6 +212,10 @@ bool node_keeps(Scope *scope, const Node *node)
     case OP_Reshape:
     case OP_Expand:
         return read->fact.rank >= 0 && facts_agree(&read->fact, &made->fact);
+    case OP_Pad:
+        return pads_nothing(scope, node);
+    case OP_Slice:
+        return takes_all(scope, node);
     case OP_Dropout:
         break;
     default:

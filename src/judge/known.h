@@ -85,8 +85,10 @@ size_t input_from(const Graph *graph, size_t index);
  * other node stays as it is. */
 int body_enter(Known *known, Err *err);
 
-/* Identity, Dropout in inference, and Cast, Reshape and Expand to what it is
- * already. */
+/* True for a Slice that leaves no element out. */
+bool takes_all(Scope *scope, const Node *node);
+/* Identity, Dropout in inference, Cast, Reshape and Expand to what it is
+ * already, Pad of nothing and Slice of everything. */
 bool node_keeps(Scope *scope, const Node *node);
 /* The value behind such nodes and calls. */
 Known *known_root(Known *known);

@@ -122,6 +122,16 @@ static bool axis_crop(Scope *scope, const Node *node, int axis, int64_t *before,
            *after <= 1 << 24;
 }
 
+bool takes_all(Scope *scope, const Node *node)
+{
+    int64_t before = 0, after = 0;
+    int rank = scope_known(scope, node->inputs[0])->fact.rank;
+    for (int i = 0; i < rank; i++)
+        if (!axis_crop(scope, node, i, &before, &after) || before || after)
+            return false;
+    return rank > 0;
+}
+
 bool crop_read(Scope *scope, const Node *node, int spatial, int64_t *amounts)
 {
     const Fact *in = &scope_known(scope, node->inputs[0])->fact;

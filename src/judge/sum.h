@@ -222,6 +222,7 @@ typedef enum FactKind {
     FACT_COMPOSED,  /* no padding between operators that become one */
     FACT_BORDER,    /* a border is what the operator gives for zeros */
     FACT_COMPUTED,  /* a constant subgraph's numbers are taken in double */
+    FACT_KEPT,      /* nothing is padded, or nothing left out */
     FACT_KINDS
 } FactKind;
 
