@@ -316,6 +316,56 @@ static Form *build_linear(Fold *fold, Node *node)
     return form;
 }
 
+/* An affine map of a value, which others read as well: exporters make one node
+ * of normalizations of one value that are the same. Each reader may have a map
+ * of its own. */
+static Form *form_shared(const Fold *fold, Form **forms, const Value *value)
+{
+    Form *form = form_of(fold, forms, value);
+    bool maps = form && form->node && form->part_count == 1 &&
+                form->count == 1 && !form->parts[0]->node &&
+                form->branches[0].kind == BRANCH_IDENTITY &&
+                form->branches[0].value != value;
+    return maps && use_obstacle(value) == REASON_MULTI_USE &&
+                   !is_asked_for_its_shape(value)
+               ? form
+               : NULL;
+}
+
+/* True when a part has an operator that reads the value. */
+static bool part_reads(const Fold *fold, const Form *part, Value *value)
+{
+    for (int i = 0; i < part->count; i++) {
+        const Branch *branch = &part->branches[i];
+        if (branch->kind == BRANCH_LINEAR && !branch->linear->is_virtual &&
+            value_behind(fold, branch->linear->input) ==
+                value_behind(fold, value))
+            return true;
+    }
+    return false;
+}
+
+/* The parts that are what an affine map of another value gives become that map
+ * where an operator beside them reads the other value, and none this one. */
+static void sum_share(const Fold *fold, Form **forms, Form **parts, int count,
+                      int *axis)
+{
+    for (int k = 0; k < count; k++) {
+        Form *shared =
+            parts[k]->node ? NULL : form_shared(fold, forms, parts[k]->value);
+        bool beside = false, over = false;
+        for (int i = 0; shared && i < count; i++) {
+            beside |= part_reads(fold, parts[i], shared->branches[0].value);
+            over |= part_reads(fold, parts[i], shared->value);
+        }
+        if (!beside || over ||
+            (shared->axis >= 0 && *axis >= 0 && shared->axis != *axis))
+            continue;
+        *axis = shared->axis >= 0 ? shared->axis : *axis;
+        parts[k] = shared;
+    }
+}
+
 /* The parts of a sum. What would make the form too large, or has its vectors
  * along another axis, stays a leaf. Returns the number of branches, 0 when a
  * summand is constant or absent. */
@@ -337,6 +387,7 @@ static int sum_parts(Fold *fold, Form **forms, Node *node, Form **parts,
         count += part->count;
         parts[k] = part;
     }
+    sum_share(fold, forms, parts, node->input_count, axis);
     return count <= BRANCHES_MAX ? count : 0;
 }
 

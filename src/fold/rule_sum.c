@@ -20,6 +20,8 @@
 typedef struct Consumed {
     const Node **nodes;
     size_t count, capacity;
+    const Node *shared[BRANCHES_MAX]; /* that others may read as well */
+    int shared_count;
     bool has_batchnorm;
 } Consumed;
 
@@ -60,6 +62,33 @@ static bool plan_keeps(const Plan *plan, const Value *value)
     return false;
 }
 
+static bool consumed_has(const Consumed *consumed, const Node *node)
+{
+    for (size_t i = 0; i < consumed->count; i++)
+        if (consumed->nodes[i] == node)
+            return true;
+    return false;
+}
+
+/* What others read as well is consumed when all of them are. */
+static void consumed_settle(Fold *fold, Consumed *consumed)
+{
+    for (int i = 0; i < consumed->shared_count; i++) {
+        const Value *value = consumed->shared[i]->outputs[0];
+        bool goes = !consumed_has(consumed, consumed->shared[i]);
+        for (int k = 0; k < value->use_count; k++)
+            goes = goes && consumed_has(consumed, value->uses[k].node);
+        if (goes)
+            consumed_add(fold, consumed, consumed->shared[i]);
+    }
+}
+
+static bool is_shared(const Plan *plan, const Form *form)
+{
+    return form != plan->form && form->value != plan->form->value &&
+           use_obstacle(form->value) == REASON_MULTI_USE;
+}
+
 /* Walks the form down to what the plan keeps: nodes on the way are consumed.
  * Long chains are walked in a loop; only sums recurse, and they are bounded by
  * BRANCHES_MAX. */
@@ -67,7 +96,10 @@ static void consumed_collect(Fold *fold, const Plan *plan, const Form *form,
                              Consumed *consumed)
 {
     while (form && form->node && !plan_keeps(plan, form->value)) {
-        consumed_add(fold, consumed, form->node);
+        if (!is_shared(plan, form))
+            consumed_add(fold, consumed, form->node);
+        else if (consumed->shared_count < BRANCHES_MAX)
+            consumed->shared[consumed->shared_count++] = form->node;
         if (form->part_count == 0)
             consumed_add_linear(fold, consumed, form->branches[0].linear);
         for (int k = 1; k < form->part_count; k++)
@@ -170,15 +202,20 @@ static int branch_cluster(const Plan *plan, int index)
 }
 
 /* Whoever reads the shape of a consumed value reads it from the term that its
- * first branch went into. `offset` is the index of that branch. */
+ * first branch went into, or from what that is an identity of: the term may
+ * stand further on. `offset` is the index of that branch. */
 static void shape_readers_move(const Plan *plan, const Form *form, int offset,
                                Value *const *terms)
 {
     while (form->node && !plan_keeps(plan, form->value)) {
+        const Branch *first = &form->branches[0];
         if (form->value != plan->form->value)
-            value_free_move(form->value, terms[branch_cluster(plan, offset)]);
-        if (form->branches[0].kind == BRANCH_VIA && form->count == 1 &&
-            form->branches[0].mover == form->node)
+            value_free_move(form->value,
+                            first->kind == BRANCH_IDENTITY
+                                ? first->value
+                                : terms[branch_cluster(plan, offset)]);
+        if (first->kind == BRANCH_VIA && form->count == 1 &&
+            first->mover == form->node)
             return; /* behind the mover shapes differ */
         int at = offset;
         for (int k = 1; k < form->part_count; k++) {
@@ -295,6 +332,7 @@ static bool form_fold(Fold *fold, Form *form)
         return false;
     Consumed consumed = {0};
     consumed_collect(fold, &plan, form, &consumed);
+    consumed_settle(fold, &consumed);
     if (is_stale(&consumed))
         return false;
     const char *fact;
