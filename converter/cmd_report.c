@@ -2,12 +2,11 @@
  * report merge: the reports of verify's shards become the one that a
  * verification on all of their samples gives.
  */
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "converter.h"
+#include "json.h"
 
 typedef struct Merge {
     const Options *options;
@@ -17,7 +16,7 @@ typedef struct Merge {
     rp_verdict_info info;
     rp_output_verdict *outputs;
     rp_segment_verdict *faults; /* and the worst, behind them */
-    Report report;
+    const char *proof;          /* as in Report */
 } Merge;
 
 /* ---- Reading ---- */
@@ -111,11 +110,9 @@ static int check_report(Merge *merge, size_t index)
 static int load_reports(Merge *merge)
 {
     for (size_t i = 0; i < merge->count; i++) {
-        json_error_t error;
-        merge->roots[i] = json_load_file(path_of(merge, i), 0, &error);
+        merge->roots[i] = json_read(merge->options, path_of(merge, i));
         if (!merge->roots[i])
-            return trouble_say(merge->options, "bad-input", path_of(merge, i),
-                               "line %d: %s", error.line, error.text);
+            return TROUBLE;
         int status = check_report(merge, i);
         if (status != 0)
             return status;
@@ -246,6 +243,16 @@ static void merge_verdict(rp_verdict_info *info, const json_t *root)
     info->why = text_at(root, "why");
 }
 
+/* What one shard finds does not hold. */
+static void merge_proof(Merge *merge, const json_t *root)
+{
+    const json_t *proof = json_object_get(root, "proof");
+    if (proof && !(merge->proof && *merge->proof))
+        merge->proof = json_is_true(json_object_get(proof, "holds"))
+                           ? ""
+                           : text_at(proof, "why");
+}
+
 static size_t count_faults(const Merge *merge)
 {
     size_t count = 0;
@@ -273,28 +280,31 @@ static bool merge_make(Merge *merge)
         merge_outputs(merge, merge->roots[i]);
         merge_segments(merge, merge->roots[i], &merge->faults[faults]);
         merge_verdict(&merge->info, merge->roots[i]);
+        merge_proof(merge, merge->roots[i]);
     }
     return true;
 }
 
-static int tell(Merge *merge)
+static int tell(const Merge *merge)
 {
     const Options *options = merge->options;
-    Report *report = &merge->report;
-    *report = (Report){.command = "verify",
-                       .input = text_at(merge->first, "input"),
-                       .other = text_at(merge->first, "other"),
-                       .verdict = &merge->info,
-                       .merged = (unsigned)merge->count,
-                       .ok = rank(merge->info.verdict) == 0};
-    snprintf(report->input_digest, sizeof report->input_digest, "%s",
+    Report report = {.command = "verify",
+                     .input = text_at(merge->first, "input"),
+                     .other = text_at(merge->first, "other"),
+                     .verdict = &merge->info,
+                     .proof = merge->proof,
+                     .merged = (unsigned)merge->count};
+    report.ok = rank(merge->info.verdict) == 0 && !report_disproved(&report);
+    snprintf(report.input_digest, sizeof report.input_digest, "%s",
              text_at(merge->first, "input_sha256"));
-    snprintf(report->other_digest, sizeof report->other_digest, "%s",
+    snprintf(report.other_digest, sizeof report.other_digest, "%s",
              text_at(merge->first, "other_sha256"));
+    if (!options->quiet && report.proof)
+        text_proof(report_stream(options), report.proof);
     if (!options->quiet)
-        text_verify(report_stream(options), report);
-    int status = reports_write(options, report);
-    return status ? status : report->ok ? YES : NO;
+        text_verify(report_stream(options), &report);
+    int status = reports_write(options, &report);
+    return status ? status : report.ok ? YES : NO;
 }
 
 static int run(const Options *options)

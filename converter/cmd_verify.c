@@ -32,7 +32,8 @@ static int tell(const Options *options, Progress *progress, rp_model *a,
     report->command = "verify";
     report->input = options->files.items[0];
     report->other = options->files.items[1];
-    report->ok = strcmp(report->verdict->verdict, "equivalent") == 0;
+    report->ok = strcmp(report->verdict->verdict, "equivalent") == 0 &&
+                 !report_disproved(report);
     int looked = look(options, a, b, report, &certified, &error);
     progress_end(progress);
     int status = TROUBLE;
@@ -48,24 +49,21 @@ static int tell(const Options *options, Progress *progress, rp_model *a,
     return status ? status : report->ok ? YES : NO;
 }
 
-/* Certificates first: they say what no run can. */
+enum { SAID = 512 };
+
+/* Certificates first: they say what no run can. 0, or TROUBLE. */
 static int prove(const Options *options, Progress *progress, rp_model *a,
-                 rp_model *b)
+                 rp_model *b, char said[SAID])
 {
-    char said[512];
     if (!options->certificate)
-        return YES;
-    int status = proof_check(options, a, b, said, sizeof said);
-    if (status == TROUBLE || options->quiet)
-        return status;
+        return 0;
+    if (proof_check(options, a, b, said, SAID) == TROUBLE)
+        return TROUBLE;
+    if (options->quiet)
+        return 0;
     progress_clear(progress);
-    FILE *stream = report_stream(options);
-    fputs("proof    ", stream);
-    print_escaped(stream, status == YES ? "every certificate holds, and the "
-                                          "report says the same"
-                                        : said);
-    fputc('\n', stream);
-    return status;
+    text_proof(report_stream(options), said);
+    return 0;
 }
 
 static int compare(const Options *options, Progress *progress, rp_model *a,
@@ -73,8 +71,8 @@ static int compare(const Options *options, Progress *progress, rp_model *a,
 {
     rp_error error = {0};
     progress_show(progress, options->certificate ? "certify" : "verify", -1);
-    int proved = prove(options, progress, a, b);
-    if (proved == TROUBLE)
+    char said[SAID] = "";
+    if (prove(options, progress, a, b, said) != 0)
         return TROUBLE;
     Images images;
     rp_verdict *verdict = NULL;
@@ -85,7 +83,9 @@ static int compare(const Options *options, Progress *progress, rp_model *a,
     }
     int status = TROUBLE;
     if (verdict) {
-        Report report = {.verdict = rp_verdict_get(verdict), .images = &images};
+        Report report = {.verdict = rp_verdict_get(verdict),
+                         .images = &images,
+                         .proof = options->certificate ? said : NULL};
         progress_show(progress, "report", -1);
         status = tell(options, progress, a, b, &report);
     } else {
@@ -94,7 +94,7 @@ static int compare(const Options *options, Progress *progress, rp_model *a,
     }
     rp_verdict_free(verdict);
     images_free(&images);
-    return status == YES ? proved : status;
+    return status;
 }
 
 /* --shard K/N. */

@@ -281,6 +281,8 @@ typedef struct Report {
     /* SHA-256, "" where unknown. */
     char input_digest[RP_DIGEST_SIZE], other_digest[RP_DIGEST_SIZE];
     char output_digest[RP_DIGEST_SIZE];
+    /* Of --certificate: what does not hold, "" for nothing; NULL without it. */
+    const char *proof;
     /* Of how many shards the verification was put together; 0: of none. */
     unsigned merged;
     bool ok; /* the answer the exit status gives */
@@ -301,6 +303,8 @@ int report_bench(const Options *options, Report *report, rp_model *a,
                  rp_model *b, rp_error *error);
 /* Of the command by that name? */
 bool report_is(const Report *report, const char *command);
+/* Whether --certificate found what does not hold. */
+bool report_disproved(const Report *report);
 /* Writes what is asked for. 0, or TROUBLE and its line. */
 int reports_write(const Options *options, const Report *report);
 /* Saves what was written to a stream of open_memstream, and closes it. */
@@ -326,6 +330,7 @@ void github_trouble(FILE *stream, const rp_error *error);
 /* Within a line: in how many rows both models say the same. */
 void text_agreement(FILE *stream, const rp_agreement *agreement);
 void text_convert(const Options *options, FILE *stream, const Report *report);
+void text_proof(FILE *stream, const char *proof);
 void text_verify(FILE *stream, const Report *report);
 void text_lint(const Options *options, FILE *stream, const Report *report);
 void text_inspect(FILE *stream, const rp_summary *summary);

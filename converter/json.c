@@ -1,5 +1,6 @@
 #include "json.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,22 @@ int json_finish(const Options *options, const char *path, json_t *root)
         return trouble_say(options, error.code, path, "the report: %s",
                            error.message);
     return 0;
+}
+
+json_t *json_read(const Options *options, const char *path)
+{
+    json_error_t error;
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        trouble_say(options, "io", path, "cannot open it: %s", strerror(errno));
+        return NULL;
+    }
+    json_t *root = json_loadf(file, 0, &error);
+    fclose(file);
+    if (!root)
+        trouble_say(options, "bad-input", path, "line %d: %s", error.line,
+                    error.text);
+    return root;
 }
 
 void json_error(const char *path, const rp_error *error)

@@ -26,6 +26,9 @@ json_t *json_begin(const char *command);
 /* Writes it to `path` and lets go of it. 0, or TROUBLE and its line. */
 int json_finish(const Options *options, const char *path, json_t *root);
 
+/* Reads a report that was written before. NULL, and its line was told. */
+json_t *json_read(const Options *options, const char *path);
+
 /* What a model is; report_json.c. */
 json_t *json_summary(const rp_summary *summary);
 /* Certificates, and what was undone for want of one; report_json.c. */

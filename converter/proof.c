@@ -100,11 +100,9 @@ static void compare(Proof *proof, const rp_certificates_info *info)
 
 static int load(Proof *proof, rp_certify_options *options)
 {
-    json_error_t error;
-    proof->root = json_load_file(proof->path, 0, &error);
+    proof->root = json_read(proof->options, proof->path);
     if (!proof->root)
-        return trouble_say(proof->options, "bad-input", proof->path,
-                           "line %d: %s", error.line, error.text);
+        return TROUBLE;
     proof->certificates = json_object_get(proof->root, "certificates");
     const json_t *seed = json_object_get(proof->certificates, "seed");
     const json_t *list = json_object_get(proof->certificates, "list");

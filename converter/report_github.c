@@ -57,6 +57,8 @@ static void annotate_verdict(FILE *stream, const Report *report)
 {
     const rp_verdict_info *verdict = report->verdict;
     const char *path = report->other ? report->other : report->input;
+    if (report_disproved(report))
+        annotate(stream, "error", path, "proof", report->proof);
     if (strcmp(verdict->verdict, "equivalent") == 0)
         annotate(stream, "notice", path, "repfold", "equivalent");
     else

@@ -156,6 +156,10 @@ static Mood verdict_mood(const Report *report, char *title, size_t size)
     title[0] -= 'a' - 'A';
     if (strcmp(verdict, "equivalent") != 0)
         return strcmp(verdict, "different") == 0 ? BAD : WARN;
+    if (report_disproved(report)) {
+        snprintf(title, size, "Not as certified");
+        return BAD;
+    }
     return report->certified && report->certified->undone_count > 0 ? WARN
                                                                     : GOOD;
 }
@@ -194,6 +198,13 @@ static void print_lead(Page *page)
     if (report->verdict && report->verdict->why)
         html_text(page, report->verdict->why);
     html_print(page, "</p>\n");
+    if (report->proof) {
+        html_print(page, "<p>Proof: ");
+        html_text(page, *report->proof ? report->proof
+                                       : "every certificate of the conversion "
+                                         "holds");
+        html_print(page, ".</p>\n");
+    }
 }
 
 static void print_file(Page *page, const char *what, const char *path,

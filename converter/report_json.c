@@ -315,6 +315,12 @@ static void put_verify(json_t *root, const Options *options,
                        const Report *report)
 {
     put_verdict(root, report->verdict);
+    if (report->proof) {
+        json_t *proof = json_object();
+        json_put(proof, "holds", json_boolean(!report_disproved(report)));
+        json_put(proof, "why", json_text(report->proof));
+        json_put(root, "proof", proof);
+    }
     put_bench(root, report);
     if (report->merged)
         json_put(root, "shards", json_count(report->merged));

@@ -152,6 +152,9 @@ static void fill_folds(Junit *junit, const void *context)
 static void fill_outputs(Junit *junit, const void *context)
 {
     const Report *report = context;
+    if (report->proof)
+        add_case(junit, "proof", "certificates",
+                 report_disproved(report) ? FAILED : PASSED, report->proof);
     if (report->verdict)
         add_outputs(junit, report->verdict);
 }

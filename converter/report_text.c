@@ -367,6 +367,15 @@ void text_convert(const Options *options, FILE *stream, const Report *report)
     }
 }
 
+void text_proof(FILE *stream, const char *proof)
+{
+    fputs("proof    ", stream);
+    print_escaped(stream, *proof ? proof
+                                 : "every certificate holds, and the report "
+                                   "says the same");
+    fputc('\n', stream);
+}
+
 void text_verify(FILE *stream, const Report *report)
 {
     print_images(stream, report->images);

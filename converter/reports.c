@@ -21,6 +21,11 @@ bool report_is(const Report *report, const char *command)
     return strcmp(report->command, command) == 0;
 }
 
+bool report_disproved(const Report *report)
+{
+    return report->proof && *report->proof;
+}
+
 int report_look(Report *report, rp_model *a, rp_model *b, rp_error *error)
 {
     if ((!report->before && rp_summarize(a, &report->before, error) < 0) ||

@@ -190,6 +190,34 @@ START_TEST(test_a_shard_that_differs)
 }
 END_TEST
 
+/* What one shard's proof finds is found by all together. */
+START_TEST(test_a_shard_that_is_disproved)
+{
+    REPFOLD("convert", "-q", TRAIN, "-o", "out.onnx", "--json", "r.json");
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(REPFOLD("verify", "-q", TRAIN, "out.onnx", "--samples",
+                                 "4", "--shard", i ? "2/2" : "1/2",
+                                 "--certificate", "r.json", "--json",
+                                 i ? "2.json" : "1.json"),
+                         0);
+    ck_assert_int_eq(REPFOLD("report", "merge", "1.json", "2.json"), 0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "every certificate holds"));
+    json_t *second = schema_load("2.json");
+    json_t *proof = json_object_get(second, "proof");
+    json_object_set_new(proof, "holds", json_false());
+    json_object_set_new(proof, "why", json_string("a moved pad"));
+    ck_assert_int_eq(json_dump_file(second, cli_path("2.json"), 0), 0);
+    json_decref(second);
+    ck_assert_int_eq(
+        REPFOLD("report", "merge", "1.json", "2.json", "--json", "m.json"), 1);
+    ck_assert_ptr_nonnull(strstr(cli.out, "a moved pad"));
+    json_t *merged = schema_load("m.json");
+    ck_assert(schema_accepts(merged));
+    ck_assert(json_is_false(json_object_get(merged, "ok")));
+    json_decref(merged);
+}
+END_TEST
+
 START_TEST(test_shard_usage)
 {
     static const char *const bad[] = {"0/2",   "3/2",  "1/0",  "1", "a/b",
@@ -222,7 +250,7 @@ START_TEST(test_merge_usage)
     REPFOLD("report", "merge", "1.json", "other.json");
     cli_assert_trouble("bad-input", "is of other models");
     REPFOLD("report", "merge", "1.json", "absent.json");
-    cli_assert_trouble("bad-input", "absent.json");
+    cli_assert_trouble("io", "absent.json: cannot open it");
     /* What a report says goes to a terminal: it is one of three words. */
     json_t *forged = schema_load("1.json");
     json_object_set_new(forged, "verdict", json_string("\033[32mequivalent"));
@@ -246,6 +274,7 @@ Suite *suite_cli_many(void)
     tcase_add_test(tc, test_batch_usage);
     tcase_add_test(tc, test_shards_merge_into_the_whole);
     tcase_add_test(tc, test_a_shard_that_differs);
+    tcase_add_test(tc, test_a_shard_that_is_disproved);
     tcase_add_test(tc, test_shard_usage);
     tcase_add_test(tc, test_merge_usage);
     suite_add_tcase(suite, tc);

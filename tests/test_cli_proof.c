@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "fuzz/model.h"
 #include "onnx/onnx.h"
+#include "schema.h"
 #include "suites.h"
 
 #define TRAIN "micro.ts-preserve.onnx"
@@ -170,7 +171,55 @@ START_TEST(test_a_report_without_certificates_is_trouble)
     verify("broken.json");
     cli_assert_trouble("bad-input", "broken.json: line ");
     verify("absent.json");
-    cli_assert_trouble("bad-input", "absent.json: ");
+    cli_assert_trouble("io", "absent.json: cannot open it");
+}
+END_TEST
+
+/* Every report says what the exit status says. */
+START_TEST(test_what_does_not_hold_is_in_every_report)
+{
+    convert();
+    json_t *root = report_load();
+    json_t *first = json_array_get(certificates_of(root), 0);
+    json_object_set_new(first, "rounding", json_real(0.125));
+    ck_assert_int_eq(json_dump_file(root, cli_path("edited.json"), 0), 0);
+    json_decref(root);
+    ck_assert_int_eq(REPFOLD("verify", cli_fixture(TRAIN), "out.onnx",
+                             "--certificate", "edited.json", "--json", "v.json",
+                             "--junit", "v.xml", "--html", "v.html",
+                             "--github"),
+                     1);
+    ck_assert_ptr_nonnull(strstr(cli.out, ",title=proof::certificate of "));
+    json_t *report = schema_load("v.json");
+    const json_t *proof = json_object_get(report, "proof");
+    ck_assert(schema_accepts(report));
+    ck_assert(json_is_false(json_object_get(report, "ok")));
+    ck_assert(json_is_false(json_object_get(proof, "holds")));
+    json_decref(report);
+    char *xml = cli_text("v.xml"), *page = cli_text("v.html");
+    ck_assert_ptr_nonnull(strstr(xml, "<failure message=\"certificate of "));
+    ck_assert_ptr_nonnull(strstr(page, "Not as certified"));
+    free(xml);
+    free(page);
+}
+END_TEST
+
+START_TEST(test_what_holds_is_in_every_report)
+{
+    convert();
+    ck_assert_int_eq(REPFOLD("verify", cli_fixture(TRAIN), "out.onnx",
+                             "--certificate", "report.json", "--json", "v.json",
+                             "--junit", "v.xml"),
+                     0);
+    json_t *report = schema_load("v.json");
+    const json_t *proof = json_object_get(report, "proof");
+    ck_assert(schema_accepts(report));
+    ck_assert(json_is_true(json_object_get(proof, "holds")));
+    json_decref(report);
+    char *xml = cli_text("v.xml");
+    ck_assert_ptr_nonnull(strstr(xml, "classname=\"repfold.proof\""));
+    ck_assert_ptr_null(strstr(xml, "<failure"));
+    free(xml);
 }
 END_TEST
 
@@ -300,13 +349,15 @@ Suite *suite_cli_proof(void)
 {
     Suite *suite = suite_create("cli_proof");
     TCase *tc = tcase_create("proof");
-    tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
+    tcase_add_checked_fixture(tc, schema_setup, schema_teardown);
     tcase_add_test(tc, test_every_change_is_certified);
     tcase_add_test(tc, test_every_edited_field_is_found);
     tcase_add_test(tc, test_a_list_one_shorter_is_found);
     tcase_add_test(tc, test_missing_added_and_moved_certificates_are_found);
     tcase_add_test(tc, test_edited_totals_are_found);
     tcase_add_test(tc, test_a_report_without_certificates_is_trouble);
+    tcase_add_test(tc, test_what_does_not_hold_is_in_every_report);
+    tcase_add_test(tc, test_what_holds_is_in_every_report);
     tcase_add_loop_test(tc, test_an_edited_model_is_found, 0, EDITS);
     tcase_add_test(tc, test_a_computed_border_is_certified);
     tcase_add_loop_test(tc, test_a_wrong_fold_is_undone, 0, 2);
