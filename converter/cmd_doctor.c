@@ -82,7 +82,7 @@ static void add_limits(Facts *facts)
     add(facts, "memory limit", "%s", limit_text(RLIMIT_AS));
     add(facts, "file size limit", "%s", limit_text(RLIMIT_FSIZE));
     add(facts, "terminal", "%s, %s", isatty(STDOUT_FILENO) ? "yes" : "no",
-        *color("x") ? "colour" : "no colour");
+        *color(stdout, "x") ? "colour" : "no colour");
 }
 
 static int write_json(const Options *options, const Facts *facts)

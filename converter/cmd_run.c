@@ -29,8 +29,8 @@ static int check(const Options *options)
         return trouble_say(options, "usage", "",
                            "--rtol and --atol go with --data");
     for (size_t i = 0; i < options->outputs.count; i++) {
-        const char *file = strrchr(options->outputs.items[i], '=');
-        int status = file ? output_check(options, file + 1) : 0;
+        const char *pair = options->outputs.items[i], *file = file_part(pair);
+        int status = file > pair ? output_check(options, file) : 0;
         if (status)
             return status;
     }

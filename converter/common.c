@@ -6,19 +6,6 @@
 
 #include "converter.h"
 
-static bool is_stdout(const char *path)
-{
-    return path && strcmp(path, "-") == 0;
-}
-
-FILE *report_stream(const Options *options)
-{
-    bool taken = is_stdout(options->output) || is_stdout(options->json) ||
-                 is_stdout(options->junit) || is_stdout(options->sarif) ||
-                 is_stdout(options->html);
-    return taken ? stderr : stdout;
-}
-
 /* -v: each tensor that does not fit. */
 static void show_mismatch(void *context, const char *line)
 {

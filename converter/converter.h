@@ -34,7 +34,8 @@ typedef struct Options {
     bool dense, dynamic;
     const char *shard, *output_dir;
     unsigned shard_index, shard_count; /* of --shard, once it is read */
-    bool digests; /* are wanted, without a report of its own */
+    bool digests;      /* are wanted, without a report of its own */
+    bool stdout_taken; /* by the report on all models */
     uint64_t jobs, threads, samples, stop_after, runs, size, classes, seed;
     uint64_t max_memory, max_images;
     const char *images, *input_size, *interpolation, *mean, *std;
@@ -108,6 +109,11 @@ int weights_spared(const Options *options, const rp_model *model,
                    rp_error *error);
 /* Gives up everything but the files that the options name, see sandbox.h. */
 int files_only(const Options *options);
+/* Where the report for people goes: standard error when something else takes
+ * standard output. */
+FILE *report_stream(const Options *options);
+/* FILE of NAME=FILE. */
+const char *file_part(const char *pair);
 
 /* ---- format.c: numbers and names for people ---- */
 
@@ -123,8 +129,8 @@ void print_markup(FILE *stream, const char *text);
 /* The bytes of the character at `text`, which is not empty, and whether it can
  * be shown as it is. */
 size_t name_step(const char *text, bool *plain);
-/* Colour on, where standard output is a terminal that wants it. */
-const char *color(const char *code);
+/* Colour on, where the stream is a terminal that wants it. */
+const char *color(FILE *stream, const char *code);
 
 /* ---- progress.c ---- */
 
@@ -178,9 +184,6 @@ void images_free(Images *images);
 
 /* ---- options shared by commands: common.c ---- */
 
-/* Where the report for people goes: standard error when the model or the JSON
- * takes standard output. */
-FILE *report_stream(const Options *options);
 rp_import_options import_options(const Options *options);
 rp_model *open_model(const Options *options, const char *path, rp_error *error);
 rp_save_options save_options(const Options *options);

@@ -136,11 +136,61 @@ int reports_check(const Options *options)
     return status;
 }
 
-/* FILE of NAME=FILE. */
-static const char *file_part(const char *pair)
+/* The file that FILE.npz:ARRAY is read from; false for any other. */
+static bool npz_part(const char *path, char file[PATH_MAX])
 {
-    const char *equals = strrchr(pair, '=');
-    return equals ? equals + 1 : pair;
+    const char *array = strstr(path, ".npz:");
+    size_t length = array ? (size_t)(array - path) + strlen(".npz") : PATH_MAX;
+    if (length >= PATH_MAX)
+        return false;
+    memcpy(file, path, length);
+    file[length] = '\0';
+    return true;
+}
+
+static bool exists(const char *path)
+{
+    char file[PATH_MAX];
+    return is_stdout(path) || access(path, F_OK) == 0 ||
+           (npz_part(path, file) && access(file, F_OK) == 0);
+}
+
+static bool has_folder(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return true;
+    int length =
+        snprintf(folder, sizeof folder, "%.*s/.", (int)(slash - path), path);
+    return length < (int)sizeof folder && access(folder, F_OK) == 0;
+}
+
+/* Both may hold '=', and only the model knows its names: it is what is there,
+ * or else what could be made. */
+const char *file_part(const char *pair)
+{
+    const char *first = strchr(pair, '='), *made = NULL;
+    for (const char *at = first; at; at = strchr(at + 1, '=')) {
+        if (exists(at + 1))
+            return at + 1;
+        if (!made && has_folder(at + 1))
+            made = at + 1;
+    }
+    return made ? made : first ? first + 1 : pair;
+}
+
+FILE *report_stream(const Options *options)
+{
+    const char *paths[REPORT_MAX];
+    size_t count = reports_list(options, paths);
+    bool taken = options->stdout_taken ||
+                 (options->output && is_stdout(options->output));
+    for (size_t i = 0; i < count; i++)
+        taken |= is_stdout(paths[i]);
+    for (size_t i = 0; i < options->outputs.count; i++)
+        taken |= is_stdout(file_part(options->outputs.items[i]));
+    return taken ? stderr : stdout;
 }
 
 typedef struct Paths {
@@ -185,18 +235,11 @@ static void list_paths(const Options *options, Paths *paths)
         paths->writes[paths->write_count++] = model_target(options);
 }
 
-/* An array of FILE.npz:NAME is read from FILE.npz. */
 static bool is_read(const char *path, const char *read)
 {
     char file[PATH_MAX];
-    const char *array = strstr(read, ".npz:");
-    size_t length = array ? (size_t)(array - read) + strlen(".npz") : 0;
-    if (array && length < sizeof file) {
-        memcpy(file, read, length);
-        file[length] = '\0';
-        return same_file(path, file) || same_file(path, read);
-    }
-    return same_file(path, read);
+    return same_file(path, read) ||
+           (npz_part(read, file) && same_file(path, file));
 }
 
 /* Whether the path is one of the files that are read from a folder. */

@@ -144,11 +144,11 @@ void print_markup(FILE *stream, const char *text)
 
 /* ---- Colour ---- */
 
-const char *color(const char *code)
+const char *color(FILE *stream, const char *code)
 {
     const char *term = getenv("TERM");
     const char *no_color = getenv("NO_COLOR");
-    bool on = isatty(STDOUT_FILENO) && !(no_color && *no_color) && term &&
+    bool on = isatty(fileno(stream)) && !(no_color && *no_color) && term &&
               strcmp(term, "dumb") != 0;
     return on ? code : "";
 }

@@ -329,6 +329,10 @@ static bool parse_value(const Option *option, const char *text, void *field)
         *(const char **)field = text;
         return is_choice(option->argument, text);
     case TEXT:
+        /* An output that would replace what standard output goes to. */
+        if (strcmp(text, "/dev/stdout") == 0 &&
+            strcmp(option->argument, "FILE") == 0)
+            text = "-";
         *(const char **)field = text;
         return text[0] != '\0';
     case NUMBER:
@@ -468,7 +472,10 @@ int opt_parse(const Verb *verb, int argc, char **argv, Options *options,
     while (arguments.next < argc) {
         const char *word = argv[arguments.next++];
         int status = 0;
-        if (only_files || word[0] != '-' || word[1] == '\0')
+        if (word[0] == '\0')
+            status = usage(error, "an argument is empty where a file's name "
+                                  "should be");
+        else if (only_files || word[0] != '-' || word[1] == '\0')
             options->files.items[options->files.count++] = word;
         else if (strcmp(word, "--") == 0)
             only_files = true;

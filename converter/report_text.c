@@ -1,14 +1,15 @@
 /* Reports for people. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "converter.h"
 
-#define BOLD color("\033[1m")
-#define GREEN color("\033[1;32m")
-#define RED color("\033[1;31m")
-#define PLAIN color("\033[0m")
+#define BOLD color(stream, "\033[1m")
+#define GREEN color(stream, "\033[1;32m")
+#define RED color(stream, "\033[1;31m")
+#define PLAIN color(stream, "\033[0m")
 
 /* ---- Tallies: "C1 70, C4 31" ---- */
 
@@ -115,7 +116,9 @@ static void print_reason(FILE *stream, const char *reason,
         if (first)
             fprintf(stream, "  %s: %s\n", reason, refusals[i].advice);
         first = false;
-        fprintf(stream, "    %s ", refusals[i].op);
+        fputs("    ", stream);
+        print_escaped(stream, refusals[i].op);
+        fputc(' ', stream);
         print_escaped(stream, refusals[i].node);
         fputs(*refusals[i].fact ? ": " : "", stream);
         print_escaped(stream, refusals[i].fact);
@@ -290,12 +293,15 @@ static void print_certificate(FILE *stream, const rp_certificate *certificate)
 {
     fputs("  ", stream);
     print_escaped(stream, certificate->output);
-    if (certificate->holds)
+    if (certificate->holds) {
         fprintf(stream, ": rounding %s ulp, bound %s\n",
                 format_number(certificate->rounding),
                 format_number(certificate->bound));
-    else
-        fprintf(stream, ": %s\n", certificate->why);
+        return;
+    }
+    fputs(": ", stream);
+    print_escaped(stream, certificate->why);
+    fputc('\n', stream);
 }
 
 /* What the certificates say: how many hold, the largest rounding of a stored
@@ -324,7 +330,10 @@ static void print_certificates(FILE *stream, const Certified *certified,
     for (size_t i = 0; i < certified->undone_count; i++) {
         fprintf(stream, "undone   fold #%d at ", certified->undone[i].number);
         print_escaped(stream, certified->undone[i].output);
-        fprintf(stream, ": %s\n", certified->undone[i].why);
+        fputs(": ", stream);
+        const char *why = certified->undone[i].why;
+        print_escaped(stream, why ? why : "");
+        fputc('\n', stream);
     }
 }
 
@@ -438,6 +447,17 @@ static void print_ops(FILE *stream, const rp_summary *summary)
     fputc('\n', stream);
 }
 
+/* As printf's %*s, of a name from a file. */
+static void print_cell(FILE *stream, const char *text, int width)
+{
+    int blanks = abs(width) - (int)strlen(text);
+    if (width > 0)
+        fprintf(stream, "%*s", blanks > 0 ? blanks : 0, "");
+    print_escaped(stream, text);
+    if (width < 0)
+        fprintf(stream, "%*s", blanks > 0 ? blanks : 0, "");
+}
+
 static void print_stages(FILE *stream, const rp_summary *summary)
 {
     if (summary->stage_count == 0)
@@ -446,8 +466,11 @@ static void print_stages(FILE *stream, const rp_summary *summary)
             "size", "channels", "nodes", "Conv", "parameters", "MACs", PLAIN);
     for (size_t i = 0; i < summary->stage_count; i++) {
         const rp_stage_info *stage = &summary->stages[i];
-        fprintf(stream, "%9s%-20s %8s %6zu %6zu %12s %10s\n", "", stage->size,
-                stage->channels, stage->nodes, stage->convs,
+        fprintf(stream, "%9s", "");
+        print_cell(stream, stage->size, -20);
+        fputc(' ', stream);
+        print_cell(stream, stage->channels, 8);
+        fprintf(stream, " %6zu %6zu %12s %10s\n", stage->nodes, stage->convs,
                 format_large((double)stage->parameters),
                 format_large(stage->macs));
     }

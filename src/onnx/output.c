@@ -149,7 +149,8 @@ static int resolve(Output *output, const char *path, Err *err)
     const char *target = exists ? real : path;
     if (!exists && errno != ENOENT)
         return fail(output, err, "cannot be written");
-    if (!exists && lstat(path, &link) == 0)
+    /* A pipe that a shell calls /dev/fd/N is in no folder. */
+    if (!exists && lstat(path, &link) == 0 && stat(path, &link) < 0)
         return err_set(err, ERR_IO, "%s: is a link to nowhere", output->path);
     const char *slash = strrchr(target, '/');
     size_t length = slash ? (size_t)(slash - target) : 0;
