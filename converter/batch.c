@@ -27,14 +27,29 @@ typedef struct Batch {
 
 /* ---- Before the work ---- */
 
+/* What is before the suffix that checkpoints have, which a model must not. */
+static size_t stem_length(const char *name)
+{
+    static const char *const suffixes[] = {".pth.tar", ".pth", ".pt", ".ckpt",
+                                           ".safetensors"};
+    size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+        size_t end = strlen(suffixes[i]);
+        if (length > end && strcmp(name + length - end, suffixes[i]) == 0)
+            return length - end;
+    }
+    return length;
+}
+
 static char *output_path(const char *folder, const char *input)
 {
     const char *name = strrchr(input, '/') ? strrchr(input, '/') + 1 : input;
-    size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (path)
-        snprintf(path, size, "%s/%s", folder, name);
-    return path;
+    size_t stem = stem_length(name);
+    char *path;
+    return asprintf(&path, "%s/%.*s%s", folder, (int)stem, name,
+                    name[stem] ? ".onnx" : "") < 0
+               ? NULL
+               : path;
 }
 
 static bool batch_make(Batch *batch)
@@ -75,7 +90,7 @@ static Options options_of(const Batch *batch, size_t index)
     one.output = batch->outputs[index];
     one.output_dir = one.json = one.junit = one.html = NULL;
     one.quiet = one.digests = true;
-    one.verbose = false;
+    one.stdout_taken = report_stream(batch->options) == stderr;
     if (!one.threads) {
         long processors = sysconf(_SC_NPROCESSORS_ONLN);
         uint64_t share = (uint64_t)(processors > 0 ? processors : 1) / one.jobs;
@@ -112,10 +127,11 @@ static int check_batch(const Batch *batch)
     if (options->output || options->in_place)
         return trouble_say(options, "usage", "",
                            "--output-dir excludes --output and --in-place");
-    if (options->html || options->dump_after || options->bench)
+    if (options->html || options->dump_after || options->bench ||
+        options->verbose)
         return trouble_say(options, "usage", "",
-                           "--html, --bench and --dump-after take one model; "
-                           "give --output");
+                           "--html, --bench, --dump-after and --verbose take "
+                           "one model; give --output");
     if (mkdir(options->output_dir, 0777) < 0 && errno != EEXIST)
         return trouble_say(options, "io", options->output_dir, "%s",
                            strerror(errno));
@@ -242,6 +258,8 @@ static void tell_one(FILE *stream, const Batch *batch, size_t index)
                 outcome->nodes_before, outcome->nodes_after, outcome->folds,
                 outcome->verdict[0] ? ", " : "");
         print_escaped(stream, outcome->verdict);
+        fputs(outcome->status == NO ? "; " : "", stream);
+        print_escaped(stream, outcome->message);
     }
     fputc('\n', stream);
 }
@@ -286,6 +304,8 @@ static json_t *file_json(const Batch *batch, size_t index)
     json_put(object, "left", json_count(outcome->left));
     json_put(object, "nodes_before", json_count(outcome->nodes_before));
     json_put(object, "nodes_after", json_count(outcome->nodes_after));
+    if (outcome->status == NO)
+        json_put(object, "why", json_text(outcome->message));
     json_put(error, "code", json_text(outcome->code));
     json_put(error, "message", json_text(outcome->message));
     if (outcome->code[0]) {
@@ -319,10 +339,7 @@ static int write_junit(const Batch *batch)
         const Outcome *outcome = &batch->outcomes[i];
         cases[i] = (JunitCase){
             .name = options->files.items[i],
-            .failure = outcome->status == YES       ? NULL
-                       : outcome->status == TROUBLE ? outcome->message
-                       : outcome->verdict[0]        ? outcome->verdict
-                                                    : "nothing was folded"};
+            .failure = outcome->status == YES ? NULL : outcome->message};
     }
     int status = junit_models(options, cases, count);
     free(cases);

@@ -123,17 +123,22 @@ static int verify(Job *job)
     return 0;
 }
 
-/* Whether the result may be written, which is also the exit status. */
-static bool is_acceptable(const Job *job)
+/* Why the result must not be written, which is also the exit status; NULL: it
+ * may be. */
+static const char *find_objection(const Job *job)
 {
     const rp_verdict_info *verdict = job->report.verdict;
     size_t folds;
     rp_folds(job->model, &folds);
     if (job->options->require_change && folds == 0)
-        return false;
+        return "nothing could be folded";
+    if (verdict && strcmp(verdict->verdict, "inconclusive") == 0)
+        return "whether the result is the same function is not known";
+    if (verdict && strcmp(verdict->verdict, "equivalent") != 0)
+        return "the result is not the same function";
     if (job->certified.info && !certificates_suffice(job->certified.info))
-        return false;
-    return !verdict || strcmp(verdict->verdict, "equivalent") == 0;
+        return "what changed is not all certified";
+    return NULL;
 }
 
 /* Where weights go beside a model that held them, what a report could tell is
@@ -149,7 +154,8 @@ static bool moves_weights(const Job *job)
 static int save(Job *job)
 {
     rp_save_options options = save_options(job->options);
-    job->report.ok = is_acceptable(job);
+    job->report.objection = find_objection(job);
+    job->report.ok = !job->report.objection;
     if (!job->report.ok)
         return 0;
     progress_show(&job->progress, "write", -1);
@@ -250,6 +256,23 @@ static int convert(Job *job)
     return status ? status : tell(job);
 }
 
+/* What would be passed over in silence. */
+static int check_idle(const Options *options)
+{
+    if (options->dump_after &&
+        (reports_wanted(options) || options->bench || options->github))
+        return trouble_say(options, "usage", "",
+                           "--dump-after prints the graph alone, and makes no "
+                           "report");
+    if (options->no_verify &&
+        (options->inputs.count || options->data_dirs.count || options->images ||
+         options->samples))
+        return trouble_say(options, "usage", "",
+                           "--no-verify runs nothing, so --input, --data, "
+                           "--images and --samples do not go with it");
+    return 0;
+}
+
 static int check_output(Job *job)
 {
     const Options *options = job->options;
@@ -268,9 +291,14 @@ static int check_output(Job *job)
     return output_check(options, job->output);
 }
 
-static void fill_outcome(const Job *job, Outcome *outcome)
+static void fill_outcome(const Job *job, int status, Outcome *outcome)
 {
     const Report *report = &job->report;
+    if (status == NO)
+        snprintf(outcome->message, sizeof outcome->message, "%s",
+                 report->objection
+                     ? report->objection
+                     : "a fold was wrong and undone; the rest is written");
     if (report->before && report->after) {
         outcome->nodes_before = report->before->nodes;
         outcome->nodes_after = report->after->nodes;
@@ -295,7 +323,7 @@ static int convert_one(const Options *options, Outcome *outcome)
         status = convert(&job);
     progress_end_any();
     if (outcome)
-        fill_outcome(&job, outcome);
+        fill_outcome(&job, status, outcome);
     rp_diff_free(job.report.compared);
     rp_verdict_free(job.verdict);
     certified_free(&job.certified);
@@ -309,7 +337,7 @@ static int convert_one(const Options *options, Outcome *outcome)
 
 static int run(const Options *options)
 {
-    if (images_check(options) != 0)
+    if (images_check(options) != 0 || check_idle(options) != 0)
         return TROUBLE;
     if (options->output_dir)
         return batch_run(options, convert_one);
@@ -347,6 +375,9 @@ const Verb verb_convert = {
         "\n"
         "Exit status: 0 written; 1 not equivalent, or --require-change and "
         "nothing to\n"
-        "fold: nothing is written; 2 trouble. Of several models the worst.",
+        "fold: nothing is written; 1 also when a fold was wrong and undone, "
+        "and "
+        "the rest\n"
+        "is written; 2 trouble. Of several models the worst.",
     .run = run,
 };

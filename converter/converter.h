@@ -244,7 +244,8 @@ typedef struct Outcome {
     size_t nodes_before, nodes_after, folds, left;
     char verdict[16]; /* "" without one */
     char input_digest[RP_DIGEST_SIZE], output_digest[RP_DIGEST_SIZE];
-    char code[32], message[512]; /* of trouble; else "" */
+    char code[32];     /* of trouble; else "" */
+    char message[512]; /* of trouble, or why the answer is no; else "" */
 } Outcome;
 
 /* Converts every file into --output-dir, each in a process of its own. */
@@ -273,6 +274,7 @@ typedef struct Report {
     rp_model *folded; /* its folds and refusals */
     const rp_verdict_info *verdict;
     char not_run[512]; /* why there is none for a model that did not change */
+    const char *objection; /* why the result was not written, or NULL */
     const Images *images;
     const char *other; /* the second file of verify and diff */
     /* For diff, and for the page. */

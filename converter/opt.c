@@ -437,6 +437,12 @@ static int check_files(const Verb *verb, const Options *options,
     if (count < verb->min_files || count > verb->max_files)
         return usage(error, "usage: repfold %s %s", verb->name,
                      verb->arguments);
+    size_t streams = 0;
+    for (size_t i = 0; i < count; i++)
+        streams += strcmp(options->files.items[i], "-") == 0;
+    if (streams > 1)
+        return usage(error, "standard input can be read once, not %zu times",
+                     streams);
     if (options->verbose && options->quiet)
         return usage(error, "-v and -q exclude each other");
     return 0;

@@ -72,9 +72,9 @@ static void annotate_convert(FILE *stream, const Report *report)
     for (size_t i = 0; certified && i < certified->undone_count; i++)
         annotate(stream, "error", report->input, "a fold was undone",
                  certified->undone[i].why ? certified->undone[i].why : "");
-    if (!report->output)
-        annotate(stream, "error", report->input, "repfold",
-                 "nothing was written");
+    if (report->objection)
+        annotate(stream, "error", report->input, "nothing was written",
+                 report->objection);
 }
 
 void github_report(FILE *stream, const Report *report)

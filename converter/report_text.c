@@ -368,11 +368,7 @@ void text_convert(const Options *options, FILE *stream, const Report *report)
         print_escaped(stream, report->output);
         fputc('\n', stream);
     } else {
-        bool differs = report->verdict &&
-                       strcmp(report->verdict->verdict, "equivalent") != 0;
-        fprintf(stream, "nothing was written: %s\n",
-                differs ? "the result is not the same function"
-                        : "nothing could be folded");
+        fprintf(stream, "nothing was written: %s\n", report->objection);
     }
 }
 

@@ -90,6 +90,58 @@ START_TEST(test_worst_status)
 }
 END_TEST
 
+/* A model that is equivalent and not written says why in every report. */
+START_TEST(test_why_not)
+{
+    write_models(names, 1);
+    REPFOLD("convert", "-q", TRAIN, "-o", "in/b.onnx");
+    ck_assert_int_eq(REPFOLD("convert", names[1], "--output-dir", "out",
+                             "--require-change", "--json", "r.json", "--junit",
+                             "r.xml"),
+                     1);
+    ck_assert_ptr_nonnull(strstr(cli.out, "; nothing could be folded\n"));
+    json_t *report = schema_load("r.json");
+    ck_assert(schema_accepts(report));
+    const json_t *file = json_array_get(json_object_get(report, "files"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(file, "why")),
+                     "nothing could be folded");
+    json_decref(report);
+    char *xml = cli_text("r.xml");
+    ck_assert_ptr_nonnull(
+        strstr(xml, "<failure message=\"nothing could be folded\""));
+    free(xml);
+}
+END_TEST
+
+/* Standard output is the report's alone, whoever annotates. */
+START_TEST(test_annotations_beside_a_report)
+{
+    write_models(names, 2);
+    ck_assert_int_eq(REPFOLD("convert", names[0], names[1], "--output-dir",
+                             "out", "--github", "--json", "-"),
+                     0);
+    json_t *report = schema_printed();
+    ck_assert(schema_accepts(report));
+    json_decref(report);
+    ck_assert_int_eq(cli_occurrences(cli.err, "::notice file="), 2);
+}
+END_TEST
+
+/* What is written is a model, whatever the input was. */
+START_TEST(test_checkpoints_become_models)
+{
+    const char *checkpoint = cli_fixture("checkpoints/micro-ema.pth");
+    ck_assert_int_eq(
+        REPFOLD("convert", "-q", checkpoint, "--output-dir", "out"), 0);
+    ck_assert(cli_exists("out/micro-ema.onnx"));
+    ck_assert_int_eq(mkdir(cli_path("in"), 0777), 0);
+    cli_write("in/x.pth.tar", "x", 1);
+    cli_write("in/x.onnx", "x", 1);
+    REPFOLD("convert", "in/x.pth.tar", "in/x.onnx", "--output-dir", "out");
+    cli_assert_trouble("usage", "out/x.onnx: two of the models");
+}
+END_TEST
+
 START_TEST(test_batch_usage)
 {
     write_models(names, 3);
@@ -103,6 +155,8 @@ START_TEST(test_batch_usage)
     cli_assert_trouble("usage", "two of the models");
     REPFOLD("convert", names[0], "--output-dir", "out", "--html", "x.html");
     cli_assert_trouble("usage", "take one model");
+    REPFOLD("convert", names[0], "--output-dir", "out", "-v");
+    cli_assert_trouble("usage", "--verbose take one model");
     REPFOLD("convert", names[0], "--output-dir", "in/a.onnx");
     cli_assert_trouble("io", "is not a folder");
     REPFOLD("convert", names[0], "--output-dir", "out", "--json", names[0]);
@@ -271,6 +325,9 @@ Suite *suite_cli_many(void)
     tcase_add_test(tc, test_batch);
     tcase_add_test(tc, test_failure_does_not_stop_the_rest);
     tcase_add_test(tc, test_worst_status);
+    tcase_add_test(tc, test_why_not);
+    tcase_add_test(tc, test_annotations_beside_a_report);
+    tcase_add_test(tc, test_checkpoints_become_models);
     tcase_add_test(tc, test_batch_usage);
     tcase_add_test(tc, test_shards_merge_into_the_whole);
     tcase_add_test(tc, test_a_shard_that_differs);

@@ -173,6 +173,34 @@ START_TEST(test_output_must_be_named)
 }
 END_TEST
 
+/* Nothing that is asked for is passed over in silence. */
+START_TEST(test_what_would_be_idle)
+{
+    static const char *const pairs[][4] = {
+        {"--dump-after", "sum", "--json", "r.json"},
+        {"--dump-after", "sum", "--html", "r.html"},
+        {"--no-verify", "-q", "--images", "photos"},
+        {"--no-verify", "-q", "--input", "x=x.npy"},
+        {"--no-verify", "-q", "--samples", "8"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        REPFOLD("convert", "a.onnx", "-o", "b.onnx", pairs[i][0], pairs[i][1],
+                pairs[i][2], pairs[i][3]);
+        cli_assert_trouble("usage", pairs[i][0]);
+        ck_assert(!cli_exists("b.onnx"));
+    }
+}
+END_TEST
+
+START_TEST(test_standard_input_is_read_once)
+{
+    REPFOLD("verify", "-", "-");
+    cli_assert_trouble("usage", "standard input can be read once");
+    REPFOLD("diff", "-", "a.onnx", "-");
+    cli_assert_trouble("usage", "usage: repfold diff");
+}
+END_TEST
+
 START_TEST(test_quiet_and_verbose_exclude_each_other)
 {
     REPFOLD("lint", "a.onnx", "-qv");
@@ -388,6 +416,8 @@ Suite *suite_cli_usage(void)
     tcase_add_test(tc, test_files_are_counted);
     tcase_add_test(tc, test_two_dashes_end_the_options);
     tcase_add_test(tc, test_output_must_be_named);
+    tcase_add_test(tc, test_what_would_be_idle);
+    tcase_add_test(tc, test_standard_input_is_read_once);
     tcase_add_test(tc, test_quiet_and_verbose_exclude_each_other);
     tcase_add_test(tc, test_usage_error_as_json);
     tcase_add_test(tc, test_doctor);

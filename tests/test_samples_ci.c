@@ -124,6 +124,11 @@ START_TEST(test_pre_commit)
     ck_assert_ptr_nonnull(strstr(cli.err, "a model.onnx is unfused"));
     ck_assert_int_eq(shell("cd repo && test $(git log --oneline | wc -l) = 1"),
                      0);
+    /* In another working tree git calls the hook by its whole path. */
+    ck_assert_msg(shell("cd repo && git worktree add -q ../tree -b b && "
+                        "cd ../tree && cp ../deploy.onnx b.onnx && "
+                        "git add . && git commit -q -m good") == 0,
+                  "%s", cli.err);
 }
 END_TEST
 

@@ -9,6 +9,7 @@
  */
 #include "fold/pass.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -123,10 +124,18 @@ static int rules_enabled(const rp_fold_options *options, RuleSet *enabled,
 
 static int pass_name_check(const char *name, Err *err)
 {
-    for (size_t i = 0; name && i < sizeof passes / sizeof *passes; i++)
+    char names[128];
+    size_t length = 0;
+    if (!name)
+        return 0;
+    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
         if (strcmp(passes[i].name, name) == 0)
             return 0;
-    return name ? err_set(err, ERR_USAGE, "no pass is called \"%s\"", name) : 0;
+        length += (size_t)snprintf(names + length, sizeof names - length,
+                                   "%s%s", i ? ", " : "", passes[i].name);
+    }
+    return err_set(err, ERR_USAGE, "no pass is called \"%s\"; there are %s",
+                   name, names);
 }
 
 /* The graphs of a model, outer ones before those inside them: folding may have

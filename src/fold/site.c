@@ -172,8 +172,10 @@ int rules_parse(const char *text, RuleSet *out, Err *err)
                 strncmp(rule_names[rule], text, length) != 0))
             rule++;
         if (rule == RULE_COUNT)
-            return err_set(err, ERR_USAGE, "no rule is called \"%.*s\"",
-                           (int)length, text);
+            return err_set(err, ERR_USAGE,
+                           "no rule is called \"%.*s\"; there are %s to %s",
+                           (int)length, text, rule_names[0],
+                           rule_names[RULE_COUNT - 1]);
         *out |= RULE_BIT(rule);
         text += length + (text[length] == ',');
     }
