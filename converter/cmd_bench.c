@@ -32,8 +32,9 @@ static int run(const Options *options)
     char digest[RP_DIGEST_SIZE] = "";
     int status;
     progress_show(&progress, "bench", -1);
-    int failed = !model || report_digest(options, model, digest, &error) < 0 ||
-                 rp_bench(model, &how, &info, &error) < 0;
+    if (model)
+        report_source(options, model, digest);
+    int failed = !model || rp_bench(model, &how, &info, &error) < 0;
     progress_end(&progress);
     if (failed) {
         status = trouble(options, &error);

@@ -141,16 +141,6 @@ static const char *find_objection(const Job *job)
     return NULL;
 }
 
-/* Where weights go beside a model that held them, what a report could tell is
- * not the digest of the file. */
-static bool moves_weights(const Job *job)
-{
-    const char *external = job->options->external_data;
-    const rp_summary *after = job->report.after;
-    return (external && strcmp(external, "always") == 0) ||
-           (after && after->file_bytes > INT32_MAX);
-}
-
 static int save(Job *job)
 {
     rp_save_options options = save_options(job->options);
@@ -162,7 +152,7 @@ static int save(Job *job)
     if (rp_save(job->model, job->output, &options, &job->error) < 0)
         return job_trouble(job);
     job->report.output = job->output;
-    if (!moves_weights(job) &&
+    if (!report_moves_weights(job->options, job->report.after) &&
         report_digest(job->options, job->model, job->report.output_digest,
                       &job->error) < 0)
         return job_trouble(job);
@@ -245,9 +235,7 @@ static int convert(Job *job)
         return dump(job);
     job->report.command = "convert";
     job->report.input = job->input;
-    if (report_digest(job->options, job->model, job->report.input_digest,
-                      &job->error) < 0)
-        return job_trouble(job);
+    report_source(job->options, job->opened, job->report.input_digest);
     int status = fold(job);
     if (status == 0)
         status = verify(job);

@@ -142,12 +142,13 @@ static int run(const Options *options)
     progress_start(&progress, options);
     if ((a = open_model(options, report.input, &error)) &&
         (b = open_model(options, report.other, &error)) &&
-        rp_digest(a, report.input_digest, &error) == 0 &&
-        rp_digest(b, report.other_digest, &error) == 0 &&
-        report_look(&report, a, b, &error) == 0)
+        report_look(&report, a, b, &error) == 0) {
+        rp_digest_source(a, report.input_digest);
+        rp_digest_source(b, report.other_digest);
         status = tell(options, &report);
-    else
+    } else {
         status = trouble(options, &error);
+    }
     rp_diff_free(report.compared);
     rp_close(b);
     rp_close(a);

@@ -33,6 +33,8 @@ static int run(const Options *options)
         status = trouble(options, &error);
     else
         tell(options, rp_imported(model));
+    if (!failed)
+        status = json_made(options, model);
     rp_close(model);
     return status;
 }

@@ -15,8 +15,9 @@ static int run(const Options *options)
     Report report = {
         .command = "inspect", .input = options->files.items[0], .ok = true};
     rp_model *model = open_model(options, report.input, &error);
-    int failed = !model || rp_summarize(model, &report.before, &error) < 0 ||
-                 report_digest(options, model, report.input_digest, &error) < 0;
+    int failed = !model || rp_summarize(model, &report.before, &error) < 0;
+    if (model)
+        report_source(options, model, report.input_digest);
     int status = failed ? trouble(options, &error) : tell(options, &report);
     rp_close(model);
     return status;

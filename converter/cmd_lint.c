@@ -31,11 +31,10 @@ static int run(const Options *options)
     rp_model *original = NULL;
     Report report = {
         .command = "lint", .input = options->files.items[0], .folded = model};
-    int failed =
-        !model ||
-        report_digest(options, model, report.input_digest, &error) < 0 ||
-        rp_fold(model, &fold, &error) < 0 ||
-        (options->html && look(&report, model, &original, &error) < 0);
+    if (model)
+        report_source(options, model, report.input_digest);
+    int failed = !model || rp_fold(model, &fold, &error) < 0 ||
+                 (options->html && look(&report, model, &original, &error) < 0);
     progress_end(&progress);
     int status = failed ? trouble(options, &error) : tell(options, &report);
     rp_diff_free(report.compared);

@@ -24,6 +24,8 @@ static int run(const Options *options)
     if (!model || rp_save(model, options->output, &saving, &error) < 0)
         status = trouble(options, &error);
     progress_end(&progress);
+    if (status == 0)
+        status = json_made(options, model);
     rp_close(model);
     return status;
 }

@@ -10,9 +10,9 @@ static int look(const Options *options, rp_model *a, rp_model *b,
     rp_certify_options how = {.seed = options->seed,
                               .threads = (int)options->threads,
                               .histogram = 1};
-    if (report_digest(options, a, report->input_digest, error) < 0 ||
-        report_digest(options, b, report->other_digest, error) < 0 ||
-        report_bench(options, report, a, b, error) < 0)
+    report_source(options, a, report->input_digest);
+    report_source(options, b, report->other_digest);
+    if (report_bench(options, report, a, b, error) < 0)
         return -1;
     if (!options->html)
         return 0;

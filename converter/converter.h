@@ -297,7 +297,13 @@ typedef struct Report {
 
 /* Whether something besides the report for people is asked for. */
 bool reports_wanted(const Options *options);
-/* Takes the digest of the model where reports are wanted. */
+/* Takes the digest of what was read where reports are wanted. */
+void report_source(const Options *options, const rp_model *model,
+                   char digest[RP_DIGEST_SIZE]);
+/* Whether weights go beside a model that held them: then what a report could
+ * tell is not the digest of the file. */
+bool report_moves_weights(const Options *options, const rp_summary *written);
+/* Takes the digest of what is written where reports are wanted. */
 int report_digest(const Options *options, rp_model *model,
                   char digest[RP_DIGEST_SIZE], rp_error *error);
 /* Compares the graphs of both models for the report; summaries that are there
@@ -346,6 +352,9 @@ int json_report(const Options *options, const Report *report);
 int json_run(const Options *options, const rp_run_result *result);
 int json_bench(const Options *options, const char *digest,
                const rp_bench_info *info);
+/* Of a model that was made and written: by import, or by sample. */
+int json_made(const Options *options, rp_model *model);
+
 /* ---- json.c ---- */
 
 /* The error object; the fault of writing it is not reported. */

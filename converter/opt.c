@@ -125,7 +125,7 @@ static const Option table[] = {
      "processors to use (all)"},
     {"max-memory", 0, SIZE, AT(max_memory), READS | VERB_IMPORT, 0, "SIZE",
      "stop when more memory is needed: 512M, 4G (three quarters of all)"},
-    {"json", 0, TEXT, AT(json), ALL & ~(unsigned)MAKES, 0, "FILE",
+    {"json", 0, TEXT, AT(json), ALL, 0, "FILE",
      "write the report as JSON as well; - is standard output"},
     {"html", 0, TEXT, AT(html), CHECKS, 0, "FILE",
      "write the report as a page as well: graphs, folds, plots"},

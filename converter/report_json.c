@@ -369,6 +369,42 @@ int json_run(const Options *options, const rp_run_result *result)
     return json_finish(options, options->json, root);
 }
 
+static void put_import(json_t *root, const Options *options,
+                       const rp_model *model, const rp_import_info *info)
+{
+    char digest[RP_DIGEST_SIZE];
+    rp_digest_source(model, digest);
+    put_file(root, "input", options->files.items[0], digest);
+    json_put(root, "format", json_text(info->format));
+    json_put(root, "key", json_text(info->key));
+    json_put(root, "variant", json_text(info->variant));
+    json_put(root, "deploy", json_boolean(info->deploy));
+    json_put(root, "tensors", json_count(info->tensors));
+    json_put(root, "unused", json_count(info->unused));
+}
+
+int json_made(const Options *options, rp_model *model)
+{
+    char digest[RP_DIGEST_SIZE] = "";
+    const rp_import_info *info = rp_imported(model);
+    const rp_summary *summary;
+    rp_error error = {0};
+    if (!options->json)
+        return 0;
+    if (rp_summarize(model, &summary, &error) < 0 ||
+        (!report_moves_weights(options, summary) &&
+         rp_digest(model, digest, &error) < 0))
+        return trouble(options, &error);
+    json_t *root = json_begin(info ? "import" : "sample");
+    json_put(root, "ok", json_true());
+    if (info)
+        put_import(root, options, model, info);
+    else
+        json_put(root, "variant", json_text(options->files.items[0]));
+    put_file(root, "output", options->output, digest);
+    return json_finish(options, options->json, root);
+}
+
 int json_bench(const Options *options, const char *digest,
                const rp_bench_info *info)
 {

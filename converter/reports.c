@@ -16,6 +16,20 @@ int report_digest(const Options *options, rp_model *model,
     return reports_wanted(options) ? rp_digest(model, digest, error) : 0;
 }
 
+void report_source(const Options *options, const rp_model *model,
+                   char digest[RP_DIGEST_SIZE])
+{
+    if (reports_wanted(options))
+        rp_digest_source(model, digest);
+}
+
+bool report_moves_weights(const Options *options, const rp_summary *written)
+{
+    const char *external = options->external_data;
+    return (external && strcmp(external, "always") == 0) ||
+           (written && written->file_bytes > INT32_MAX);
+}
+
 bool report_is(const Report *report, const char *command)
 {
     return strcmp(report->command, command) == 0;

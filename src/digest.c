@@ -1,4 +1,4 @@
-/* rp_digest: what a report says to tell one file from another. */
+/* rp_digest, rp_digest_source: what reports tell one file from another by. */
 #include "base/sha256.h"
 
 #include <string.h>
@@ -31,6 +31,18 @@ static bool is_untouched(const rp_model *model)
 {
     return model->model->file.size > 0 && model->report.fold_count == 0 &&
            !model->model->graph->changed;
+}
+
+void rp_digest_source(const rp_model *model, char digest[RP_DIGEST_SIZE])
+{
+    const Span bytes = model->imported ? model->checkpoint : model->model->file;
+    Sha256 sha;
+    digest[0] = '\0';
+    if (bytes.size == 0)
+        return;
+    sha256_start(&sha);
+    sha256_add(&sha, bytes.bytes, bytes.size);
+    sha256_text(&sha, digest);
 }
 
 int rp_digest(rp_model *model, char digest[RP_DIGEST_SIZE], rp_error *error)

@@ -146,11 +146,14 @@ RP_API int rp_save_memory(rp_model *model, const void **bytes, size_t *size,
 
 enum { RP_DIGEST_SIZE = 65 };
 
-/* The SHA-256 of the model's file as rp_save would write it now, in
- * hexadecimal: of a model in which nothing was folded, of the bytes that were
- * read. Empty where a folded model has data in other files. */
+/* The SHA-256 of the model's file as rp_save would write it now, uncompressed,
+ * in hexadecimal. Empty where a folded model has data in other files. */
 RP_API int rp_digest(rp_model *model, char digest[RP_DIGEST_SIZE],
                      rp_error *error);
+/* The same of the bytes that were read, once decompressed: of the checkpoint
+ * where it was one. Empty for a generated model. */
+RP_API void rp_digest_source(const rp_model *model,
+                             char digest[RP_DIGEST_SIZE]);
 
 /* ---- Checkpoints ---- */
 

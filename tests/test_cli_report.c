@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sha256.h"
 #include "cli.h"
 #include "folding.h"
 #include "models.h"
@@ -43,6 +44,74 @@ START_TEST(test_convert)
         ck_assert(ratio > 0 && ratio <= 2);
     }
     json_decref(report);
+}
+END_TEST
+
+/* The digest under that key is the file's, as sha256sum gives it. */
+static void assert_digest(const json_t *report, const char *key,
+                          const char *file)
+{
+    char text[SHA256_TEXT];
+    size_t size;
+    char *bytes = cli_read(file, &size);
+    Sha256 sha;
+    sha256_start(&sha);
+    sha256_add(&sha, bytes, size);
+    sha256_text(&sha, text);
+    free(bytes);
+    const char *told = json_string_value(json_object_get(report, key));
+    ck_assert_ptr_nonnull(told);
+    ck_assert_str_eq(told, text);
+}
+
+START_TEST(test_digests_of_a_checkpoint)
+{
+    static const char *const commands[] = {"convert", "import"};
+    char *checkpoint = strdup(cli_fixture("checkpoints/micro-ema.pth"));
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(REPFOLD(commands[i], "-q", checkpoint, "-o",
+                                 "out.onnx", "--json", "r.json"),
+                         0);
+        json_t *report = schema_load("r.json");
+        ck_assert(schema_accepts(report));
+        assert_digest(report, "input_sha256", checkpoint);
+        assert_digest(report, "output_sha256", "out.onnx");
+        json_decref(report);
+    }
+    free(checkpoint);
+}
+END_TEST
+
+START_TEST(test_import_and_sample)
+{
+    ck_assert_int_eq(REPFOLD("import", cli_fixture("checkpoints/micro-ema.pth"),
+                             "-o", "in.onnx", "--json", "-"),
+                     0);
+    json_t *report = schema_printed();
+    ck_assert(schema_accepts(report));
+    ck_assert_str_eq(json_string_value(json_object_get(report, "format")),
+                     "PyTorch");
+    ck_assert_ptr_nonnull(strstr(cli.err, "tensors, "));
+    json_decref(report);
+    ck_assert_int_eq(REPFOLD("sample", "repvgg_a0", "--width-mult", "0.125",
+                             "--size", "32", "-o", "s.onnx", "--json",
+                             "s.json"),
+                     0);
+    report = schema_load("s.json");
+    ck_assert(schema_accepts(report));
+    assert_digest(report, "output_sha256", "s.onnx");
+    json_decref(report);
+    /* What goes beside is not in the digest. */
+    ck_assert_int_eq(REPFOLD("sample", "repvgg_a0", "--width-mult", "0.125",
+                             "--size", "32", "-o", "s.onnx", "--json", "s.json",
+                             "--external-data", "always"),
+                     0);
+    report = schema_load("s.json");
+    ck_assert(schema_accepts(report));
+    ck_assert_ptr_null(json_object_get(report, "output_sha256"));
+    json_decref(report);
+    REPFOLD("import", "absent.pth", "-o", "x.onnx", "--json", "e.json");
+    cli_assert_json_code("e.json", "io");
 }
 END_TEST
 
@@ -191,6 +260,8 @@ Suite *suite_cli_report(void)
     TCase *tc = tcase_create("report");
     tcase_add_checked_fixture(tc, schema_setup, schema_teardown);
     tcase_add_test(tc, test_convert);
+    tcase_add_test(tc, test_digests_of_a_checkpoint);
+    tcase_add_test(tc, test_import_and_sample);
     tcase_add_test(tc, test_folds_for_one_size_are_marked);
     tcase_add_test(tc, test_convert_without_verification);
     tcase_add_test(tc, test_verify);
