@@ -207,32 +207,42 @@ typedef struct Weighing {
     Precision precision;
 } Weighing;
 
-/* Depends on the place, and shows whether it ran once for each element. */
-static void weigh(void *context, int worker, int64_t first, int64_t count,
-                  const void *const *beside)
+/* Writes what the formula makes of each element and its place. */
+static void rewrite(const Weighing *weighing, int64_t first, int64_t count,
+                    double (*formula)(double x, int64_t i))
 {
-    const Weighing *weighing = context;
-    (void)worker, (void)beside;
     for (int64_t i = first; i < first + count; i++) {
         double x;
         array_to_f64(weighing->array, weighing->precision, i, 1, &x);
-        array_put(weighing->array, weighing->precision, i,
-                  2 * x + (double)(i % 7));
+        array_put(weighing->array, weighing->precision, i, formula(x, i));
     }
 }
 
+/* Depends on the place, and shows whether it ran once for each element. */
+static double weighed(double x, int64_t i)
+{
+    return 2 * x + (double)(i % 7);
+}
+
+static void weigh(void *context, int worker, int64_t first, int64_t count,
+                  const void *const *beside)
+{
+    (void)worker, (void)beside;
+    rewrite(context, first, count, weighed);
+}
+
 /* What Relu does. */
+static double raised(double x, int64_t i)
+{
+    (void)i;
+    return x < 0 ? 0 : x;
+}
+
 static void raise(void *context, int worker, int64_t first, int64_t count,
                   const void *const *beside)
 {
-    const Weighing *weighing = context;
     (void)worker, (void)beside;
-    for (int64_t i = first; i < first + count; i++) {
-        double x;
-        array_to_f64(weighing->array, weighing->precision, i, 1, &x);
-        if (x < 0)
-            array_put(weighing->array, weighing->precision, i, 0);
-    }
+    rewrite(context, first, count, raised);
 }
 
 /* Prepares all inputs but the first one; what was replaced loses its data. */

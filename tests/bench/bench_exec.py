@@ -140,7 +140,7 @@ def peak(*command):
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f'bench_exec: {command[0]} failed')
-    return usage.ru_maxrss / 1e3
+    return usage.ru_maxrss * 1024 / 1e6
 
 
 def measure_memory(repfold, name, file):

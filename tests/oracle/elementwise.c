@@ -13,72 +13,46 @@ static double clip(double x, double low, double high)
     return fmin(fmax(x, low), high);
 }
 
+/* A line of a switch over operators. */
+#define FORMULA(op, y)                                                         \
+    case OP_##op:                                                              \
+        return y
+
 /* The formulas of the ONNX operator pages, alpha and beta as given. */
 static double map(Op op, double x, double alpha, double beta)
 {
     switch (op) {
-    case OP_Abs:
-        return fabs(x);
-    case OP_Celu:
-        return fmax(0, x) + fmin(0, alpha * (exp(x / alpha) - 1));
-    case OP_Ceil:
-        return ceil(x);
-    case OP_Cos:
-        return cos(x);
-    case OP_Elu:
-        return x < 0 ? alpha * (exp(x) - 1) : x;
-    case OP_Erf:
-        return erf(x);
-    case OP_Exp:
-        return exp(x);
-    case OP_Floor:
-        return floor(x);
-    case OP_Gelu:
-        return 0.5 * x * (1 + erf(x / sqrt(2)));
-    case OP_HardSigmoid:
-        return clip(alpha * x + beta, 0, 1);
-    case OP_HardSwish:
-        return x * clip(x / 6 + 0.5, 0, 1);
-    case OP_IsInf:
-        return isinf(x) != 0;
-    case OP_IsNaN:
-        return isnan(x) != 0;
-    case OP_Log:
-        return log(x);
-    case OP_Not:
-        return x == 0;
-    case OP_Round:
-        return rint(x);
-    case OP_Sign:
-        return (x > 0) - (x < 0);
-    case OP_Sqrt:
-        return sqrt(x);
-    case OP_LeakyRelu:
-        return x < 0 ? alpha * x : x;
-    case OP_Mish:
-        return x * tanh(log(1 + exp(x)));
-    case OP_Neg:
-        return -x;
-    case OP_Reciprocal:
-        return 1 / x;
-    case OP_Relu:
-        return fmax(0, x);
-    case OP_Selu:
-        return beta * (x > 0 ? x : alpha * (exp(x) - 1));
-    case OP_Sigmoid:
-        return sigmoid(x);
-    case OP_Sin:
-        return sin(x);
-    case OP_Softplus:
-        return log(1 + exp(x));
-    case OP_Softsign:
-        return x / (1 + fabs(x));
-    case OP_Swish:
-        return x * sigmoid(alpha * x);
-    case OP_Tanh:
-        return tanh(x);
-    case OP_ThresholdedRelu:
-        return x > alpha ? x : 0;
+        FORMULA(Abs, fabs(x));
+        FORMULA(Celu, fmax(0, x) + fmin(0, alpha * (exp(x / alpha) - 1)));
+        FORMULA(Ceil, ceil(x));
+        FORMULA(Cos, cos(x));
+        FORMULA(Elu, x < 0 ? alpha * (exp(x) - 1) : x);
+        FORMULA(Erf, erf(x));
+        FORMULA(Exp, exp(x));
+        FORMULA(Floor, floor(x));
+        FORMULA(Gelu, 0.5 * x * (1 + erf(x / sqrt(2))));
+        FORMULA(HardSigmoid, clip(alpha * x + beta, 0, 1));
+        FORMULA(HardSwish, x * clip(x / 6 + 0.5, 0, 1));
+        FORMULA(IsInf, isinf(x) != 0);
+        FORMULA(IsNaN, isnan(x) != 0);
+        FORMULA(Log, log(x));
+        FORMULA(Not, x == 0);
+        FORMULA(Round, rint(x));
+        FORMULA(Sign, (x > 0) - (x < 0));
+        FORMULA(Sqrt, sqrt(x));
+        FORMULA(LeakyRelu, x < 0 ? alpha * x : x);
+        FORMULA(Mish, x * tanh(log(1 + exp(x))));
+        FORMULA(Neg, -x);
+        FORMULA(Reciprocal, 1 / x);
+        FORMULA(Relu, fmax(0, x));
+        FORMULA(Selu, beta * (x > 0 ? x : alpha * (exp(x) - 1)));
+        FORMULA(Sigmoid, sigmoid(x));
+        FORMULA(Sin, sin(x));
+        FORMULA(Softplus, log(1 + exp(x)));
+        FORMULA(Softsign, x / (1 + fabs(x)));
+        FORMULA(Swish, x * sigmoid(alpha * x));
+        FORMULA(Tanh, tanh(x));
+        FORMULA(ThresholdedRelu, x > alpha ? x : 0);
     default:
         return (double)NAN;
     }
@@ -104,46 +78,29 @@ void oracle_map(const OracleCall *call)
         call->output->data[i] = map(op, call->inputs[0]->data[i], alpha, beta);
 }
 
+/* Mod is as with fmod=1. */
 static double zip(Op op, double a, double b)
 {
     switch (op) {
-    case OP_Add:
-        return a + b;
-    case OP_Sub:
-        return a - b;
-    case OP_Mul:
-        return a * b;
-    case OP_Div:
-        return a / b;
-    case OP_Max:
-        return fmax(a, b);
-    case OP_Min:
-        return fmin(a, b);
-    case OP_PRelu:
-        return a < 0 ? a * b : a;
-    case OP_Less:
-        return a < b;
-    case OP_LessOrEqual:
-        return a <= b;
-    case OP_Greater:
-        return a > b;
-    case OP_GreaterOrEqual:
-        return a >= b;
-    case OP_Equal:
-        return a == b;
-    case OP_And:
-        return a != 0 && b != 0;
-    case OP_Or:
-        return a != 0 || b != 0;
-    case OP_Xor:
-        return (a != 0) != (b != 0);
-    case OP_Pow:
-        return pow(a, b);
-    case OP_Mod: /* with fmod=1 */
-        return fmod(a, b);
-    case OP_Sum:
-    case OP_Mean:
-        return a + b;
+        FORMULA(Add, a + b);
+        FORMULA(Sub, a - b);
+        FORMULA(Mul, a * b);
+        FORMULA(Div, a / b);
+        FORMULA(Max, fmax(a, b));
+        FORMULA(Min, fmin(a, b));
+        FORMULA(PRelu, a < 0 ? a * b : a);
+        FORMULA(Less, a < b);
+        FORMULA(LessOrEqual, a <= b);
+        FORMULA(Greater, a > b);
+        FORMULA(GreaterOrEqual, a >= b);
+        FORMULA(Equal, a == b);
+        FORMULA(And, a != 0 && b != 0);
+        FORMULA(Or, a != 0 || b != 0);
+        FORMULA(Xor, (a != 0) != (b != 0));
+        FORMULA(Pow, pow(a, b));
+        FORMULA(Mod, fmod(a, b));
+        FORMULA(Sum, a + b);
+        FORMULA(Mean, a + b);
     default:
         return (double)NAN;
     }
