@@ -342,8 +342,7 @@ const Verb verb_convert = {
     .bit = VERB_CONVERT,
     .min_files = 1,
     .max_files = SIZE_MAX,
-    .arguments = "IN.onnx -o OUT.onnx | IN.onnx ... --output-dir DIR "
-                 "[OPTION ...]",
+    .arguments = "IN.onnx -o OUT.onnx | IN.onnx ... --output-dir DIR",
     .summary = "fold what is exactly foldable, verify, write",
     .text =
         "Folds every BatchNormalization, parallel branch, identity and layer "

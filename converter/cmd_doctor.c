@@ -118,9 +118,9 @@ const Verb verb_doctor = {
     .arguments = "[OPTION ...]",
     .summary = "what this machine offers, for a report of a fault",
     .text = "Prints versions, processors and the instructions that are used, "
-            "memory, "
-            "the state\n"
-            "of the sandbox, and limits. Put it into a report of a fault.\n"
+            "memory, the\n"
+            "state of the sandbox, and limits. Put it into a report of a "
+            "fault.\n"
             "\n"
             "  repfold doctor\n"
             "\n"

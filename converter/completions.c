@@ -92,7 +92,11 @@ static void print_bash(const Verb *const *verbs, size_t count)
           "        words='",
           stdout);
     print_variants();
-    fputs("'\n    fi\n    case \"$verb $previous\" in\n", stdout);
+    fputs("'\n"
+          "    elif [ \"$verb $COMP_CWORD\" = 'report 2' ]; then\n"
+          "        words=merge\n"
+          "    fi\n    case \"$verb $previous\" in\n",
+          stdout);
     for (size_t i = 0; i < count; i++)
         bash_choices(verbs[i]);
     fputs("    esac\n    [ -n \"$words\" ] || case \"$verb $current\" in\n",
@@ -157,6 +161,9 @@ static void print_zsh(const Verb *const *verbs, size_t count)
             fputs(" \\\n        '1:variant:(", stdout);
             print_variants();
             fputs(")'", stdout);
+        } else if (verbs[i] == &verb_report) {
+            fputs(" \\\n        '1:what to do:(merge)' '*:file:_files'",
+                  stdout);
         } else if (verbs[i]->max_files > 0) {
             fputs(" \\\n        '*:file:_files'", stdout);
         }
@@ -200,7 +207,9 @@ static void print_fish(const Verb *const *verbs, size_t count)
           "complete -c repfold -n '__fish_seen_subcommand_from sample' -f -a '",
           stdout);
     print_variants();
-    fputs("'\n", stdout);
+    fputs("'\ncomplete -c repfold -n '__fish_seen_subcommand_from report; and "
+          "not __fish_seen_subcommand_from merge' -f -a merge\n",
+          stdout);
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < option_count; k++)
             if (options[k].verbs & verbs[i]->bit)

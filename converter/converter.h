@@ -124,6 +124,9 @@ const char *format_bytes(uint64_t bytes); /* 16.3 MB */
 const char *format_number(double value);  /* 2.1e-15, "-" for NaN */
 /* Prints a name from a file so that it cannot drive the terminal. */
 void print_escaped(FILE *stream, const char *text);
+/* The same of words, in lines that end before the margin, where a word may be
+ * longer, and begin after the indent; that of the first is there already. */
+void print_words(FILE *stream, int indent, const char *words);
 /* The same as text or a quoted attribute of HTML and XML. */
 void print_markup(FILE *stream, const char *text);
 /* The bytes of the character at `text`, which is not empty, and whether it can

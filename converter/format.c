@@ -124,6 +124,31 @@ void print_escaped(FILE *stream, const char *text)
     }
 }
 
+void print_words(FILE *stream, int indent, const char *words)
+{
+    enum { MARGIN = 79 };
+    int column = indent;
+    char word[512];
+    while (*words) {
+        size_t length = strcspn(words, " ");
+        if (length >= sizeof word)
+            length = sizeof word - 1;
+        memcpy(word, words, length);
+        word[length] = '\0';
+        words += length + (words[length] == ' ');
+        if (column > indent && column + 1 + (int)length > MARGIN) {
+            fprintf(stream, "\n%*s", indent, "");
+            column = indent;
+        } else if (column > indent) {
+            fputc(' ', stream);
+            column++;
+        }
+        print_escaped(stream, word);
+        column += (int)length;
+    }
+    fputc('\n', stream);
+}
+
 void print_markup(FILE *stream, const char *text)
 {
     static const char special[] = "<>&\"'";

@@ -499,16 +499,21 @@ int opt_parse(const Verb *verb, int argc, char **argv, Options *options,
 
 void opt_help(const Verb *verb)
 {
+    enum { COLUMN = 30 };
     for (size_t i = 0; i < TABLE_SIZE; i++) {
         const Option *option = &table[i];
         char left[64];
         if (!(option->verbs & verb->bit))
             continue;
-        snprintf(
-            left, sizeof left, "%c%c%s--%s%s%s", option->letter ? '-' : ' ',
+        int width = snprintf(
+            left, sizeof left, "  %c%c%s--%s%s%s", option->letter ? '-' : ' ',
             option->letter ? option->letter : ' ', option->letter ? ", " : "  ",
             option->name, option->argument ? " " : "",
             option->argument ? option->argument : "");
-        printf("  %-33s %s\n", left, option->help);
+        if (width < COLUMN)
+            printf("%-*s", COLUMN, left);
+        else
+            printf("%s\n%*s", left, COLUMN, "");
+        print_words(stdout, COLUMN, option->help);
     }
 }

@@ -175,31 +175,6 @@ static void print_table(FILE *stream, const rp_summary *before,
 
 /* ---- The verdict ---- */
 
-/* Words in lines that end before the margin; a word may be longer. */
-static void print_wrapped(FILE *stream, const char *indent, const char *words)
-{
-    enum { MARGIN = 79 };
-    size_t column = 0;
-    char word[512];
-    while (*words) {
-        size_t length = strcspn(words, " ");
-        if (length >= sizeof word)
-            length = sizeof word - 1;
-        memcpy(word, words, length);
-        word[length] = '\0';
-        words += length + (words[length] == ' ');
-        if (column > 0 && column + 1 + length <= MARGIN) {
-            fputc(' ', stream);
-            column += 1 + length;
-        } else {
-            fprintf(stream, "%s%s", column > 0 ? "\n" : "", indent);
-            column = strlen(indent) + length;
-        }
-        print_escaped(stream, word);
-    }
-    fputc('\n', stream);
-}
-
 /* How many of the user's images the verdict is about. */
 static void print_images(FILE *stream, const Images *images)
 {
@@ -278,8 +253,10 @@ static void print_verdict(FILE *stream, const rp_verdict_info *info)
     fprintf(stream, "verdict  %s%s%s (%d sample%s, seed %" PRIu64 ")\n",
             good ? GREEN : RED, info->verdict, PLAIN, info->samples,
             plural((size_t)info->samples), info->seed);
-    if (!good && info->why)
-        print_wrapped(stream, "  ", info->why);
+    if (!good && info->why) {
+        fputs("  ", stream);
+        print_words(stream, 2, info->why);
+    }
     for (size_t i = 0; i < info->output_count; i++)
         print_output(stream, &info->outputs[i]);
     print_segments(stream, info);

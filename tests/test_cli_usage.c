@@ -27,6 +27,10 @@ START_TEST(test_each_command_explains_itself)
     ck_assert_ptr_nonnull(strstr(cli.out, "Exit status:"));
     ck_assert_ptr_nonnull(strstr(cli.out, "  repfold "));
     char *help = strdup(cli.out);
+    for (const char *line = help; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        ck_assert_msg(strcspn(line, "\n") <= 80, "a long line: %s", line);
+    }
     ck_assert_int_eq(REPFOLD("help", verbs[_i]), 0);
     ck_assert_str_eq(cli.out, help);
     free(help);
@@ -333,6 +337,7 @@ START_TEST(test_bash_completes)
                                  "--input-shape\n"},
         {"repfold run --precision f", "f32 f64\n"},
         {"repfold verify --precision b", "both\n"},
+        {"repfold report m", "merge\n"},
         {"repfold sample fastvit_s", "fastvit_s12 fastvit_sa12 fastvit_sa24 "
                                      "fastvit_sa36\n"}};
     write_completions("bash");
