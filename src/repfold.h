@@ -1,8 +1,7 @@
 /*
  * repfold: from the training form of a network to its deploy form, with proof.
  *
- * The one public header of librepfold.  It reads ONNX models, folds what is
- * exactly foldable, verifies the result and writes it.
+ * The one public header of librepfold.
  *
  *     rp_error error = {0};
  *     rp_model *model = rp_open("train.onnx", NULL, &error);
@@ -11,28 +10,26 @@
  *     rp_close(model);
  *
  * Errors: a function that can fail returns NULL or -1 and fills the error,
- * whose code is a stable name and whose message is one line.  `error` may be
- * NULL, and is left alone on success.  The library never prints, exits or
- * aborts; an rp_model that failed in rp_fold can only be closed.
+ * which may be NULL, and is left alone on success.  The library never prints,
+ * exits or aborts; an rp_model that failed in rp_fold can only be closed.
  *
  * Options: NULL, or a struct of zeros, is every default.  What they point to
  * is read during the call alone; rp_open's must live until rp_close.
  *
- * Ownership: everything a model returns (records, strings) belongs to it and
- * lives until rp_close.  A verdict, certificates and a diff belong to the
- * caller until they are freed, and what they return to them; freeing NULL is
- * allowed.  The strings of an rp_error are its own or constants.
+ * Ownership: what a model returns belongs to it and lives until rp_close.  A
+ * verdict, certificates and a diff belong to the caller until they are freed,
+ * and what they return to them; freeing or closing NULL is allowed.  The
+ * strings of an rp_error are its own or constants.
  *
  * Shapes and units: dimensions in the model's order, outermost first; counts
  * are of elements, sizes of bytes unless pixels are told; names are the
  * model's, in UTF-8 as they were read.  A multiply-accumulate counts as one.
  *
  * Threads: different models may be used from different threads at once; one
- * model, and a copy of rp_reopen with it, from one thread at a time.  Both
- * models of a call are in use by it.  Functions that take `threads` start and
- * end those within the call; callbacks come one at a time, before it returns.
- * rp_version, rp_instructions, rp_change_name, rp_sample_variants and
- * rp_cleanup may be called at any time.
+ * model, and a copy of rp_reopen with it, from one thread at a time.  Functions
+ * that take `threads` start and end those within the call, and callbacks come
+ * one at a time, before it returns.  rp_version, rp_instructions,
+ * rp_change_name, rp_sample_variants and rp_cleanup may be called at any time.
  */
 #ifndef REPFOLD_H
 #define REPFOLD_H
@@ -54,6 +51,8 @@ extern "C" {
 
 typedef struct rp_model rp_model;
 typedef struct rp_verdict rp_verdict;
+typedef struct rp_certificates rp_certificates;
+typedef struct rp_diff rp_diff;
 
 typedef struct rp_error {
     const char *code;  /* stable: "io", "not-onnx", ...; NULL without error */
@@ -71,7 +70,7 @@ RP_API const char *rp_instructions(void);
 typedef struct rp_import_options {
     const char *key;     /* of the state dict; NULL: where timm looks for it */
     const char *variant; /* what it must be; NULL: recognised */
-    int size;            /* pixels; 0 for what is usual */
+    int size;            /* pixels; 0 as in rp_sample_options */
     int dense;           /* four feature maps instead of a classifier */
     int dynamic;         /* symbolic batch */
     const char *dtype;   /* NULL: as the checkpoint has it */
@@ -92,11 +91,10 @@ typedef struct rp_open_options {
 } rp_open_options;
 
 /* Opens a model; the file, and those with its external data, are mapped and
- * must not change until rp_close: a process that reads beyond the end of a
- * file that has become shorter gets SIGBUS. "-" is standard input; what gzip
- * has compressed is decompressed. A file that begins like a checkpoint, of
- * PyTorch or .safetensors, becomes the network that it is of, in ONNX.
- * `options` may be NULL. */
+ * must not change until rp_close: who reads beyond the end of a file that has
+ * become shorter gets SIGBUS. "-" is standard input; what gzip has compressed
+ * is decompressed. A checkpoint, of PyTorch or .safetensors, becomes the
+ * network that it is of, in ONNX. */
 RP_API rp_model *rp_open(const char *path, const rp_open_options *options,
                          rp_error *error);
 /* The same from memory, which must live until rp_close. `name` is what
@@ -105,19 +103,15 @@ RP_API rp_model *rp_open_memory(const void *bytes, size_t size,
                                 const char *name,
                                 const rp_open_options *options,
                                 rp_error *error);
-/* The bytes that `model` came from, opened again: what a folded model is
- * verified against, whatever has happened to the file since.  `model` must stay
- * open until the copy is closed. */
+/* The bytes that `model` came from, opened again, to verify a folded model
+ * against. `model` must stay open until the copy is closed. */
 RP_API rp_model *rp_reopen(const rp_model *model, rp_error *error);
 /* Whether data of the model lie in that file, beside the model's own. */
 RP_API int rp_uses_file(const rp_model *model, const char *path);
-/* NULL is allowed. */
 RP_API void rp_close(rp_model *model);
 
-/* Where the data of tensors go. */
 typedef enum rp_external_data {
-    RP_EXTERNAL_AUTO,  /* as the input has it; outside where the model would
-                          be more than the 2 GiB that a file can have */
+    RP_EXTERNAL_AUTO,  /* as the input has it; outside where over 2 GiB */
     RP_EXTERNAL_NEVER, /* into the model */
     RP_EXTERNAL_ALWAYS /* outside, of weights of 1 kB and more */
 } rp_external_data;
@@ -127,20 +121,18 @@ typedef struct rp_save_options {
     rp_external_data external_data;
 } rp_save_options;
 
-/* Writes the model: whole or not at all. Data outside go beside it, into a file
- * NAME.CRC.data, which is there before the model is and replaces nothing; where
- * nothing was changed, data files are copied under their own names. What goes
- * to a stream has its data inside, and what is called .gz is compressed. */
+/* Writes the model: whole or not at all. Data outside go into NAME.CRC.data
+ * beside it, which is there first and replaces nothing; where nothing was
+ * changed, data files are copied under their own names. What goes to a stream
+ * has its data inside, and what is called .gz is compressed. */
 RP_API int rp_save(rp_model *model, const char *path,
                    const rp_save_options *options, rp_error *error);
 /* Writes ready bytes, such as a report, in the same way. */
 RP_API int rp_write_file(const char *path, const void *bytes, size_t size,
                          rp_error *error);
-/* Removes the temporary files of all saves that are going on. For a handler of
- * signals that end the process; it calls nothing that is not safe there. */
+/* Removes temporary files of all saves; may be called in a signal handler. */
 RP_API void rp_cleanup(void);
-/* The same as rp_save, with all data inside, into memory that belongs to the
- * model. */
+/* rp_save with all data inside, into memory that belongs to the model. */
 RP_API int rp_save_memory(rp_model *model, const void **bytes, size_t *size,
                           rp_error *error);
 
@@ -220,14 +212,12 @@ typedef struct rp_summary {
     size_t stage_count;
 } rp_summary;
 
-/* Describes the model as it is now; the summary belongs to the model, and a
- * later fold does not change it. */
+/* Describes the model as it is now; a later fold leaves the summary alone. */
 RP_API int rp_summarize(rp_model *model, const rp_summary **summary,
                         rp_error *error);
 /* How many nodes of that operator the summary counts. */
 RP_API size_t rp_summary_op(const rp_summary *summary, const char *op);
 
-/* One node of the main graph. */
 typedef struct rp_node_info {
     const char *name;   /* that of its first output where it has none; or "" */
     const char *op;     /* "Conv", "com.microsoft.Gelu" */
@@ -238,11 +228,11 @@ typedef struct rp_node_info {
     size_t source_count;
 } rp_node_info;
 
-/* The nodes in graph order; they belong to the model. */
+/* The nodes of the main graph, in order. */
 RP_API int rp_nodes(rp_model *model, const rp_node_info **nodes, size_t *count,
                     rp_error *error);
 
-/* The graph as text or for Graphviz; belongs to the model. */
+/* The graph as text, or for Graphviz. */
 RP_API int rp_dump(rp_model *model, int dot, const char **text,
                    rp_error *error);
 
@@ -261,9 +251,8 @@ typedef struct rp_fold_record {
     /* Of a model in float16 or bfloat16: folded weights, other than 0, that are
      * below the type's smallest normal number and so lose precision. */
     uint64_t subnormals;
-    /* 1 when it is exact for the image size that the file states, and not for
-     * others: the pads of auto_pad with a stride, a pool with ceil_mode, or
-     * branches whose outputs are as large by chance. */
+    /* It is exact for the image size that the file states alone: auto_pad with
+     * a stride, ceil_mode, or branches that are as large by chance. */
     int static_size;
 } rp_fold_record;
 
@@ -295,11 +284,10 @@ typedef struct rp_fold_options {
     void *progress_context; /* a progress that returns non-zero cancels */
 } rp_fold_options;
 
-/* Folds the model in place. `options` may be NULL. */
+/* Folds the model in place. */
 RP_API int rp_fold(rp_model *model, const rp_fold_options *options,
                    rp_error *error);
-/* What rp_fold did, and what it left alone, in graph order. Of a model that was
- * not folded: none. */
+/* What rp_fold did, and what it left alone, in graph order. */
 RP_API const rp_fold_record *rp_folds(const rp_model *model, size_t *count);
 RP_API const rp_refusal *rp_refusals(const rp_model *model, size_t *count);
 
@@ -342,8 +330,7 @@ typedef struct rp_segment_verdict {
 } rp_segment_verdict;
 
 /* Numbers for one input, row-major, float32 whatever real type the input is of;
- * whole ones from 0 to 255 where that is uint8. They are the caller's, who
- * keeps them until the call that takes them ends. */
+ * whole ones from 0 to 255 where that is uint8. */
 typedef struct rp_array {
     const char *input;   /* its name */
     int rank;
@@ -373,8 +360,7 @@ typedef struct rp_verify_options {
      * counted first, is one sample; every input needs as many. */
     const rp_array *arrays;
     size_t array_count;
-    /* And on input_N.pb in these folders, ONNX backend tests: each folder is
-     * one sample, which comes after those of files and arrays. */
+    /* And on input_N.pb in these folders, each a sample behind the others. */
     const char *const *data_dirs;
     size_t data_dir_count;
     int (*progress)(void *context, const char *phase, double done);
@@ -398,25 +384,22 @@ typedef struct rp_verdict_info {
     size_t fault_count;
 } rp_verdict_info;
 
-/* Are two models the same function? When b was folded and a is rp_reopen's
- * copy of it, or b is a's, the unrounded weights are known and `algebra` is
- * given. NULL on trouble. */
+/* Are two models the same function? When b was folded, and one is rp_reopen's
+ * copy of the other, the unrounded weights are known and `algebra` is given. */
 RP_API rp_verdict *rp_verify(rp_model *a, rp_model *b,
                              const rp_verify_options *options,
                              rp_error *error);
-/* Belongs to the verdict, and needs neither model any more. */
+/* Needs neither model any more. */
 RP_API const rp_verdict_info *rp_verdict_get(const rp_verdict *verdict);
 RP_API void rp_verdict_free(rp_verdict *verdict);
 
 /* ---- Certificates ----
  *
  * A certificate proves that one value of a converted model is the same map of
- * the values that both models share as in the original, whatever those are.
- * It is derived from the two models alone, by code that shares nothing with
- * folding: the original's nodes are read one by one into sums of operators,
- * with every number in double and exactly modulo 2^61 - 1, and what the
- * converted model stores is held against that. Certificates of all values that
- * changed prove the whole model. */
+ * the values that both models share as in the original. It is derived from the
+ * two models alone, by code that shares nothing with folding, in double and
+ * exactly modulo 2^61 - 1; see the manual, CERTIFICATES. Those of all values
+ * that changed prove the whole model. */
 
 typedef struct rp_certificate {
     const char *output; /* the value, the same in both models */
@@ -433,17 +416,14 @@ typedef struct rp_certificate {
     /* Random combination of what the original's nodes, one after the other,
      * make of a random input modulo 2^61 - 1; the merged map makes the same. */
     uint64_t residue;
-    /* BatchNormalization nodes, whose factors gamma / sqrt(var + epsilon) are
-     * the one irrational step: each is taken as it is in double, at most 3
-     * parts in 2^53 away from what it should be, and that error is counted in
-     * the bounds.  `scales` is a random combination of all of them modulo
-     * 2^61 - 1, so that none can be another without it showing. */
+    /* BatchNormalization nodes, and a random combination modulo 2^61 - 1 of
+     * their factors gamma / sqrt(var + epsilon). Those are taken as they are in
+     * double, at most 3 parts in 2^53 away, which the bounds count. */
     int square_roots;
     uint64_t scales;
     double rounding; /* of the stored numbers, largest, in their ulp */
-    /* By channel, on |y - exact y| while every value that the fold's operators
-     * read is at most 1 in magnitude; and the largest. Exact y has the factors
-     * as they are in the reals. */
+    /* By channel, on |y - exact y| in the reals, while all that the fold's
+     * operators read is at most 1 in magnitude; and the largest. */
     const double *bounds;
     size_t channels;
     double bound;
@@ -451,8 +431,7 @@ typedef struct rp_certificate {
 
 enum { RP_ROUNDING_BINS = 20 };
 
-/* How far stored numbers are from the exact ones, in units in their last
- * place. */
+/* How far stored numbers are from the exact ones, in their ulp. */
 typedef struct rp_rounding_info {
     double largest;
     uint64_t bins[RP_ROUNDING_BINS]; /* from 0 to 1/2, even; the last: more */
@@ -470,16 +449,13 @@ typedef struct rp_certificates_info {
     rp_rounding_info rounding; /* of those that hold, with `histogram` */
 } rp_certificates_info;
 
-typedef struct rp_certificates rp_certificates;
-
 typedef struct rp_certify_options {
     uint64_t seed; /* 0 for 1 */
     int threads;   /* 0 for all processors */
     int histogram; /* count the roundings of stored numbers */
 } rp_certify_options;
 
-/* Certifies that b computes what a does. NULL on trouble; that something does
- * not hold is none. Belongs to the caller. */
+/* Certifies that b computes what a does; what does not hold is no error. */
 RP_API rp_certificates *rp_certify(rp_model *a, rp_model *b,
                                    const rp_certify_options *options,
                                    rp_error *error);
@@ -534,10 +510,7 @@ typedef struct rp_diff_info {
     size_t note_count;
 } rp_diff_info;
 
-typedef struct rp_diff rp_diff;
-
-/* The result belongs to the caller, and names to the models, which must stay
- * open. NULL on trouble. */
+/* Names belong to the models, which must stay open. */
 RP_API rp_diff *rp_diff_make(rp_model *a, rp_model *b, rp_error *error);
 RP_API const rp_diff_info *rp_diff_get(const rp_diff *diff);
 RP_API void rp_diff_free(rp_diff *diff);
@@ -569,8 +542,7 @@ typedef struct rp_run_result {
     double seconds;
 } rp_run_result;
 
-/* Runs the model once, on the files that the options name, and writes the
- * outputs that they name. That an output does not match is no error. */
+/* Runs the model once. That an output does not match is no error. */
 RP_API int rp_run(rp_model *model, const rp_run_options *options,
                   rp_run_result *result, rp_error *error);
 
@@ -597,17 +569,16 @@ typedef struct rp_bench_options {
     size_t input_shape_count;
 } rp_bench_options;
 
-/* Times the executor on drawn inputs, after one run that is not counted;
- * milliseconds of wall time. `info` belongs to the model. */
+/* Times the executor on drawn inputs, after one run that does not count. */
 RP_API int rp_bench(rp_model *model, const rp_bench_options *options,
                     const rp_bench_info **info, rp_error *error);
 
 /* ---- The generator ---- */
 
 typedef struct rp_sample_options {
-    const char *variant; /* one of rp_sample_variants */
+    const char *variant; /* needed: one of rp_sample_variants */
     double width_mult;   /* 0 for 1 */
-    int size;            /* pixels; 0 for 256 */
+    int size;            /* pixels; 0: 256, or 224 for what is no FastViT */
     int classes;         /* 0 for 1000 */
     int dense;           /* four feature maps instead of a classifier */
     int dynamic;         /* symbolic batch */
@@ -615,8 +586,7 @@ typedef struct rp_sample_options {
     uint64_t seed;       /* 0 for 1 */
 } rp_sample_options;
 
-/* A training-form model with random weights; open like any other. `options` is
- * needed, for the variant. */
+/* A training-form model with random weights, open like any other. */
 RP_API rp_model *rp_sample(const rp_sample_options *options, rp_error *error);
 /* The variants' names, ended by NULL. */
 RP_API const char *const *rp_sample_variants(void);
