@@ -308,6 +308,20 @@ START_TEST(test_every_option_is_documented)
 }
 END_TEST
 
+/* Those that the error names. */
+START_TEST(test_the_manual_lists_the_passes)
+{
+    char *text = read_source("converter/repfold.1");
+    REPFOLD("convert", cli_fixture("micro.ts-preserve.onnx"), "--dump-after",
+            "?");
+    cli_assert_trouble("usage", "there are ");
+    char *list = strstr(cli.err, "there are ") + strlen("there are ");
+    list[strcspn(list, "[") - 1] = '\0';
+    ck_assert_msg(strstr(text, list), "the manual does not list %s", list);
+    free(text);
+}
+END_TEST
+
 /* What bash offers for the last of the words, in cli.out. */
 static void complete(const char *words)
 {
@@ -407,6 +421,7 @@ Suite *suite_cli_usage(void)
     tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
     tcase_add_test(tc, test_overview_names_every_command);
     tcase_add_loop_test(tc, test_each_command_explains_itself, 0, VERB_COUNT);
+    tcase_add_test(tc, test_the_manual_lists_the_passes);
     tcase_add_test(tc, test_version);
     tcase_add_test(tc, test_no_command);
     tcase_add_test(tc, test_unknown_command_gets_a_suggestion);
