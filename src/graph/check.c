@@ -68,21 +68,30 @@ static int check_read(const Scope *scope, const Node *node, const Value *value,
     return check_defined(scope->graph, node, value, reader, err);
 }
 
-static int check_arity(const Graph *graph, const Node *node, Err *err)
+int node_check_arity(const Node *node, Err *err)
 {
     OpArity arity = op_arity(node->op);
-    int most_in = arity.max_inputs, most_out = arity.max_outputs;
-    bool fits = node->input_count >= arity.min_inputs &&
-                (most_in < 0 || node->input_count <= most_in) &&
-                (most_out < 0 || node->output_count <= most_out);
-    for (int i = 0; i < arity.min_inputs && fits; i++)
-        fits = node->inputs[i] != NULL;
-    if (!fits)
-        return err_set(err, ERR_INVALID_MODEL,
-                       "%s: %d inputs and %d outputs do not fit the operator",
-                       node_text(graph->arena, node), node->input_count,
-                       node->output_count);
+    int in = node->input_count, out = node->output_count;
+    if (in == 0 && out == 0)
+        return err_set(err, ERR_INVALID_MODEL, "has no inputs and no outputs");
+    if (in < arity.min_inputs ||
+        (arity.max_inputs >= 0 && in > arity.max_inputs))
+        return err_set(err, ERR_INVALID_MODEL, "cannot have %d inputs", in);
+    if (arity.max_outputs >= 0 && out > arity.max_outputs)
+        return err_set(err, ERR_INVALID_MODEL, "cannot have %d outputs", out);
+    for (int i = 0; i < arity.min_inputs; i++)
+        if (!node->inputs[i])
+            return err_set(err, ERR_INVALID_MODEL, "lacks its input %d", i);
+    if (node->op != OP_OTHER && (out == 0 || !node->outputs[0]))
+        return err_set(err, ERR_INVALID_MODEL, "lacks its output 0");
     return 0;
+}
+
+static int check_arity(const Graph *graph, const Node *node, Err *err)
+{
+    return node_check_arity(node, err) < 0
+               ? err_prefix(err, "%s", node_text(graph->arena, node))
+               : 0;
 }
 
 /* What the opset does not have is opaque. */

@@ -319,6 +319,10 @@ const Tensor *value_constant(const Graph *graph, const Value *value);
  * or newer, and not frozen. */
 bool value_is_overridable(const Graph *graph, const Value *value);
 
+/* Inputs and outputs fit op.def: none that is needed is absent, and the first
+ * output of an operator that repfold knows is there. */
+int node_check_arity(const Node *node, Err *err);
+
 /* Every promise of the comments above that can be checked, and: defined
  * before use, defined once, arity and opset within op.def, known types agree.
  */

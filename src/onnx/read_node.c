@@ -113,26 +113,6 @@ static int read_outputs(Reading *reading)
     return 0;
 }
 
-static int check_arity(const Reading *reading)
-{
-    const Node *node = reading->node;
-    OpArity arity = op_arity(node->op);
-    Err *err = reading->reader->err;
-    if (node->input_count == 0 && node->output_count == 0)
-        return err_set(err, ERR_INVALID_MODEL, "has no inputs and no outputs");
-    if (node->input_count < arity.min_inputs ||
-        (arity.max_inputs >= 0 && node->input_count > arity.max_inputs))
-        return err_set(err, ERR_INVALID_MODEL, "cannot have %d inputs",
-                       node->input_count);
-    if (arity.max_outputs >= 0 && node->output_count > arity.max_outputs)
-        return err_set(err, ERR_INVALID_MODEL, "cannot have %d outputs",
-                       node->output_count);
-    for (int i = 0; i < arity.min_inputs; i++)
-        if (!node->inputs[i])
-            return err_set(err, ERR_INVALID_MODEL, "lacks its input %d", i);
-    return 0;
-}
-
 static int read_attr_tensor(Reading *reading, Onnx__TensorProto *proto,
                             Tensor **out)
 {
@@ -366,7 +346,7 @@ static int read_parts(Reading *reading)
     TRY(read_inputs(reading));
     TRY(read_attrs(reading));
     TRY(read_outputs(reading));
-    TRY(check_arity(reading));
+    TRY(node_check_arity(node, reader->err));
     TRY(check_attr_types(reading));
     return check_bodies(node, reader->err);
 }
