@@ -157,7 +157,8 @@ END_TEST
 
 START_TEST(strings_cannot_be_computed_with)
 {
-    Tensor tensor = {.type = DT_STRING, .rank = 1, .dims = {1}, .count = 1};
+    const int64_t one = 1;
+    Tensor tensor = {.type = DT_STRING, .rank = 1, .dims = &one, .count = 1};
     Array *array;
     ck_assert_int_eq(
         array_from_tensor(arena, &tensor, PRECISION_F32, false, &array, &err),

@@ -349,8 +349,9 @@ END_TEST
 START_TEST(string_constants_are_refused_by_name)
 {
     toy_line(&net, 2);
+    static const int64_t one = 1;
     Tensor *text = arena_alloc(arena, sizeof *text);
-    *text = (Tensor){.type = DT_STRING, .rank = 1, .dims = {1}, .count = 1};
+    *text = (Tensor){.type = DT_STRING, .rank = 1, .dims = &one, .count = 1};
     graph_set_initializer(net.graph, graph_value(net.graph, "label"), text);
     toy_node(&net, OP_Equal, "x label", "y");
     check_plan_refused(ERR_UNSUPPORTED_TYPE, "\"label\"");

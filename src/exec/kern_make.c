@@ -5,7 +5,7 @@
 #include "exec/move.h"
 
 /* The tensor of a Constant in any of its numeric forms. */
-static int constant_tensor(KernelCall *call, Tensor *view, Err *err)
+static int constant_tensor(KernelCall *call, Tensor **out, Err *err)
 {
     const Node *node = call->node;
     const Attr *attr = node->attr_count == 1 ? &node->attrs[0] : NULL;
@@ -20,7 +20,7 @@ static int constant_tensor(KernelCall *call, Tensor *view, Err *err)
     bool is_real = attr->type == ATTR_FLOATS || attr->type == ATTR_FLOAT;
     switch (attr->type) {
     case ATTR_TENSOR:
-        *view = *attr->tensor;
+        *out = attr->tensor;
         return 0;
     case ATTR_FLOAT:
         data = &attr->f;
@@ -38,27 +38,23 @@ static int constant_tensor(KernelCall *call, Tensor *view, Err *err)
         return err_set(err, ERR_UNSUPPORTED_TYPE,
                        "its value is sparse or a string");
     }
-    *view = (Tensor){.type = is_real ? DT_FLOAT : DT_INT64,
-                     .rank = is_list,
-                     .dims = {count},
-                     .count = count,
-                     .data = data};
-    view->data_size = (size_t)view->count * dtype_size(view->type);
-    return 0;
+    DType type = is_real ? DT_FLOAT : DT_INT64;
+    return tensor_new(call->arena, type, is_list, &count, data,
+                      (size_t)count * dtype_size(type), out, err);
 }
 
 int kernel_constant(KernelCall *call, Err *err)
 {
-    Tensor tensor;
+    Tensor *tensor;
     TRY(constant_tensor(call, &tensor, err));
-    if (!tensor_is_readable(&tensor))
+    if (!tensor_is_readable(tensor))
         return err_set(err, ERR_UNSUPPORTED_TYPE,
                        "tensors of type %s cannot be computed with",
-                       dtype_name(tensor.type));
-    TRY(kernel_make_output(call, 0, tensor.type, tensor.rank, tensor.dims,
+                       dtype_name(tensor->type));
+    TRY(kernel_make_output(call, 0, tensor->type, tensor->rank, tensor->dims,
                            err));
-    array_load(call->outputs[0], &tensor, call->precision, false, 0,
-               tensor.count);
+    array_load(call->outputs[0], tensor, call->precision, false, 0,
+               tensor->count);
     return 0;
 }
 

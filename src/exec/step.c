@@ -20,10 +20,10 @@ static void describe(Arena *arena, const Array *array, Precision precision,
                              : storage == STORAGE_F64 ? DT_DOUBLE
                                                       : DT_INT64,
                      .rank = array->rank,
+                     .dims = array->dims,
                      .count = array->count,
                      .data = array->data,
                      .data_size = (size_t)array->count * storage_size(storage)};
-    memcpy(view->dims, array->dims, sizeof view->dims);
     *tensor = view;
 }
 

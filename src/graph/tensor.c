@@ -127,15 +127,16 @@ static int64_t dims_count(int rank, const int64_t *dims)
     return count;
 }
 
+/* The dims stand behind it, in the same piece of memory. */
 static Tensor *tensor_make(Arena *arena, DType type, int rank,
                            const int64_t *dims, int64_t count)
 {
-    Tensor *tensor = arena_alloc(arena, sizeof *tensor);
-    tensor->type = type;
-    tensor->rank = rank;
-    tensor->count = count;
-    for (int i = 0; i < rank; i++)
-        tensor->dims[i] = dims[i];
+    size_t size = (size_t)rank * sizeof *dims;
+    Tensor *tensor = arena_alloc(arena, sizeof *tensor + size);
+    int64_t *own = (int64_t *)(tensor + 1);
+    if (size > 0)
+        memcpy(own, dims, size);
+    *tensor = (Tensor){.type = type, .rank = rank, .dims = own, .count = count};
     return tensor;
 }
 

@@ -77,8 +77,8 @@ typedef struct TensorFormula {
 typedef struct Tensor {
     DType type;
     int rank;
-    int64_t dims[RANK_MAX];
-    int64_t count;    /* product of dims */
+    const int64_t *dims; /* as many as its rank: there are many tensors */
+    int64_t count;       /* product of dims */
     const void *data; /* as ONNX's raw_data holds it: little-endian, packed */
     size_t data_size; /* bytes at `data` */
     bool is_external; /* `data` is in another file than the model */
