@@ -62,12 +62,16 @@ static int fail_now(void)
     return fail_countdown > 0 && --fail_countdown == 0;
 }
 
-static void *raw_alloc(size_t size)
+/* Only what must be aligned is: what glibc has freed of aligned memory it
+ * hardly gives out again, for it looks for more than it gave. */
+static void *raw_alloc(size_t size, size_t alignment)
 {
     if (fail_now())
         return NULL;
-    size_t rounded = (size + BLOCK_ALIGNMENT - 1) & ~(size_t)63;
-    return rounded < size ? NULL : aligned_alloc(BLOCK_ALIGNMENT, rounded);
+    if (alignment <= ALIGNMENT)
+        return malloc(size);
+    size_t rounded = (size + alignment - 1) & ~(alignment - 1);
+    return rounded < size ? NULL : aligned_alloc(alignment, rounded);
 }
 
 /* What one allocation may still have of so many bytes. */
@@ -92,12 +96,12 @@ static void *beyond_any(Arena *arena)
 }
 
 /* Memory counted against the budget; NULL only where no guard is set. */
-static void *counted_alloc(Arena *arena, size_t size)
+static void *counted_alloc(Arena *arena, size_t size, size_t alignment)
 {
     Root *root = arena->root;
     if (!arena_fits(arena, size))
         return out_of_memory(arena, 1);
-    void *memory = raw_alloc(size);
+    void *memory = raw_alloc(size, alignment);
     if (!memory)
         return out_of_memory(arena, 0);
     root->bytes += size + ALLOCATOR_COST;
@@ -122,8 +126,8 @@ static size_t machine_most(void)
 
 Arena *arena_new(size_t budget)
 {
-    Arena *arena = raw_alloc(sizeof *arena);
-    Root *root = raw_alloc(sizeof *root);
+    Arena *arena = raw_alloc(sizeof *arena, ALIGNMENT);
+    Root *root = raw_alloc(sizeof *root, ALIGNMENT);
     if (!arena || !root) {
         free(arena);
         free(root);
@@ -136,7 +140,7 @@ Arena *arena_new(size_t budget)
 
 Arena *arena_child(Arena *parent)
 {
-    Arena *arena = counted_alloc(parent, sizeof *arena);
+    Arena *arena = counted_alloc(parent, sizeof *arena, ALIGNMENT);
     *arena = (Arena){.root = parent->root, .parent = parent};
     arena->next = parent->child;
     if (arena->next)
@@ -206,7 +210,7 @@ void arena_free(Arena *arena)
 
 static Chunk *chunk_add(Arena *arena, size_t size)
 {
-    Chunk *chunk = counted_alloc(arena, sizeof *chunk + size);
+    Chunk *chunk = counted_alloc(arena, sizeof *chunk + size, ALIGNMENT);
     if (!chunk)
         return NULL;
     *chunk = (Chunk){.size = size};
@@ -255,7 +259,7 @@ void *arena_block(Arena *arena, size_t count, size_t size)
     if (multiply_overflows(count, size, &bytes) ||
         bytes > SIZE_MAX / 2 - sizeof(Block))
         return beyond_any(arena);
-    Block *block = counted_alloc(arena, sizeof *block + bytes);
+    Block *block = counted_alloc(arena, sizeof *block + bytes, BLOCK_ALIGNMENT);
     if (!block)
         return NULL;
     *block = (Block){.size = bytes, .next = arena->block};

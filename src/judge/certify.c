@@ -24,7 +24,8 @@ static const char *const fact_names[FACT_KINDS] = {
 };
 
 typedef struct Certifier {
-    Arena *arena;
+    Arena *arena; /* of what is said */
+    Arena *work;  /* of what is known of the two graphs; it is much */
     const rp_certify_options *options;
     Pool *pool;
     unsigned stamp, readings;
@@ -141,7 +142,7 @@ static rp_certificate *certificate_new(Certifier *certifier, const Known *b)
 /* Certifies that b, a value of the converted graph, equals a. */
 static void certificate_make(Certifier *certifier, Known *a, Known *b)
 {
-    Arena *scratch = arena_child(certifier->arena);
+    Arena *scratch = arena_child(certifier->work);
     Proof proof = {.arena = certifier->arena};
     rp_certificate *out = certificate_new(certifier, b);
     uint64_t seed = certifier->options->seed ? certifier->options->seed : 1;
@@ -210,9 +211,9 @@ static int bodies_certify(Certifier *certifier, Scope *outer_a,
 {
     bool inside = graph_a->parent != NULL;
     Scope *a =
-        scope_new(certifier->arena, outer_a, graph_a, inside ? outer_a : NULL);
+        scope_new(certifier->work, outer_a, graph_a, inside ? outer_a : NULL);
     Scope *b =
-        scope_new(certifier->arena, outer_b, graph_b, inside ? outer_b : NULL);
+        scope_new(certifier->work, outer_b, graph_b, inside ? outer_b : NULL);
     *same =
         graph_a->output_count == graph_b->output_count && inputs_pair_up(a, b);
     if (!*same)
@@ -481,13 +482,13 @@ static int certify_work(Certifier *certifier, const Model *a, const Model *b,
     ExecOptions exec = {.precision = PRECISION_F64,
                         .level = SIMD_PLAIN,
                         .pool = certifier->pool};
-    Scope like = {.symbols = symbols_new(certifier->arena),
+    Scope like = {.symbols = symbols_new(certifier->work),
                   .exec = &exec,
                   .room = &room,
                   .is_original = true};
-    Scope *left = scope_new(certifier->arena, &like, a->graph, NULL);
+    Scope *left = scope_new(certifier->work, &like, a->graph, NULL);
     like.is_original = false;
-    Scope *right = scope_new(certifier->arena, &like, b->graph, NULL);
+    Scope *right = scope_new(certifier->work, &like, b->graph, NULL);
     for (size_t i = 0; i < a->graph->input_count; i++)
         scope_known(left, a->graph->inputs[i]);
     inputs_pair(left, right);
@@ -502,9 +503,14 @@ int certify_models(Arena *arena, const Model *a, const Model *b,
 {
     *out = (rp_certificates_info){.hold = 1,
                                   .seed = options->seed ? options->seed : 1};
-    Certifier certifier = {.arena = arena, .options = options, .out = out};
-    certifier.pool = pool_new(arena, options->threads);
-    TRY(certify_work(&certifier, a, b, err));
+    Arena *work = arena_child(arena);
+    Certifier certifier = {.arena = arena,
+                           .work = work,
+                           .options = options,
+                           .pool = pool_new(work, options->threads),
+                           .out = out};
+    int status = certify_work(&certifier, a, b, err);
     out->certificates = certifier.certificates;
-    return 0;
+    arena_free(work);
+    return status;
 }

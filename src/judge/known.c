@@ -230,18 +230,32 @@ bool node_keeps(Scope *scope, const Node *node)
     return !training || model->assume_inference;
 }
 
+/* What it is the same as, or NULL for a constant and where that ends. */
+static Known *known_source(const Known *known)
+{
+    if (known->constant)
+        return NULL;
+    if (known->root)
+        return known->root;
+    if (known->same)
+        return known->same;
+    if (known->node && known->output == 0 &&
+        node_keeps(known->scope, known->node))
+        return scope_known(known->scope, known->node->inputs[0]);
+    return NULL;
+}
+
+/* The way is not walked twice: it may be as long as the graph. */
 Known *known_root(Known *known)
 {
-    while (!known->constant) {
-        if (known->same)
-            known = known->same;
-        else if (known->node && known->output == 0 &&
-                 node_keeps(known->scope, known->node))
-            known = scope_known(known->scope, known->node->inputs[0]);
-        else
-            break;
+    Known *root = known, *next;
+    while ((next = known_source(root)) != NULL)
+        root = next;
+    for (; known != root; known = next) {
+        next = known_source(known);
+        known->root = root;
     }
-    return known;
+    return root;
 }
 
 bool facts_agree(const Fact *a, const Fact *b)

@@ -34,6 +34,7 @@ typedef struct Known {
                                  original; of the original: the first that does */
     struct Known *same;       /* of a call or an If: what it gives, inside; of
                                  a Cast: what the first one like it gives */
+    struct Known *root;       /* that known_root has found, or NULL */
     bool shape_read;          /* a node reads its shape alone */
     int readers;              /* nodes that read it, each as often as it does */
     int unread;   /* readers that are still to come, where they were counted */
