@@ -176,12 +176,20 @@ END_TEST
 
 START_TEST(a_header_longer_than_the_file)
 {
-    static const uint64_t lengths[] = {3, 1 << 30, INT64_MAX / 2};
+    static const uint64_t lengths[] = {3, 1 << 30, UINT32_MAX};
     write_file("{}", 2, 0);
     for (int i = 0; i < 8; i++)
         bytes[i] = (uint8_t)(lengths[_i] >> 8 * i);
     ck_assert_int_eq(read_file(), -1);
     ck_assert_ptr_nonnull(strstr(err.message, "bytes long, and the file"));
+}
+END_TEST
+
+START_TEST(a_model_with_a_brace_in_that_place_is_none)
+{
+    /* IR version 8; a graph of one node, which reads "{". */
+    static const uint8_t model[] = "\x08\x08:\x0a\x0a\x08\x0a\x01{\"\x03Neg";
+    ck_assert(!checkpoint_is(model, sizeof model - 1));
 }
 END_TEST
 
@@ -230,6 +238,7 @@ Suite *suite_safetensors(void)
     tcase_add_loop_test(tcase, a_header_that_lies_is_refused, 0,
                         sizeof headers / sizeof *headers);
     tcase_add_loop_test(tcase, a_header_longer_than_the_file, 0, 3);
+    tcase_add_test(tcase, a_model_with_a_brace_in_that_place_is_none);
     tcase_add_test(tcase, deep_nesting_is_refused);
     tcase_add_test(tcase, a_truncated_file);
     tcase_add_test(tcase, no_key_can_be_chosen);

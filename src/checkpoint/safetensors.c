@@ -32,10 +32,12 @@ static uint64_t read_length(const uint8_t *bytes)
     return length;
 }
 
+/* An ONNX model may have a brace there too, but no four zeros before it: they
+ * would be tags. */
 bool safetensors_is(const uint8_t *bytes, size_t size)
 {
     return size > LENGTH_BYTES && bytes[LENGTH_BYTES] == '{' &&
-           read_length(bytes) <= INT64_MAX / 2;
+           read_length(bytes) <= UINT32_MAX;
 }
 
 static int bad(Header *header, const char *what)

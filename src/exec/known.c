@@ -125,7 +125,8 @@ void schedule_infer(Schedule *schedule, Arena *temporary, Array *const *inputs,
         if (tensor) {
             facts[i].type = tensor->type;
             facts[i].rank = tensor->rank;
-            memcpy(facts[i].dims, tensor->dims, sizeof facts[i].dims);
+            memcpy(facts[i].dims, tensor->dims,
+                   (size_t)tensor->rank * sizeof *tensor->dims);
         }
     }
     for (size_t i = 0; i < exec->input_count; i++)

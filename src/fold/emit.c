@@ -84,7 +84,7 @@ static Value *kernel_initializer(Fold *fold, Emission *emission,
     const Value *old = like->node->inputs[1];
     const Tensor *weight = value_constant(fold->graph, old);
     int64_t dims[RANK_MAX];
-    memcpy(dims, weight->dims, sizeof dims);
+    memcpy(dims, weight->dims, (size_t)weight->rank * sizeof *dims);
     bool out_first = kernel->layout == LAYOUT_OUT_IN;
     int64_t *matrix = dims + weight->rank - like->spatial - 2;
     matrix[0] = out_first ? kernel->out_channels : kernel->in_channels;
