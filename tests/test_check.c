@@ -117,7 +117,7 @@ START_TEST(arity_is_checked)
 {
     Node *node = graph->nodes[0];
     node->input_count = 0;
-    check_fails(ERR_INVALID_MODEL, "Relu node \"relu\": 0 inputs");
+    check_fails(ERR_INVALID_MODEL, "Relu node \"relu\": cannot have 0 inputs");
     node->input_count = 1;
     node->inputs[0] = NULL;
     check_fails(ERR_INVALID_MODEL, "Relu node \"relu\"");
