@@ -115,37 +115,45 @@ say = $(if $(V),,@printf '  %-3s %s\n' $(1) $@;)
 all: lib $(BUILD)/repfold $(COMPLETIONS) samples
 
 help:
-	@echo 'make demo        set up, build, convert a generated fastvit_t8'
-	@echo 'make test        set up, build, run every test'
-	@echo 'make all         program, libraries and samples into $(BUILD)/'
-	@echo 'make asan        the tests under ASan and UBSan'
-	@echo 'make faults      every call of the system fails once; kills'
-	@echo 'make coverage    lines that the tests reach, with gcovr'
-	@echo 'make valgrind    the suites of bytes and memory under Valgrind'
-	@echo 'make layers      check that includes point downwards only'
-	@echo 'make headertest  compile repfold.h alone, strictly'
-	@echo 'make format      clang-format the sources'
-	@echo 'make soak        fuzz folding for SECONDS, or COUNT seeds from START'
-	@echo 'make fuzz-readers  all that reads, under libFuzzer, SECONDS each (clang)'
-	@echo 'make bench-import  from a checkpoint to the deploy form (PYTHON=$(PYTHON))'
-	@echo 'make import-full  every variant at its real size (PYTHON=$(PYTHON))'
-	@echo 'make bench       time conversion and execution of a generated model'
-	@echo 'make bench-exec  the executor beside onnxruntime (PYTHON=$(PYTHON))'
-	@echo 'make bench-families  beside other converters, on many networks'
-	@echo 'make bench-deploy  latency of what is deployed, in onnxruntime'
-	@echo 'make bench-repmixer  RepMixer beside pooling, by image size'
-	@echo 'make interop     hold results against onnxruntime (PYTHON=$(PYTHON))'
-	@echo 'make real        models that packages ship (PYTHON=$(PYTHON))'
-	@echo 'make exporters   what Keras, Paddle, ultralytics, transformers export'
-	@echo 'make roundtrip   the same models, read and written without a change'
-	@echo 'make conformance  ONNX backend tests, Debian'"'"'s and the wheel'"'"'s'
-	@echo 'make full        convert and verify what fixtures-full wrote'
-	@echo 'make fixtures-full  full-size real exports into $(BUILD)/exports/'
-	@echo 'make install     PREFIX=$(PREFIX) DESTDIR=$(DESTDIR); also uninstall'
-	@echo 'make dist        the last commit, as $(BUILD)/repfold-$(VERSION).tar.gz'
-	@echo 'make deb         Debian packages into $(BUILD)/deb/'
-	@echo 'make deb-test    installs and runs those in a Debian of their own (root)'
-	@echo 'make clean       remove $(BUILD)/'
+	@printf '%s\n' \
+	    'To use it' \
+	    '  demo            set up, build, convert a generated fastvit_t8, verify it' \
+	    '  all             program, libraries and samples into $(BUILD)/' \
+	    '  install         into PREFIX=$(PREFIX), below DESTDIR=$(DESTDIR); also uninstall' \
+	    '  deb             Debian packages into $(BUILD)/deb/' \
+	    '  dist            the last commit, as $(BUILD)/repfold-$(VERSION).tar.gz' \
+	    '  clean           remove $(BUILD)/' \
+	    'To test it' \
+	    '  test            set up, build, run every test' \
+	    '  check           the same without the set-up' \
+	    '  asan            the tests under ASan and UBSan' \
+	    '  valgrind        the suites of bytes and memory under Valgrind' \
+	    '  coverage        lines that the tests reach, with gcovr' \
+	    '  faults          every call of the system fails once; kills' \
+	    '  soak            random networks for SECONDS, or COUNT seeds from START' \
+	    '  fuzz-readers    all that reads, under libFuzzer, SECONDS each (clang)' \
+	    '  conformance     ONNX backend tests, those of Debian and of the wheel' \
+	    '  roundtrip       their models, read and written without a change' \
+	    '  layers          includes point downwards only' \
+	    '  headertest      repfold.h alone, strictly' \
+	    '  hardening       how program and library are linked' \
+	    '  installtest     what is installed is complete, and then gone' \
+	    '  deb-test        the packages in a Debian of their own (root)' \
+	    '  format          clang-format the sources' \
+	    'To test it with PYTHON=$(PYTHON), which must have torch or what it names' \
+	    '  interop         results in onnxruntime, OpenVINO and ncnn' \
+	    '  fixtures-full   full-size real exports into $(BUILD)/exports/' \
+	    '  full            convert and verify those (without Python)' \
+	    '  import-full     every variant at its real size' \
+	    '  real            models that packages ship' \
+	    '  exporters       what Keras, Paddle, ultralytics, transformers export' \
+	    'To measure it, all but the first with PYTHON' \
+	    '  bench           conversion and execution of generated models' \
+	    '  bench-import    from a checkpoint to the deploy form' \
+	    '  bench-exec      the executor beside onnxruntime' \
+	    '  bench-families  beside other converters, on many networks' \
+	    '  bench-deploy    latency of what is deployed, in onnxruntime' \
+	    '  bench-repmixer  RepMixer beside pooling, by image size'
 
 lib: $(BUILD)/librepfold.a $(BUILD)/librepfold.so
 
