@@ -354,8 +354,8 @@ static int tell_all(Batch *batch)
     int worst = trouble ? TROUBLE : no ? NO : YES, status = 0;
     if (!options->quiet)
         fprintf(report_stream(options),
-                "%zu models: %zu ok, %zu not, %zu in trouble\n", batch->count,
-                yes, no, trouble);
+                "%zu model%s: %zu ok, %zu not, %zu in trouble\n", batch->count,
+                plural(batch->count), yes, no, trouble);
     if (options->json)
         status = write_json(batch, worst == YES);
     if (status == 0 && options->junit)

@@ -122,6 +122,7 @@ const char *format_count(uint64_t count); /* 4033272 */
 const char *format_large(double value);   /* 4.03 M */
 const char *format_bytes(uint64_t bytes); /* 16.3 MB */
 const char *format_number(double value);  /* 2.1e-15, "-" for NaN */
+const char *plural(size_t count);         /* "s", or "" of one */
 /* Prints a name from a file so that it cannot drive the terminal. */
 void print_escaped(FILE *stream, const char *text);
 /* The same of words, in lines that end before the margin, where a word may be

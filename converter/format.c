@@ -60,6 +60,11 @@ const char *format_number(double value)
     return text;
 }
 
+const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 /* ---- Names ---- */
 
 /* Bytes of the UTF-8 sequence at `s`, 0 where it is not one (RFC 3629). */

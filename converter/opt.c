@@ -67,7 +67,7 @@ static const Option table[] = {
     {"in-place", 0, FLAG, AT(in_place), VERB_CONVERT, 0, NULL,
      "replace the input file"},
     {"no-verify", 0, FLAG, AT(no_verify), VERB_CONVERT, 0, NULL,
-     "write without verifying the whole network"},
+     "write without certificates and without running it"},
     {"require-change", 0, FLAG, AT(require_change), VERB_CONVERT, 0, NULL,
      "exit 1 when nothing could be folded"},
     {"only", 0, TEXT, AT(only), FOLDS, 0, "RULES",

@@ -27,9 +27,13 @@ static void print_value(FILE *stream, const char *text, bool property)
 static void annotate(FILE *stream, const char *kind, const char *path,
                      const char *title, const char *text)
 {
-    fprintf(stream, "::%s file=", kind);
-    print_value(stream, path, true);
-    fputs(",title=", stream);
+    fprintf(stream, "::%s ", kind);
+    if (*path) {
+        fputs("file=", stream);
+        print_value(stream, path, true);
+        fputc(',', stream);
+    }
+    fputs("title=", stream);
     print_value(stream, title, true);
     fputs("::", stream);
     print_value(stream, text, false);
@@ -43,12 +47,14 @@ static void annotate_lint(FILE *stream, const Report *report)
     const rp_fold_record *folds = rp_folds(report->folded, &count);
     for (size_t i = 0; i < count && i < SHOWN_MAX; i++) {
         snprintf(text, sizeof text,
-                 "%zu nodes can be folded into one by %s, at %.500s",
-                 folds[i].consumed_count, folds[i].rules, folds[i].node);
+                 "%zu node%s can be folded into one by %s, at %.500s",
+                 folds[i].consumed_count, plural(folds[i].consumed_count),
+                 folds[i].rules, folds[i].node);
         annotate(stream, "warning", report->input, "unfused", text);
     }
     snprintf(text, sizeof text,
-             "%zu kernels can be folded; run 'repfold convert'", count);
+             "%zu kernel%s can be folded; run 'repfold convert'", count,
+             plural(count));
     if (count > 0)
         annotate(stream, "error", report->input, "unfused model", text);
 }

@@ -190,7 +190,7 @@ static void print_lead(Page *page)
         html_print(page,
                    "%zu kernel%s %s; %zu site%s left alone, each with its "
                    "reason. ",
-                   folds, folds == 1 ? "" : "s",
+                   folds, plural(folds),
                    strcmp(report->command, "lint") == 0
                        ? "can each take the place of several nodes"
                        : "took the place of several nodes each",

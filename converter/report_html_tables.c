@@ -88,7 +88,7 @@ static void print_proof(Page *page, const rp_certificate *certificate)
                " modulo 2<sup>61</sup>&minus;1, %d square root%s</p>\n",
                certificate->weights, certificate->residue,
                certificate->square_roots,
-               certificate->square_roots == 1 ? "" : "s");
+               plural((size_t)certificate->square_roots));
 }
 
 /* Two cells: does it hold, with the largest rounding; and the bound. */
@@ -222,7 +222,7 @@ static void print_reason(Page *page, const char *reason, size_t sites,
             html_text(page, refusals[i].advice);
             html_print(page,
                        ".</p>\n<details%s><summary>%zu site%s</summary><ul>\n",
-                       sites <= 5 ? " open" : "", sites, sites == 1 ? "" : "s");
+                       sites <= 5 ? " open" : "", sites, plural(sites));
         }
         first = false;
         print_site(page, &refusals[i]);
@@ -345,7 +345,7 @@ void html_verification(Page *page)
                "class=\"soft\">%d sample%s, seed %" PRIu64
                ". All numbers are the largest difference divided by the "
                "largest output.</p>\n",
-               info->samples, info->samples == 1 ? "" : "s", info->seed);
+               info->samples, plural((size_t)info->samples), info->seed);
     print_outputs(page, info);
     print_certified(page);
     print_segments(page, info);

@@ -94,8 +94,8 @@ static void add_left(Junit *junit, const rp_fold_record *fold)
 {
     char message[128];
     snprintf(message, sizeof message,
-             "%zu nodes can be folded into one; run repfold convert",
-             fold->consumed_count);
+             "%zu node%s can be folded into one; run repfold convert",
+             fold->consumed_count, plural(fold->consumed_count));
     add_case(junit, "fold", fold->node, FAILED, message);
 }
 

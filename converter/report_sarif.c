@@ -75,9 +75,10 @@ static json_t *results_json(const Report *report)
     const rp_fold_record *folds = rp_folds(report->folded, &count);
     for (size_t i = 0; i < count; i++) {
         snprintf(text, sizeof text,
-                 "%zu nodes can be folded into one by %s, at %.500s. Run "
+                 "%zu node%s can be folded into one by %s, at %.500s. Run "
                  "'repfold convert'.",
-                 folds[i].consumed_count, folds[i].rules, folds[i].node);
+                 folds[i].consumed_count, plural(folds[i].consumed_count),
+                 folds[i].rules, folds[i].node);
         json_append(array, result_json(report, "foldable", "warning",
                                        folds[i].node, text));
     }

@@ -59,11 +59,6 @@ static void print_fold_tally(FILE *stream, const rp_fold_record *folds,
 
 /* ---- Folds and refusals one by one ---- */
 
-static const char *plural(size_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
 static void print_fold(FILE *stream, const rp_fold_record *fold, bool names)
 {
     fprintf(stream, "  #%d %s ", fold->number, fold->rules);

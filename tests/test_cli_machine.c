@@ -205,6 +205,15 @@ START_TEST(test_github)
 }
 END_TEST
 
+/* Trouble with no file is at none. */
+START_TEST(test_annotation_without_a_file)
+{
+    ck_assert_int_eq(REPFOLD("convert", "a.onnx", "--github"), 2);
+    ck_assert_ptr_nonnull(
+        strstr(cli.out, "::error title=usage::where to? give --output"));
+}
+END_TEST
+
 /* ---- Names that would be markup ---- */
 
 static const char hostile[] =
@@ -249,6 +258,8 @@ START_TEST(test_hostile_names)
     ck_assert_uint_gt(
         json_array_size(json_object_get(first(root, "runs"), "results")), 0);
     json_decref(root);
+    ck_assert_ptr_nonnull(strstr(cli.out, "2 nodes can be folded into one"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "1 kernel can be folded"));
     for (char *line = strtok(cli.out, "\n"); line; line = strtok(NULL, "\n"))
         ck_assert_msg(strncmp(line, "::warning file=h.onnx", 21) == 0 ||
                           strncmp(line, "::error file=h.onnx", 19) == 0,
@@ -384,6 +395,7 @@ Suite *suite_cli_machine(void)
     tcase_add_test(tc, test_sarif);
     tcase_add_test(tc, test_github);
     tcase_add_test(tc, test_hostile_names);
+    tcase_add_test(tc, test_annotation_without_a_file);
     tcase_add_test(tc, test_diff);
     tcase_add_test(tc, test_diff_json);
     tcase_add_test(tc, test_diff_of_another_tool);
