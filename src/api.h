@@ -51,6 +51,10 @@ int folders_to_arrays(Arena *arena, const Model *model,
                       const rp_verify_options *given, rp_verify_options *out,
                       Err *err);
 
+/* A result that its caller frees: a struct of zeros in an arena of its own,
+ * which is its first member. NULL without memory. */
+void *api_result(size_t budget, size_t size);
+
 /* What the model leaves of the bound that follows from its file, at least 1; 0
  * where there is none. */
 size_t api_bound_left(const rp_model *model);

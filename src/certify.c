@@ -23,23 +23,13 @@ static int certify_work(void *context, Err *err)
                           &work->certificates->info, err);
 }
 
-static rp_certificates *certificates_make(size_t budget)
-{
-    Arena *arena = arena_new(budget);
-    rp_certificates *made = arena ? arena_alloc(arena, sizeof *made) : NULL;
-    if (made)
-        made->arena = arena;
-    else
-        arena_free(arena);
-    return made;
-}
-
 rp_certificates *rp_certify(rp_model *a, rp_model *b,
                             const rp_certify_options *options, rp_error *error)
 {
     Err err = {0};
-    CertifyWork work = {certificates_make(b->options.max_memory), a, b,
-                        options};
+    CertifyWork work = {
+        api_result(b->options.max_memory, sizeof(rp_certificates)), a, b,
+        options};
     if (a->broken || b->broken)
         err_set(&err, ERR_USAGE, "an earlier rp_fold of this model failed");
     else if (!work.certificates)

@@ -565,21 +565,17 @@ rp_diff *rp_diff_make(rp_model *a, rp_model *b, rp_error *error)
     if (api_on_model(a, prepare_work, a, a->path, error) < 0 ||
         api_on_model(b, prepare_work, b, b->path, error) < 0)
         return NULL;
-    Arena *arena = arena_new(b->options.max_memory);
-    if (arena && api_bound_left(a) > 0 && api_bound_left(b) > 0)
-        arena_bound(arena, api_bound_left(a) + api_bound_left(b));
-    rp_diff *diff = arena ? arena_alloc(arena, sizeof *diff) : NULL;
+    rp_diff *diff = api_result(b->options.max_memory, sizeof *diff);
     DiffWork work = {diff, a, b};
-    if (diff) {
-        diff->arena = arena;
-        if (api_guard(arena, diff_work, &work, &err) == 0)
-            return diff;
-    } else {
+    if (diff && api_bound_left(a) > 0 && api_bound_left(b) > 0)
+        arena_bound(diff->arena, api_bound_left(a) + api_bound_left(b));
+    if (!diff)
         err_set(&err, b->options.max_memory ? ERR_BUDGET : ERR_MEMORY,
                 "no memory is left for a comparison");
-    }
+    else if (api_guard(diff->arena, diff_work, &work, &err) == 0)
+        return diff;
     api_fail(error, &err, b->path);
-    arena_free(arena);
+    rp_diff_free(diff);
     return NULL;
 }
 

@@ -97,6 +97,17 @@ int api_on_model(rp_model *model, Work *work, void *context, const char *where,
     return status;
 }
 
+void *api_result(size_t budget, size_t size)
+{
+    Arena *arena = arena_new(budget);
+    Arena **result = arena ? arena_alloc(arena, size) : NULL;
+    if (result)
+        *result = arena;
+    else
+        arena_free(arena);
+    return result;
+}
+
 size_t api_bound_left(const rp_model *model)
 {
     size_t bound = model->model->memory_bound;
@@ -504,22 +515,19 @@ static size_t verify_budget(const rp_model *a, const rp_model *b)
     return held < budget ? budget - held : 1;
 }
 
-static rp_verdict *verdict_make(size_t budget)
+/* The judge calls a the first model, and speaks of b or of inputs otherwise. */
+static const char *blamed(const VerifyWork *work, const Err *err)
 {
-    Arena *arena = arena_new(budget);
-    rp_verdict *verdict = arena ? arena_alloc(arena, sizeof *verdict) : NULL;
-    if (verdict)
-        verdict->arena = arena;
-    else
-        arena_free(arena);
-    return verdict;
+    return strstr(err->message, "the first model") ? work->a->path
+                                                   : work->b->path;
 }
 
 rp_verdict *rp_verify(rp_model *a, rp_model *b,
                       const rp_verify_options *options, rp_error *error)
 {
     Err err = {0};
-    VerifyWork work = {verdict_make(verify_budget(a, b)), a, b, options};
+    VerifyWork work = {api_result(verify_budget(a, b), sizeof(rp_verdict)), a,
+                       b, options};
     if (a->broken || b->broken)
         err_set(&err, ERR_USAGE, "an earlier rp_fold of this model failed");
     else if (!work.verdict)
@@ -527,7 +535,7 @@ rp_verdict *rp_verify(rp_model *a, rp_model *b,
                 "no memory is left for the verification");
     else if (api_guard(work.verdict->arena, judge_work, &work, &err) == 0)
         return work.verdict;
-    api_fail(error, &err, b->path);
+    api_fail(error, &err, blamed(&work, &err));
     rp_verdict_free(work.verdict);
     return NULL;
 }

@@ -134,6 +134,23 @@ START_TEST(test_unknown_operator_cannot_run)
 }
 END_TEST
 
+/* The line names the file that cannot be run, whichever it is. */
+START_TEST(test_the_file_that_cannot_run_is_named)
+{
+    Proto graph = {.size = 0}, good = {.size = 0};
+    proto_node(&graph, "Relu", "x", "y");
+    proto_input(&graph, "x", 2, four);
+    proto_output(&graph, "y", 2, four);
+    proto_model(&good, &graph);
+    cli_write("good.onnx", good.bytes, good.size);
+    write_unknown_operator();
+    REPFOLD("verify", "bad.onnx", "good.onnx");
+    cli_assert_trouble("unsupported-operator", "repfold: bad.onnx: the first");
+    REPFOLD("verify", "good.onnx", "bad.onnx");
+    cli_assert_trouble("unsupported-operator", "repfold: bad.onnx: the second");
+}
+END_TEST
+
 /* Convert has no reason to understand it, and where nothing changes there is
  * nothing to verify. */
 START_TEST(test_unknown_operator_passes_through)
@@ -333,6 +350,7 @@ Suite *suite_cli_trouble(void)
     tcase_add_test(tc, test_missing_initializer);
     tcase_add_test(tc, test_names_are_escaped);
     tcase_add_test(tc, test_unknown_operator_cannot_run);
+    tcase_add_test(tc, test_the_file_that_cannot_run_is_named);
     tcase_add_test(tc, test_unknown_operator_passes_through);
     tcase_add_test(tc, test_unknown_operator_after_a_fold);
     tcase_add_test(tc, test_output_is_a_folder);
