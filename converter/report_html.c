@@ -138,36 +138,39 @@ static const char *const moods[] = {"good", "bad", "warn"};
 static const char *const icons[] = {
     "M5 12.5l4.5 4.5L19 7.5", "M7 7l10 10M17 7L7 17", "M12 6v8M12 17.5v.5"};
 
-static Mood verdict_mood(const Report *report, char *title, size_t size)
+static Mood lint_mood(const Report *report, const char **title)
 {
-    size_t left = 0;
-    if (strcmp(report->command, "lint") == 0) {
-        rp_folds(report->folded, &left);
-        snprintf(title, size, "%s",
-                 left ? "Can be folded" : "Nothing is left to fold");
-        return left ? WARN : GOOD;
-    }
-    if (!report->verdict) {
-        snprintf(title, size, "Not verified");
-        return WARN;
-    }
-    const char *verdict = report->verdict->verdict;
-    snprintf(title, size, "%s", verdict);
-    title[0] -= 'a' - 'A';
-    if (strcmp(verdict, "equivalent") != 0)
-        return strcmp(verdict, "different") == 0 ? BAD : WARN;
-    if (report_disproved(report)) {
-        snprintf(title, size, "Not as certified");
-        return BAD;
-    }
-    return report->certified && report->certified->undone_count > 0 ? WARN
-                                                                    : GOOD;
+    size_t left;
+    rp_folds(report->folded, &left);
+    *title = left ? "Can be folded" : "Nothing is left to fold";
+    return left ? WARN : GOOD;
+}
+
+static Mood verdict_mood(const Report *report, const char **title)
+{
+    const char *verdict = report->verdict ? report->verdict->verdict : "";
+    bool undone = report->certified && report->certified->undone_count > 0;
+    Mood mood = undone ? WARN : GOOD;
+    *title = "Equivalent";
+    if (strcmp(verdict, "different") == 0)
+        *title = "Different", mood = BAD;
+    else if (strcmp(verdict, "inconclusive") == 0)
+        *title = "Inconclusive", mood = WARN;
+    else if (report->objection)
+        *title = "Not written", mood = BAD;
+    else if (report_disproved(report))
+        *title = "Not as certified", mood = BAD;
+    else if (!*verdict)
+        *title = "Not verified", mood = WARN;
+    return mood;
 }
 
 static void print_verdict(Page *page)
 {
-    char title[64];
-    Mood mood = verdict_mood(page->report, title, sizeof title);
+    const Report *report = page->report;
+    const char *title;
+    Mood mood = report_is(report, "lint") ? lint_mood(report, &title)
+                                          : verdict_mood(report, &title);
     html_print(page,
                "<h1 class=\"verdict %s\"><svg viewBox=\"0 0 24 24\" "
                "aria-hidden=\"true\"><circle cx=\"12\" cy=\"12\" r=\"11\" "
@@ -191,13 +194,16 @@ static void print_lead(Page *page)
                    "%zu kernel%s %s; %zu site%s left alone, each with its "
                    "reason. ",
                    folds, plural(folds),
-                   strcmp(report->command, "lint") == 0
+                   report_is(report, "lint")
                        ? "can each take the place of several nodes"
                        : "took the place of several nodes each",
                    left, left == 1 ? " was" : "s were");
     if (report->verdict && report->verdict->why)
         html_text(page, report->verdict->why);
     html_print(page, "</p>\n");
+    if (report->objection)
+        html_print(page, "<p>Nothing was written: %s.</p>\n",
+                   report->objection);
     if (report->proof) {
         html_print(page, "<p>Proof: ");
         html_text(page, *report->proof ? report->proof

@@ -11,7 +11,7 @@
 static const char *rule_text(const char *rule, size_t length)
 {
     static const char *const texts[][2] = {
-        {"C0", "weights that constants compute"},
+        {"C0", "weights that constants compute, an If that is known"},
         {"C1", "convolution, then a map per channel"},
         {"C2", "transposed convolution, then a map per channel"},
         {"C3", "Gemm or MatMul, then a map per channel"},
@@ -25,7 +25,7 @@ static const char *rule_text(const char *rule, size_t length)
         {"C11", "layer scale into the last linear operator of its branch"},
         {"C12", "two linear operators in a row"},
         {"C13", "padding with what the layer before gives for zero"},
-        {"C14", "a scale through Relu or a maximum"},
+        {"C14", "a map per channel through what moves or averages it"},
         {"C15", "sum of parallel heads"},
         {"C16", "scale and bias of a normalization into what reads it"},
         {"C17", "BatchNormalization of BatchNormalization"},

@@ -302,6 +302,8 @@ static void put_bench(json_t *root, const Report *report)
 
 static void put_convert(json_t *root, const Report *report)
 {
+    if (report->objection)
+        json_put(root, "why", json_text(report->objection));
     put_file(root, "output", report->output, report->output_digest);
     json_put(root, "before", json_summary(report->before));
     json_put(root, "after", json_summary(report->after));

@@ -152,6 +152,8 @@ static void fill_folds(Junit *junit, const void *context)
 static void fill_outputs(Junit *junit, const void *context)
 {
     const Report *report = context;
+    if (report->objection)
+        add_case(junit, "convert", "written", FAILED, report->objection);
     if (report->proof)
         add_case(junit, "proof", "certificates",
                  report_disproved(report) ? FAILED : PASSED, report->proof);

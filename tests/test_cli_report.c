@@ -47,6 +47,31 @@ START_TEST(test_convert)
 }
 END_TEST
 
+/* A model that is not written although it is equivalent. */
+START_TEST(test_a_refusal_to_write)
+{
+    REPFOLD("convert", "-q", cli_fixture("micro.ts-preserve.onnx"), "-o",
+            "once.onnx");
+    ck_assert_int_eq(REPFOLD("convert", "-q", "once.onnx", "-o", "two.onnx",
+                             "--require-change", "--json", "r.json", "--junit",
+                             "r.xml", "--html", "r.html"),
+                     1);
+    json_t *report = schema_load("r.json");
+    ck_assert(schema_accepts(report));
+    ck_assert(json_is_false(json_object_get(report, "ok")));
+    ck_assert_str_eq(json_string_value(json_object_get(report, "why")),
+                     "nothing could be folded");
+    json_decref(report);
+    char *xml = cli_text("r.xml"), *page = cli_text("r.html");
+    ck_assert_int_eq(cli_occurrences(xml, "<failure message=\"nothing could"),
+                     1);
+    ck_assert_ptr_nonnull(strstr(page, ">Not written</h1>"));
+    ck_assert_ptr_nonnull(strstr(page, "Nothing was written: nothing could"));
+    free(xml);
+    free(page);
+}
+END_TEST
+
 /* The digest under that key is the file's, as sha256sum gives it. */
 static void assert_digest(const json_t *report, const char *key,
                           const char *file)
@@ -260,6 +285,7 @@ Suite *suite_cli_report(void)
     TCase *tc = tcase_create("report");
     tcase_add_checked_fixture(tc, schema_setup, schema_teardown);
     tcase_add_test(tc, test_convert);
+    tcase_add_test(tc, test_a_refusal_to_write);
     tcase_add_test(tc, test_digests_of_a_checkpoint);
     tcase_add_test(tc, test_import_and_sample);
     tcase_add_test(tc, test_folds_for_one_size_are_marked);
