@@ -172,8 +172,9 @@ static int start_one(Batch *batch)
     fflush(NULL);
     if (pipe(ends) < 0)
         return -1;
-    pid_t child = fork();
+    pid_t parent = getpid(), child = fork();
     if (child == 0) {
+        process_follow(parent);
         close(ends[0]);
         child_run(batch, index, ends[1]);
     }

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "repfold.h"
 
@@ -88,6 +89,8 @@ const rp_error *trouble_last(void);
 /* What the system may do to the process becomes an error like any other, or
  * ends it without leaving anything. First of all. */
 void process_prepare(void);
+/* In a child: when its parent ends, however it does, so does this one. */
+void process_follow(pid_t parent);
 
 /* ---- files.c: what is read and written besides models ---- */
 

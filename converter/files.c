@@ -40,8 +40,12 @@ static int parent_check(const Options *options, const char *path)
 int output_check(const Options *options, const char *path)
 {
     struct stat info;
+    size_t length = strlen(path);
     if (is_stdout(path))
         return 0;
+    if (stat(path, &info) < 0 && errno == ENOENT && length > 0 &&
+        path[length - 1] == '/')
+        return trouble_say(options, "io", path, "is not the name of a file");
     if (stat(path, &info) < 0)
         return parent_check(options, path);
     if (S_ISDIR(info.st_mode))

@@ -1,6 +1,7 @@
 /* The process: its standard streams and the signals it gets. */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "converter.h"
@@ -55,4 +56,12 @@ void process_prepare(void)
     handle(SIGHUP, end);
     handle(SIGQUIT, end);
     handle(SIGBUS, end_of_file);
+}
+
+void process_follow(pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    /* It may have ended before that. */
+    if (getppid() != parent)
+        raise(SIGTERM);
 }

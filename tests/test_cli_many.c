@@ -1,7 +1,12 @@
 /* Many models: --output-dir, shards of a verification and their merging. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "schema.h"
@@ -169,6 +174,32 @@ START_TEST(test_batch_usage)
 }
 END_TEST
 
+/* Who ends a conversion of many ends each of them. */
+START_TEST(test_what_it_began_ends_with_it)
+{
+    const char *program = cli_built("repfold");
+    int status;
+    ck_assert_int_eq(mkfifo(cli_path("in.onnx"), 0600), 0);
+    fflush(NULL);
+    pid_t batch = fork();
+    if (batch == 0) {
+        if (chdir(cli_path(".")) == 0)
+            execl(program, program, "convert", "-q", "in.onnx", "--output-dir",
+                  "out", (char *)NULL);
+        _exit(9);
+    }
+    /* Somebody reads. */
+    struct pollfd reader = {.fd = open(cli_path("in.onnx"), O_WRONLY)};
+    ck_assert_int_ge(reader.fd, 0);
+    ck_assert_int_eq(poll(&reader, 1, 0), 0);
+    ck_assert_int_eq(kill(batch, SIGKILL), 0);
+    ck_assert_int_eq(waitpid(batch, &status, 0), batch);
+    ck_assert_int_eq(poll(&reader, 1, 60000), 1);
+    ck_assert(reader.revents & POLLERR);
+    close(reader.fd);
+}
+END_TEST
+
 /* ---- Shards ---- */
 
 static void verify_shard(const char *shard, const char *report)
@@ -329,6 +360,7 @@ Suite *suite_cli_many(void)
     tcase_add_test(tc, test_annotations_beside_a_report);
     tcase_add_test(tc, test_checkpoints_become_models);
     tcase_add_test(tc, test_batch_usage);
+    tcase_add_test(tc, test_what_it_began_ends_with_it);
     tcase_add_test(tc, test_shards_merge_into_the_whole);
     tcase_add_test(tc, test_a_shard_that_differs);
     tcase_add_test(tc, test_a_shard_that_is_disproved);

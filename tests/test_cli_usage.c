@@ -174,6 +174,10 @@ START_TEST(test_output_must_be_named)
     cli_assert_trouble("usage", "exclude each other");
     REPFOLD("convert", "-", "--in-place");
     cli_assert_trouble("usage", "standard input cannot be replaced");
+    REPFOLD("convert", "a.onnx", "-o", "new/");
+    cli_assert_trouble("io", "new/: is not the name of a file");
+    REPFOLD("convert", "a.onnx", "-o", "b.onnx", "--html", "new/");
+    cli_assert_trouble("io", "new/: is not the name of a file");
 }
 END_TEST
 
