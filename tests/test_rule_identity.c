@@ -1,7 +1,10 @@
 /* A Pad of nothing and a Slice of everything go. */
+#include <stdio.h>
 #include <string.h>
 
 #include "blocks.h"
+#include "cli.h"
+#include "hostile/text.h"
 #include "suites.h"
 
 /* ---- Pad ---- */
@@ -109,6 +112,23 @@ START_TEST(other_pads_stay)
 }
 END_TEST
 
+/* No model may have these, but a file can. */
+START_TEST(amounts_that_are_no_integers_are_not_read)
+{
+    static const char *const types[] = {"f32[2](0.0, 0.0)", "c64[2]"};
+    char text[128];
+    Proto file;
+    snprintf(text, sizeof text,
+             "x: f32[2]; p = %s; y = Pad(x, p); z = Sigmoid(y); -> z",
+             types[_i]);
+    text_model(&file, text);
+    cli_write("in.onnx", file.bytes, file.size);
+    ck_assert_int_eq(
+        REPFOLD("convert", "in.onnx", "-o", "out.onnx", "--no-verify"), 0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "nothing to fold"));
+}
+END_TEST
+
 /* ---- Slice ---- */
 
 typedef struct Cuts {
@@ -207,6 +227,10 @@ Suite *suite_rule_identity(void)
     TCase *tcase = tcase_create("rule_identity");
     tcase_add_loop_test(tcase, a_pad_of_nothing_goes, 0, PADS);
     tcase_add_test(tcase, other_pads_stay);
+    TCase *files = tcase_create("files");
+    tcase_add_checked_fixture(files, cli_setup, cli_teardown);
+    tcase_add_loop_test(files, amounts_that_are_no_integers_are_not_read, 0, 2);
+    suite_add_tcase(suite, files);
     tcase_add_loop_test(tcase, slices_of_everything_go, 0, WHOLE);
     tcase_add_loop_test(tcase, other_slices_stay, 0, PARTS);
     tcase_add_test(tcase, what_a_body_reads_stays);

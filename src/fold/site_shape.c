@@ -42,8 +42,8 @@ static bool dropout_is_identity(const Fold *fold, const Node *node)
 /* ---- Slice and Pad ---- */
 
 /* A list of Slice or Pad: an input, or in earlier opsets an attribute. Its
- * length, -1 when there is none, -2 when it is not constant or longer than
- * `most`. */
+ * length, -1 when there is none, -2 when it is not constant, no integers, or
+ * longer than `most`. */
 static int64_t list_read(const Fold *fold, const Node *node, int slot,
                          const char *name, int64_t most, int64_t *out)
 {
@@ -51,7 +51,8 @@ static int64_t list_read(const Fold *fold, const Node *node, int slot,
     const Value *value = node_input(node, slot);
     const Tensor *tensor = value ? value_constant(fold->graph, value) : NULL;
     int64_t count = tensor ? tensor->count : node_ints(node, name, &values);
-    if ((value && !tensor) || count > most)
+    if ((value && !tensor) || count > most ||
+        (tensor && (!dtype_is_integer(tensor->type) || !tensor->data)))
         return -2;
     for (int64_t i = 0; !tensor && i < count; i++)
         out[i] = values[i];
