@@ -58,12 +58,9 @@ static void add_versions(Facts *facts)
 
 static void add_machine(Facts *facts)
 {
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     add(facts, "processors", "%ld", sysconf(_SC_NPROCESSORS_ONLN));
     add(facts, "instructions", "%s", rp_instructions());
-    if (pages > 0 && size > 0)
-        add(facts, "memory", "%s",
-            format_bytes((uint64_t)pages * (uint64_t)size));
+    add(facts, "memory", "%s", format_bytes(rp_memory()));
     add(facts, "matrix products", "own kernels, no BLAS");
 }
 

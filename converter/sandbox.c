@@ -97,6 +97,7 @@ static void restrict_files(const Sandbox *sandbox)
     /* Processors and memory are counted by what stands there. */
     allow(ruleset, "/proc", READ);
     allow(ruleset, "/sys/devices/system", READ);
+    allow(ruleset, "/sys/fs/cgroup", READ);
     syscall(SYS_landlock_restrict_self, ruleset, 0);
     close(ruleset);
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "api.h"
+#include "base/machine.h"
 #include "graph/dump.h"
 #include "import.h"
 #include "judge/judge.h"
@@ -20,6 +21,11 @@
 const char *rp_version(void)
 {
     return RP_VERSION;
+}
+
+uint64_t rp_memory(void)
+{
+    return machine_memory();
 }
 
 /* ---- Errors ---- */

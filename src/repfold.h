@@ -28,7 +28,7 @@
  * Threads: different models may be used from different threads at once; one
  * model, and a copy of rp_reopen with it, from one thread at a time.  Functions
  * that take `threads` start and end those within the call, and callbacks come
- * one at a time, before it returns.  rp_version, rp_instructions,
+ * one at a time, before it returns.  rp_version, rp_instructions, rp_memory,
  * rp_change_name, rp_sample_variants and rp_cleanup may be called at any time.
  */
 #ifndef REPFOLD_H
@@ -64,6 +64,9 @@ typedef struct rp_error {
 RP_API const char *rp_version(void);
 /* The instructions that the executor's kernels use here: "AVX2 and FMA". */
 RP_API const char *rp_instructions(void);
+/* The bytes of memory that this process may have: what the machine has, or less
+ * where a control group says so. Without a budget, three quarters are used. */
+RP_API uint64_t rp_memory(void);
 
 /* ---- Reading and writing ---- */
 
@@ -80,9 +83,8 @@ typedef struct rp_import_options {
 } rp_import_options;
 
 typedef struct rp_open_options {
-    /* Bytes for the model and all work on it. 0: three quarters of the
-     * machine's memory, and to read, fold and write it sixteen times its files
-     * and 64 MB. */
+    /* Bytes for the model and all work on it. 0: three quarters of rp_memory,
+     * and to read, fold and write it sixteen times its files and 64 MB. */
     size_t max_memory;
     int freeze_initializers; /* those that are also inputs are constant */
     int assume_inference;    /* training_mode=1 counts as 0, in all work */

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
+
+#include "base/machine.h"
 
 enum { CHUNK_SIZE = 64 * 1024, ALIGNMENT = 16, BLOCK_ALIGNMENT = 64 };
 
@@ -116,12 +117,10 @@ static void counted_free(Arena *arena, void *memory, size_t size)
     free(memory);
 }
 
-/* What any file may make us take: three quarters of the machine's memory. */
+/* What any file may make us take: three quarters of what there is. */
 static size_t machine_most(void)
 {
-    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    bool known = pages > 0 && size > 0;
-    return known ? (size_t)pages / 4 * 3 * (size_t)size : SIZE_MAX / 2;
+    return machine_memory() / 4 * 3;
 }
 
 Arena *arena_new(size_t budget)

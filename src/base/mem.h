@@ -19,7 +19,7 @@
 typedef struct Arena Arena;
 
 /* A root arena; NULL when even that cannot be had.  `budget` bounds the bytes
- * of it and all its children; 0 is three quarters of the machine's memory. */
+ * of it and all its children; 0 is three quarters of machine_memory. */
 Arena *arena_new(size_t budget);
 
 /* A child shares its parent's guard and budget and is freed with it, or
