@@ -438,6 +438,52 @@ static void call_of_plain(Bench *b)
     end_negated(b, pointwise(b, image(b, true), 1, 1));
 }
 
+/* ---- Resize ---- */
+
+/* With a scale of 1.1 the four channels stay four, and are mixed. */
+static Value *resized(Bench *b, Value *x, double channels)
+{
+    double scales[4] = {1, channels, 2, 2};
+    int64_t four[1] = {4};
+    Value *inputs[3] = {x, NULL, bench_numbers(b, 1, four, scales)};
+    Value *y = graph_fresh_value(b->graph, "resized");
+    Node *node = node_new(b->graph, OP_Resize, "resize", inputs, 3, &y, 1);
+    node_set_string(node, "mode", "linear");
+    return done(b, node);
+}
+
+static void resize_then_scale(Bench *b, double channels, bool scale_first)
+{
+    double numbers[CHANNELS] = {1, 2, 3, 4};
+    int64_t dims[3] = {CHANNELS, 1, 1};
+    Value *x = bench_image(b, CHANNELS, 5);
+    Value *factors = bench_numbers(b, 3, dims, numbers);
+    if (!scale_first)
+        x = resized(b, x, channels);
+    x = bench_binary(b, OP_Mul, x, factors);
+    end(b, scale_first ? resized(b, x, channels) : x);
+}
+
+static void pixels_then_scale(Bench *b)
+{
+    resize_then_scale(b, 1, false);
+}
+
+static void scale_then_pixels(Bench *b)
+{
+    resize_then_scale(b, 1, true);
+}
+
+static void channels_then_scale(Bench *b)
+{
+    resize_then_scale(b, 1.1, false);
+}
+
+static void scale_then_channels(Bench *b)
+{
+    resize_then_scale(b, 1.1, true);
+}
+
 /* ---- The pairs ---- */
 
 static const struct {
@@ -467,6 +513,8 @@ static const struct {
     {"SAME pads", same_upper, same_upper, true},
     {"SAME pads at the other end", same_upper, same_lower, false},
     {"SAME pads of a padded input", same_lower_of_padded, same_upper, false},
+    {"pixels that are resized", pixels_then_scale, scale_then_pixels, true},
+    {"channels that are", channels_then_scale, scale_then_channels, false},
 };
 enum { PAIRS = sizeof pairs / sizeof *pairs };
 

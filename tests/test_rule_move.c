@@ -84,9 +84,9 @@ static Value *maximum(Bench *b, Value *x)
     return pool_of(b, OP_MaxPool, x, 1, false);
 }
 
-static Value *resized(Bench *b, Value *x, const char *mode, const char *where)
+static Value *resized_by(Bench *b, Value *x, const double *scales,
+                         const char *mode, const char *where)
 {
-    double scales[4] = {1, 1, 2, 1.5};
     int64_t four[1] = {4};
     Value *inputs[3] = {x, NULL, bench_numbers(b, 1, four, scales)};
     Value *y = graph_fresh_value(b->graph, "resized");
@@ -95,6 +95,25 @@ static Value *resized(Bench *b, Value *x, const char *mode, const char *where)
     node_set_string(node, "coordinate_transformation_mode", where);
     bench_add(b, node);
     return y;
+}
+
+static Value *resized(Bench *b, Value *x, const char *mode, const char *where)
+{
+    const double scales[4] = {1, 1, 2, 1.5};
+    return resized_by(b, x, scales, mode, where);
+}
+
+/* As many channels as before, and yet each is made of two. */
+static Value *channels_mixed(Bench *b, Value *x)
+{
+    const double scales[4] = {1, 1.1, 1, 1};
+    return resized_by(b, x, scales, "linear", "half_pixel");
+}
+
+static Value *moved_by_half(Bench *b, Value *x)
+{
+    const double scales[4] = {1, 1, 2, 2};
+    return resized_by(b, x, scales, "linear", "tf_half_pixel_for_nn");
 }
 
 static Value *nearest(Bench *b, Value *x)
@@ -250,22 +269,37 @@ static void build_forward(Bench *b)
 }
 
 static const Move forward[] = {
-    {relu, positive_scale, true},   {relu, scale, false},
-    {relu, shift, false},           {leaky_relu, positive_scale, true},
-    {leaky_relu, scale, false},     {prelu, positive_scale, true},
-    {prelu, shift, false},          {maximum, positive_scale, true},
-    {maximum, shift, true},         {maximum, scale, false},
-    {global_average, both, true},   {mean, both, true},
-    {average, both, true},          {padded_average, both, true},
-    {counted_average, both, false}, {nearest, both, true},
-    {linear, both, true},           {cubic, both, true},
+    {relu, positive_scale, true},
+    {relu, scale, false},
+    {relu, shift, false},
+    {leaky_relu, positive_scale, true},
+    {leaky_relu, scale, false},
+    {prelu, positive_scale, true},
+    {prelu, shift, false},
+    {maximum, positive_scale, true},
+    {maximum, shift, true},
+    {maximum, scale, false},
+    {global_average, both, true},
+    {mean, both, true},
+    {average, both, true},
+    {padded_average, both, true},
+    {counted_average, both, false},
+    {nearest, both, true},
+    {linear, both, true},
+    {cubic, both, true},
     {transposed, both, true},
-    {dropout, both, true},          {expanded, both, true},
-    {cropped, both, true},          {channels_back, both, true},
-    {channels_listed, both, true},  {row_taken, both, true},
-    {to_depth, both, true},         {split, both, true},
-    {sigmoid, scale, false},        {softmax, scale, false},
+    {dropout, both, true},
+    {expanded, both, true},
+    {cropped, both, true},
+    {channels_back, both, true},
+    {channels_listed, both, true},
+    {row_taken, both, true},
+    {to_depth, both, true},
+    {split, both, true},
+    {sigmoid, scale, false},
+    {softmax, scale, false},
     {clip, positive_scale, false},
+    {channels_mixed, scale, false},
 };
 
 static size_t count_maps(const Model *model)
@@ -317,9 +351,10 @@ static const Move backward[] = {
     {global_average, both, true},  {average, both, true},
     {padded_average, both, true},  {counted_average, both, false},
     {nearest, both, true},         {cubic, both, true},
-    {transposed, both, true},
-    {dropout, both, true},         {expanded, both, true},
-    {cropped, both, true},         {sigmoid, scale, false},
+    {transposed, both, true},      {dropout, both, true},
+    {expanded, both, true},        {cropped, both, true},
+    {sigmoid, scale, false},       {channels_mixed, scale, false},
+    {moved_by_half, scale, false},
 };
 
 START_TEST(a_map_goes_backward)
@@ -357,9 +392,9 @@ static Value *turned(Bench *b, Value *x)
 static void build_single_channel(Bench *b)
 {
     const int64_t sizes[4] = {1, 1, 4, 4};
-    Value *x = bench_binary(b, OP_MatMul,
-                            bench_input(b, 3, (int64_t[]){1, 16, 3}),
-                            bench_constant(b, 2, (int64_t[]){3, 1}));
+    Value *x =
+        bench_binary(b, OP_MatMul, bench_input(b, 3, (int64_t[]){1, 16, 3}),
+                     bench_constant(b, 2, (int64_t[]){3, 1}));
     x = bench_binary(b, OP_Add, x, bench_constant(b, 1, (int64_t[]){1}));
     x = bench_binary(b, OP_Reshape, turned(b, x), bench_ints(b, 4, sizes));
     bench_output(b, bench_binary(b, OP_Mul, x, bench_channel_scale(b, 1)));

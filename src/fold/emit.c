@@ -153,6 +153,8 @@ static Node *operator_node(Fold *fold, const Linear *like, const Kernel *kernel,
     node->attr_count = copy->attr_count;
     if (like->kind == LINEAR_GEMM && bias)
         node_set_float(node, "beta", 1.0f);
+    if (like->kind == LINEAR_GEMM && bias && graph_opset(fold->graph) < 7)
+        node_set_int(node, "broadcast", 1);
     if (like->kind == LINEAR_CONV_TRANSPOSE && !node_attr(node, "auto_pad") &&
         !node_attr(node, "output_shape"))
         set_axes(node, like, kernel);

@@ -42,6 +42,17 @@ bool form_absorbs(const Form *form)
 
 static bool branch_takes(Fold *fold, const Branch *branch, const Sight *sight);
 
+/* A summand of lower rank has its axes elsewhere in the sum. */
+static bool is_aligned(const Form *form, const Branch *branch)
+{
+    const Linear *linear = branch->linear;
+    int rank = branch->value->fact.rank;
+    if (branch->kind == BRANCH_LINEAR)
+        rank = linear->spatial ? linear->spatial + 2 : linear->channel_axis + 1;
+    return branch->kind == BRANCH_IDENTITY || form->count == 1 ||
+           form->value->fact.rank < 0 || rank == form->value->fact.rank;
+}
+
 /* True when all branches take such vectors along that axis of the form's value.
  * Only what is linear behind movers is asked in depth, MOVES_MAX at most. */
 static bool form_takes(Fold *fold, const Form *form, const Sight *sight)
@@ -49,8 +60,10 @@ static bool form_takes(Fold *fold, const Form *form, const Sight *sight)
     if (sight->axis >= 0 && form->axis >= 0 &&
         (sight->axis != form->axis || sight->more != form->more))
         return false;
+    bool nothing = sight->axis < 0 && !sight->scale.size && !sight->shift.size;
     for (int i = 0; i < form->count; i++)
-        if (!branch_takes(fold, &form->branches[i], sight))
+        if (!branch_takes(fold, &form->branches[i], sight) ||
+            (!nothing && !is_aligned(form, &form->branches[i])))
             return false;
     return true;
 }
@@ -545,6 +558,8 @@ static bool is_binary_sum(const Fold *fold, const Node *node)
 {
     if (node->op == OP_Sum)
         return node->input_count > 1;
+    if (node_int(node, "broadcast", 0)) /* ONNX Add-6: by an attribute */
+        return false;
     return (node->op == OP_Add || node->op == OP_Sub) && node->inputs[0] &&
            node->inputs[1] && !value_constant(fold->graph, node->inputs[0]) &&
            !value_constant(fold->graph, node->inputs[1]);

@@ -192,7 +192,10 @@ static bool crop_read(const Fold *fold, const Node *node, int axis,
     int64_t size = -1;
     if (!cut_read(fold, node, axis, &cut) || cut.step != 1)
         return false;
-    dim_is_known(fold->model->symbols, node->inputs[0]->fact.dims[axis], &size);
+    bool sized = dim_is_known(fold->model->symbols,
+                              node->inputs[0]->fact.dims[axis], &size);
+    if (!sized && cut.end >= 0 && cut.end < INT32_MAX)
+        return false;
     if (size >= 0 && cut.end > size)
         cut.end = size;
     if (size >= 0 && cut.end >= 0)

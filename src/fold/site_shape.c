@@ -150,10 +150,54 @@ bool node_moves_only(const Node *node)
            node->op == OP_Unsqueeze;
 }
 
+/* Of nearest elements, those that half a pixel further on are still the same;
+ * other interpolations would mix neighbours there. ONNX Resize-13. */
+static bool resize_stays_in_place(const Node *node)
+{
+    const char *const mode = "nearest_mode";
+    return !node_string_is(node, "coordinate_transformation_mode",
+                           "tf_half_pixel_for_nn") ||
+           ((!node_attr(node, "mode") ||
+             node_string_is(node, "mode", "nearest")) &&
+            (!node_attr(node, mode) ||
+             node_string_is(node, mode, "round_prefer_floor") ||
+             node_string_is(node, mode, "floor")));
+}
+
+/* True when a Resize has a scale of 1 along the axis. The same size is not
+ * enough: it may be a larger one that was rounded. ONNX Resize-10, Resize-11,
+ * Resize-18. */
+static bool resize_keeps(const Fold *fold, const Node *node, int axis)
+{
+    const Fact *in = &node->inputs[0]->fact, *out = &node->outputs[0]->fact;
+    const Value *scales =
+        node_input(node, graph_opset(node->graph) < 11 ? 1 : 2);
+    const Tensor *tensor = scales ? value_constant(fold->graph, scales) : NULL;
+    const int64_t *axes = NULL;
+    int64_t named = node_ints(node, "axes", &axes), at = named < 0 ? axis : -1;
+    double scale = 0;
+    for (int64_t i = 0; i < named; i++)
+        if (axes[i] == axis || axes[i] + in->rank == axis)
+            at = i;
+    if (at < 0)
+        return true;
+    if (!resize_stays_in_place(node))
+        return false;
+    if (node_input(node, 3)) /* the sizes */
+        return in->rank > axis && out->rank > axis &&
+               in->dims[axis] == out->dims[axis] &&
+               (!node_attr(node, "keep_aspect_ratio_policy") ||
+                node_string_is(node, "keep_aspect_ratio_policy", "stretch"));
+    if (!tensor || !tensor_is_readable(tensor) || at >= tensor->count)
+        return false;
+    tensor_read_f64(tensor, at, 1, &scale);
+    return scale == 1;
+}
+
 /* Where an axis goes through a node that neither reshapes nor reduces, or where
  * it comes from: Expand puts axes in front, Gather has those of its indices in
  * place of one; pools and Resize work on what follows the channels. */
-static int kept_axis(const Node *node, int axis, bool back)
+static int kept_axis(const Fold *fold, const Node *node, int axis, bool back)
 {
     const Fact *in = &node->inputs[0]->fact, *out = &node->outputs[0]->fact;
     int more = out->rank - in->rank, taken;
@@ -179,6 +223,8 @@ static int kept_axis(const Node *node, int axis, bool back)
         if (back)
             return axis <= taken + more ? taken : axis - more;
         return axis + more;
+    case OP_Resize:
+        return axis < 2 && resize_keeps(fold, node, axis) ? axis : -1;
     default:
         return axis < 2 ? axis : -1;
     }
@@ -270,7 +316,7 @@ int affine_axis_back(const Fold *fold, const Node *node, int axis)
     if (node->op == OP_ReduceMean)
         return reduce_source(fold, node, axis);
     if (!node_moves_only(node))
-        return kept_axis(node, axis, true);
+        return kept_axis(fold, node, axis, true);
     if (node->op == OP_Transpose)
         return transpose_source(node, in->rank, axis);
     return reshaped_axis(symbols, out, axis, in);
@@ -299,7 +345,7 @@ int affine_axis_forward(const Fold *fold, const Node *node, int axis,
     if (node->op == OP_ReduceMean)
         return reduce_target(fold, node, axis);
     if (!node_moves_only(node))
-        return kept_axis(node, axis, false);
+        return kept_axis(fold, node, axis, false);
     if (node->op == OP_Transpose)
         return transpose_target(node, in->rank, axis);
     int found = reshaped_axis(symbols, in, axis, out);

@@ -74,6 +74,44 @@ static bool is_uncut(Scope *scope, const Node *node, int axis)
             before == after);
 }
 
+/* Where the axis is among those that a Resize changes, its scale must be 1, and
+ * its elements must be read where they are; other axes it leaves alone. An
+ * equal size may come from another scale. ONNX Resize-19. */
+static bool is_unresized(Scope *scope, const Node *node, int axis)
+{
+    static const char coordinates[] = "coordinate_transformation_mode";
+    const Known *in = scope_known(scope, node->inputs[0]);
+    const Known *out = scope_known(scope, node->outputs[0]);
+    const Known *sizes = scope_known(scope, node_input(node, 3));
+    bool early = graph_opset(scope->graph) < 11;
+    const Known *scales = scope_known(scope, node_input(node, early ? 1 : 2));
+    const int64_t *axes = NULL;
+    int64_t count = node_ints(node, "axes", &axes), place = axis;
+    if (count >= 0)
+        for (place = 0; place < count; place++)
+            if (axes[place] == axis || axes[place] == axis - in->fact.rank)
+                break;
+    if (count >= 0 && place == count)
+        return true;
+    bool by_half = node_string_is(node, coordinates, "tf_half_pixel_for_nn");
+    bool up = node_string_is(node, "nearest_mode", "ceil") ||
+              node_string_is(node, "nearest_mode", "round_prefer_ceil");
+    bool mixes =
+        node_attr(node, "mode") && !node_string_is(node, "mode", "nearest");
+    if (by_half && (up || mixes))
+        return false;
+    if (sizes)
+        return in->fact.rank > axis && out->fact.rank > axis &&
+               in->fact.dims[axis] == out->fact.dims[axis] &&
+               !node_string_is(node, "keep_aspect_ratio_policy",
+                               "not_larger") &&
+               !node_string_is(node, "keep_aspect_ratio_policy", "not_smaller");
+    double scale = 0;
+    if (scales && scales->constant && place < scales->constant->count)
+        constant_read(scales->constant, place, 1, &scale);
+    return scale == 1;
+}
+
 int axis_kept(Scope *scope, const Node *node, int axis)
 {
     const Fact *in = &scope_known(scope, node->inputs[0])->fact;
@@ -98,6 +136,8 @@ int axis_kept(Scope *scope, const Node *node, int axis)
     case OP_DepthToSpace:
     case OP_SpaceToDepth:
         return axis == 0 ? 0 : -1;
+    case OP_Resize:
+        return axis < 2 && is_unresized(scope, node, axis) ? axis : -1;
     default: /* over the spatial axes, which follow the channels */
         return axis < 2 ? axis : -1;
     }
@@ -116,6 +156,8 @@ static bool axis_crop(Scope *scope, const Node *node, int axis, int64_t *before,
         return false;
     bool sized = dim_is_known(scope->symbols, in->dims[axis], &size);
     bool to_end = cut.end >= INT32_MAX || (sized && cut.end >= size);
+    if (!to_end && !sized && cut.end >= 0)
+        return false;
     *before = sized && cut.start < 0 ? cut.start + size : cut.start;
     *after = to_end ? 0 : sized && cut.end >= 0 ? size - cut.end : -cut.end;
     return *before >= 0 && *after >= 0 && *before <= 1 << 24 &&
