@@ -111,10 +111,7 @@ static const Function *find_function(const Exec *exec, const Node *node)
 
 const Node *plan_resolve(Arena *arena, const Node *node, const Node *caller)
 {
-    bool refers = false;
-    for (int i = 0; i < node->attr_count; i++)
-        refers = refers || node->attrs[i].reference;
-    if (!refers)
+    if (!node_is_parametric(node))
         return node;
     Node *copy = arena_alloc(arena, sizeof *copy);
     *copy = *node;

@@ -161,7 +161,8 @@ static Tensor *tensor_from_fact(Fold *fold, const Fact *fact)
  * its second input. */
 static bool node_is_constant(const Fold *fold, const Node *node)
 {
-    if (node->op == OP_OTHER || !exec_supports(node) || node_has_graphs(node))
+    if (node->op == OP_OTHER || !exec_supports(node) || node_has_graphs(node) ||
+        node_is_parametric(node))
         return false;
     for (int i = 0; i < node->input_count; i++) {
         const Value *value = node->inputs[i];

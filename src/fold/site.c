@@ -99,14 +99,6 @@ void value_free_move(Value *from, Value *to)
             node_replace_input(from->uses[i].node, from, to);
 }
 
-bool node_is_parametric(const Node *node)
-{
-    for (int i = 0; i < node->attr_count; i++)
-        if (node->attrs[i].reference)
-            return true;
-    return false;
-}
-
 const char *node_title(const Node *node)
 {
     return node->name[0] ? node->name : node->outputs[0]->name;

@@ -167,10 +167,6 @@ bool constant_vec(Fold *fold, const Value *value, Vec *out);
 /* Why a value is not a constant. */
 Reason constant_obstacle(const Fold *fold, const Value *value);
 
-/* True when an attribute is the calling node's, inside a function: nothing is
- * known of such a node. */
-bool node_is_parametric(const Node *node);
-
 /* What a report calls the node: exporters may leave nodes without a name, but
  * not their outputs. */
 const char *node_title(const Node *node);

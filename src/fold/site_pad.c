@@ -74,7 +74,7 @@ void linear_take_pad(Fold *fold, Linear *linear)
     int64_t amounts[2 * RANK_MAX];
     if (linear->kind != LINEAR_CONV || !pad || pad->op != OP_Pad ||
         pad->graph != fold->graph || !node_input(pad, 0) ||
-        !(fold->enabled & RULE_BIT(RULE_C18)))
+        node_is_parametric(pad) || !(fold->enabled & RULE_BIT(RULE_C18)))
         return;
     Reason reason = use_obstacle(linear->input);
     if (!reason && linear->pads_follow)

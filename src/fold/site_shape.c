@@ -123,6 +123,8 @@ static bool keeps_shape(const Node *node)
 
 bool node_keeps_value(const Fold *fold, const Node *node)
 {
+    if (node_is_parametric(node))
+        return false;
     switch (node->op) {
     case OP_Identity:
         return true;
@@ -135,9 +137,9 @@ bool node_keeps_value(const Fold *fold, const Node *node)
     case OP_Expand:
         return keeps_shape(node);
     case OP_Pad:
-        return !node_is_parametric(node) && pads_nothing(fold, node);
+        return pads_nothing(fold, node);
     case OP_Slice:
-        return !node_is_parametric(node) && takes_all(fold, node);
+        return takes_all(fold, node);
     default:
         return false;
     }

@@ -57,6 +57,14 @@ bool node_has_graphs(const Node *node)
     return count > 0;
 }
 
+bool node_is_parametric(const Node *node)
+{
+    for (int i = 0; i < node->attr_count; i++)
+        if (node->attrs[i].reference)
+            return true;
+    return false;
+}
+
 const Attr *node_attr(const Node *node, const char *name)
 {
     for (int i = 0; i < node->attr_count; i++)

@@ -274,6 +274,9 @@ bool node_has_graphs(const Node *node);
 /* Attributes by name; the fallback where absent, of another type, or a
  * reference to an attribute of the function. */
 const Attr *node_attr(const Node *node, const char *name);
+/* True when an attribute is the calling node's, inside a function: nothing is
+ * known of such a node. */
+bool node_is_parametric(const Node *node);
 int64_t node_int(const Node *node, const char *name, int64_t fallback);
 float node_float(const Node *node, const char *name, float fallback);
 /* The count, or -1 where absent. */

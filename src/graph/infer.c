@@ -31,6 +31,8 @@ int infer_node(InferCall *call, Err *err)
 {
     for (int i = 0; i < call->node->output_count; i++)
         call->outputs[i] = FACT_UNKNOWN;
+    if (node_is_parametric(call->node))
+        return 0;
     return functions[call->node->op](call, err);
 }
 

@@ -57,10 +57,7 @@ static const Graph *body_of(Scope *scope, const Node *node)
 /* A node of a function's body with the attributes that its call gives. */
 static const Node *node_called(Scope *scope, const Node *node, const Node *call)
 {
-    bool refers = false;
-    for (int i = 0; i < node->attr_count; i++)
-        refers |= node->attrs[i].reference != NULL;
-    if (!refers)
+    if (!node_is_parametric(node))
         return node;
     Node *copy = arena_alloc(scope->arena, sizeof *copy);
     *copy = *node;

@@ -202,8 +202,10 @@ static bool pads_nothing(Scope *scope, const Node *node)
 
 bool node_keeps(Scope *scope, const Node *node)
 {
-    const Known *read = scope_known(scope, node->inputs[0]);
-    const Known *made = scope_known(scope, node->outputs[0]);
+    const Known *read = scope_known(scope, node_input(node, 0));
+    const Known *made = scope_known(scope, node_output(node, 0));
+    if (!read || !made || node_is_parametric(node))
+        return false;
     switch (node->op) {
     case OP_Identity:
         return true;
@@ -324,11 +326,9 @@ static bool reads_type(const Node *node, int slot)
 
 static bool node_is_constant(Scope *scope, const Node *node)
 {
-    if (node->op == OP_OTHER || !exec_supports(node) || node_has_graphs(node))
+    if (node->op == OP_OTHER || !exec_supports(node) || node_has_graphs(node) ||
+        node_is_parametric(node))
         return false;
-    for (int i = 0; i < node->attr_count; i++)
-        if (node->attrs[i].reference)
-            return false;
     for (int i = 0; i < node->input_count; i++) {
         const Known *input = scope_known(scope, node->inputs[i]);
         if (input && !input->constant &&

@@ -405,16 +405,6 @@ static Sum *take_opaque(Region *region, const Known *output)
         place_opaque(region, output->scope, node, sums, output->output));
 }
 
-/* Inside a function that is not called from here nothing is known of an
- * attribute that the call gives. */
-static bool is_parametric(const Node *node)
-{
-    for (int i = 0; i < node->attr_count; i++)
-        if (node->attrs[i].reference)
-            return true;
-    return false;
-}
-
 static Sum *share(Region *region, Known *output, Sum *sum, bool whole)
 {
     Sum *shared = whole ? sum_as_whole(region, output, sum)
@@ -426,7 +416,7 @@ static Sum *share(Region *region, Known *output, Sum *sum, bool whole)
 static Sum *take_any(Region *region, Known *output)
 {
     Op op = output->node->op;
-    if (is_parametric(output->node))
+    if (node_is_parametric(output->node))
         return take_opaque(region, output);
     Sum *sum = take_affine(region, output);
     if (!sum)
