@@ -112,6 +112,11 @@ void build_half_tiny(Bench *b)
     build_half(b, 0x1p-14, 1);
 }
 
+void build_half_vanishing(Bench *b)
+{
+    build_half(b, 0x1p-18, 1);
+}
+
 void build_half_plain(Bench *b)
 {
     build_half(b, 1.5, 1);

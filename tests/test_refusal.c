@@ -450,6 +450,8 @@ static const struct Row {
     {build_zero_divisor, "not-finite", "Div", ""},
     {build_half_overflow, "f16-overflow", "BatchNormalization",
      "a folded number is "},
+    {build_half_vanishing, "f16-underflow", "BatchNormalization",
+     "the largest weight of channel 0 is "},
     {build_gemm_rows, "broadcast", "BatchNormalization", ""},
     {build_left_constant, "wrong-axis", "BatchNormalization",
      "the constant is on the left"},

@@ -257,11 +257,30 @@ static void let_go(Fold *fold, uint64_t weights)
     fold->weights_read = 0;
 }
 
+/* A channel whose largest weight is so far below float16's normal numbers loses
+ * more by rounding than storing its own weights costs, twice. */
+static Reason underflow_obstacle(Fold *fold, const double *largest,
+                                 int64_t channels, const char **fact)
+{
+    for (int64_t c = 0; c < channels; c++) {
+        if (largest[c] == 0 || largest[c] >= dtype_least_normal(DT_FLOAT16) / 2)
+            continue;
+        *fact = arena_printf(fold->scratch,
+                             "the largest weight of channel %lld is %.3g",
+                             (long long)c, largest[c]);
+        return REASON_F16_UNDERFLOW;
+    }
+    return REASON_NONE;
+}
+
 Reason numbers_obstacle(Fold *fold, const Kernel *kernel, Vec bias, DType type,
                         const char **fact)
 {
     enum { PIECE = 1024 };
-    double piece[PIECE];
+    double piece[PIECE], *largest = NULL;
+    if (type == DT_FLOAT16)
+        largest = arena_array(fold->scratch, (size_t)kernel->out_channels,
+                              sizeof *largest);
     int64_t count = kernel_elements(kernel);
     let_go(fold, (uint64_t)count);
     for (int64_t done = 0; done < count; done += PIECE) {
@@ -270,7 +289,16 @@ Reason numbers_obstacle(Fold *fold, const Kernel *kernel, Vec bias, DType type,
         Reason reason = elements_obstacle(fold, piece, now, type, fact);
         if (reason)
             return reason;
+        for (int64_t i = 0; largest && i < now; i++) {
+            double *own = &largest[kernel_channel(kernel, done + i)];
+            *own = fmax(*own, fabs(piece[i]));
+        }
     }
+    Reason reason =
+        largest ? underflow_obstacle(fold, largest, kernel->out_channels, fact)
+                : REASON_NONE;
+    if (reason)
+        return reason;
     return elements_obstacle(fold, bias.at, bias.size, type, fact);
 }
 

@@ -32,8 +32,8 @@ int emit_linear(Fold *fold, Emission *emission, const Linear *like,
 /* How many nodes emit_linear would add. */
 int linear_node_count(const Linear *like, Vec bias);
 
-/* NOT_FINITE or F16_OVERFLOW, and the number, when a folded weight or bias does
- * not fit its type. */
+/* NOT_FINITE, F16_OVERFLOW or F16_UNDERFLOW, and the number, when a folded
+ * weight or bias does not fit its type. */
 Reason numbers_obstacle(Fold *fold, const Kernel *kernel, Vec bias, DType type,
                         const char **fact);
 

@@ -47,6 +47,12 @@ static Cell cell_at(const Kernel *kernel, int64_t index)
     return (Cell){row, group * columns + index % columns};
 }
 
+int64_t kernel_channel(const Kernel *kernel, int64_t index)
+{
+    Cell cell = cell_at(kernel, index / taps_product(kernel->taps));
+    return kernel->layout == LAYOUT_OUT_IN ? cell.row : cell.across;
+}
+
 static double cell_factor(const Kernel *kernel, const Term *term, Cell cell)
 {
     bool row_is_out = kernel->layout == LAYOUT_OUT_IN;

@@ -76,5 +76,7 @@ const Kernel *kernel_of(const Tensor *tensor);
 Vec kernel_apply_shift(Arena *arena, const Kernel *kernel, Vec shift);
 
 int64_t kernel_elements(const Kernel *kernel);
+/* The output channel that an element is of. */
+int64_t kernel_channel(const Kernel *kernel, int64_t index);
 
 #endif
