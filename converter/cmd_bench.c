@@ -21,7 +21,7 @@ static int run(const Options *options)
     const rp_bench_info *info = NULL;
     rp_bench_options how = {
         .runs = (int)options->runs,
-        .f64 = options->precision && options->precision[1] == '6',
+        .f64 = runs_f64(options, false),
         .threads = (int)options->threads,
         .input_shapes = options->shapes.items,
         .input_shape_count = options->shapes.count,

@@ -45,7 +45,7 @@ static int run(const Options *options)
     if (status)
         return status;
     rp_run_options how = {
-        .f64 = !options->precision || options->precision[1] == '6',
+        .f64 = runs_f64(options, true),
         .threads = (int)options->threads,
         .inputs = options->inputs.items,
         .input_count = options->inputs.count,

@@ -16,6 +16,12 @@ static void show_mismatch(void *context, const char *line)
     fputc('\n', stderr);
 }
 
+bool runs_f64(const Options *options, bool otherwise)
+{
+    return options->precision ? strcmp(options->precision, "f64") == 0
+                              : otherwise;
+}
+
 rp_import_options import_options(const Options *options)
 {
     return (rp_import_options){
@@ -85,7 +91,7 @@ rp_verify_options verify_options(const Options *options, const Images *images,
         .threads = (int)options->threads,
         .shard = (int)options->shard_index,
         .shards = (int)options->shard_count,
-        .skip_f32 = options->precision && options->precision[1] == '6',
+        .skip_f32 = runs_f64(options, false),
         .input_shapes = options->shapes.items,
         .input_shape_count = options->shapes.count,
         .input_files = options->inputs.items,

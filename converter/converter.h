@@ -197,6 +197,8 @@ rp_save_options save_options(const Options *options);
 rp_fold_options fold_options(const Options *options, Progress *progress);
 rp_verify_options verify_options(const Options *options, const Images *images,
                                  Progress *progress);
+/* Whether --precision is f64; `otherwise` without it. */
+bool runs_f64(const Options *options, bool otherwise);
 /* Before long work that takes and gives back the same memory all the time. */
 void keep_memory(void);
 
