@@ -200,6 +200,8 @@ FILE *report_stream(const Options *options)
 typedef struct Paths {
     const char **reads, **writes;
     size_t read_count, write_count;
+    char **archives; /* some of the reads */
+    size_t archive_count;
 } Paths;
 
 /* Where a model is written to; NULL for none. */
@@ -209,6 +211,18 @@ static const char *model_target(const Options *options)
     return options->output ? options->output
            : replaces      ? options->files.items[0]
                            : NULL;
+}
+
+/* As it is called, and the archive that an array may be in. */
+static void list_input(const char *file, Paths *paths)
+{
+    char archive[PATH_MAX];
+    paths->reads[paths->read_count++] = file;
+    if (!npz_part(file, archive))
+        return;
+    char *copy = paths->archives[paths->archive_count++] = strdup(archive);
+    if (copy)
+        paths->reads[paths->read_count++] = copy;
 }
 
 static void list_paths(const Options *options, Paths *paths)
@@ -226,7 +240,7 @@ static void list_paths(const Options *options, Paths *paths)
     for (size_t i = 0; i < options->files.count; i++)
         paths->reads[paths->read_count++] = options->files.items[i];
     for (size_t i = 0; i < options->inputs.count; i++)
-        paths->reads[paths->read_count++] = file_part(options->inputs.items[i]);
+        list_input(file_part(options->inputs.items[i]), paths);
     const char *reports[REPORT_MAX];
     size_t count = reports_list(options, reports);
     for (size_t i = 0; i < count; i++)
@@ -237,13 +251,6 @@ static void list_paths(const Options *options, Paths *paths)
     /* Whether the model may replace its input is the library's to say. */
     if (model_target(options))
         paths->writes[paths->write_count++] = model_target(options);
-}
-
-static bool is_read(const char *path, const char *read)
-{
-    char file[PATH_MAX];
-    return same_file(path, read) ||
-           (npz_part(read, file) && same_file(path, file));
 }
 
 /* Whether the path is one of the files that are read from a folder. */
@@ -305,7 +312,7 @@ static int find_clash(const Options *options, const Paths *paths)
                 return clash(options, "usage", path,
                              "two outputs would go to the same file");
         for (size_t k = 0; i < reports && k < paths->read_count; k++)
-            if (!is_stdout(path) && (is_read(path, paths->reads[k]) ||
+            if (!is_stdout(path) && (same_file(path, paths->reads[k]) ||
                                      folder_holds(paths->reads[k], path)))
                 return clash(options, "same-file", path,
                              "is an input and would be overwritten");
@@ -318,18 +325,22 @@ static int with_paths(const Options *options,
                       int (*use)(const Options *, const Paths *))
 {
     enum { SINGLE = 5 }; /* the certificate, the data folders, the output */
-    size_t count = options->files.count + options->inputs.count +
+    size_t count = options->files.count + 2 * options->inputs.count +
                    options->outputs.count + options->data_dirs.count +
                    REPORT_MAX + SINGLE;
     Paths paths = {.reads = calloc(count, sizeof(char *)),
-                   .writes = calloc(count, sizeof(char *))};
-    int status;
-    if (paths.reads && paths.writes) {
+                   .writes = calloc(count, sizeof(char *)),
+                   .archives = calloc(count, sizeof(char *))};
+    bool whole = paths.reads && paths.writes && paths.archives;
+    if (whole)
         list_paths(options, &paths);
-        status = use(options, &paths);
-    } else {
-        status = clash(options, "memory", "", "out of memory");
-    }
+    for (size_t i = 0; i < paths.archive_count; i++)
+        whole = whole && paths.archives[i];
+    int status = whole ? use(options, &paths)
+                       : clash(options, "memory", "", "out of memory");
+    for (size_t i = 0; i < paths.archive_count; i++)
+        free(paths.archives[i]);
+    free(paths.archives);
     free(paths.reads);
     free(paths.writes);
     return status;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive.h"
 #include "cli.h"
 #include "proto.h"
 #include "suites.h"
@@ -78,6 +79,45 @@ START_TEST(test_a_pipe_by_its_number)
     char *report = cli_text("report");
     ck_assert_ptr_nonnull(strstr(report, "\"ok\": true"));
     free(report);
+}
+END_TEST
+
+/* Inputs may come that way as well; this one is larger than a pipe. */
+START_TEST(test_inputs_from_pipes)
+{
+    static const char line[] =
+        "double=${model%/*}/mini.ts-preserve-f64.onnx; "
+        "array=${model%/*}/in64.npy; "
+        "$repfold run $double --input image=$array --output logits=file.npy && "
+        "cat $array | $repfold run $double --input image=/dev/stdin "
+        "--output logits=pipe.npy && "
+        "cat $model | $repfold verify -q --samples 1 /dev/stdin $model";
+    ck_assert_msg(shell(line) == 0, "%s", cli.err);
+    ck_assert(cli_same("file.npy", "pipe.npy"));
+}
+END_TEST
+
+/* An array's name may look like a folder's. */
+START_TEST(test_an_array_with_a_slash)
+{
+    static uint8_t bytes[ARCHIVE_BYTES];
+    Archive archive;
+    size_t size;
+    char *npy = cli_read(cli_fixture("in64.npy"), &size);
+    archive_start(&archive, bytes);
+    archive_add(&archive, "stem/image.npy", npy, size, true);
+    archive_end(&archive);
+    ck_assert_int_eq(mkdir(cli_path("data"), 0777), 0);
+    cli_write("data/a.npz", archive.bytes, archive.size);
+    free(npy);
+    ck_assert_msg(shell("$repfold run ${model%/*}/mini.ts-preserve-f64.onnx "
+                        "--input image=data/a.npz:stem/image") == 0,
+                  "%s", cli.err);
+    ck_assert_int_eq(shell("$repfold run ${model%/*}/mini.ts-preserve-f64.onnx "
+                           "--input image=data/a.npz:stem/image --json "
+                           "data/a.npz"),
+                     2);
+    ck_assert_ptr_nonnull(strstr(cli.err, "[same-file]"));
 }
 END_TEST
 
@@ -193,6 +233,8 @@ Suite *suite_cli_streams(void)
     tcase_add_test(tc, test_an_output_takes_standard_output);
     tcase_add_test(tc, test_dev_stdout);
     tcase_add_test(tc, test_a_pipe_by_its_number);
+    tcase_add_test(tc, test_inputs_from_pipes);
+    tcase_add_test(tc, test_an_array_with_a_slash);
     tcase_add_test(tc, test_no_colour_into_a_file);
     tcase_add_test(tc, test_a_path_may_hold_an_equals_sign);
     tcase_add_test(tc, test_an_empty_argument);

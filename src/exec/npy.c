@@ -38,6 +38,32 @@ static int bad(const char *path, const char *why, Err *err)
 
 /* ---- Reading ---- */
 
+/* A pipe has no size. Returns what errno was, or 0. */
+static int read_all(Arena *arena, int file, const struct stat *status,
+                    char **bytes, size_t *size)
+{
+    enum { PIPE_BYTES = 1 << 16 };
+    bool is_pipe = S_ISFIFO(status->st_mode);
+    size_t room = is_pipe               ? PIPE_BYTES
+                  : status->st_size > 0 ? (size_t)status->st_size
+                                        : 0;
+    *bytes = arena_block(arena, room + 1, 1);
+    *size = 0;
+    for (ssize_t got = 1; got > 0 && *size < room;) {
+        got = read(file, *bytes + *size, room - *size);
+        if (got < 0)
+            return errno;
+        *size += (size_t)got;
+        if (is_pipe && *size == room) {
+            char *larger = arena_block(arena, 2 * room + 1, 1);
+            memcpy(larger, *bytes, *size);
+            *bytes = larger;
+            room *= 2;
+        }
+    }
+    return 0;
+}
+
 int npy_load(Arena *arena, const char *path, char **bytes, size_t *size,
              Err *err)
 {
@@ -49,19 +75,10 @@ int npy_load(Arena *arena, const char *path, char **bytes, size_t *size,
             close(file);
         return err_set(err, ERR_IO, "%s: %s", path, strerror(failure));
     }
-    size_t expected = status.st_size > 0 ? (size_t)status.st_size : 0;
-    *bytes = arena_block(arena, expected + 1, 1);
-    *size = 0;
-    ssize_t got = 1;
-    while (got > 0 && *size < expected) {
-        got = read(file, *bytes + *size, expected - *size);
-        *size += got > 0 ? (size_t)got : 0;
-    }
-    int failure = errno;
+    int failure = read_all(arena, file, &status, bytes, size);
     close(file);
-    if (got < 0)
-        return err_set(err, ERR_IO, "%s: %s", path, strerror(failure));
-    return 0;
+    return failure ? err_set(err, ERR_IO, "%s: %s", path, strerror(failure))
+                   : 0;
 }
 
 /* The text after `'key':`, or NULL. */
