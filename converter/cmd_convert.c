@@ -362,9 +362,9 @@ const Verb verb_convert = {
         "\n"
         "Exit status: 0 written; 1 not equivalent, or --require-change and "
         "nothing to\n"
-        "fold: nothing is written; 1 also when a fold was wrong and undone, "
-        "and "
-        "the rest\n"
-        "is written; 2 trouble. Of several models the worst.",
+        "fold: nothing is written; 1 also when a wrong fold was undone, and "
+        "the "
+        "rest is\n"
+        "written; 2 trouble. Of several models the worst.",
     .run = run,
 };

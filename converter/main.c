@@ -63,9 +63,11 @@ static int unknown_verb(const char *name)
 static const char *json_to_stdout(int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
-        bool separate = i + 1 < argc && strcmp(argv[i], "--json") == 0 &&
-                        strcmp(argv[i + 1], "-") == 0;
-        if (separate || strcmp(argv[i], "--json=-") == 0)
+        bool separate = i + 1 < argc && strcmp(argv[i], "--json") == 0;
+        const char *path = separate                              ? argv[i + 1]
+                           : strncmp(argv[i], "--json=", 7) == 0 ? argv[i] + 7
+                                                                 : "";
+        if (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0)
             return "-";
     }
     return NULL;

@@ -219,10 +219,15 @@ END_TEST
 /* A script's error object must not depend on where --json stands. */
 START_TEST(test_usage_error_as_json)
 {
-    ck_assert_int_eq(REPFOLD("lint", "--tread", "1", "a.onnx", "--json", "-"),
-                     2);
-    ck_assert_ptr_nonnull(strstr(cli.out, "\"code\": \"usage\""));
-    ck_assert_ptr_nonnull(strstr(cli.err, "[usage]"));
+    static const char *const forms[][2] = {
+        {"--json", "-"}, {"--json=-", "b"}, {"--json", "/dev/stdout"}};
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(
+            REPFOLD("lint", "--tread", "1", "a.onnx", forms[i][0], forms[i][1]),
+            2);
+        ck_assert_ptr_nonnull(strstr(cli.out, "\"code\": \"usage\""));
+        ck_assert_ptr_nonnull(strstr(cli.err, "[usage]"));
+    }
 }
 END_TEST
 
