@@ -87,7 +87,12 @@ enum { SAMPLES_MAX = 100000 };
 static int check_report(Merge *merge, size_t index)
 {
     const json_t *root = merge->roots[index];
+    const json_t *error = json_object_get(root, "error");
     json_int_t shard = shard_at(root, "index");
+    if (error)
+        return trouble_say(merge->options, "bad-input", path_of(merge, index),
+                           "the shard was in trouble: %.200s: %.200s",
+                           text_at(error, "where"), text_at(error, "message"));
     json_int_t samples = count_at(root, "samples");
     if (strcmp(text_at(root, "command"), "verify") != 0 || shard < 1 ||
         !json_is_array(json_object_get(root, "outputs")) || samples < 0 ||

@@ -334,6 +334,11 @@ START_TEST(test_merge_usage)
     cli_assert_trouble("bad-input", "is not the report of a shard");
     REPFOLD("report", "merge", "1.json", "other.json");
     cli_assert_trouble("bad-input", "is of other models");
+    REPFOLD("verify", "-q", TRAIN, "absent.onnx", "--samples", "4", "--shard",
+            "2/2", "--json", "trouble.json");
+    REPFOLD("report", "merge", "1.json", "trouble.json");
+    cli_assert_trouble("bad-input",
+                       "trouble.json: the shard was in trouble: absent.onnx: ");
     REPFOLD("report", "merge", "1.json", "absent.json");
     cli_assert_trouble("io", "absent.json: cannot open it");
     /* What a report says goes to a terminal: it is one of three words. */

@@ -11,6 +11,7 @@ a=$1 b=$2 shards=$3 reports=$4
 
 # With a fifth argument it is one of the processes.
 if [ $# -eq 5 ]; then
+    rm -f "$reports/$5.json"
     exec repfold verify "$a" "$b" --samples $((2 * shards)) \
         --shard "$5/$shards" --threads 1 -q --json "$reports/$5.json"
 fi
@@ -25,7 +26,7 @@ spread() {
 }
 
 # A shard that differs exits with 1 and has written its report; one that is in
-# trouble has not, and then merging says so.
+# trouble has written that, and then merging tells it.
 mkdir -p "$reports"
 spread || echo 'not every shard is equivalent' >&2
 set --
