@@ -160,7 +160,7 @@ typedef struct rp_import_info {
     size_t unused;       /* counters, and those of other networks */
 } rp_import_info;
 
-/* rp_open for checkpoints alone: anything else is an error. */
+/* rp_open for checkpoints alone. */
 RP_API rp_model *rp_import(const char *path, const rp_open_options *options,
                            rp_error *error);
 /* What an opened checkpoint was; NULL for a model. */
@@ -240,7 +240,6 @@ RP_API int rp_dump(rp_model *model, int dot, const char **text,
 
 /* ---- Folding ---- */
 
-/* One fold that was made. */
 typedef struct rp_fold_record {
     int number;          /* 1, 2, ...: what stop_after counts */
     const char *rules;   /* "C1,C4,C5" */
@@ -258,7 +257,6 @@ typedef struct rp_fold_record {
     int static_size;
 } rp_fold_record;
 
-/* One site that was left alone. */
 typedef struct rp_refusal {
     const char *reason; /* a code: "multi-use", "pad-shift", ... */
     const char *node;
@@ -289,15 +287,14 @@ typedef struct rp_fold_options {
 /* Folds the model in place. */
 RP_API int rp_fold(rp_model *model, const rp_fold_options *options,
                    rp_error *error);
-/* What rp_fold did, and what it left alone, in graph order. */
+/* The folds that rp_fold made, and the sites that it left, in graph order. */
 RP_API const rp_fold_record *rp_folds(const rp_model *model, size_t *count);
 RP_API const rp_refusal *rp_refusals(const rp_model *model, size_t *count);
 
 /* ---- Verifying ---- */
 
-/* What classifiers say of the caller's own data, and not of random inputs: of
- * an output of rank 2 with two or more columns of reals, by rows. Of equal
- * numbers the first counts as larger. */
+/* What classifiers say of the caller's own data: of an output of rank 2 with
+ * two or more columns, by rows. Of equal numbers the first counts as larger. */
 typedef struct rp_agreement {
     uint64_t rows; /* 0 where the output is no such, or there are no data */
     uint64_t top1; /* in which the same column is the largest */
