@@ -415,6 +415,7 @@ static void end_negated(Bench *b, Value *x)
     *function = (Function){.name = "Negate", .domain = "local", .body = body};
     b->model->functions = function;
     b->model->function_count = 1;
+    model_list_functions(b->model);
     y = graph_value(b->graph, "end");
     Node *call = node_new(b->graph, OP_OTHER, "end", &x, 1, &y, 1);
     call->op_type = "Negate";

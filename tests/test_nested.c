@@ -273,6 +273,7 @@ static void define_scale(void)
     function = (Function){.name = "Scale", .domain = "local", .body = body};
     net.model->functions = &function;
     net.model->function_count = 1;
+    model_list_functions(net.model);
 }
 
 static Node *call_scale(const char *input, const char *output)
@@ -324,6 +325,7 @@ START_TEST(a_function_means_its_own_opset)
     function = (Function){.name = "Share", .domain = "local", .body = body};
     net.model->functions = &function;
     net.model->function_count = 1;
+    model_list_functions(net.model);
     toy_input(&net, "x", DT_FLOAT, 3, dims);
     toy_output(&net, "y", DT_FLOAT);
     Node *node = toy_node(&net, OP_OTHER, "x", "y");
@@ -370,6 +372,7 @@ static void define_bound(void)
     function = (Function){.name = "Bound", .domain = "local", .body = body};
     net.model->functions = &function;
     net.model->function_count = 1;
+    model_list_functions(net.model);
 }
 
 static void check_bound(bool low, bool high, const double *wanted)

@@ -62,17 +62,19 @@ END_TEST
 
 START_TEST(attributes_have_the_types_of_some_opset)
 {
-    ck_assert(attr_type_fits("axis", ATTR_INT));
-    ck_assert(!attr_type_fits("axis", ATTR_INTS));
-    ck_assert(attr_type_fits("activation", ATTR_STRING));
-    ck_assert(!attr_type_fits("width_scale", ATTR_INT));
+    ck_assert(attr_type_fits(OP_Softmax, "axis", ATTR_INT));
+    ck_assert(!attr_type_fits(OP_Softmax, "axis", ATTR_INTS));
+    ck_assert(attr_type_fits(OP_Relu, "activation", ATTR_STRING));
+    ck_assert(!attr_type_fits(OP_Upsample, "width_scale", ATTR_INT));
     /* Cast's was a name once; Constant's and Pad's differ. */
-    ck_assert(attr_type_fits("to", ATTR_STRING));
-    ck_assert(attr_type_fits("to", ATTR_INT));
-    ck_assert(!attr_type_fits("to", ATTR_FLOAT));
-    ck_assert(attr_type_fits("value", ATTR_TENSOR));
-    ck_assert(attr_type_fits("value", ATTR_FLOAT));
-    ck_assert(attr_type_fits("of somebody else", ATTR_GRAPHS));
+    ck_assert(attr_type_fits(OP_Cast, "to", ATTR_STRING));
+    ck_assert(attr_type_fits(OP_Cast, "to", ATTR_INT));
+    ck_assert(!attr_type_fits(OP_Cast, "to", ATTR_FLOAT));
+    ck_assert(attr_type_fits(OP_Constant, "value", ATTR_TENSOR));
+    ck_assert(!attr_type_fits(OP_ConstantOfShape, "value", ATTR_FLOAT));
+    ck_assert(attr_type_fits(OP_Pad, "value", ATTR_FLOAT));
+    ck_assert(!attr_type_fits(OP_Pad, "value", ATTR_TENSOR));
+    ck_assert(attr_type_fits(OP_Relu, "of somebody else", ATTR_GRAPHS));
 }
 END_TEST
 

@@ -47,6 +47,7 @@ static Node *call_of(Bench *b, Body *body)
         (Function){.name = "F", .domain = "local", .body = inside.graph};
     b->model->functions = function;
     b->model->function_count = 1;
+    model_list_functions(b->model);
     Value *image = bench_image(b, 3, 4);
     Value *y = graph_fresh_value(b->graph, "called");
     Node *call = node_new(b->graph, OP_OTHER, "call", &image, 1, &y, 1);

@@ -229,6 +229,7 @@ START_TEST(function_bodies_fold_with_constant_nodes)
     Function function = {.name = "f", .domain = "local", .body = b.graph};
     model->functions = &function;
     model->function_count = 1;
+    model_list_functions(model);
     FoldReport report = {0};
     Err err = {0};
     ck_assert_msg(model_fold(model, &defaults, &report, &err) == 0, "%s",
@@ -261,6 +262,7 @@ static void build_calls(Bench *b, int calls)
         .name = "Normalize", .domain = "local", .body = inside.graph};
     b->model->functions = function;
     b->model->function_count = 1;
+    model_list_functions(b->model);
     b->random = inside.random;
     for (int i = 0; i < calls; i++) {
         Value *y = bench_conv(b, bench_image(b, 2, 5),

@@ -65,9 +65,10 @@ int kernel_constant_of_shape(KernelCall *call, Err *err)
     double zero = 0;
     const void *element = &zero;
     Array *one;
-    if (value && value->tensor) {
-        TRY(array_from_tensor(call->arena, value->tensor, call->precision,
-                              false, &one, err));
+    const Tensor *tensor = value ? attr_tensor(value) : NULL;
+    if (tensor) {
+        TRY(array_from_tensor(call->arena, tensor, call->precision, false, &one,
+                              err));
         if (one->count != 1)
             return err_set(err, ERR_BAD_ATTRIBUTE,
                            "its value is not one element");

@@ -82,33 +82,6 @@ static int read_slot(Exec *exec, const char *name, Err *err)
 
 /* ---- Functions ---- */
 
-static const char *function_key(Arena *arena, const char *domain,
-                                const char *name)
-{
-    return arena_printf(arena, "%s\n%s", domain, name);
-}
-
-static Map *map_functions(Arena *arena, const Model *model)
-{
-    if (model->function_count == 0)
-        return NULL;
-    Map *map = map_new(arena);
-    for (size_t i = 0; i < model->function_count; i++) {
-        Function *function = &model->functions[i];
-        map_put(map, function_key(arena, function->domain, function->name),
-                function);
-    }
-    return map;
-}
-
-static const Function *find_function(const Exec *exec, const Node *node)
-{
-    if (!exec->plan->functions)
-        return NULL;
-    return map_get(exec->plan->functions,
-                   function_key(exec->arena, node->domain, node->op_type));
-}
-
 const Node *plan_resolve(Arena *arena, const Node *node, const Node *caller)
 {
     if (!node_is_parametric(node))
@@ -224,7 +197,7 @@ int plan_refuse(Arena *arena, const Node *node, Err *err)
 static int plan_nested(Exec *exec, Step *step, Err *err)
 {
     const Node *node = step->node;
-    const Function *function = find_function(exec, node);
+    const Function *function = node_function(node);
     step->nested = arena_array(exec->arena, (size_t)node->attr_count + 1,
                                sizeof *step->nested);
     if (function) {
@@ -245,10 +218,10 @@ static int plan_nested(Exec *exec, Step *step, Err *err)
 static bool plan_constant(Exec *exec, const Step *step)
 {
     const Attr *value = node_attr(step->node, "value");
-    if (step->node->op != OP_Constant || !value || !value->tensor ||
-        step->outputs[0] < 0)
+    Tensor *tensor = value ? attr_tensor(value) : NULL;
+    if (step->node->op != OP_Constant || !tensor || step->outputs[0] < 0)
         return false;
-    exec->slots[step->outputs[0]].tensor = value->tensor;
+    exec->slots[step->outputs[0]].tensor = tensor;
     return true;
 }
 
@@ -453,7 +426,6 @@ int exec_new(Arena *arena, const Graph *graph, const ExecOptions *options,
     exec->options = *options;
     exec->buffers = buffers_new(arena);
     exec->plan = arena_alloc(arena, sizeof *exec->plan);
-    exec->plan->functions = map_functions(arena, graph->model);
     *out = exec;
     return plan_graph(exec, err);
 }

@@ -36,8 +36,7 @@ typedef struct Step {
 
 /* What a plan shares with all that are nested in it. */
 typedef struct Plan {
-    Map *functions; /* by domain and name; NULL where there are none */
-    size_t steps;   /* planned so far */
+    size_t steps; /* planned so far */
     int depth;
     uint64_t runs; /* of nested graphs, in this run */
 } Plan;

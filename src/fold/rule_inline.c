@@ -138,29 +138,17 @@ static void inline_body(Fold *fold, Node *node, const Graph *body, Map *inside)
 
 /* ---- Functions ---- */
 
-static const Function *function_called(const Model *model, const Node *node)
-{
-    for (size_t i = 0; i < model->function_count; i++) {
-        const Function *function = &model->functions[i];
-        if (strcmp(function->name, node->op_type) == 0 &&
-            strcmp(function->domain, node->domain) == 0)
-            return function;
-    }
-    return NULL;
-}
-
-static void count_calls(const Model *model, const Graph *graph,
-                        const Function *function, int *calls)
+static void count_calls(const Graph *graph, const Function *function,
+                        int *calls)
 {
     for (size_t i = 0; i < graph->node_count; i++) {
         const Node *node = graph->nodes[i];
-        if (node->op == OP_OTHER && !node->removed)
-            *calls += function_called(model, node) == function;
+        *calls += !node->removed && node_function(node) == function;
         for (int k = 0; k < node->attr_count; k++) {
             /* Subgraphs nest as deep as the reader allows. */
             const Graph *body = attr_graph(&node->attrs[k]);
             if (body)
-                count_calls(model, body, function, calls);
+                count_calls(body, function, calls);
         }
     }
 }
@@ -168,9 +156,9 @@ static void count_calls(const Model *model, const Graph *graph,
 static bool is_called_once(const Model *model, const Function *function)
 {
     int calls = 0;
-    count_calls(model, model->graph, function, &calls);
+    count_calls(model->graph, function, &calls);
     for (size_t i = 0; i < model->function_count; i++)
-        count_calls(model, model->functions[i].body, function, &calls);
+        count_calls(model->functions[i].body, function, &calls);
     return calls == 1;
 }
 
@@ -179,7 +167,7 @@ static bool is_called_once(const Model *model, const Function *function)
 static void inline_function(Fold *fold, Node *node)
 {
     const Model *model = fold->model;
-    const Function *function = function_called(model, node);
+    const Function *function = node_function(node);
     if (!function || function->body == fold->graph ||
         graph_opset(function->body) != graph_opset(fold->graph) ||
         node->input_count > (int)function->body->input_count ||

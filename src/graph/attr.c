@@ -11,8 +11,10 @@ static const struct {
 #undef ATTR
 };
 
-bool attr_type_fits(const char *name, AttrType type)
+bool attr_type_fits(Op op, const char *name, AttrType type)
 {
+    if (op == OP_Pad && strcmp(name, "value") == 0)
+        return type == ATTR_FLOAT;
     size_t low = 0, high = sizeof attrs / sizeof *attrs;
     while (low < high) {
         size_t middle = low + (high - low) / 2;

@@ -1,5 +1,6 @@
 #include "graph/graph.h"
 
+#include <stdio.h>
 #include <string.h>
 
 bool span_same(Span a, Span b)
@@ -24,6 +25,46 @@ void model_let_go(const Model *model)
 {
     if (model->let_go)
         model->let_go(model->external);
+}
+
+/* ---- Functions ---- */
+
+/* "ai.onnx" is "". In `room` where it fits there. */
+static const char *function_key(Arena *arena, const char *domain,
+                                const char *name, char *room, size_t size)
+{
+    domain = is_onnx_domain(domain) ? "" : domain;
+    int length = snprintf(room, size, "%s:%s", domain, name);
+    return length >= 0 && (size_t)length < size
+               ? room
+               : arena_printf(arena, "%s:%s", domain, name);
+}
+
+void model_list_functions(Model *model)
+{
+    model->callable = map_new(model->arena);
+    for (size_t i = 0; i < model->function_count; i++) {
+        Function *function = &model->functions[i];
+        const char *key = function_key(model->arena, function->domain,
+                                       function->name, NULL, 0);
+        Function *other = map_get(model->callable, key);
+        if (other)
+            other->is_overloaded = function->is_overloaded = true;
+        else
+            map_put(model->callable, key, function);
+    }
+}
+
+const Function *node_function(const Node *node)
+{
+    char room[256];
+    const Model *model = node->graph->model;
+    if (node->op != OP_OTHER || !model->callable)
+        return NULL;
+    const Function *function = map_get(
+        model->callable, function_key(model->arena, node->domain, node->op_type,
+                                      room, sizeof room));
+    return function && !function->is_overloaded ? function : NULL;
 }
 
 Graph *graph_new(Model *model, Graph *parent)

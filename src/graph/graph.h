@@ -178,6 +178,9 @@ struct Graph {
  * graph whose inputs and outputs are the function's. */
 typedef struct Function {
     const char *name, *domain;
+    bool is_overloaded; /* others have the same name and domain */
+    Attr *defaults;     /* of attributes that a call need not give */
+    size_t default_count;
     Graph *body;
     Span source;
 } Function;
@@ -197,6 +200,7 @@ struct Model {
     size_t import_count;
     Function *functions;
     size_t function_count;
+    Map *callable; /* those by their names: node_function's affair */
     const char *producer_name, *producer_version;
     Symbols *symbols;
     /* What graph_fresh_value avoids: names of values that are not of the main
@@ -258,9 +262,9 @@ void node_set_ints(Node *node, const char *name, const int64_t *values,
 void node_set_string(Node *node, const char *name, const char *value);
 void node_set_tensor(Node *node, const char *name, Tensor *tensor);
 
-/* False for an attribute of the known operators that no opset gives this type;
+/* False for an attribute of a known operator that no opset gives this type;
  * true for names that are not known. */
-bool attr_type_fits(const char *name, AttrType type);
+bool attr_type_fits(Op op, const char *name, AttrType type);
 
 /* The tensor that an attribute holds, NULL where it is none. */
 Tensor *attr_tensor(const Attr *attr);
@@ -287,6 +291,12 @@ bool node_string_is(const Node *node, const char *name, const char *text);
 /* The scales that Upsample has in attributes up to opset 8: one for each axis,
  * or in opset 1 for an image's height and width. The count, or -1. */
 int node_upsample_scales(const Node *node, double scales[RANK_MAX]);
+
+/* The functions of the model can be called; fails on nothing. */
+void model_list_functions(Model *model);
+/* The function of the model that the node calls. NULL where it is an operator,
+ * and where there are overloads, which are not told apart. */
+const Function *node_function(const Node *node);
 
 /* The value of an input slot, NULL when absent or past the end. */
 Value *node_input(const Node *node, int slot);

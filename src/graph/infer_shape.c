@@ -353,7 +353,7 @@ int infer_constantofshape(InferCall *call, Err *err)
 {
     Fact *out = infer_out(call, 0);
     const Attr *value = node_attr(call->node, "value");
-    const Tensor *tensor = value ? value->tensor : NULL;
+    const Tensor *tensor = value ? attr_tensor(value) : NULL;
     out->type = tensor ? tensor->type : DT_FLOAT;
     TRY(dims_from_input(call, 0, out, err));
     if (tensor && out->rank >= 0)

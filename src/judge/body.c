@@ -17,21 +17,11 @@ size_t input_from(const Graph *graph, size_t index)
     return index;
 }
 
-static const Function *function_of(const Model *model, const Node *node)
-{
-    for (size_t i = 0; node->op == OP_OTHER && i < model->function_count; i++)
-        if (strcmp(model->functions[i].name, node->op_type) == 0 &&
-            strcmp(model->functions[i].domain, node->domain) == 0)
-            return &model->functions[i];
-    return NULL;
-}
-
 /* The graph that a node certainly runs, once: a branch, or a function that
  * means the same operators as the model does. */
 static const Graph *body_of(Scope *scope, const Node *node)
 {
-    const Model *model = scope->graph->model;
-    const Function *function = function_of(model, node);
+    const Function *function = node_function(node);
     if (function)
         return graph_opset(function->body) == graph_opset(scope->graph) &&
                        (size_t)node->input_count <=

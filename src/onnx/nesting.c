@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "onnx/read.h"
+#include "onnx/wire.h"
 
 /* ---- Bodies ---- */
 
@@ -66,6 +67,7 @@ typedef struct Extent {
 typedef struct Calls {
     Reader *reader;
     Extent *functions; /* 0 nodes: not yet known */
+    Map **references;  /* what the body refers to by name, see refers_to */
     bool *active;      /* being measured now */
     int depth;
 } Calls;
@@ -114,21 +116,117 @@ static int add_attrs(Calls *calls, const Node *node, Extent *extent)
 
 static const Function *called(const Reader *reader, const Node *node)
 {
-    if (node->op != OP_OTHER)
+    enum { OVERLOAD = 8 };
+    if (node->op != OP_OTHER || reader->model->function_count == 0)
         return NULL;
-    return map_get(reader->functions,
-                   function_key(reader->arena, node->domain, node->op_type));
+    return map_get(
+        reader->functions,
+        function_key(reader->arena, node->domain, node->op_type,
+                     wire_string(reader->arena, node->source, OVERLOAD)));
 }
+
+/* ---- What calls give ---- */
+
+/* Enters the attributes of the graph's nodes that refer to some of the
+ * function's, by what they refer to. */
+static int list_references(Reader *reader, const Graph *graph, Map *references);
+
+static int list_reference(Reader *reader, const Attr *attr, Map *references)
+{
+    size_t count;
+    Graph *const *graphs = attr_graphs(attr, &count);
+    for (size_t i = 0; i < count; i++)
+        TRY(list_references(reader, graphs[i], references));
+    if (!attr->reference)
+        return 0;
+    const Attr *other = map_get(references, attr->reference);
+    if (other && other->type != attr->type)
+        return err_set(reader->err, ERR_BAD_ATTRIBUTE,
+                       "attribute %s is referred to as one of two types",
+                       name_text(reader->arena, attr->reference));
+    map_put(references, attr->reference, (void *)attr);
+    return 0;
+}
+
+static int list_references(Reader *reader, const Graph *graph, Map *references)
+{
+    for (size_t i = 0; i < graph->node_count; i++)
+        for (int k = 0; k < graph->nodes[i]->attr_count; k++)
+            TRY(list_reference(reader, &graph->nodes[i]->attrs[k], references));
+    return 0;
+}
+
+/* What the function's body refers to; NULL with the fault set. */
+static const Map *refers_to(Calls *calls, const Function *function)
+{
+    Reader *reader = calls->reader;
+    Map **known = &calls->references[function - reader->model->functions];
+    if (*known)
+        return *known;
+    Map *references = map_new(reader->arena);
+    if (list_references(reader, function->body, references) < 0) {
+        err_prefix(reader->err, "function %s",
+                   name_text(reader->arena, function->name));
+        return NULL;
+    }
+    return *known = references;
+}
+
+/* Gives the node the attributes of the function that it has not. They are not
+ * written: the function still has them. */
+static void add_defaults(Arena *arena, Node *node, const Function *function)
+{
+    if (function->default_count == 0)
+        return;
+    size_t count = (size_t)node->attr_count;
+    Map *given = map_new(arena);
+    Attr *all =
+        arena_array(arena, count + function->default_count, sizeof *all);
+    for (size_t i = 0; i < count; i++) {
+        all[i] = node->attrs[i];
+        map_put(given, all[i].name, &all[i]);
+    }
+    for (size_t i = 0; i < function->default_count; i++)
+        if (!map_get(given, function->defaults[i].name))
+            all[count++] = function->defaults[i];
+    node->attrs = all;
+    node->attr_count = (int)count;
+}
+
+/* An attribute of another type would be taken for what it is not. */
+static int complete_call(Calls *calls, Node *node, const Function *function)
+{
+    Reader *reader = calls->reader;
+    const Map *references = refers_to(calls, function);
+    if (!references)
+        return -1;
+    add_defaults(reader->arena, node, function);
+    for (int i = 0; i < node->attr_count; i++) {
+        const Attr *given = &node->attrs[i];
+        const Attr *taken = map_get(references, given->name);
+        if (taken && taken->type != given->type)
+            return err_set(reader->err, ERR_BAD_ATTRIBUTE,
+                           "%s: attribute %s is not of the type that the "
+                           "function takes",
+                           node_text(reader->arena, node),
+                           name_text(reader->arena, given->name));
+    }
+    return 0;
+}
+
+/* ---- All of them ---- */
 
 /* Bounded at every step, so that no sum overflows. */
 static int add_nodes(Calls *calls, const Graph *graph, Extent *extent)
 {
     for (size_t i = 0; i < graph->node_count; i++) {
-        const Node *node = graph->nodes[i];
+        Node *node = graph->nodes[i];
         const Function *function = called(calls->reader, node);
         extent->nodes++;
-        if (function)
+        if (function) {
+            TRY(complete_call(calls, node, function));
             TRY(measure_function(calls, function, extent));
+        }
         TRY(add_attrs(calls, node, extent));
         if (extent->nodes > NODES_MAX)
             return err_set(calls->reader->err, ERR_BUDGET,
@@ -148,6 +246,7 @@ int check_calls(Reader *reader)
     Calls calls = {
         .reader = reader,
         .functions = arena_array(reader->arena, count, sizeof(Extent)),
+        .references = arena_array(reader->arena, count, sizeof(Map *)),
         .active = arena_array(reader->arena, count, sizeof(bool)),
     };
     for (size_t i = 0; i < count; i++) {

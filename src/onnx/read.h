@@ -49,12 +49,18 @@ int read_function(Reader *reader, Graph *body, Span source);
 
 /* If, Loop and Scan have the graphs they need, which give what they give. */
 int check_bodies(const Node *node, Err *err);
-/* Functions do not call themselves, on any way, and what the model becomes
- * with every call replaced is of a size that can be worked on. */
+/* Functions do not call themselves, on any way, what the model becomes with
+ * every call replaced is of a size that can be worked on, and calls give
+ * attributes of the types that the functions take. A call gets the attributes
+ * that it leaves to the function. */
 int check_calls(Reader *reader);
 
+/* Reads an attribute that a function has for calls that do not give it. */
+int read_default(Reader *reader, Graph *body, Span source, Attr *out);
+
 /* How a function is found: "ai.onnx" is "". */
-const char *function_key(Arena *arena, const char *domain, const char *name);
+const char *function_key(Arena *arena, const char *domain, const char *name,
+                         const char *overload);
 
 /* How a message names the node that is at `source`. */
 const char *source_text(Arena *arena, Span source);

@@ -125,7 +125,6 @@ static int list_functions(Reader *reader)
     size_t count = count_fields(model->file, FUNCTIONS);
     model->functions =
         arena_array(reader->arena, count, sizeof *model->functions);
-    Map *full_names = map_new(reader->arena);
     Wire wire = wire_over(model->file);
     Field field;
     while (wire_find(&wire, FUNCTIONS, WIRE_BYTES, &field)) {
@@ -134,17 +133,33 @@ static int list_functions(Reader *reader)
         function->name = wire_string(reader->arena, field.payload, NAME);
         function->domain = wire_string(reader->arena, field.payload, DOMAIN);
         const char *key =
-            function_key(reader->arena, function->domain, function->name);
-        const char *full =
-            arena_printf(reader->arena, "%s:%s", key,
+            function_key(reader->arena, function->domain, function->name,
                          wire_string(reader->arena, field.payload, OVERLOAD));
-        if (map_get(full_names, full))
+        if (map_get(reader->functions, key))
             return err_set(reader->err, ERR_DUPLICATE_NAME,
                            "the function %s is there twice",
                            name_text(reader->arena, function->name));
-        map_put(full_names, full, function);
         map_put(reader->functions, key, function);
     }
+    model_list_functions(model);
+    return 0;
+}
+
+/* What a call that does not give them takes for the function's attributes. */
+static int read_defaults(Reader *reader, Function *function)
+{
+    enum { ATTRIBUTE_PROTO = 11 };
+    size_t found = reader->external_tensors;
+    size_t count = count_fields(function->source, ATTRIBUTE_PROTO);
+    function->defaults =
+        arena_array(reader->arena, count, sizeof *function->defaults);
+    Wire wire = wire_over(function->source);
+    Field field;
+    while (wire_find(&wire, ATTRIBUTE_PROTO, WIRE_BYTES, &field))
+        TRY(read_default(reader, function->body, field.payload,
+                         &function->defaults[function->default_count++]));
+    /* Data in other files are not written anew here. */
+    reader->external_tensors = found;
     return 0;
 }
 
@@ -156,7 +171,8 @@ static int read_functions(Reader *reader)
         function->body = graph_new(model, NULL);
         function->body->name = function->name;
         if (read_function_imports(reader, function) < 0 ||
-            read_function(reader, function->body, function->source) < 0)
+            read_function(reader, function->body, function->source) < 0 ||
+            read_defaults(reader, function) < 0)
             return err_prefix(reader->err, "function %s",
                               name_text(reader->arena, function->name));
     }

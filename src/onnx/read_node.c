@@ -30,10 +30,11 @@ static const char *word_text(Reader *reader, const char *name)
     return name && name[0] ? word_of(reader, name)->text : "";
 }
 
-const char *function_key(Arena *arena, const char *domain, const char *name)
+const char *function_key(Arena *arena, const char *domain, const char *name,
+                         const char *overload)
 {
-    return arena_printf(arena, "%s:%s", is_onnx_domain(domain) ? "" : domain,
-                        name);
+    return arena_printf(arena, "%s:%s:%s", is_onnx_domain(domain) ? "" : domain,
+                        name, overload);
 }
 
 const char *source_text(Arena *arena, Span source)
@@ -61,8 +62,11 @@ typedef struct Reading {
     Onnx__NodeProto *proto;
 } Reading;
 
-static Op find_op(const Reader *reader, const Node *node)
+static Op find_op(const Reading *reading)
 {
+    const Reader *reader = reading->reader;
+    const Node *node = reading->node;
+    const char *overload = reading->proto->overload;
     if (!is_onnx_domain(node->domain))
         return OP_OTHER;
     Op op = op_find(node->op_type);
@@ -71,7 +75,8 @@ static Op find_op(const Reader *reader, const Node *node)
     if (op == OP_OTHER || reader->model->function_count == 0)
         return op;
     /* A function of the model goes before an operator of the same name. */
-    const char *key = function_key(reader->scratch, "", op_name(op));
+    const char *key = function_key(reader->scratch, "", op_name(op),
+                                   overload ? overload : "");
     return map_get(reader->functions, key) ? OP_OTHER : op;
 }
 
@@ -256,6 +261,19 @@ static void read_attr_values(Arena *arena, const Onnx__AttributeProto *proto,
     }
 }
 
+/* Only what is in a function has attributes of one to refer to. */
+static int check_reference(const Reading *reading, const Attr *attr)
+{
+    const Graph *graph = reading->node->graph;
+    while (graph->parent)
+        graph = graph->parent;
+    if (!attr->reference || graph_is_function(graph))
+        return 0;
+    return err_set(reading->reader->err, ERR_BAD_ATTRIBUTE,
+                   "refers to the attribute %s of a function, and is in none",
+                   name_text(reading->reader->arena, attr->reference));
+}
+
 static int read_attr(Reading *reading, Onnx__AttributeProto *proto, Attr *attr)
 {
     Arena *arena = reading->reader->arena;
@@ -264,8 +282,10 @@ static int read_attr(Reading *reading, Onnx__AttributeProto *proto, Attr *attr)
     int status = check_attr(proto, err);
     if (status == 0) {
         read_attr_values(arena, proto, attr);
-        status = read_attr_parts(reading, proto, attr);
+        status = check_reference(reading, attr);
     }
+    if (status == 0)
+        status = read_attr_parts(reading, proto, attr);
     return status == 0
                ? 0
                : err_prefix(err, "attribute %s", name_text(arena, attr->name));
@@ -308,7 +328,7 @@ static int check_attr_types(const Reading *reading)
 {
     const Node *node = reading->node;
     for (int i = 0; node->op != OP_OTHER && i < node->attr_count; i++)
-        if (!attr_type_fits(node->attrs[i].name, node->attrs[i].type))
+        if (!attr_type_fits(node->op, node->attrs[i].name, node->attrs[i].type))
             return err_set(
                 reading->reader->err, ERR_BAD_ATTRIBUTE,
                 "attribute %s is of a type that it cannot have",
@@ -322,7 +342,7 @@ static int check_operator(const Reading *reading)
     Reader *reader = reading->reader;
     if (!node->op_type[0])
         return err_set(reader->err, ERR_INVALID_MODEL, "has no operator");
-    if (node->op != OP_OTHER && reader->model->opset == 0)
+    if (node->op != OP_OTHER && graph_opset(node->graph) == 0)
         return err_set(reader->err, ERR_INVALID_MODEL,
                        "is an ONNX operator, but the model imports no opset "
                        "of ONNX");
@@ -341,7 +361,7 @@ static int read_parts(Reading *reading)
         node->name = "";
     node->op_type = word_text(reader, proto->op_type);
     node->domain = word_text(reader, proto->domain);
-    node->op = find_op(reader, node);
+    node->op = find_op(reading);
     TRY(check_operator(reading));
     TRY(read_inputs(reading));
     TRY(read_attrs(reading));
@@ -364,4 +384,20 @@ int read_node(Reader *reader, Graph *graph, Span source)
                           source_text(reader->arena, source));
     graph_add_node(graph, node);
     return 0;
+}
+
+int read_default(Reader *reader, Graph *body, Span source, Attr *out)
+{
+    Arena *outer = reader->scratch;
+    reader->scratch = arena_child(reader->arena);
+    Node nobody = {.graph = body};
+    Reading reading = {reader, &nobody, NULL};
+    Onnx__AttributeProto *proto =
+        unpack(reader->scratch, &onnx__attribute_proto__descriptor, source,
+               reader->err);
+    out->source = source;
+    int status = proto ? read_attr(&reading, proto, out) : -1;
+    arena_free(reader->scratch);
+    reader->scratch = outer;
+    return status;
 }
