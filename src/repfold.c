@@ -60,14 +60,33 @@ static void copy_line(char *to, size_t size, const char *from)
     to[length] = '\0';
 }
 
-/* Layers that open files name them; the file has a field of its own here. */
+/* How much of a message is the file's name, as the layers that open files put
+ * it there: escaped, and perhaps cut. */
+static size_t name_length(const char *message, const char *name)
+{
+    size_t at = 0;
+    for (; *name; name++) {
+        char escape[8];
+        snprintf(escape, sizeof escape, "\\x%02x", (unsigned char)*name);
+        if (message[at] == *name)
+            at++;
+        else if (strncmp(message + at, escape, strlen(escape)) == 0)
+            at += strlen(escape);
+        else
+            break;
+    }
+    if (*name && at > 0 && strncmp(message + at, "...", 3) == 0)
+        return at + 3;
+    return *name ? 0 : at;
+}
+
+/* The file has a field of its own. */
 static const char *without_prefix(const char *message, const char *where)
 {
-    size_t length = strlen(where);
-    if (length > 0 && strncmp(message, where, length) == 0 &&
-        strncmp(message + length, ": ", 2) == 0)
-        return message + length + 2;
-    return message;
+    size_t length = name_length(message, where);
+    return length > 0 && strncmp(message + length, ": ", 2) == 0
+               ? message + length + 2
+               : message;
 }
 
 int api_fail(rp_error *error, const Err *err, const char *where)

@@ -45,6 +45,25 @@ START_TEST(test_missing_file)
 }
 END_TEST
 
+/* What is wrong is told, however long the path is. */
+START_TEST(test_long_path)
+{
+    char path[700] = "";
+    for (int i = 0; i < 3; i++) {
+        memset(path + strlen(path), 'd', 200);
+        ck_assert_int_eq(mkdir(cli_path(path), 0777), 0);
+        strcat(path, "/");
+    }
+    strcat(path, "bad.onnx");
+    cli_write(path, "#!/bin/sh\necho hello, world\n", 28);
+    REPFOLD("inspect", path);
+    cli_assert_trouble("not-onnx", "d/ddd");
+    ck_assert_ptr_nonnull(
+        strstr(cli.err, "d: not an ONNX model: looks like a text file ["));
+    ck_assert_int_eq(cli_occurrences(cli.err, "not an ONNX model"), 1);
+}
+END_TEST
+
 START_TEST(test_input_is_a_folder)
 {
     ck_assert_int_eq(mkdir(cli_path("bad.onnx"), 0777), 0);
@@ -342,6 +361,7 @@ Suite *suite_cli_trouble(void)
     TCase *tc = tcase_create("trouble");
     tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
     tcase_add_test(tc, test_missing_file);
+    tcase_add_test(tc, test_long_path);
     tcase_add_test(tc, test_input_is_a_folder);
     tcase_add_test(tc, test_empty_file);
     tcase_add_test(tc, test_not_onnx);

@@ -47,6 +47,23 @@ START_TEST(long_messages_are_cut_not_overrun)
 }
 END_TEST
 
+/* What is wrong is told, however long the path to it is. */
+START_TEST(a_long_prefix_leaves_room_for_the_message)
+{
+    Err err = {0};
+    char big[2000];
+    memset(big, 'x', sizeof big - 1);
+    big[sizeof big - 1] = '\0';
+    err_set(&err, ERR_IO, "no such file");
+    err_prefix(&err, "%s", big);
+    ck_assert_uint_lt(strlen(err.message), sizeof err.message);
+    ck_assert_ptr_nonnull(strstr(err.message, "xxx...: no such file"));
+    err_prefix(&err, "outer");
+    ck_assert_int_eq(strncmp(err.message, "outer: xxx", 10), 0);
+    ck_assert_ptr_nonnull(strstr(err.message, "...: no such"));
+}
+END_TEST
+
 START_TEST(every_code_has_a_name_of_its_own)
 {
     for (int i = 0; i < ERR_COUNT; i++) {
@@ -92,6 +109,7 @@ Suite *suite_err(void)
     tcase_add_test(tcase, the_first_fault_wins);
     tcase_add_test(tcase, a_prefix_goes_before);
     tcase_add_test(tcase, long_messages_are_cut_not_overrun);
+    tcase_add_test(tcase, a_long_prefix_leaves_room_for_the_message);
     tcase_add_test(tcase, every_code_has_a_name_of_its_own);
     tcase_add_test(tcase, try_forwards_a_failure);
     suite_add_tcase(suite, tcase);

@@ -209,6 +209,16 @@ START_TEST(a_name_of_a_megabyte_is_cut_in_messages)
     bytes_model(&file, &graph);
     check_refused(&file, "undefined-value");
     ck_assert_uint_lt(strlen(cli.err), 1000);
+    ck_assert_ptr_nonnull(strstr(cli.err, "nn...\", which is no input"));
+    bytes_field(&node, 3, name.bytes, name.size);
+    bytes_free(&graph);
+    bytes_free(&file);
+    graph = file = (Bytes){0};
+    bytes_field(&graph, 1, node.bytes, node.size);
+    bytes_model(&file, &graph);
+    check_refused(&file, "undefined-value");
+    ck_assert_ptr_nonnull(strstr(cli.err, "Relu node \"nn"));
+    ck_assert_ptr_nonnull(strstr(cli.err, "which is no input"));
     bytes_free(&node);
     bytes_free(&graph);
     bytes_free(&file);

@@ -25,7 +25,8 @@ typedef struct Err {
 int err_set(Err *err, ErrCode code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Puts "what: " before the message, as a fault travels outwards. */
+/* Puts "what: " before the message, as a fault travels outwards. Where both
+ * are too long, what is in the middle goes. */
 int err_prefix(Err *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -12,18 +12,11 @@ typedef struct Scope {
     const struct Scope *up;
 } Scope;
 
-static const char *name_text(const Graph *graph, const char *name)
-{
-    Text text = {.arena = graph->arena};
-    text_escaped(&text, name);
-    return text.bytes;
-}
-
 static int fail_node(const Graph *graph, const Node *node, ErrCode code,
                      const char *what, const Value *value, Err *err)
 {
-    return err_set(err, code, "%s: \"%s\" %s", node_text(graph->arena, node),
-                   name_text(graph, value->name), what);
+    return err_set(err, code, "%s: %s %s", node_text(graph->arena, node),
+                   name_text(graph->arena, value->name), what);
 }
 
 /* True when the node stands where its index says. */
@@ -161,8 +154,8 @@ static int check_tensor(const Graph *graph, const Value *value, Err *err)
         same = fact->dims[i] < 0 || fact->dims[i] == tensor->dims[i];
     if (!same)
         return err_set(err, ERR_BAD_TENSOR,
-                       "\"%s\": its tensor is not of its type and shape",
-                       name_text(graph, value->name));
+                       "%s: its tensor is not of its type and shape",
+                       name_text(graph->arena, value->name));
     return 0;
 }
 
@@ -177,13 +170,12 @@ static int check_lists(const Graph *graph, Err *err)
         TRY(check_tensor(graph, value, err));
     }
     if (inputs != graph->input_count)
-        return err_set(err, ERR_DUPLICATE_NAME,
-                       "graph \"%s\" lists an input twice",
-                       name_text(graph, graph->name));
+        return err_set(err, ERR_DUPLICATE_NAME, "graph %s lists an input twice",
+                       name_text(graph->arena, graph->name));
     if (initializers != graph->initializer_count)
         return err_set(err, ERR_DUPLICATE_NAME,
-                       "graph \"%s\" lists an initializer twice",
-                       name_text(graph, graph->name));
+                       "graph %s lists an initializer twice",
+                       name_text(graph->arena, graph->name));
     return 0;
 }
 
@@ -201,8 +193,8 @@ static int check_graph(const Scope *scope, Err *err)
             (value->producer && node_is_placed(graph, value->producer));
         if (!defined)
             return err_set(err, ERR_UNDEFINED_VALUE,
-                           "output \"%s\" is not defined by its graph",
-                           name_text(graph, value->name));
+                           "output %s is not defined by its graph",
+                           name_text(graph->arena, value->name));
     }
     return 0;
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 void text_printf(Text *text, const char *format, ...)
 {
     va_list arguments, again;
@@ -22,57 +24,66 @@ void text_printf(Text *text, const char *format, ...)
     va_end(again);
 }
 
-/* The length of the UTF-8 sequence at `s`, 0 when it is not valid: overlong
- * forms, surrogates and what is beyond U+10FFFF are not (RFC 3629). */
-static int utf8_length(const unsigned char *s)
+/* C1 controls, U+0080 to U+009F, drive terminals as well. */
+static bool is_control(const char *text)
 {
-    int length = s[0] < 0x80                   ? 1
-                 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-                 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-                 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                               : 0;
-    for (int i = 1; i < length; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return length;
+    unsigned char first = (unsigned char)text[0];
+    return first < 0x20 || first == 0x7f ||
+           (first == 0xc2 && (unsigned char)text[1] < 0xa0);
 }
 
 void text_escaped(Text *text, const char *string)
 {
-    const unsigned char *s = (const unsigned char *)string;
-    text_printf(text, "%s", "");
-    while (*s) {
-        int length = utf8_length(s);
-        /* C1 controls, U+0080 to U+009F, drive terminals as well. */
-        bool control = *s < 0x20 || *s == 0x7f || (*s == 0xc2 && s[1] < 0xa0);
-        if (length == 0 || control) {
-            text_printf(text, "\\x%02x", *s);
-            s++;
-        } else {
-            text_printf(text, "%.*s", length, (const char *)s);
-            s += length;
+    size_t left = strlen(string), clean = 0;
+    while (clean < left) {
+        size_t length = utf8_sequence(string + clean, left - clean);
+        if (length > 0 && !is_control(string + clean)) {
+            clean += length;
+            continue;
         }
+        text_printf(text, "%.*s\\x%02x", (int)clean, string,
+                    (unsigned char)string[clean]);
+        string += clean + 1;
+        left -= clean + 1;
+        clean = 0;
     }
+    text_printf(text, "%s", string);
 }
+
+/* Quoted, escaped, and cut when it is too long to read. */
+static void text_name(Text *text, const char *name)
+{
+    enum { SHOWN = 120 };
+    size_t shown = utf8_cut(name, SHOWN);
+    text_printf(text, "\"");
+    text_escaped(text, arena_strndup(text->arena, name, shown));
+    text_printf(text, name[shown] ? "...\"" : "\"");
+}
+
+const char *name_text(Arena *arena, const char *name)
+{
+    Text text = {.arena = arena};
+    text_name(&text, name);
+    return text.bytes;
+}
+
+/* Of an operator's name: the longest have two dozen letters. */
+enum { TYPE_SHOWN = 80 };
 
 const char *node_text(Arena *arena, const Node *node)
 {
     Text text = {.arena = arena};
-    text_escaped(&text, node->op_type);
+    size_t shown = utf8_cut(node->op_type, TYPE_SHOWN);
+    text_escaped(&text, arena_strndup(arena, node->op_type, shown));
     if (node->name[0]) {
-        text_printf(&text, " node \"");
-        text_escaped(&text, node->name);
+        text_printf(&text, " node ");
+        text_name(&text, node->name);
     } else if (node_output(node, 0)) {
-        text_printf(&text, " node producing \"");
-        text_escaped(&text, node->outputs[0]->name);
+        text_printf(&text, " node producing ");
+        text_name(&text, node->outputs[0]->name);
     } else {
         text_printf(&text, " node without a name");
-        return text.bytes;
     }
-    text_printf(&text, "\"");
     return text.bytes;
 }
 

@@ -17,6 +17,10 @@ void text_printf(Text *text, const char *format, ...)
  * from a file can go to a terminal. */
 void text_escaped(Text *text, const char *string);
 
+/* A name as it stands in a message: quoted, escaped, and cut when it is too
+ * long to read. */
+const char *name_text(Arena *arena, const char *name);
+
 /* "float32[batch,3,256,256]"; "?" for what is not known. */
 void text_fact(Text *text, const Symbols *symbols, const Fact *fact);
 

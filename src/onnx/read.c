@@ -10,21 +10,6 @@
 #include "onnx/scan.h"
 #include "onnx/wire.h"
 
-enum { NAME_SHOWN = 100 };
-
-const char *name_text(Arena *arena, const char *name)
-{
-    Text text = {.arena = arena};
-    size_t size = strlen(name), shown = size < NAME_SHOWN ? size : NAME_SHOWN;
-    /* Not in the middle of a UTF-8 sequence. */
-    while (shown < size && shown > 0 && ((uint8_t)name[shown] & 0xc0) == 0x80)
-        shown--;
-    text_printf(&text, "\"");
-    text_escaped(&text, arena_strndup(arena, name, shown));
-    text_printf(&text, "%s\"", shown < size ? "..." : "");
-    return text.bytes;
-}
-
 /* Data can only be written anew where they were found. */
 static int check_external(const Reader *reader, size_t count)
 {

@@ -2,7 +2,7 @@
 #ifndef REPFOLD_ONNX_READ_H
 #define REPFOLD_ONNX_READ_H
 
-#include "graph/graph.h"
+#include "graph/dump.h"
 #include "onnx.pb-c.h"
 
 typedef struct Reader {
@@ -17,16 +17,12 @@ typedef struct Reader {
     Err *err;
 } Reader;
 
-/* A name as it stands in a message: quoted, escaped, and cut when it is too
- * long to read. */
-const char *name_text(Arena *arena, const char *name);
-
 /* A TensorProto. Its elements stay in the file wherever they are packed there;
  * a type that is not understood gives a tensor that is not readable. External
  * data are found in `external`; NULL where there can be none. */
 int read_tensor(Arena *arena, struct External *external, Span source,
                 Tensor **out, Err *err);
-/* Checks the parts of a sparse tensor, and gives one that is not readable. */
+/* Checks a sparse tensor, and gives one that is not readable. */
 int read_sparse_tensor(Arena *arena, struct External *external,
                        const Onnx__SparseTensorProto *proto, Tensor **out,
                        Err *err);

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "onnx.pb-c.h"
 #include "onnx/wire.h"
 
@@ -41,32 +42,11 @@ static int field_error(const Scan *scan, const Field *field, const Level *level,
                    level->type->short_name, known->name, what);
 }
 
-/* The bytes of a well-formed UTF-8 sequence (Unicode, table 3-7), or 0. */
-static size_t utf8_sequence(const uint8_t *s, size_t size)
+static bool is_clean_text(Span span)
 {
-    if (s[0] < 0x80)
-        return s[0] != 0;
-    size_t length = s[0] < 0xc2   ? 0
-                    : s[0] < 0xe0 ? 2
-                    : s[0] < 0xf0 ? 3
-                    : s[0] < 0xf5 ? 4
-                                  : 0;
-    if (length == 0 || length > size)
-        return 0;
-    uint8_t low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
-    uint8_t high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
-    if (s[1] < low || s[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    return length;
-}
-
-static bool is_clean_text(Span text)
-{
-    for (size_t i = 0, n; i < text.size; i += n)
-        if ((n = utf8_sequence(text.bytes + i, text.size - i)) == 0)
+    const char *text = (const char *)span.bytes;
+    for (size_t i = 0, n; i < span.size; i += n)
+        if (!text[i] || (n = utf8_sequence(text + i, span.size - i)) == 0)
             return false;
     return true;
 }
