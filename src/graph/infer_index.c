@@ -221,11 +221,15 @@ static void slice_follow(InferCall *call, Fact *out, const Cut *cut)
 {
     IntList list = infer_ints(call, 0);
     Dim count = out->rank == 1 ? out->dims[0] : -1;
-    if (count < 0 || list.count < 0 || cut->start < 0)
+    if (count < 0 || list.count < 0)
         return;
-    Dim last = cut->start + (count - 1) * cut->step;
-    if (count > 0 &&
-        (cut->start >= list.count || last < 0 || last >= list.count))
+    /* Of nothing the start and the step may be any numbers. */
+    bool inside = count == 0;
+    if (cut->start >= 0 && cut->start < list.count && count > 0) {
+        Dim last = cut->start + (count - 1) * cut->step;
+        inside = last >= 0 && last < list.count;
+    }
+    if (!inside)
         return;
     Dim *items = arena_array(call->arena, (size_t)count, sizeof *items);
     for (Dim i = 0; i < count; i++)

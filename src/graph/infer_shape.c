@@ -383,24 +383,34 @@ int infer_expand(InferCall *call, Err *err)
     return 0;
 }
 
-/* Tile-1 had `tiles` and `axis` as inputs: left unknown. */
+/* A known element that is a whole number; false where it is none. */
+static bool whole_element(const InferCall *call, int slot, int64_t *out)
+{
+    double number;
+    if (infer_reals(call, slot, 1, &number) != 1 || !(fabs(number) < 0x1p53) ||
+        number != floor(number))
+        return false;
+    *out = (int64_t)number;
+    return true;
+}
+
 /* Tile-1: how often, and along which axis, are numbers of the input's type. */
 static int tile_axis(InferCall *call, const Fact *in, Fact *out, Err *err)
 {
-    double times, axis;
+    int64_t times, axis;
     int at = 0;
     infer_copy(out, in);
     out->int_count = -1;
-    bool known = infer_reals(call, 1, 1, &times) == 1 &&
-                 infer_reals(call, 2, 1, &axis) == 1;
+    bool known =
+        whole_element(call, 1, &times) && whole_element(call, 2, &axis);
     if (known)
-        TRY(infer_axis(call, (int64_t)axis, in->rank, &at, err));
+        TRY(infer_axis(call, axis, in->rank, &at, err));
     for (int i = 0; i < in->rank; i++)
         if (!known)
             out->dims[i] = dim_size_unknown(call->symbols);
         else if (i == at)
             out->dims[i] = infer_dim(call, DIM_MUL, in->dims[i],
-                                     dim_number(call->symbols, (int64_t)times));
+                                     dim_number(call->symbols, times));
     return 0;
 }
 
