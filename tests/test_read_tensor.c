@@ -348,6 +348,81 @@ START_TEST(sparse_initializers_stay_opaque)
 }
 END_TEST
 
+/* Two values at those indices, of a tensor of those dims. */
+typedef struct SparseCase {
+    int index_type, index_rank;
+    int64_t index_dims[3], indices[4];
+    size_t index_count, rank;
+    int64_t dims[2];
+    const char *why; /* NULL: it is right */
+} SparseCase;
+
+static void sparse_graph(Proto *graph, const SparseCase *c)
+{
+    Proto values = tensor(DT_FLOAT, 2), indices = {.size = 0}, sparse = indices;
+    *graph = indices;
+    proto_bytes(&values, RAW_DATA, "12345678", 8);
+    for (int i = 0; i < c->index_rank; i++)
+        proto_int(&indices, DIMS, (uint64_t)c->index_dims[i]);
+    proto_int(&indices, DATA_TYPE, (uint64_t)c->index_type);
+    for (size_t i = 0; i < c->index_count; i++)
+        proto_int(&indices, c->index_type == DT_INT64 ? INT64_DATA : INT32_DATA,
+                  (uint64_t)c->indices[i]);
+    proto_message(&sparse, 1, &values);
+    if (c->index_type != DT_UNDEFINED)
+        proto_message(&sparse, 2, &indices);
+    for (size_t i = 0; i < c->rank; i++)
+        proto_int(&sparse, 3, (uint64_t)c->dims[i]);
+    proto_message(graph, 15, &sparse);
+}
+
+START_TEST(sparse_tensors_are_what_they_say)
+{
+    static const int64_t big = (int64_t)1 << 40;
+    static const SparseCase cases[] = {
+        {DT_INT64, 1, {2}, {1, 3}, 2, 1, {5}, NULL},
+        {DT_INT64, 2, {2, 2}, {0, 2, 1, 0}, 4, 2, {2, 3}, NULL},
+        {DT_INT64, 1, {2}, {3, 1}, 2, 1, {5}, "not behind the one before"},
+        {DT_INT64, 1, {2}, {3, 3}, 2, 1, {5}, "not behind the one before"},
+        {DT_INT64, 2, {2, 2}, {1, 0, 0, 2}, 4, 2, {2, 3}, "index 1 is not"},
+        {DT_INT64, 1, {2}, {3, 5}, 2, 1, {5}, "index 1 is out of range"},
+        {DT_INT64, 1, {2}, {-1, 3}, 2, 1, {5}, "index 0 is out of range"},
+        {DT_INT64, 2, {2, 2}, {0, 3, 1, 0}, 4, 2, {2, 3}, "out of range"},
+        {DT_INT64, 1, {3}, {1, 2, 3}, 3, 1, {5}, "for each of 2 values"},
+        {DT_INT64, 3, {1, 2, 1}, {1, 3}, 2, 1, {5}, "for each of 2"},
+        {DT_INT64, 2, {2, 1}, {1, 3}, 2, 2, {2, 3}, "for each of 2"},
+        {DT_INT32, 1, {2}, {1, 3}, 2, 1, {5}, "not one of int64"},
+        {DT_UNDEFINED, 0, {0}, {0}, 0, 1, {5}, "values and no indices"},
+        {DT_INT64, 1, {2}, {1, 3}, 2, 0, {0}, "has no dims"},
+        {DT_INT64, 1, {2}, {1, 3}, 2, 2, {5, 0}, "has the dim 0"},
+        {DT_INT64, 1, {2}, {1, 3}, 2, 2, {big, big}, "dims overflow"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Proto graph;
+        sparse_graph(&graph, &cases[i]);
+        if (cases[i].why)
+            check_graph_refused(&graph, ERR_BAD_TENSOR, cases[i].why);
+        else
+            model_of_graph(&graph);
+    }
+}
+END_TEST
+
+/* A byte of an entry, or all four of them, may be filled. */
+START_TEST(small_types_have_entries_enough)
+{
+    for (int entries = 0; entries <= 7; entries++) {
+        Proto four = tensor(DT_UINT4, 11);
+        for (int i = 0; i < entries; i++)
+            proto_int(&four, INT32_DATA, 1);
+        if (entries >= 2 && entries <= 6)
+            tensor_of(&four);
+        else
+            check_bad(&four, "where its type uint4 and dims need 6");
+    }
+}
+END_TEST
+
 static void put_external(Proto *proto, const char *location)
 {
     Proto entry = {.size = 0};
@@ -446,6 +521,8 @@ Suite *suite_read_tensor(void)
     tcase_add_test(tcase, opaque_tensors_have_their_size);
     tcase_add_test(tcase, a_rank_beyond_reason_stays_opaque);
     tcase_add_test(tcase, sparse_initializers_stay_opaque);
+    tcase_add_test(tcase, sparse_tensors_are_what_they_say);
+    tcase_add_test(tcase, small_types_have_entries_enough);
     tcase_add_test(tcase, external_data_needs_a_folder);
     tcase_add_test(tcase, the_location_of_data_is_one_that_is_known);
     tcase_add_test(tcase, tensors_of_attributes_stay_in_the_file_too);

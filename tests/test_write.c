@@ -336,13 +336,18 @@ END_TEST
 
 START_TEST(sparse_initializers_stay_as_they_are)
 {
-    Proto graph, values = {.size = 0}, sparse = values, field = values;
+    Proto graph, values = {.size = 0}, sparse = values, field = values,
+                 indices = values;
     chain(&graph);
     proto_int(&values, 1, 1);
     proto_int(&values, 2, DT_FLOAT);
     proto_text(&values, 8, "sparse");
     proto_bytes(&values, 9, "1234", 4);
+    proto_int(&indices, 1, 1);
+    proto_int(&indices, 2, DT_INT64);
+    proto_int(&indices, 7, 3);
     proto_message(&sparse, 1, &values);
+    proto_message(&sparse, 2, &indices);
     proto_int(&sparse, 3, 4);
     proto_message(&graph, 15, &sparse);
     Model *model = model_of_graph(&graph);

@@ -323,12 +323,16 @@ static int make_opaque(Arena *arena, const Parts *parts, int store,
     uint64_t need = count / 8 * bits + (count % 8 * bits + 7) / 8;
     if (type == DT_STRING)
         need = count;
-    /* How the small types stand in int32_data is told in two ways. */
-    if (type == DT_UNDEFINED || typed || has == need)
+    /* How many of the small types an entry of int32_data holds is told in two
+     * ways: a byte full of them, or four bytes. */
+    bool fits = typed ? has <= need && has >= (need + 3) / 4 : has == need;
+    if (type == DT_UNDEFINED || fits)
         return 0;
     return err_set(err, ERR_BAD_TENSOR,
                    "%zu %s where its type %s and dims need %llu", has,
-                   type == DT_STRING ? "strings" : "bytes of data",
+                   type == DT_STRING ? "strings"
+                   : typed           ? "entries"
+                                     : "bytes of data",
                    dtype_name(type), (unsigned long long)need);
 }
 
@@ -363,11 +367,77 @@ int read_tensor(Arena *arena, External *external, Span source, Tensor **out,
     return 0;
 }
 
+/* The product of a sparse tensor's dims, all of which are positive. */
+static int dense_count(const Onnx__SparseTensorProto *proto, int64_t *count,
+                       Err *err)
+{
+    *count = 1;
+    for (size_t i = 0; i < proto->n_dims; i++)
+        if (proto->dims[i] < 1)
+            return err_set(err, ERR_BAD_TENSOR, "has the dim %lld",
+                           (long long)proto->dims[i]);
+        else if (__builtin_mul_overflow(*count, proto->dims[i], count))
+            return err_set(err, ERR_BAD_TENSOR, "its dims overflow");
+    return proto->n_dims > 0 ? 0 : err_set(err, ERR_BAD_TENSOR, "has no dims");
+}
+
+/* Where element i is among all, in row-major order; -1 where it is outside.
+ * Of rank 1 the indices are just that. */
+static int64_t sparse_place(const Onnx__SparseTensorProto *proto,
+                            const Tensor *indices, int64_t i, int64_t count)
+{
+    int64_t place = 0, index;
+    if (indices->rank == 1) {
+        tensor_read_i64(indices, i, 1, &place);
+        return place >= 0 && place < count ? place : -1;
+    }
+    for (size_t axis = 0; axis < proto->n_dims; axis++) {
+        tensor_read_i64(indices, i * indices->dims[1] + (int64_t)axis, 1,
+                        &index);
+        if (index < 0 || index >= proto->dims[axis])
+            return -1;
+        place = place * proto->dims[axis] + index;
+    }
+    return place;
+}
+
+static int check_indices(const Onnx__SparseTensorProto *proto,
+                         const Tensor *values, const Tensor *indices, Err *err)
+{
+    int64_t count, last = -1;
+    TRY(dense_count(proto, &count, err));
+    if (values->rank != 1)
+        return err_set(err, ERR_BAD_TENSOR, "its values are no list");
+    int64_t held = values->dims[0];
+    if (!indices && held > 0)
+        return err_set(err, ERR_BAD_TENSOR, "has values and no indices");
+    if (!indices)
+        return 0;
+    bool fits = indices->type == DT_INT64 && indices->rank >= 1 &&
+                indices->rank <= 2 && indices->dims[0] == held;
+    if (fits && indices->rank == 2)
+        fits = (uint64_t)indices->dims[1] == proto->n_dims;
+    if (!fits)
+        return err_set(err, ERR_BAD_TENSOR,
+                       "its indices are not one of int64 for each of %lld "
+                       "values",
+                       (long long)held);
+    for (int64_t i = 0; i < held; i++) {
+        int64_t place = sparse_place(proto, indices, i, count);
+        if (place <= last)
+            return err_set(
+                err, ERR_BAD_TENSOR, "its index %lld is %s", (long long)i,
+                place < 0 ? "out of range" : "not behind the one before");
+        last = place;
+    }
+    return 0;
+}
+
 int read_sparse_tensor(Arena *arena, External *external,
                        const Onnx__SparseTensorProto *proto, Tensor **out,
                        Err *err)
 {
-    Tensor *values, *indices;
+    Tensor *values, *indices = NULL;
     if (!proto->values)
         return err_set(err, ERR_BAD_TENSOR, "is sparse and has no values");
     TRY(read_tensor(arena, external, unpack_place(&proto->values->base),
@@ -375,6 +445,7 @@ int read_sparse_tensor(Arena *arena, External *external,
     if (proto->indices)
         TRY(read_tensor(arena, external, unpack_place(&proto->indices->base),
                         &indices, err));
+    TRY(check_indices(proto, values, indices, err));
     *out = arena_alloc(arena, sizeof **out);
     return 0;
 }
