@@ -475,6 +475,51 @@ START_TEST(a_name_in_gz_is_compressed)
 END_TEST
 
 /* More than the compressor's buffer, and a compressor's own failure. */
+START_TEST(a_gzip_file_that_is_wrong_is_not_cut_off)
+{
+    save_ok(new_model(), in_folder("in.onnx.gz"), EXTERNAL_AUTO);
+    Span packed = get_file(in_folder("in.onnx.gz"));
+    uint8_t *bytes = arena_block(arena, packed.size, 1);
+    /* In the checksum, and in the size behind it. */
+    for (size_t back = 1; back <= 8; back += 7) {
+        Err err = {0};
+        void *out;
+        size_t size;
+        memcpy(bytes, packed.bytes, packed.size);
+        bytes[packed.size - back] ^= 1;
+        ck_assert_int_eq(
+            inflate_gzip(arena, bytes, packed.size, &out, &size, &err), -1);
+        ck_assert_int_eq(err.code, ERR_BAD_ARCHIVE);
+        err = (Err){0};
+        inflate_gzip(arena, bytes, packed.size - back, &out, &size, &err);
+        ck_assert_int_eq(err.code, ERR_TRUNCATED);
+    }
+}
+END_TEST
+
+/* A location has no character that a reader refuses, whatever the name of the
+ * model. */
+START_TEST(any_name_gives_a_location)
+{
+    static const char *const names[] = {"a:b.onnx",     "50%.onnx",
+                                        "a#b.onnx",     "a\\b.onnx",
+                                        "caf\xe9.onnx", "caf\xc3\xa9.onnx"};
+    char long_name[256];
+    for (int i = 0; i < 254; i += 2)
+        memcpy(long_name + i, "\xc3\xa9", 2);
+    strcpy(long_name + 254, "x");
+    for (size_t i = 0; i <= sizeof names / sizeof *names; i++) {
+        const char *name =
+            i < sizeof names / sizeof *names ? names[i] : long_name;
+        save_ok(new_model(), in_folder(name), EXTERNAL_ALWAYS);
+        check_weights(external_read(in_folder(name)), 2);
+    }
+    Model *model = external_read(in_folder("caf\xc3\xa9.onnx"));
+    ck_assert_int_eq(
+        strncmp(data_file(model)->location, "caf\xc3\xa9.onnx.", 11), 0);
+}
+END_TEST
+
 START_TEST(big_models_are_compressed)
 {
     save_ok(new_model(), in_folder("in.onnx.gz"), EXTERNAL_AUTO);
@@ -506,6 +551,8 @@ Suite *suite_outside(void)
     tcase_add_test(tcase, running_out_of_memory_leaves_no_data);
     tcase_add_test(tcase, left_overs_are_removed);
     tcase_add_test(tcase, a_name_in_gz_is_compressed);
+    tcase_add_test(tcase, a_gzip_file_that_is_wrong_is_not_cut_off);
+    tcase_add_test(tcase, any_name_gives_a_location);
     tcase_add_test(tcase, big_models_are_compressed);
     suite_add_tcase(suite, tcase);
     return suite;

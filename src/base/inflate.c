@@ -113,9 +113,9 @@ static int enlarge(Arena *arena, Inflate *inflation, uint8_t **bytes,
     return 0;
 }
 
-static int damaged(const Inflate *inflation, Err *err)
+static int damaged(const Inflate *inflation, int status, Err *err)
 {
-    if (inflation->in_left == 0)
+    if (status == Z_BUF_ERROR && inflation->in_left == 0)
         return err_set(err, ERR_TRUNCATED, "the gzip file is cut off");
     return err_set(err, ERR_BAD_ARCHIVE, "its gzip data are damaged");
 }
@@ -148,7 +148,7 @@ static int inflate_members(Arena *arena, Inflate *inflation, uint8_t **bytes,
         else if (status == Z_BUF_ERROR && inflation->out_left == 0)
             TRY(enlarge(arena, inflation, bytes, &capacity, limit, err));
         else
-            return damaged(inflation, err);
+            return damaged(inflation, status, err);
     }
     *size = capacity - inflation->out_left;
     return 0;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/sha1.h"
+#include "base/utf8.h"
 #include "onnx/read.h"
 #include "onnx/wire.h"
 
@@ -147,6 +148,21 @@ static int take_entry(Arena *arena, Span entry, Place *place, Err *err)
 static bool is_plain(unsigned char c)
 {
     return c >= ' ' && c != 0x7f && !strchr("\\:*?\"<>|%#", c);
+}
+
+const char *external_location(Arena *arena, const char *name, size_t most)
+{
+    char *location = arena_strdup(arena, name);
+    size_t left = strlen(name), length;
+    for (char *at = location; left > 0; at += length, left -= length) {
+        length = utf8_sequence(at, left);
+        if (length > 1 || (length == 1 && is_plain((unsigned char)*at)))
+            continue;
+        *at = '_';
+        length = 1;
+    }
+    location[utf8_cut(location, most)] = '\0';
+    return location;
 }
 
 /* Why a location is none, or NULL: a relative path of plain names. */

@@ -37,6 +37,10 @@ typedef struct External {
 /* `folder` may be NULL. */
 External *external_new(Arena *arena, const char *folder);
 
+/* The name as a location that every reader takes: what it cannot have becomes
+ * "_", and what is beyond `most` bytes goes. */
+const char *external_location(Arena *arena, const char *name, size_t most);
+
 /* The elements of a TensorProto that are in a file. How many there must be is
  * for the caller to check. `arena` is for what a message needs. */
 int external_find(External *external, Arena *arena, Span tensor, Span *out,

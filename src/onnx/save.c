@@ -139,8 +139,9 @@ static int add_file(Saving *saving, Output *output, const char *name, Err *err)
 static const char *data_name(const Saving *saving, uint32_t crc)
 {
     enum { ENDING = 14 }; /* .xxxxxxxx.data */
-    return arena_printf(saving->arena, "%.*s.%08x.data",
-                        OUTPUT_NAME_LIMIT - ENDING, saving->output->name, crc);
+    const char *stem = external_location(saving->arena, saving->output->name,
+                                         OUTPUT_NAME_LIMIT - ENDING);
+    return arena_printf(saving->arena, "%s.%08x.data", stem, crc);
 }
 
 static int save_planned(Saving *saving, Err *err)
