@@ -61,12 +61,22 @@ void check_file(const char *path, const char *text)
                      (Span){(const uint8_t *)text, strlen(text)});
 }
 
-int count_files(void)
+static int count_entries(const char *path)
 {
     int count = 0;
-    DIR *open_folder = opendir(folder);
-    while (readdir(open_folder))
+    DIR *entries = opendir(path);
+    while (readdir(entries))
         count++;
-    closedir(open_folder);
+    closedir(entries);
     return count - 2;
+}
+
+int count_files(void)
+{
+    return count_entries(folder);
+}
+
+int count_open(void)
+{
+    return count_entries("/proc/self/fd") - 1;
 }

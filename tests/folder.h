@@ -17,5 +17,7 @@ Span get_file(const char *path);
 void check_file(const char *path, const char *text);
 /* How many files the folder holds, hidden ones too. */
 int count_files(void);
+/* How many files the process has open. */
+int count_open(void);
 
 #endif

@@ -465,6 +465,54 @@ END_TEST
 
 /* ---- Where data cannot be written anew ---- */
 
+/* ---- Memory ---- */
+
+/* Looks for the elements of w.bin in an arena whose chunk in use has only so
+ * many bytes left; the next one cannot be had. */
+static void find_with_room(const Proto *tensor, size_t room)
+{
+    enum { CHUNK = 64 * 1024, GRAIN = 16 };
+    Arena *own = arena_new(0);
+    External *external = external_new(own, in_folder(""));
+    Span source = {tensor->bytes, tensor->size}, out;
+    Err err = {0};
+    if (ARENA_GUARD(own)) {
+        for (size_t bytes = arena_bytes(own); arena_bytes(own) == bytes;)
+            arena_alloc(own, GRAIN);
+        arena_alloc(own, CHUNK - GRAIN - room);
+        mem_fail_at(1);
+        external_find(external, own, source, &out, &err);
+    }
+    mem_fail_at(0);
+    arena_unguard(own);
+    arena_free(own);
+}
+
+static bool is_mapped(const char *name)
+{
+    char line[1024];
+    bool found = false;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (fgets(line, sizeof line, maps))
+        found |= strstr(line, name) != NULL;
+    fclose(maps);
+    return found;
+}
+
+START_TEST(running_out_of_memory_leaves_nothing_open)
+{
+    Proto tensor;
+    external_model(NULL);
+    external_tensor(&tensor, "w", 2, &(Entries){.location = "w.bin"});
+    int open = count_open();
+    for (size_t room = 0; room <= 1024; room += 16) {
+        find_with_room(&tensor, room);
+        ck_assert_int_eq(count_open(), open);
+        ck_assert(!is_mapped("/w.bin"));
+    }
+}
+END_TEST
+
 START_TEST(external_data_in_other_places_are_refused)
 {
     Proto values, sparse = {.size = 0}, graph = sparse, file, training = sparse,
@@ -532,6 +580,7 @@ Suite *suite_extdata(void)
     tcase_add_test(tcase, data_are_in_one_place);
     tcase_add_test(tcase, sha1_is_sha1);
     tcase_add_test(tcase, a_checksum_must_be_right);
+    tcase_add_test(tcase, running_out_of_memory_leaves_nothing_open);
     tcase_add_test(tcase, external_data_in_other_places_are_refused);
     tcase_add_test(tcase, a_compressed_model_has_data_too);
     suite_add_tcase(suite, tcase);

@@ -311,14 +311,15 @@ static int open_file(External *external, Arena *arena, const char *location,
     if (*out)
         return 0;
     TRY(open_folder(external, arena, err));
+    /* Nothing is allocated while the file is open, or mapped and not listed. */
+    DataFile *file = arena_alloc(external->arena, sizeof *file);
+    file->location = arena_strdup(external->arena, location);
     int fd = open_beneath(external->folder_fd, location);
     if (fd < 0)
         return refuse(err, open_fault(errno));
-    DataFile *file = arena_alloc(external->arena, sizeof *file);
     int status = map_file(external, fd, file, err);
     close(fd);
     TRY(status);
-    file->location = arena_strdup(external->arena, location);
     *external->last = file;
     external->last = &file->next;
     map_put(external->by_location, file->location, file);

@@ -91,30 +91,32 @@ static int crc_write(Sink *sink, const void *bytes, size_t size, Err *err)
     return self->to->write(self->to, bytes, size, err);
 }
 
-static bool same_bytes(Arena *arena, int a, int b)
+enum { COMPARED_AT_ONCE = 1 << 20 };
+
+static bool same_bytes(char *x, char *y, int a, int b)
 {
-    enum { AT_ONCE = 1 << 20 };
-    char *x = arena_block(arena, 2 * AT_ONCE, 1), *y = x + AT_ONCE;
     ssize_t got = 1;
     bool same = true;
     for (off_t at = 0; same && got > 0; at += got) {
-        got = pread(a, x, AT_ONCE, at);
-        same = got >= 0 && pread(b, y, AT_ONCE, at) == got &&
+        got = pread(a, x, COMPARED_AT_ONCE, at);
+        same = got >= 0 && pread(b, y, COMPARED_AT_ONCE, at) == got &&
                memcmp(x, y, (size_t)got) == 0;
     }
-    arena_release(arena, x);
     return same;
 }
 
 /* True when the folder of the output has a file of that name with the bytes
- * that were written. */
+ * that were written. Nothing is allocated while that is open. */
 static bool is_there(const Output *output, const char *name)
 {
     static const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    char *room = arena_block(output->arena, 2, COMPARED_AT_ONCE);
     int there = openat(output->folder_fd, name, flags);
-    bool same = there >= 0 && same_bytes(output->arena, output->fd, there);
+    bool same = there >= 0 &&
+                same_bytes(room, room + COMPARED_AT_ONCE, output->fd, there);
     if (there >= 0)
         close(there);
+    arena_release(output->arena, room);
     return same;
 }
 
