@@ -1,11 +1,12 @@
 #include "import.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "onnx/input.h"
+#include "base/input.h"
 
 /* More than any format's first words. */
 enum { HEAD_BYTES = 64 };
@@ -33,7 +34,7 @@ int import_look(Arena *arena, const char *path, bool always, Span *bytes,
         (stat(path, &status) < 0 ||
          (S_ISREG(status.st_mode) && !begins_like_one(path))))
         return 0;
-    TRY(input_open(arena, path, &file, err));
+    TRY(input_open(arena, path, INT_MAX, &file, err));
     *bytes = file.bytes;
     return 0;
 }

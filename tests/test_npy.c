@@ -1,7 +1,9 @@
 /* .npy files: what NumPy writes is read, what we write NumPy reads. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "exec/npy.h"
@@ -145,6 +147,85 @@ START_TEST(fortran_order_is_turned_into_rows)
     put_npy(1, "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 2, 2)}",
             cube, sizeof cube);
     ck_assert_int_eq(memcmp(read_ok()->data, straight, sizeof straight), 0);
+    put_npy(1, "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 0, 2)}",
+            cube, 0);
+    ck_assert_int_eq(read_ok()->count, 0);
+}
+END_TEST
+
+/* In time that does not grow with the rank. */
+START_TEST(any_rank_is_turned_into_rows)
+{
+    enum { COUNT = 1 << RANK_MAX };
+    static uint8_t columns[COUNT + 256];
+    char *header = (char *)columns + 10;
+    strcpy(header, "{'descr': '|u1', 'fortran_order': True, 'shape': (");
+    for (int i = 0; i < RANK_MAX; i++)
+        strcat(header, "2,");
+    strcat(header, ")}");
+    size_t start = 10 + strlen(header);
+    memcpy(columns, "\x93NUMPY\1\0", 8);
+    columns[8] = (uint8_t)strlen(header);
+    for (int i = 0; i < COUNT; i++)
+        columns[start + (size_t)i] = (uint8_t)(i ^ i >> 8);
+    put_file(columns, start + COUNT);
+    const uint8_t *rows = read_ok()->data;
+    for (int i = 0; i < COUNT; i++) {
+        int place = 0; /* the axes the other way round */
+        for (int bit = 0; bit < RANK_MAX; bit++)
+            place |= (i >> bit & 1) << (RANK_MAX - 1 - bit);
+        ck_assert_uint_eq(rows[i], columns[start + (size_t)place]);
+    }
+}
+END_TEST
+
+/* Elements stay in the file, which no budget need hold, and which is closed. */
+START_TEST(a_file_is_not_copied)
+{
+    enum { SIZE = 1 << 20 };
+    static char bytes[SIZE + 128];
+    int next = dup(STDIN_FILENO);
+    close(next);
+    size_t length = (size_t)sprintf(bytes + 10,
+                                    "{'descr': '|u1', 'fortran_order': False, "
+                                    "'shape': (%d,)}",
+                                    SIZE);
+    memcpy(bytes, "\x93NUMPY\1\0", 8);
+    bytes[8] = (char)length;
+    put_file(bytes, 10 + length + SIZE);
+    Arena *small = arena_new(SIZE / 4);
+    Tensor *tensor;
+    ck_assert(ARENA_GUARD(small));
+    ck_assert_int_eq(npy_read(small, path, &tensor, &err), 0);
+    ck_assert_int_eq(tensor->count, SIZE);
+    arena_unguard(small);
+    arena_free(small);
+    int again = dup(STDIN_FILENO);
+    ck_assert_int_eq(again, next);
+    close(again);
+}
+END_TEST
+
+static void *write_pipe(void *bytes)
+{
+    FILE *file = fopen(path, "wb");
+    fwrite(bytes, 1, 75, file);
+    fclose(file);
+    return NULL;
+}
+
+START_TEST(a_pipe_is_read_to_its_end)
+{
+    pthread_t writer;
+    char bytes[128] = "\x93NUMPY\1\0\x3d\0"
+                      "{'descr': '|u1', 'fortran_order': False, "
+                      "'shape': (4,)}      abcd";
+    unlink(path);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_int_eq(pthread_create(&writer, NULL, write_pipe, bytes), 0);
+    const Tensor *tensor = read_ok();
+    pthread_join(writer, NULL);
+    ck_assert_mem_eq(tensor->data, "abcd", 4);
 }
 END_TEST
 
@@ -226,6 +307,9 @@ Suite *suite_npy(void)
     tcase_add_test(tcase, versions_two_and_three_have_long_lengths);
     tcase_add_test(tcase, big_endian_is_turned_round);
     tcase_add_test(tcase, fortran_order_is_turned_into_rows);
+    tcase_add_test(tcase, any_rank_is_turned_into_rows);
+    tcase_add_test(tcase, a_file_is_not_copied);
+    tcase_add_test(tcase, a_pipe_is_read_to_its_end);
     tcase_add_loop_test(tcase, bad_headers_are_refused, 0,
                         sizeof bad_headers / sizeof *bad_headers);
     tcase_add_test(tcase, what_is_not_npy_is_refused);

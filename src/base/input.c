@@ -1,8 +1,7 @@
-#include "onnx/input.h"
+#include "base/input.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,7 +12,7 @@ enum { FIRST_READ = 1 << 20 };
 typedef struct Input {
     int fd; /* -1 when it is not ours to close */
     void *map;
-    size_t size;
+    size_t size, most;
 } Input;
 
 static void input_close(void *object)
@@ -28,7 +27,7 @@ static void input_close(void *object)
 static int input_map(Input *input, int fd, size_t size, Span *out, Err *err)
 {
     *out = (Span){0};
-    if (size > INT_MAX)
+    if (size > input->most)
         return err_set(err, ERR_BUDGET,
                        "%zu bytes are more than a file of this format can "
                        "have",
@@ -55,14 +54,14 @@ static ssize_t read_some(int fd, uint8_t *bytes, size_t room)
 }
 
 /* What cannot be mapped: a pipe, a device. */
-static int input_read(Arena *arena, int fd, Span *out, Err *err)
+static int input_read(Arena *arena, int fd, size_t most, Span *out, Err *err)
 {
     size_t size = 0, capacity = FIRST_READ;
     uint8_t *bytes = arena_block(arena, capacity, 1);
     ssize_t got;
     while ((got = read_some(fd, bytes + size, capacity - size)) > 0) {
         size += (size_t)got;
-        if (size > INT_MAX)
+        if (size > most)
             return err_set(err, ERR_BUDGET,
                            "there are more bytes than a file of this format "
                            "can have");
@@ -93,13 +92,14 @@ static int input_bytes(Arena *arena, Input *input, int fd, InputFile *out,
     if (out->is_mapped)
         return input_map(input, fd, (size_t)out->status.st_size, &out->bytes,
                          err);
-    return input_read(arena, fd, &out->bytes, err);
+    return input_read(arena, fd, input->most, &out->bytes, err);
 }
 
-int input_open(Arena *arena, const char *path, InputFile *out, Err *err)
+int input_open(Arena *arena, const char *path, size_t most, InputFile *out,
+               Err *err)
 {
     Input *input = arena_alloc(arena, sizeof *input);
-    input->fd = -1;
+    *input = (Input){.fd = -1, .most = most};
     arena_defer(arena, input_close, input);
     *out = (InputFile){0};
     if (strcmp(path, "-") == 0)

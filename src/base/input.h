@@ -1,10 +1,13 @@
 /* A file's bytes: mapped where that can be, else read to the end. */
-#ifndef REPFOLD_ONNX_INPUT_H
-#define REPFOLD_ONNX_INPUT_H
+#ifndef REPFOLD_BASE_INPUT_H
+#define REPFOLD_BASE_INPUT_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
-#include "graph/graph.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/span.h"
 
 typedef struct InputFile {
     Span bytes;         /* belong to the arena */
@@ -12,7 +15,8 @@ typedef struct InputFile {
     struct stat status; /* of the file */
 } InputFile;
 
-/* "-" is standard input. */
-int input_open(Arena *arena, const char *path, InputFile *out, Err *err);
+/* Of at most so many bytes; "-" is standard input. */
+int input_open(Arena *arena, const char *path, size_t most, InputFile *out,
+               Err *err);
 
 #endif

@@ -1,11 +1,10 @@
 #include "exec/npy.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "base/input.h"
+#include "exec/walk.h"
 
 /*
  * NumPy's NEP 1: "\x93NUMPY", version, length of the header, and the header: a
@@ -38,49 +37,6 @@ static int bad(const char *path, const char *why, Err *err)
 
 /* ---- Reading ---- */
 
-/* A pipe has no size. Returns what errno was, or 0. */
-static int read_all(Arena *arena, int file, const struct stat *status,
-                    char **bytes, size_t *size)
-{
-    enum { PIPE_BYTES = 1 << 16 };
-    bool is_pipe = S_ISFIFO(status->st_mode);
-    size_t room = is_pipe               ? PIPE_BYTES
-                  : status->st_size > 0 ? (size_t)status->st_size
-                                        : 0;
-    *bytes = arena_block(arena, room + 1, 1);
-    *size = 0;
-    for (ssize_t got = 1; got > 0 && *size < room;) {
-        got = read(file, *bytes + *size, room - *size);
-        if (got < 0)
-            return errno;
-        *size += (size_t)got;
-        if (is_pipe && *size == room) {
-            char *larger = arena_block(arena, 2 * room + 1, 1);
-            memcpy(larger, *bytes, *size);
-            *bytes = larger;
-            room *= 2;
-        }
-    }
-    return 0;
-}
-
-int npy_load(Arena *arena, const char *path, char **bytes, size_t *size,
-             Err *err)
-{
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    if (file < 0 || fstat(file, &status) < 0) {
-        int failure = errno;
-        if (file >= 0)
-            close(file);
-        return err_set(err, ERR_IO, "%s: %s", path, strerror(failure));
-    }
-    int failure = read_all(arena, file, &status, bytes, size);
-    close(file);
-    return failure ? err_set(err, ERR_IO, "%s: %s", path, strerror(failure))
-                   : 0;
-}
-
 /* The text after `'key':`, or NULL. */
 static const char *find_key(const char *header, const char *key)
 {
@@ -103,7 +59,7 @@ static int parse_type(const char *path, const char *text, Header *header,
     if (!text || *text != '\'')
         return bad(path, "its header has no plain 'descr'", err);
     char order = text[1];
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+    for (size_t i = 0; order && i < sizeof codes / sizeof *codes; i++)
         if (strncmp(text + 2, codes[i].code, 2) == 0 && text[4] == '\'' &&
             strchr("<>=|", order)) {
             header->type = codes[i].type;
@@ -179,29 +135,41 @@ static const char *reversed(Arena *arena, const char *bytes, size_t count,
     return copy;
 }
 
+/* Where elements come from and go to. */
+typedef struct Copy {
+    const char *from;
+    char *to;
+    size_t size;  /* of an element */
+    int64_t step; /* between those of a stretch */
+} Copy;
+
+static void copy_stretch(void *context, int64_t position,
+                         const int64_t *offsets, int64_t count)
+{
+    const Copy *copy = context;
+    for (int64_t i = 0; i < count; i++)
+        memcpy(copy->to + (size_t)(position + i) * copy->size,
+               copy->from + (size_t)(offsets[0] + i * copy->step) * copy->size,
+               copy->size);
+}
+
 /* Column-major to row-major. */
 static void reorder(const Header *header, size_t size, const char *from,
                     char *to, int64_t count)
 {
-    for (int64_t i = 0; i < count; i++) {
-        int64_t place = 0, rest = i;
-        for (int axis = 0; axis < header->rank; axis++) {
-            place = place * header->dims[axis];
-            int64_t inner = 1;
-            for (int k = axis + 1; k < header->rank; k++)
-                inner *= header->dims[k];
-            place += rest / inner % header->dims[axis];
-        }
-        int64_t source = 0, stride = 1;
-        for (int axis = 0; axis < header->rank; axis++) {
-            int64_t inner = 1;
-            for (int k = axis + 1; k < header->rank; k++)
-                inner *= header->dims[k];
-            source += rest / inner % header->dims[axis] * stride;
-            stride *= header->dims[axis];
-        }
-        memcpy(to + (size_t)place * size, from + (size_t)source * size, size);
+    Walk walk;
+    int64_t strides[RANK_MAX], stride = 1;
+    if (count == 0)
+        return;
+    for (int axis = 0; axis < header->rank; axis++) {
+        strides[axis] = stride;
+        stride *= header->dims[axis];
     }
+    walk_init(&walk, header->rank, header->dims);
+    walk_add(&walk, strides);
+    walk_ready(&walk);
+    Copy copy = {from, to, size, walk_step(&walk, 0)};
+    walk_run(&walk, 0, count, copy_stretch, &copy);
 }
 
 /* The elements in the order and byte order of a Tensor. */
@@ -237,10 +205,10 @@ int npy_parse(Arena *arena, const char *path, const void *bytes, size_t size,
 
 int npy_read(Arena *arena, const char *path, Tensor **out, Err *err)
 {
-    char *bytes = NULL;
-    size_t size = 0;
-    TRY(npy_load(arena, path, &bytes, &size, err));
-    return npy_parse(arena, path, bytes, size, out, err);
+    InputFile file;
+    if (input_open(arena, path, SIZE_MAX, &file, err) < 0)
+        return err_prefix(err, "%s", path);
+    return npy_parse(arena, path, file.bytes.bytes, file.bytes.size, out, err);
 }
 
 /* ---- Writing ---- */

@@ -10,9 +10,6 @@ int npy_read(Arena *arena, const char *path, Tensor **out, Err *err);
 /* The same from the bytes of a file, which must outlive the tensor. */
 int npy_parse(Arena *arena, const char *path, const void *bytes, size_t size,
               Tensor **out, Err *err);
-/* The bytes of any file, a block of the arena. */
-int npy_load(Arena *arena, const char *path, char **bytes, size_t *size,
-             Err *err);
 /* The file's bytes (version 1.0, little-endian, C order). */
 int npy_write(Arena *arena, const Tensor *tensor, const void **bytes,
               size_t *size, Err *err);

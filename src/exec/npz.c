@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/input.h"
 #include "base/zip.h"
 #include "exec/npy.h"
 
@@ -31,10 +32,9 @@ static const char *name_in(const char *path)
 
 static int open_archive(Arena *arena, const char *file, Zip **out, Err *err)
 {
-    char *bytes;
-    size_t size;
-    TRY(npy_load(arena, file, &bytes, &size, err));
-    if (zip_open(arena, bytes, size, out, err) < 0)
+    InputFile input;
+    if (input_open(arena, file, SIZE_MAX, &input, err) < 0 ||
+        zip_open(arena, input.bytes.bytes, input.bytes.size, out, err) < 0)
         return err_prefix(err, "%s", file);
     return 0;
 }

@@ -16,6 +16,7 @@
 #define REPFOLD_GRAPH_GRAPH_H
 
 #include "base/map.h"
+#include "base/span.h"
 #include "graph/shape.h"
 #include "graph/tensor.h"
 
@@ -44,12 +45,6 @@ OpRange op_range(Op op);
 bool op_exists(Op op, int64_t opset);
 /* The domain of ONNX's own operators has two names. */
 bool is_onnx_domain(const char *domain);
-
-/* A piece of the input file, not copied. */
-typedef struct Span {
-    const uint8_t *bytes;
-    size_t size;
-} Span;
 
 bool span_same(Span a, Span b);
 

@@ -1,11 +1,12 @@
 #include "onnx/read.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "base/inflate.h"
+#include "base/input.h"
 #include "graph/dump.h"
 #include "onnx/extdata.h"
-#include "onnx/input.h"
 #include "onnx/onnx.h"
 #include "onnx/scan.h"
 #include "onnx/wire.h"
@@ -110,7 +111,7 @@ static int read_file(Arena *arena, const char *path, const ReadOptions *options,
                      Model **out, Err *err)
 {
     InputFile file;
-    TRY(input_open(arena, path, &file, err));
+    TRY(input_open(arena, path, INT_MAX, &file, err));
     External *external =
         external_new(arena, options->data_dir ? options->data_dir
                                               : folder_of(arena, path, &file));
@@ -134,7 +135,7 @@ int tensor_read_file(Arena *arena, const char *path, Tensor **out,
 {
     enum { NAME = 8 };
     InputFile file;
-    if (input_open(arena, path, &file, err) < 0)
+    if (input_open(arena, path, INT_MAX, &file, err) < 0)
         return name_fault(arena, path, err);
     if (scan_tensor(file.bytes, err) < 0 ||
         read_tensor(arena, NULL, file.bytes, out, err) < 0)
