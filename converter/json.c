@@ -1,9 +1,39 @@
 #include "json.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+/* ---- Memory ---- */
+
+/* A few bytes of JSON can stand for a hundred of memory. */
+static size_t held, most = SIZE_MAX;
+static bool refused;
+
+static void *bounded_alloc(size_t size)
+{
+    refused |= size > most - held;
+    void *memory = refused ? NULL : malloc(size);
+    held += malloc_usable_size(memory);
+    return memory;
+}
+
+static void bounded_free(void *memory)
+{
+    held -= malloc_usable_size(memory);
+    free(memory);
+}
+
+void json_prepare(void)
+{
+    json_set_alloc_funcs(bounded_alloc, bounded_free);
+}
+
+/* ---- Building ---- */
 
 static bool failed;
 
@@ -83,6 +113,15 @@ int json_finish(const Options *options, const char *path, json_t *root)
     return 0;
 }
 
+/* Far more than a report takes. */
+static size_t read_bound(FILE *file)
+{
+    enum { TIMES = 12, ALWAYS = 32 << 20 };
+    struct stat info;
+    bool known = fstat(fileno(file), &info) == 0 && info.st_size > 0;
+    return (known ? (size_t)info.st_size * TIMES : 0) + ALWAYS;
+}
+
 json_t *json_read(const Options *options, const char *path)
 {
     json_error_t error;
@@ -91,11 +130,20 @@ json_t *json_read(const Options *options, const char *path)
         trouble_say(options, "io", path, "cannot open it: %s", strerror(errno));
         return NULL;
     }
+    size_t bound = read_bound(file);
+    most = held + bound;
     json_t *root = json_loadf(file, 0, &error);
+    most = SIZE_MAX;
     fclose(file);
-    if (!root)
+    if (refused)
+        trouble_say(options, "budget", path,
+                    "it would take more than %zu MiB of memory, which no "
+                    "report does",
+                    bound >> 20);
+    else if (!root)
         trouble_say(options, "bad-input", path, "line %d: %s", error.line,
                     error.text);
+    refused = false;
     return root;
 }
 

@@ -9,6 +9,8 @@
 
 #include "converter.h"
 
+/* To be called before anything else of Jansson's. */
+void json_prepare(void);
 void json_put(json_t *object, const char *key, json_t *value);
 void json_append(json_t *array, json_t *value);
 /* Moves the keys of `from`, which is gone then. */

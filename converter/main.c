@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
 #include "opt.h"
 
 static const Verb *const verbs[] = {
@@ -140,6 +141,7 @@ static int dispatch(int argc, char **argv)
 int main(int argc, char **argv)
 {
     process_prepare();
+    json_prepare();
     int status = dispatch(argc, argv);
     /* A report that did not arrive is no answer. */
     bool failed = ferror(stdout) != 0;

@@ -223,6 +223,29 @@ START_TEST(test_what_holds_is_in_every_report)
 }
 END_TEST
 
+/* A few bytes of JSON can stand for a hundred of memory. */
+START_TEST(test_a_report_may_not_take_too_much)
+{
+    static const char begin[] = "{\"certificates\":{\"seed\":1,\"list\":[",
+                      item[] = "{},", end[] = "{}]}}";
+    enum { ITEMS = 1 << 21 };
+    size_t size = sizeof begin - 1, step = sizeof item - 1;
+    char *bytes = malloc(size + ITEMS * step + sizeof end);
+    memcpy(bytes, begin, size);
+    for (int i = 0; i < ITEMS; i++, size += step)
+        memcpy(bytes + size, item, step);
+    memcpy(bytes + size, end, sizeof end - 1);
+    size += sizeof end - 1;
+    convert();
+    cli_write("bomb.json", bytes, size);
+    free(bytes);
+    verify("bomb.json");
+    cli_assert_trouble("budget", "bomb.json: ");
+    if (!CLI_IS_SANITIZED)
+        ck_assert_uint_lt(cli.peak, 16 * size + (64 << 20));
+}
+END_TEST
+
 /* ---- Edited models ---- */
 
 static Node *node_of(const Model *model, Op op)
@@ -358,6 +381,7 @@ Suite *suite_cli_proof(void)
     tcase_add_test(tc, test_a_report_without_certificates_is_trouble);
     tcase_add_test(tc, test_what_does_not_hold_is_in_every_report);
     tcase_add_test(tc, test_what_holds_is_in_every_report);
+    tcase_add_test(tc, test_a_report_may_not_take_too_much);
     tcase_add_loop_test(tc, test_an_edited_model_is_found, 0, EDITS);
     tcase_add_test(tc, test_a_computed_border_is_certified);
     tcase_add_loop_test(tc, test_a_wrong_fold_is_undone, 0, 2);
