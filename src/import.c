@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/input.h"
+#include "onnx/onnx.h"
 
 /* More than any format's first words. */
 enum { HEAD_BYTES = 64 };
@@ -106,9 +107,11 @@ int import_model(rp_model *model, Span bytes, const rp_import_options *options,
     options = options ? options : &defaults;
     keep_options(model, options);
     model->checkpoint = bytes;
+    arena_bound(model->arena, memory_bound(bytes.size));
     TRY(checkpoint_read(model->arena, bytes.bytes, bytes.size,
                         model->options.import->key, checkpoint, err));
     TRY(build(model, checkpoint, options, err));
+    arena_bound(model->arena, 0);
     model->model->path = model->path;
     return 0;
 }

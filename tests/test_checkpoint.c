@@ -399,6 +399,24 @@ START_TEST(a_pickle_bomb_is_bounded)
 }
 END_TEST
 
+/* None takes a byte in the file, and a place in the list. */
+START_TEST(a_long_list_is_bounded)
+{
+    enum { SIZE = 8 << 20, PIECE = 1 << 12 };
+    char *bytes = arena_block(arena, SIZE, 1);
+    Pickle out;
+    memset(bytes, 'N', SIZE);
+    bytes[0] = ']';
+    for (size_t i = 1; i + PIECE < SIZE; i += PIECE) {
+        bytes[i] = '(';
+        bytes[i + PIECE - 1] = 'e';
+    }
+    ck_assert_int_eq(
+        pickle_read(arena, (const uint8_t *)bytes, SIZE, &out, &err), -1);
+    ck_assert_int_eq(err.code, ERR_BUDGET);
+}
+END_TEST
+
 /* Every tuple holds the one before: depth costs no stack. */
 START_TEST(deep_nesting_is_read)
 {
@@ -502,6 +520,7 @@ Suite *suite_checkpoint(void)
                         sizeof pickles / sizeof *pickles);
     tcase_add_loop_test(refuses, a_pickle_bomb_is_bounded, 0,
                         sizeof bombs / sizeof *bombs);
+    tcase_add_test(refuses, a_long_list_is_bounded);
     tcase_add_test(refuses, deep_nesting_is_read);
     tcase_add_test(refuses, a_zip_of_something_else);
     tcase_add_test(refuses, a_zip_bomb);

@@ -7,10 +7,6 @@
 
 #include "checkpoint/pickle.h"
 
-/* PyTorch's are decimal numbers. One that is copied for every mention must be
- * short. */
-enum { KEY_MAX = 64 };
-
 typedef struct Name {
     const char *module, *member;
     Role role;

@@ -5,7 +5,12 @@
 
 /* Far beyond any state dict; they bound the memory that a few bytes can ask
  * for. */
-enum { OBJECTS_MAX = 1 << 20, MEMO_MAX = 1 << 20, STACK_MAX = 1 << 20 };
+enum {
+    OBJECTS_MAX = 1 << 20,
+    ITEMS_MAX = 1 << 22, /* of all lists */
+    MEMO_MAX = 1 << 20,
+    STACK_MAX = 1 << 20
+};
 
 typedef struct Machine {
     Arena *arena;
@@ -16,7 +21,7 @@ typedef struct Machine {
     size_t memo_count, memo_capacity; /* count: one more than the last put */
     StorageRef **storages;
     size_t storage_count, storage_capacity;
-    size_t objects;
+    size_t objects, items;
     Object none, no, yes, empty, mark; /* values that nobody changes */
     bool stopped;
     Err *err;
@@ -78,8 +83,12 @@ static int find_mark(Machine *m, size_t *first)
     return i > 0 ? 0 : bad(m, "there is no mark");
 }
 
-static void append(Machine *m, Object *list, Object *const *items, size_t count)
+static int append(Machine *m, Object *list, Object *const *items, size_t count)
 {
+    m->items += count;
+    if (m->items > ITEMS_MAX)
+        return err_set(m->err, ERR_BUDGET,
+                       "pickle: more than %d values in lists", ITEMS_MAX);
     list->list.items =
         arena_grow(m->arena, list->list.items, &list->list.capacity,
                    list->list.count + count, sizeof *items);
@@ -87,6 +96,7 @@ static void append(Machine *m, Object *list, Object *const *items, size_t count)
         memcpy(list->list.items + list->list.count, items,
                count * sizeof *items);
     list->list.count += count;
+    return 0;
 }
 
 /* A value of that kind made of the `count` topmost ones. */
@@ -98,7 +108,7 @@ static int gather(Machine *m, Kind kind, size_t count)
     if (!object)
         return -1;
     m->depth -= count;
-    append(m, object, m->stack + m->depth, count);
+    TRY(append(m, object, m->stack + m->depth, count));
     return push(m, object);
 }
 
@@ -228,7 +238,7 @@ static int op_append(Machine *m, uint64_t operand, int argument)
     Object *list = item ? pop(m, KIND_LIST) : NULL;
     if (!list)
         return -1;
-    append(m, list, &item, 1);
+    TRY(append(m, list, &item, 1));
     return push(m, list);
 }
 
@@ -245,7 +255,7 @@ static int op_set_item(Machine *m, uint64_t operand, int argument)
     Object *dict = pop(m, KIND_DICT);
     if (!dict)
         return -1;
-    append(m, dict, (Object *[]){key, value}, 2);
+    TRY(append(m, dict, (Object *[]){key, value}, 2));
     return push(m, dict);
 }
 
@@ -264,7 +274,7 @@ static int op_extend(Machine *m, uint64_t operand, int kind)
     Object *into = pop(m, (Kind)kind);
     if (!into)
         return -1;
-    append(m, into, m->stack + first, count);
+    TRY(append(m, into, m->stack + first, count));
     return push(m, into);
 }
 

@@ -38,6 +38,10 @@ typedef enum Role {
 
 typedef struct Object Object;
 
+/* PyTorch's keys are decimal numbers. One that is copied for every mention must
+ * be short. */
+enum { KEY_MAX = 64 };
+
 typedef struct StorageRef {
     const char *key; /* the entry data/KEY of the archive */
     bool is_typed;

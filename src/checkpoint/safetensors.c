@@ -74,12 +74,11 @@ static int expect(Header *header, char wanted)
 /* A whole number from 0 up. */
 static int read_number(Header *header, int64_t *out)
 {
-    const char *start = header->at;
     int64_t number = 0;
     if (peek(header) < '0' || *header->at > '9')
         return bad(header, "a whole number was expected");
-    for (start = header->at;
-         header->at < header->end && *header->at >= '0' && *header->at <= '9';
+    const char *start = header->at;
+    for (; header->at < header->end && *header->at >= '0' && *header->at <= '9';
          header->at++)
         if (__builtin_mul_overflow(number, 10, &number) ||
             __builtin_add_overflow(number, *header->at - '0', &number))

@@ -376,7 +376,7 @@ static int read_storages(Source *source, Rest *rest, const Pickle *pickle)
         return bad(source->err, "no list of storages follows the pickle");
     for (size_t i = 0; i < keys.root->list.count; i++) {
         const Object *key = keys.root->list.items[i];
-        StorageRef *ref = key->kind == KIND_TEXT && key->text.size < 64
+        StorageRef *ref = key->kind == KIND_TEXT && key->text.size <= KEY_MAX
                               ? map_get(refs, text_copy(source->arena, key))
                               : NULL;
         if (!ref || !ref->is_typed)

@@ -13,6 +13,9 @@ typedef struct ReadOptions {
     struct External *external;
 } ReadOptions;
 
+/* The most that reading a file of that size may take, for arena_bound. */
+size_t memory_bound(size_t size);
+
 /* Maps the file (a pipe is read to its end; "-" is standard input) and builds
  * the graph. Weights are views into the map, which the arena owns. What is
  * compressed by gzip is decompressed into memory. `options` may be NULL. */

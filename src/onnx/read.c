@@ -41,7 +41,7 @@ static int decompress(Arena *arena, Span *bytes, External *external, Err *err)
  * to stay within sixteen times the file and 64 MB, unless the user says
  * otherwise; this is what that leaves besides the file itself, the program and
  * what the allocator wastes. Exports of networks take a tenth of it. */
-static size_t memory_bound(size_t size)
+size_t memory_bound(size_t size)
 {
     enum { TIMES = 15, ALWAYS = 50 << 20 };
     return size > SIZE_MAX / TIMES / 2 ? SIZE_MAX / 2 : TIMES * size + ALWAYS;
