@@ -353,10 +353,12 @@ int outputs_differ(const Options *options)
 
 static int enter(const Options *options, const Paths *paths)
 {
-    if (!options->no_sandbox)
-        sandbox_enter(&(Sandbox){paths->reads, paths->writes, paths->read_count,
-                                 paths->write_count});
-    return 0;
+    Sandbox sandbox = {paths->reads, paths->writes, paths->read_count,
+                       paths->write_count};
+    const char *path = options->no_sandbox ? NULL : sandbox_enter(&sandbox);
+    return path ? trouble_say(options, "io", path, "cannot open its folder: %s",
+                              strerror(errno))
+                : 0;
 }
 
 int files_only(const Options *options)

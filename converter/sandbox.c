@@ -51,55 +51,81 @@ static uint64_t handled(int version)
     return HANDLED | later;
 }
 
-static void allow(int ruleset, const char *folder, uint64_t rights)
+/* False where the process has no descriptor or memory left for that: without
+ * its rule the path would be refused, as if it were somebody else's. What is
+ * not there needs none. */
+static bool allow(int ruleset, const char *path, uint64_t rights)
 {
     struct landlock_path_beneath_attr rule = {.allowed_access = rights};
-    rule.parent_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
     if (rule.parent_fd < 0)
-        return;
+        return errno != EMFILE && errno != ENFILE && errno != ENOMEM;
     syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule,
             0);
     close(rule.parent_fd);
+    return true;
 }
 
 /* The folder that a path is in, or the folder that it is; links are followed,
  * as they will be when it is opened. */
-static void allow_around(int ruleset, const char *path, uint64_t rights)
+static bool allow_around(int ruleset, const char *path, uint64_t rights)
 {
     char real[PATH_MAX], copy[PATH_MAX];
     struct stat info;
     if (strcmp(path, "-") == 0 || strlen(path) >= sizeof copy)
-        return;
+        return true;
     strcpy(copy, path);
-    allow(ruleset, dirname(copy), rights);
+    if (!allow(ruleset, dirname(copy), rights))
+        return false;
     if (!realpath(path, real))
-        return;
+        return true;
     bool is_folder = stat(real, &info) == 0 && S_ISDIR(info.st_mode);
-    allow(ruleset, is_folder ? real : dirname(real), rights);
+    return allow(ruleset, is_folder ? real : dirname(real), rights);
 }
 
-static void restrict_files(const Sandbox *sandbox)
+/* Where memory and processors are counted, by the C library and by machine.c.
+ * A file that is written gets its name through /proc, but nothing is opened
+ * there. */
+static const char *const counted[] = {
+    "/proc/meminfo",  "/proc/sys/vm/overcommit_memory", "/proc/self/cgroup",
+    "/sys/fs/cgroup", "/sys/devices/system/cpu/online",
+};
+
+/* NULL, or the path that could not be allowed. */
+static const char *fill_ruleset(int ruleset, const Sandbox *sandbox,
+                                uint64_t all)
+{
+    for (size_t i = 0; i < sandbox->read_count; i++)
+        if (!allow_around(ruleset, sandbox->reads[i], READ))
+            return sandbox->reads[i];
+    for (size_t i = 0; i < sandbox->write_count; i++)
+        if (!allow_around(ruleset, sandbox->writes[i],
+                          (WRITE | REFER | TRUNCATE) & all))
+            return sandbox->writes[i];
+    for (size_t i = 0; i < sizeof counted / sizeof *counted; i++)
+        if (!allow(ruleset, counted[i], LANDLOCK_ACCESS_FS_READ_FILE))
+            return counted[i];
+    return NULL;
+}
+
+static const char *restrict_files(const Sandbox *sandbox)
 {
     int version = landlock_version();
     if (version < 1)
-        return;
+        return NULL;
     uint64_t all = handled(version);
     struct landlock_ruleset_attr attributes = {.handled_access_fs = all};
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes,
                                sizeof attributes.handled_access_fs, 0);
     if (ruleset < 0)
-        return;
-    for (size_t i = 0; i < sandbox->read_count; i++)
-        allow_around(ruleset, sandbox->reads[i], READ);
-    for (size_t i = 0; i < sandbox->write_count; i++)
-        allow_around(ruleset, sandbox->writes[i],
-                     (WRITE | REFER | TRUNCATE) & all);
-    /* Processors and memory are counted by what stands there. */
-    allow(ruleset, "/proc", READ);
-    allow(ruleset, "/sys/devices/system", READ);
-    allow(ruleset, "/sys/fs/cgroup", READ);
-    syscall(SYS_landlock_restrict_self, ruleset, 0);
+        return NULL;
+    const char *fault = fill_ruleset(ruleset, sandbox, all);
+    int problem = errno;
+    if (!fault)
+        syscall(SYS_landlock_restrict_self, ruleset, 0);
     close(ruleset);
+    errno = problem;
+    return fault;
 }
 
 /* ---- Everything else: seccomp ---- */
@@ -267,15 +293,17 @@ static void restrict_calls(void)
     syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 }
 
-void sandbox_enter(const Sandbox *sandbox)
+const char *sandbox_enter(const Sandbox *sandbox)
 {
     if (!AVAILABLE || ARCHITECTURE == 0)
-        return;
+        return NULL;
     /* Without it neither may be entered by an ordinary user. */
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return;
-    restrict_files(sandbox);
-    restrict_calls();
+        return NULL;
+    const char *fault = restrict_files(sandbox);
+    if (!fault)
+        restrict_calls();
+    return fault;
 }
 
 const char *sandbox_state(void)

@@ -18,8 +18,10 @@ typedef struct Sandbox {
 } Sandbox;
 
 /* For this process and all its threads to come. What the kernel does not know
- * is left out: a sandbox is no promise, and its absence no error. */
-void sandbox_enter(const Sandbox *sandbox);
+ * is left out: a sandbox is no promise, and its absence no error. NULL, or the
+ * path for which the process has no descriptor or memory left, as errno says;
+ * it is not inside then. */
+const char *sandbox_enter(const Sandbox *sandbox);
 
 /* What of it is in force now, or would be, in words. */
 const char *sandbox_state(void);

@@ -2,6 +2,7 @@
  * Bad input: one line on standard error, exit status 2, nothing written, and
  * what was there before is as it was.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -42,6 +43,46 @@ START_TEST(test_missing_file)
     REPFOLD("convert", "absent.onnx", "-o", "out.onnx");
     cli_assert_trouble("io", "absent.onnx: ");
     ck_assert_int_eq(cli_count(), 1);
+}
+END_TEST
+
+/* Few files can be open: it works, or says so. */
+START_TEST(test_few_descriptors)
+{
+    static const char *const commands[] = {
+        "inspect good.onnx",
+        "convert -q --no-verify good.onnx -o out.onnx --json out.json",
+        "convert -q --no-verify --external-data always good.onnx -o ext.onnx",
+        "verify good.onnx good.onnx --samples 1",
+        "inspect ext.onnx",
+        "convert -q --no-verify ext.onnx -o far/out.onnx",
+        "run good.onnx --input-shape image:1,3,64,64",
+    };
+    if (CLI_IS_SANITIZED) {
+        puts("test_few_descriptors: skipped: sanitizers need some themselves");
+        return;
+    }
+    size_t size;
+    char *bytes = cli_read(cli_fixture(GOOD), &size);
+    ck_assert_ptr_nonnull(bytes);
+    cli_write("good.onnx", bytes, size);
+    free(bytes);
+    ck_assert_int_eq(mkdir(cli_path("far"), 0777), 0);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        for (int most = 4; most <= 12; most += 1 + (most > 8)) {
+            char line[256];
+            snprintf(line, sizeof line,
+                     "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- && ulimit -n %d "
+                     "&& exec '%s' %s",
+                     most, cli_built("repfold"), commands[i]);
+            int status =
+                cli_command("/bin/sh", (const char *const[]){"-c", line, NULL});
+            ck_assert_msg(status == 0 || status == 2, "%s: %d", line, status);
+            if (status == 2)
+                cli_assert_trouble("io", "Too many open files");
+            if (most == 12)
+                ck_assert_msg(status == 0, "%s: %s", line, cli.err);
+        }
 }
 END_TEST
 
@@ -361,6 +402,7 @@ Suite *suite_cli_trouble(void)
     TCase *tc = tcase_create("trouble");
     tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
     tcase_add_test(tc, test_missing_file);
+    tcase_add_test(tc, test_few_descriptors);
     tcase_add_test(tc, test_long_path);
     tcase_add_test(tc, test_input_is_a_folder);
     tcase_add_test(tc, test_empty_file);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -36,7 +37,8 @@ static int try_inside(int (*attempt)(void))
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
-        sandbox_enter(&(Sandbox){reads, writes, 2, 1});
+        if (sandbox_enter(&(Sandbox){reads, writes, 2, 1}))
+            _exit(EXIT_FAILURE);
         _exit(attempt());
     }
     int status;
@@ -123,10 +125,41 @@ static int make_beside_the_input(void)
     return open_file(cli_path("in/new"), O_WRONLY | O_CREAT);
 }
 
+static int read_environment(void)
+{
+    return open_file("/proc/self/environ", O_RDONLY);
+}
+
+static int list_processes(void)
+{
+    return open_file("/proc", O_RDONLY | O_DIRECTORY);
+}
+
+static int read_devices(void)
+{
+    return open_file("/sys/devices/system/cpu/cpu0/uevent", O_RDONLY);
+}
+
+static int count(void)
+{
+    bool counted =
+        sysconf(_SC_PHYS_PAGES) > 0 && sysconf(_SC_NPROCESSORS_ONLN) > 0;
+    return counted ? open_file("/proc/meminfo", O_RDONLY) : errno;
+}
+
+START_TEST(memory_and_processors_can_be_counted)
+{
+    ck_assert_int_eq(try_inside(count), 0);
+}
+END_TEST
+
 START_TEST(other_files_are_out_of_reach)
 {
     if (!has("Landlock"))
         return;
+    ck_assert_int_eq(try_inside(read_environment), EACCES);
+    ck_assert_int_eq(try_inside(list_processes), EACCES);
+    ck_assert_int_eq(try_inside(read_devices), EACCES);
     ck_assert_int_eq(try_inside(read_another), EACCES);
     ck_assert_int_eq(try_inside(read_passwords), EACCES);
     ck_assert_int_eq(try_inside(write_the_input), EACCES);
@@ -213,6 +246,7 @@ Suite *suite_sandbox(void)
     tcase_add_test(tc, what_was_asked_for_can_be_done);
     tcase_add_test(tc, other_files_are_out_of_reach);
     tcase_add_test(tc, programs_processes_the_network_and_code_are_refused);
+    tcase_add_test(tc, memory_and_processors_can_be_counted);
     tcase_add_test(tc, threads_and_memory_are_left);
     suite_add_tcase(suite, tc);
     return suite;

@@ -297,11 +297,17 @@ static int map_file(External *external, int fd, DataFile *file, Err *err)
     return 0;
 }
 
-static const char *open_fault(int problem)
+/* What is wrong with the file, or with the system that should open it. */
+static int open_fault(int problem, Err *err)
 {
     if (problem == ELOOP || problem == ENOTDIR || problem == EXDEV)
-        return "it is a link, or its path has one";
-    return problem == ENXIO ? "it is not a regular file" : strerror(problem);
+        return refuse(err, "it is a link, or its path has one");
+    if (problem == ENXIO)
+        return refuse(err, "it is not a regular file");
+    bool systems = problem == EMFILE || problem == ENFILE ||
+                   problem == ENOMEM || problem == EIO;
+    return err_set(err, systems ? ERR_IO : ERR_EXTERNAL_DATA, "%s",
+                   strerror(problem));
 }
 
 static int open_file(External *external, Arena *arena, const char *location,
@@ -316,7 +322,7 @@ static int open_file(External *external, Arena *arena, const char *location,
     file->location = arena_strdup(external->arena, location);
     int fd = open_beneath(external->folder_fd, location);
     if (fd < 0)
-        return refuse(err, open_fault(errno));
+        return open_fault(errno, err);
     int status = map_file(external, fd, file, err);
     close(fd);
     TRY(status);

@@ -3,6 +3,7 @@
  * hold them.  All are written and synced before any has its name; the model
  * comes last, so it never names data that are not there.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
@@ -105,32 +106,41 @@ static bool same_bytes(char *x, char *y, int a, int b)
     return same;
 }
 
-/* True when the folder of the output has a file of that name with the bytes
- * that were written. Nothing is allocated while that is open. */
-static bool is_there(const Output *output, const char *name)
+/* Whether the file of that name in the folder of the output has the bytes that
+ * were written. Nothing is allocated while it is open. */
+static int compare_file(const Output *output, const char *name, bool *same,
+                        Err *err)
 {
     static const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
     char *room = arena_block(output->arena, 2, COMPARED_AT_ONCE);
     int there = openat(output->folder_fd, name, flags);
-    bool same = there >= 0 &&
-                same_bytes(room, room + COMPARED_AT_ONCE, output->fd, there);
+    *same = there >= 0 &&
+            same_bytes(room, room + COMPARED_AT_ONCE, output->fd, there);
+    int problem = there < 0 ? errno : 0;
     if (there >= 0)
         close(there);
     arena_release(output->arena, room);
-    return same;
+    /* Links and devices are other files. */
+    if (problem == 0 || problem == ELOOP || problem == ENXIO)
+        return 0;
+    return err_set(err, ERR_IO, "%s: cannot open %s beside it: %s",
+                   output->path, name_text(output->arena, name),
+                   strerror(problem));
 }
 
 /* The output takes its place among the files, unless it is there already. */
 static int add_file(Saving *saving, Output *output, const char *name, Err *err)
 {
     struct stat status;
+    bool same;
     TRY(output_complete(output, err));
     output->name = arena_strdup(saving->arena, name);
     if (fstatat(output->folder_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
         saving->files[saving->count++] = output;
         return 0;
     }
-    if (is_there(output, name))
+    TRY(compare_file(output, name, &same, err));
+    if (same)
         return 0;
     return err_set(err, ERR_EXTERNAL_DATA,
                    "%s: its data would go to %s beside it, which is another "
