@@ -178,6 +178,27 @@ START_TEST(other_slices_stay)
 }
 END_TEST
 
+/* Of two values, and again and again: one fold for each reader. */
+static void build_many(Bench *b)
+{
+    enum { LENGTH = 70 };
+    Value *x = bench_image(b, 3, 5), *y = bench_unary(b, OP_Neg, x);
+    for (int i = 0; i < LENGTH; i++)
+        x = sliced(b, x, &whole[i % 3], i % 2 ? 2 : -1);
+    y = sliced(b, y, &whole[0], 2);
+    bench_output(b, bench_binary(b, OP_Div, x, y));
+}
+
+START_TEST(chains_of_them_go_at_once)
+{
+    check_goes(build_many, 2);
+    Folded folded = fold_model(build_many, NULL);
+    ck_assert_uint_eq(folded.report.fold_count, 1);
+    ck_assert_uint_eq(folded.report.folds[0].consumed_count, 71);
+    folded_free(&folded);
+}
+END_TEST
+
 /* A body reads it by name. */
 static void build_captured(Bench *outer)
 {
@@ -233,6 +254,7 @@ Suite *suite_rule_identity(void)
     suite_add_tcase(suite, files);
     tcase_add_loop_test(tcase, slices_of_everything_go, 0, WHOLE);
     tcase_add_loop_test(tcase, other_slices_stay, 0, PARTS);
+    tcase_add_test(tcase, chains_of_them_go_at_once);
     tcase_add_test(tcase, what_a_body_reads_stays);
     tcase_add_test(tcase, folds_go_on_behind_it);
     suite_add_tcase(suite, tcase);

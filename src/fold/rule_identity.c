@@ -14,74 +14,64 @@
 
 static bool is_identity(const Fold *fold, const Node *node)
 {
-    return (node->op == OP_Pad || node->op == OP_Slice) &&
-           node_input(node, 0) && !node->outputs[0]->tensor &&
-           node_keeps_value(fold, node);
+    return node && !node->removed && node->graph == fold->graph &&
+           (node->op == OP_Pad || node->op == OP_Slice) &&
+           node_input(node, 0) && node_output(node, 0) &&
+           !node->outputs[0]->tensor && node_keeps_value(fold, node);
 }
 
+/* Why it must stay: a node with bodies is not made again. All readers are
+ * looked at for each of them, so there may not be too many. */
 static Reason identity_obstacle(const Fold *fold, const Value *made)
 {
+    enum { READERS_MAX = 1 << 10 };
     if (made->is_output)
         return REASON_GRAPH_OUTPUT;
     if (made->is_captured)
         return REASON_SUBGRAPH_CAPTURE;
-    for (int i = 0; i < made->use_count; i++)
-        if (fold_is_undone(fold, made->uses[i].node->outputs[0]))
+    if (made->use_count > READERS_MAX)
+        return REASON_BUDGET;
+    for (int i = 0; i < made->use_count; i++) {
+        const Node *reader = made->uses[i].node;
+        if (node_has_graphs(reader) || !node_output(reader, 0))
+            return REASON_SUBGRAPH_CAPTURE;
+        if (fold_is_undone(fold, reader->outputs[0]))
             return REASON_CERTIFICATE;
+    }
     return REASON_NONE;
 }
 
-/* True when the reader can be made again with another input now: in this round
- * nothing else has changed it. */
-static bool is_ready(const Node *reader)
+/* The value behind such nodes, which are added to those that go. */
+static Value *value_kept(const Fold *fold, Value *value, const Node **gone,
+                         size_t *count, size_t most)
 {
-    return !reader->removed && reader->output_count > 0 && reader->outputs[0] &&
-           !node_has_graphs(reader);
+    while (value && *count < most && is_identity(fold, value->producer) &&
+           !identity_obstacle(fold, value)) {
+        gone[(*count)++] = value->producer;
+        value = value->producer->inputs[0];
+    }
+    return value;
 }
 
-static void reader_emit(Fold *fold, Emission *emission, Node *reader,
-                        const Value *made, Value *kept)
+/* One reader, with all its inputs at once. */
+static void reader_try(Fold *fold, Node *reader)
 {
-    Value **inputs =
-        arena_array(fold->scratch, (size_t)reader->input_count, sizeof *inputs);
+    enum { GONE_MAX = 256 };
+    const Node *gone[GONE_MAX];
+    size_t count = 0;
+    Value **inputs = arena_array(fold->scratch, (size_t)reader->input_count + 1,
+                                 sizeof *inputs);
     for (int i = 0; i < reader->input_count; i++)
-        inputs[i] = reader->inputs[i] == made ? kept : reader->inputs[i];
-    emission->place = reader;
-    emission_add(fold, emission, node_clone(reader, inputs, reader->outputs));
-}
-
-static void identity_apply(Fold *fold, Node *node)
-{
-    const Value *made = node->outputs[0];
-    const Node *last = NULL, *consumed[1] = {node};
-    Emission emission = {0};
-    /* The uses of one node follow each other. */
-    for (int i = 0; i < made->use_count; i++)
-        if (made->uses[i].node != last) {
-            last = made->uses[i].node;
-            reader_emit(fold, &emission, made->uses[i].node, made,
-                        node->inputs[0]);
-        }
+        inputs[i] = value_kept(fold, reader->inputs[i], gone, &count, GONE_MAX);
+    if (count == 0)
+        return;
+    Emission emission = {.place = reader};
+    emission_add(fold, &emission, node_clone(reader, inputs, reader->outputs));
     fold_record(fold, &emission,
                 &(Account){.rules = RULE_BIT(RULE_C0),
-                           .consumed = consumed,
-                           .consumed_count = 1});
+                           .consumed = gone,
+                           .consumed_count = count});
     emission_place(fold, &emission);
-}
-
-static void identity_try(Fold *fold, Node *node)
-{
-    const Value *made = node->outputs[0];
-    bool ready = made->use_count > 0 || made->is_output;
-    for (int i = 0; i < made->use_count; i++)
-        ready = ready && (!made->uses[i].node || is_ready(made->uses[i].node));
-    if (!ready)
-        return;
-    Reason reason = identity_obstacle(fold, made);
-    if (reason)
-        fold_note(fold, node, reason, made->name);
-    else
-        identity_apply(fold, node);
 }
 
 int rule_identity(Fold *fold, Err *err)
@@ -93,9 +83,13 @@ int rule_identity(Fold *fold, Err *err)
     for (size_t i = 0; i < graph->node_count && !fold_is_done(fold); i++) {
         Node *node = graph->nodes[i];
         Arena *outer = site_begin(fold);
-        if (!node->removed && node->output_count > 0 && node->outputs[0] &&
-            is_identity(fold, node))
-            identity_try(fold, node);
+        Reason reason = is_identity(fold, node)
+                            ? identity_obstacle(fold, node->outputs[0])
+                            : REASON_NONE;
+        if (reason)
+            fold_note(fold, node, reason, node->outputs[0]->name);
+        if (reason || !is_identity(fold, node))
+            reader_try(fold, node);
         site_end(fold, outer);
     }
     return 0;
