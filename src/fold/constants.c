@@ -37,15 +37,28 @@ Tensor *tensor_from_doubles(Arena *arena, DType type, int rank,
 /* From so many elements on a constant is a block that can be let go of. */
 enum { BLOCK_LEAST = 1 << 12 };
 
-static Tensor *doubles_tensor(Arena *arena, const Array *array)
+/* True for numbers that the type has. */
+static bool has_numbers(DType type, const double *values, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (dtype_round(type, values[i]) != values[i])
+            return false;
+    return true;
+}
+
+/* `inexact`: something that it is computed from is. */
+static Tensor *doubles_tensor(Arena *arena, const Array *array, bool inexact)
 {
     size_t count = (size_t)array->count;
     double *values = count < BLOCK_LEAST
                          ? arena_array(arena, count, sizeof *values)
                          : arena_block(arena, count, sizeof *values);
     memcpy(values, array->data, count * sizeof *values);
-    return tensor_from_doubles(arena, array->type, array->rank, array->dims,
-                               values);
+    Tensor *tensor = tensor_from_doubles(arena, array->type, array->rank,
+                                         array->dims, values);
+    tensor->inexact =
+        inexact || !has_numbers(array->type, values, array->count);
+    return tensor;
 }
 
 /* True when all that reads the value is known to be constant, too. */
@@ -112,8 +125,10 @@ static Tensor *tensor_uniform(Fold *fold, const Node *node, int64_t *left)
     uniform->formula.read = uniform_read;
     if (value)
         tensor_read_f64(value, 0, 1, &uniform->value);
-    return tensor_from_formula(fold->arena, fact->type, fact->rank, fact->dims,
-                               &uniform->formula);
+    Tensor *tensor = tensor_from_formula(fold->arena, fact->type, fact->rank,
+                                         fact->dims, &uniform->formula);
+    tensor->inexact = false;
+    return tensor;
 }
 
 /* Marks the nodes whose outputs a fold may want to know: weights, statistics
@@ -157,6 +172,23 @@ static Tensor *tensor_from_fact(Fold *fold, const Fact *fact)
     return tensor;
 }
 
+/* What a runtime computes in float32 need not be what is computed here: where
+ * that may be a whole number, or the next one, nothing is known. */
+static bool node_is_doubtful(const Fold *fold, const Node *node)
+{
+    bool inexact = false, jumps = op_jumps(node->op);
+    for (int i = 0; i < node->input_count; i++) {
+        const Tensor *tensor =
+            node->inputs[i] ? value_constant(fold->graph, node->inputs[i])
+                            : NULL;
+        inexact |= tensor && tensor->inexact;
+    }
+    for (int i = 0; i < node->output_count; i++)
+        jumps |=
+            node->outputs[i] && !dtype_is_real(node->outputs[i]->fact.type);
+    return inexact && jumps;
+}
+
 /* True when all the node reads is constant. CastLike reads only the type of
  * its second input. */
 static bool node_is_constant(const Fold *fold, const Node *node)
@@ -177,7 +209,7 @@ static bool node_is_constant(const Fold *fold, const Node *node)
         if (!tensor || !tensor_is_readable(tensor))
             return false;
     }
-    return true;
+    return !node_is_doubtful(fold, node);
 }
 
 /* True when there is memory for the results, which are kept, and for all that
@@ -216,10 +248,12 @@ static int node_evaluate(Fold *fold, Arena *scratch, const Node *node, Err *err)
         arena_array(scratch, (size_t)node->input_count + 1, sizeof *inputs);
     Array **outputs =
         arena_array(scratch, (size_t)node->output_count + 1, sizeof *outputs);
+    bool inexact = false;
     for (int i = 0; i < node->input_count; i++) {
         const Value *value = node->inputs[i];
         const Tensor *tensor =
             value ? value_constant(fold->graph, value) : NULL;
+        inexact |= tensor && tensor->inexact;
         if (tensor)
             TRY(array_from_tensor(scratch, tensor, PRECISION_F64, true,
                                   &inputs[i], err));
@@ -233,7 +267,7 @@ static int node_evaluate(Fold *fold, Arena *scratch, const Node *node, Err *err)
             continue;
         node->outputs[i]->tensor =
             dtype_is_real(outputs[i]->type)
-                ? doubles_tensor(fold->arena, outputs[i])
+                ? doubles_tensor(fold->arena, outputs[i], inexact)
                 : array_to_tensor(fold->arena, outputs[i], PRECISION_F64);
     }
     return 0;

@@ -43,6 +43,9 @@ typedef struct OpRange {
 OpRange op_range(Op op);
 /* True where that opset has the operator; opset 0 is one that is not said. */
 bool op_exists(Op op, int64_t opset);
+/* True where a real input that is a little another one may give quite another
+ * result. */
+bool op_jumps(Op op);
 /* The domain of ONNX's own operators has two names. */
 bool is_onnx_domain(const char *domain);
 

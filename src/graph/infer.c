@@ -113,7 +113,8 @@ IntList infer_ints(const InferCall *call, int slot)
 int infer_reals(const InferCall *call, int slot, int max, double *out)
 {
     const Tensor *tensor = infer_tensor(call, slot);
-    if (!tensor || !tensor_is_readable(tensor) || tensor->count > max)
+    if (!tensor || !tensor_is_readable(tensor) || tensor->count > max ||
+        tensor->inexact)
         return -1;
     tensor_read_f64(tensor, 0, tensor->count, out);
     return (int)tensor->count;

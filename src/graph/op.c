@@ -53,6 +53,23 @@ bool op_exists(Op op, int64_t opset)
            (opset >= range.since && (range.until == 0 || opset <= range.until));
 }
 
+bool op_jumps(Op op)
+{
+    switch (op) {
+    case OP_Ceil:
+    case OP_Floor:
+    case OP_Mod:
+    case OP_Range:
+    case OP_Round:
+    case OP_Sign:
+    case OP_ThresholdedRelu:
+    case OP_TopK:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool is_onnx_domain(const char *domain)
 {
     return !domain[0] || strcmp(domain, "ai.onnx") == 0;

@@ -180,6 +180,7 @@ Tensor *tensor_from_formula(Arena *arena, DType type, int rank,
     Tensor *tensor =
         tensor_make(arena, type, rank, dims, dims_count(rank, dims));
     tensor->formula = formula;
+    tensor->inexact = true; /* unless it is known to be exact */
     return tensor;
 }
 

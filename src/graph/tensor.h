@@ -83,6 +83,9 @@ typedef struct Tensor {
     size_t data_size; /* bytes at `data` */
     bool is_external; /* `data` is in another file than the model */
     const TensorFormula *formula; /* NULL where there is `data` */
+    /* A number of the formula, or on the way there, is none of its type: who
+     * computes in that type gets others, a little apart. */
+    bool inexact;
     /* The TensorProto it was read from, in the file; NULL for a new one. */
     const uint8_t *source;
     size_t source_size;

@@ -23,7 +23,7 @@ Scope *scope_new(Arena *arena, const Scope *like, const Graph *graph,
 
 /* ---- Constants ---- */
 
-static const Constant *constant_of_tensor(Scope *scope, const Tensor *tensor)
+static Constant *constant_of_tensor(Scope *scope, const Tensor *tensor)
 {
     Constant *constant = arena_alloc(scope->arena, sizeof *constant);
     *constant = (Constant){.type = tensor->type,
@@ -35,8 +35,8 @@ static const Constant *constant_of_tensor(Scope *scope, const Tensor *tensor)
 }
 
 /* Integers become a tensor, for sizes may follow from them. */
-static const Constant *constant_of_array(Scope *scope, const Array *array,
-                                         Arena *memory)
+static Constant *constant_of_array(Scope *scope, const Array *array,
+                                   Arena *memory)
 {
     if (dtype_is_integer(array->type) && array->count <= INTEGERS_MAX)
         return constant_of_tensor(
@@ -324,6 +324,37 @@ static bool reads_type(const Node *node, int slot)
     return node->op == OP_CastLike && slot == 1;
 }
 
+/* Computed numbers that are none of their type: a runtime has others. */
+static bool reads_inexact(Scope *scope, const Node *node)
+{
+    for (int i = 0; i < node->input_count; i++) {
+        const Known *input = scope_known(scope, node->inputs[i]);
+        if (input && input->constant && input->constant->inexact)
+            return true;
+    }
+    return false;
+}
+
+/* True where it matters to what they are compared or rounded. */
+static bool node_jumps(Scope *scope, const Node *node)
+{
+    bool jumps = op_jumps(node->op);
+    for (int i = 0; i < node->output_count; i++) {
+        const Known *output = scope_known(scope, node->outputs[i]);
+        jumps |= output && !dtype_is_real(output->fact.type);
+    }
+    return jumps;
+}
+
+static bool has_numbers(const Array *array)
+{
+    const double *values = array->data;
+    for (int64_t i = 0; i < array->count; i++)
+        if (dtype_round(array->type, values[i]) != values[i])
+            return false;
+    return true;
+}
+
 static bool node_is_constant(Scope *scope, const Node *node)
 {
     if (node->op == OP_OTHER || !exec_supports(node) || node_has_graphs(node) ||
@@ -335,7 +366,7 @@ static bool node_is_constant(Scope *scope, const Node *node)
             (!reads_type(node, i) || input->fact.type == DT_UNDEFINED))
             return false;
     }
-    return true;
+    return !reads_inexact(scope, node) || !node_jumps(scope, node);
 }
 
 /* True when the results are not too large, and there is memory for both sides
@@ -409,10 +440,15 @@ static void node_evaluate(Scope *scope, const Node *node)
         arena_array(arena, (size_t)node->output_count + 1, sizeof *outputs);
     if (node_inputs(scope, scratch, node, inputs, &ignored) == 0 &&
         exec_node(arena, node, scope->exec, inputs, outputs, &ignored) == 0)
-        for (int i = 0; i < node->output_count; i++)
-            if (node->outputs[i] && outputs[i])
-                known_constant(scope_known(scope, node->outputs[i]),
-                               constant_of_array(scope, outputs[i], own));
+        for (int i = 0; i < node->output_count; i++) {
+            if (!node->outputs[i] || !outputs[i])
+                continue;
+            Constant *made = constant_of_array(scope, outputs[i], own);
+            made->inexact =
+                dtype_is_real(made->type) &&
+                (reads_inexact(scope, node) || !has_numbers(outputs[i]));
+            known_constant(scope_known(scope, node->outputs[i]), made);
+        }
     arena_free(scratch);
 }
 

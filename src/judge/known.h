@@ -18,6 +18,9 @@ typedef struct Constant {
     const Tensor *tensor; /* as the file holds them, or */
     const Array *array;   /* as a constant subgraph computes them, in double */
     Arena *memory;        /* of its own, which holds the array; or NULL */
+    /* A number on the way is none of its type: computed in that type they are
+     * others, a little apart. */
+    bool inexact;
 } Constant;
 
 struct Sum;
