@@ -3,6 +3,8 @@
  * they become whole numbers the two may be another one, and nothing is known.
  */
 #include "blocks.h"
+#include "judging.h"
+#include "net.h"
 #include "suites.h"
 
 /* ten * factor, rounded down, less `from`, as an integer. */
@@ -99,12 +101,46 @@ START_TEST(sizes_must_be_certain)
 }
 END_TEST
 
+/* ---- Two models ---- */
+
+/* A number as often as a product says, rounded down. */
+static const Model *repeated(Arena *arena, double one, double other)
+{
+    int64_t size[1] = {1};
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 1, size);
+    toy_weight(&net, "one", DT_FLOAT, 1, size, &one);
+    toy_weight(&net, "other", DT_FLOAT, 1, size, &other);
+    toy_node(&net, OP_Mul, "one other", "product");
+    toy_node(&net, OP_Floor, "product", "floor");
+    node_set_int(toy_node(&net, OP_Cast, "floor", "count"), "to", DT_INT64);
+    toy_node(&net, OP_Expand, "x count", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
+}
+
+START_TEST(sizes_in_float32_are_compared)
+{
+    Arena *arena = arena_new(0);
+    const Model *seven = repeated(arena, 10, (double)0.7f);
+    const Model *six = repeated(arena, 12, 0.5);
+    rp_verdict_info info =
+        judge_pair(arena, seven, six, false, (rp_verify_options){0});
+    check_verdict(&info, "different");
+    check_words(&info, "another shape in float32");
+    info = judge_pair(arena, seven, seven, false, (rp_verify_options){0});
+    check_verdict(&info, "equivalent");
+    arena_free(arena);
+}
+END_TEST
+
 Suite *suite_jumps(void)
 {
     Suite *suite = suite_create("jumps");
     TCase *tcase = tcase_create("jumps");
     tcase_add_test(tcase, whole_numbers_must_be_certain);
     tcase_add_test(tcase, sizes_must_be_certain);
+    tcase_add_test(tcase, sizes_in_float32_are_compared);
     suite_add_tcase(suite, tcase);
     return suite;
 }

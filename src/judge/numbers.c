@@ -427,11 +427,32 @@ static int run_algebra(Numbers *numbers, Err *err)
     return 0;
 }
 
+/* Sizes may follow from numbers that are others in float32: so may be those of
+ * one model alone. */
+static void compare_survey(Numbers *numbers)
+{
+    for (size_t i = 0; numbers->survey[true] && i < numbers->output_count;
+         i++) {
+        const Array *a = numbers->survey[false][i];
+        const Array *b = numbers->survey[true][i];
+        if (a->rank != b->rank ||
+            memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) != 0)
+            set_broken(numbers, 0,
+                       arena_printf(numbers->arena,
+                                    "output \"%s\" of the second model has "
+                                    "another shape in float32",
+                                    output_name(numbers, i)));
+    }
+}
+
 int numbers_run(Numbers *numbers, Err *err)
 {
     TRY(survey(numbers, err));
     TRY(run_original(numbers, err));
     if (numbers->not_finite)
+        return 0;
+    compare_survey(numbers);
+    if (numbers->broken)
         return 0;
     TRY(run_stored(numbers, err));
     if (numbers->broken)
