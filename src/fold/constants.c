@@ -37,15 +37,6 @@ Tensor *tensor_from_doubles(Arena *arena, DType type, int rank,
 /* From so many elements on a constant is a block that can be let go of. */
 enum { BLOCK_LEAST = 1 << 12 };
 
-/* True for numbers that the type has. */
-static bool has_numbers(DType type, const double *values, int64_t count)
-{
-    for (int64_t i = 0; i < count; i++)
-        if (dtype_round(type, values[i]) != values[i])
-            return false;
-    return true;
-}
-
 /* `inexact`: something that it is computed from is. */
 static Tensor *doubles_tensor(Arena *arena, const Array *array, bool inexact)
 {
@@ -57,7 +48,7 @@ static Tensor *doubles_tensor(Arena *arena, const Array *array, bool inexact)
     Tensor *tensor = tensor_from_doubles(arena, array->type, array->rank,
                                          array->dims, values);
     tensor->inexact =
-        inexact || !has_numbers(array->type, values, array->count);
+        inexact || !dtype_holds(array->type, values, array->count);
     return tensor;
 }
 

@@ -110,6 +110,14 @@ double dtype_round(DType type, double value)
     }
 }
 
+bool dtype_holds(DType type, const double *values, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (dtype_round(type, values[i]) != values[i])
+            return false;
+    return true;
+}
+
 /* The product of the dims; -1 when one is negative or it overflows. */
 static int64_t dims_count(int rank, const int64_t *dims)
 {

@@ -65,6 +65,8 @@ double dtype_least_normal(DType type);
 
 /* The number of that real type that is nearest. */
 double dtype_round(DType type, double value);
+/* True for numbers of that real type, all of them. */
+bool dtype_holds(DType type, const double *values, int64_t count);
 
 /* Elements that are computed when they are read. */
 typedef struct TensorFormula {

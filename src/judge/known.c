@@ -346,15 +346,6 @@ static bool node_jumps(Scope *scope, const Node *node)
     return jumps;
 }
 
-static bool has_numbers(const Array *array)
-{
-    const double *values = array->data;
-    for (int64_t i = 0; i < array->count; i++)
-        if (dtype_round(array->type, values[i]) != values[i])
-            return false;
-    return true;
-}
-
 static bool node_is_constant(Scope *scope, const Node *node)
 {
     if (node->op == OP_OTHER || !exec_supports(node) || node_has_graphs(node) ||
@@ -446,7 +437,8 @@ static void node_evaluate(Scope *scope, const Node *node)
             Constant *made = constant_of_array(scope, outputs[i], own);
             made->inexact =
                 dtype_is_real(made->type) &&
-                (reads_inexact(scope, node) || !has_numbers(outputs[i]));
+                (reads_inexact(scope, node) ||
+                 !dtype_holds(made->type, made->array->data, made->count));
             known_constant(scope_known(scope, node->outputs[i]), made);
         }
     arena_free(scratch);
