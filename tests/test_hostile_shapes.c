@@ -71,6 +71,20 @@ START_TEST(any_shape_is_told_of_within_bounds)
 }
 END_TEST
 
+/* Certificates look back along chains: each place is passed once. */
+START_TEST(a_chain_of_what_keeps_its_value_is_certified_in_time)
+{
+    const Shapes shapes = hostile_shapes();
+    size_t chosen = 0;
+    while (strcmp(shapes.list[chosen].name, "shapes of shapes") != 0)
+        chosen++;
+    write_shape(&shapes.list[chosen], MEGABYTE);
+    ck_assert_int_eq(REPFOLD("convert", "bad.onnx", "-o", "out.onnx"), 0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "equivalent"));
+    ck_assert_msg(CLI_IS_SANITIZED || cli.seconds < 10, "%g s", cli.seconds);
+}
+END_TEST
+
 /* Sixteen million bytes that one number stands for are not held. */
 START_TEST(one_number_everywhere_takes_no_memory)
 {
@@ -98,6 +112,7 @@ Suite *suite_hostile_shapes(void)
     tcase_add_loop_test(tc, any_shape_is_converted_or_refused_within_bounds, 0,
                         count);
     tcase_add_loop_test(tc, any_shape_is_told_of_within_bounds, 0, count);
+    tcase_add_test(tc, a_chain_of_what_keeps_its_value_is_certified_in_time);
     tcase_add_test(tc, one_number_everywhere_takes_no_memory);
     suite_add_tcase(suite, tc);
     return suite;
