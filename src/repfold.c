@@ -540,13 +540,6 @@ static size_t verify_budget(const rp_model *a, const rp_model *b)
     return held < budget ? budget - held : 1;
 }
 
-/* The judge calls a the first model, and speaks of b or of inputs otherwise. */
-static const char *blamed(const VerifyWork *work, const Err *err)
-{
-    return strstr(err->message, "the first model") ? work->a->path
-                                                   : work->b->path;
-}
-
 rp_verdict *rp_verify(rp_model *a, rp_model *b,
                       const rp_verify_options *options, rp_error *error)
 {
@@ -560,7 +553,7 @@ rp_verdict *rp_verify(rp_model *a, rp_model *b,
                 "no memory is left for the verification");
     else if (api_guard(work.verdict->arena, judge_work, &work, &err) == 0)
         return work.verdict;
-    api_fail(error, &err, blamed(&work, &err));
+    api_fail(error, &err, err.model == 1 ? a->path : b->path);
     rp_verdict_free(work.verdict);
     return NULL;
 }

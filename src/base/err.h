@@ -17,6 +17,7 @@ typedef enum ErrCode {
 
 typedef struct Err {
     ErrCode code;
+    int model; /* which of two models failed: 1, 2; 0 where there is one */
     char message[480];
 } Err;
 

@@ -81,8 +81,10 @@ static int run_perturbed(Numbers *numbers, int number, int sample,
     uint64_t seed = random_stream(numbers->plan.seed, ~(uint64_t)number);
     options.perturb = seed ? seed : 1;
     TRY(trial_open(numbers, false, &options, &trial, err));
-    if (trial_once(&trial, sample, numbers->noise_floor, err) < 0)
+    if (trial_once(&trial, sample, numbers->noise_floor, err) < 0) {
+        err->model = 1;
         return err_prefix(err, "the first model, with perturbed parameters");
+    }
     trial_close(&trial);
     return 0;
 }

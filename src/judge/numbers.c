@@ -155,6 +155,15 @@ static int survey_model(Numbers *numbers, bool is_b, Err *err)
     return status;
 }
 
+/* Says which of the models failed, 1 or 2, and on what. */
+static int fail_model(const Numbers *numbers, int model, int sample, Err *err)
+{
+    err->model = model;
+    return err_prefix(
+        err, "the %s model, on %s", model == 1 ? "first" : "second",
+        input_sample_text(numbers->arena, &numbers->plan, sample));
+}
+
 /* The original, at the first sizes that it runs at. */
 static int survey_original(Numbers *numbers, Err *err)
 {
@@ -171,8 +180,7 @@ static int survey_original(Numbers *numbers, Err *err)
             return -1;
         }
     }
-    err_prefix(err, "the first model, on %s",
-               input_sample_text(numbers->arena, &numbers->plan, 0));
+    fail_model(numbers, 1, 0, err);
     const char *hint = inputs_hint(numbers->arena, &numbers->plan);
     if (!is_trouble(err) && hint)
         err_prefix(err, "at no size that was tried, give one with %s", hint);
@@ -192,8 +200,7 @@ static int survey(Numbers *numbers, Err *err)
         if (!is_trouble(&failure))
             return 0;
         *err = failure;
-        return err_prefix(err, "the second model, on %s",
-                          input_sample_text(numbers->arena, &numbers->plan, 0));
+        return fail_model(numbers, 2, 0, err);
     }
     shared_settle(numbers->shared);
     numbers->cuts_known = true;
@@ -316,9 +323,7 @@ static int run_others(Numbers *numbers, Err *err)
     TRY(trial_open(numbers, false, &options, &trial, err));
     for (int i = 1; i < numbers->samples; i++)
         if (run_later(&trial, i, err) < 0)
-            return err_prefix(
-                err, "the first model, on %s",
-                input_sample_text(numbers->arena, &numbers->plan, i));
+            return fail_model(numbers, 1, i, err);
     trial_close(&trial);
     return 0;
 }
@@ -329,8 +334,7 @@ static int run_original(Numbers *numbers, Err *err)
         numbers->truth[i] = arena_array(
             numbers->arena, numbers->output_count + 1, sizeof(Array *));
     if (run_first(numbers, err) < 0)
-        return err_prefix(err, "the first model, on %s",
-                          input_sample_text(numbers->arena, &numbers->plan, 0));
+        return fail_model(numbers, 1, 0, err);
     TRY(run_others(numbers, err));
     for (int i = 0; i < numbers->samples; i++)
         take_truth(numbers, i);
@@ -381,8 +385,7 @@ static int run_stored_sample(Trial *trial, int sample, Err *err)
         arena_array(arena, numbers->output_count + 1, sizeof *outputs);
     Err failure = {0};
     if (trial_run(trial, sample, arena, outputs, &failure) < 0) {
-        err_prefix(&failure, "the second model, on %s",
-                   input_sample_text(arena, &numbers->plan, sample));
+        fail_model(numbers, 2, sample, &failure);
         if (is_trouble(&failure)) {
             *err = failure;
             return -1;
