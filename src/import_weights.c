@@ -119,7 +119,9 @@ static int take_tensor(Arena *arena, const CheckpointTensor *tensor,
         return tensor_new(arena, type, tensor->rank, tensor->dims,
                           tensor->bytes,
                           (size_t)tensor->count * dtype_size(type), out, err);
-    if (type == DT_FLOAT16 || dtype_size(type) < element_size(tensor->element))
+    if (type_of(tensor->element) != type &&
+        (type == DT_FLOAT16 ||
+         dtype_size(type) < element_size(tensor->element)))
         TRY(check_range(tensor, name, type, err));
     Converted *converted = arena_alloc(arena, sizeof *converted);
     *converted = (Converted){{converted_read}, tensor, type};

@@ -3,34 +3,42 @@
 #include <math.h>
 #include <string.h>
 
-/* A 16-bit binary format: `fraction` stored bits, exponent bias `bias`. */
+/* A 16-bit binary format: `fraction` stored bits, exponent bias `bias`, and the
+ * smallest positive number, 2^(1 - bias - fraction). */
 typedef struct Format {
     int fraction, bias;
+    double least;
 } Format;
 
-static const Format half_format = {10, 15};
-static const Format bfloat_format = {7, 127};
+static const Format half_format = {10, 15, 0x1p-24};
+static const Format bfloat_format = {7, 127, 0x1p-133};
 
+static double double_of_bits(uint64_t bits)
+{
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Both have fewer bits than a double in every part, so that shifting does it,
+ * but for the subnormals. */
 static double widen(Format format, uint16_t bits)
 {
+    enum { DOUBLE_FRACTION = 52, DOUBLE_BIAS = 1023 };
     int exponent_mask = (1 << (15 - format.fraction)) - 1;
     int exponent = bits >> format.fraction & exponent_mask;
     int fraction = bits & ((1 << format.fraction) - 1);
-    double sign = bits & 0x8000 ? -1.0 : 1.0;
-    if (exponent == exponent_mask && fraction == 0)
-        return sign * (double)INFINITY;
-    if (exponent == exponent_mask) {
-        uint64_t wide = (uint64_t)(bits & 0x8000) << 48 |
-                        (uint64_t)0x7ff8 << 48 |
-                        (uint64_t)fraction << (52 - format.fraction);
-        double nan;
-        memcpy(&nan, &wide, sizeof nan);
-        return nan;
-    }
+    uint64_t sign = (uint64_t)(bits & 0x8000) << 48;
+    uint64_t wide = sign | (uint64_t)fraction
+                               << (DOUBLE_FRACTION - format.fraction);
+    if (exponent == exponent_mask) /* infinity; a NaN is quiet */
+        return double_of_bits(wide | (uint64_t)(fraction ? 0x7ff8 : 0x7ff0)
+                                         << 48);
     if (exponent == 0)
-        return sign * ldexp(fraction, 1 - format.bias - format.fraction);
-    return sign * ldexp(fraction + (1 << format.fraction),
-                        exponent - format.bias - format.fraction);
+        return (sign ? -1.0 : 1.0) * (fraction * format.least);
+    return double_of_bits(wide |
+                          (uint64_t)(exponent - format.bias + DOUBLE_BIAS)
+                              << DOUBLE_FRACTION);
 }
 
 static uint16_t narrow(Format format, double value)

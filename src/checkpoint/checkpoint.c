@@ -122,15 +122,43 @@ static double read_element(const CheckpointTensor *tensor, int64_t place)
     }
 }
 
+/* Where in a tensor reading has come to: the index along each axis, and the
+ * element of the storage. */
+typedef struct Place {
+    int64_t index[CHECKPOINT_RANK], element;
+} Place;
+
+static Place place_of(const CheckpointTensor *tensor, int64_t position)
+{
+    Place place = {.element = 0};
+    for (int axis = tensor->rank; axis-- > 0;) {
+        place.index[axis] = position % tensor->dims[axis];
+        place.element += place.index[axis] * tensor->strides[axis];
+        position /= tensor->dims[axis];
+    }
+    return place;
+}
+
+/* To the next element in row-major order, without a division. */
+static void place_advance(const CheckpointTensor *tensor, Place *place)
+{
+    for (int axis = tensor->rank; axis-- > 0;) {
+        place->element += tensor->strides[axis];
+        if (++place->index[axis] < tensor->dims[axis])
+            return;
+        place->element -= tensor->dims[axis] * tensor->strides[axis];
+        place->index[axis] = 0;
+    }
+}
+
 void checkpoint_read_f64(const CheckpointTensor *tensor, int64_t first,
                          int64_t count, double *out)
 {
+    if (count <= 0)
+        return;
+    Place place = place_of(tensor, first);
     for (int64_t i = 0; i < count; i++) {
-        int64_t rest = first + i, place = 0;
-        for (int axis = tensor->rank; axis-- > 0;) {
-            place += rest % tensor->dims[axis] * tensor->strides[axis];
-            rest /= tensor->dims[axis];
-        }
-        out[i] = read_element(tensor, place);
+        out[i] = read_element(tensor, place.element);
+        place_advance(tensor, &place);
     }
 }
