@@ -64,7 +64,8 @@ START_TEST(attributes_have_the_types_of_some_opset)
 {
     ck_assert(attr_type_fits(OP_Softmax, "axis", ATTR_INT));
     ck_assert(!attr_type_fits(OP_Softmax, "axis", ATTR_INTS));
-    ck_assert(attr_type_fits(OP_Relu, "activation", ATTR_STRING));
+    ck_assert(attr_type_fits(OP_Attention, "scale", ATTR_FLOAT));
+    ck_assert(!attr_type_fits(OP_Shape, "end", ATTR_INTS));
     ck_assert(!attr_type_fits(OP_Upsample, "width_scale", ATTR_INT));
     /* Cast's was a name once; Constant's and Pad's differ. */
     ck_assert(attr_type_fits(OP_Cast, "to", ATTR_STRING));
@@ -74,7 +75,8 @@ START_TEST(attributes_have_the_types_of_some_opset)
     ck_assert(!attr_type_fits(OP_ConstantOfShape, "value", ATTR_FLOAT));
     ck_assert(attr_type_fits(OP_Pad, "value", ATTR_FLOAT));
     ck_assert(!attr_type_fits(OP_Pad, "value", ATTR_TENSOR));
-    ck_assert(attr_type_fits(OP_Relu, "of somebody else", ATTR_GRAPHS));
+    ck_assert(!attr_type_fits(OP_Relu, "of somebody else", ATTR_INT));
+    ck_assert(attr_type_fits(OP_Relu, "__of_the_writer", ATTR_GRAPHS));
 }
 END_TEST
 

@@ -26,7 +26,7 @@ START_TEST(attributes_have_their_types)
     proto_int(&attr, 20, ATTR_FLOAT);
     proto_message(&extra, 5, &attr);
     put_attribute(&extra, "strings", 9, "only", 4, ATTR_STRINGS);
-    node_graph(&graph, "Relu", &extra);
+    node_graph(&graph, "Custom", &extra);
     const Node *node = model_of_graph(&graph)->graph->nodes[0];
     const int64_t *ints, *single;
     ck_assert_int_eq(node_int(node, "i", 0), -5);

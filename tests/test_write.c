@@ -433,7 +433,7 @@ END_TEST
 START_TEST(a_clone_keeps_attributes_we_cannot_set)
 {
     Proto extra = {.size = 0}, graph, attr = extra, kept = extra;
-    proto_text(&attr, 1, "shape_of");
+    proto_text(&attr, 1, "__shape_of");
     proto_bytes(&attr, 14, "", 0); /* a type */
     proto_int(&attr, 20, ATTR_TYPE_PROTO);
     proto_message(&extra, 5, &attr);
@@ -450,16 +450,16 @@ END_TEST
 START_TEST(an_attribute_can_take_another_name)
 {
     Proto extra = {.size = 0}, graph;
-    put_int(&extra, "of_the_call", 5);
+    put_int(&extra, "__of_the_call", 5);
     node_graph(&graph, "Relu", &extra);
     Model *model = model_of_graph(&graph);
     Node *old = model->graph->nodes[0];
     Node *clone = node_clone(old, old->inputs, old->outputs);
-    clone->attrs[0].name = "of_the_body";
+    clone->attrs[0].name = "__of_the_body";
     graph_replace_node(model->graph, old, &clone, 1);
     const Node *node = model_again(model)->graph->nodes[0];
     ck_assert_int_eq(node->attr_count, 1);
-    ck_assert_int_eq(node_int(node, "of_the_body", 0), 5);
+    ck_assert_int_eq(node_int(node, "__of_the_body", 0), 5);
 }
 END_TEST
 

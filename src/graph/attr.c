@@ -26,7 +26,7 @@ bool attr_type_fits(Op op, const char *name, AttrType type)
         else
             low = middle + 1;
     }
-    return true;
+    return strncmp(name, "__", 2) == 0;
 }
 
 Tensor *attr_tensor(const Attr *attr)

@@ -260,8 +260,9 @@ void node_set_ints(Node *node, const char *name, const int64_t *values,
 void node_set_string(Node *node, const char *name, const char *value);
 void node_set_tensor(Node *node, const char *name, Tensor *tensor);
 
-/* False for an attribute of a known operator that no opset gives this type;
- * true for names that are not known. */
+/* False for an attribute of a known operator that no opset gives this type, or
+ * that none has; true for names that begin with "__", which are the writer's
+ * own. */
 bool attr_type_fits(Op op, const char *name, AttrType type);
 
 /* The tensor that an attribute holds, NULL where it is none. */

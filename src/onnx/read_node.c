@@ -331,7 +331,8 @@ static int check_attr_types(const Reading *reading)
         if (!attr_type_fits(node->op, node->attrs[i].name, node->attrs[i].type))
             return err_set(
                 reading->reader->err, ERR_BAD_ATTRIBUTE,
-                "attribute %s is of a type that it cannot have",
+                "attribute %s is none that the operator has, or not of "
+                "the type that it has there",
                 name_text(reading->reader->arena, node->attrs[i].name));
     return 0;
 }
