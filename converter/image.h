@@ -1,7 +1,8 @@
 /*
  * Images as a network's input: decoded to RGB, resized, cropped, normalised.
  * Bytes come from strangers, so nothing here exits or prints, and no header
- * makes it take more memory than IMAGE_PIXELS_MAX pixels need.
+ * makes it take more memory than an image and what libjpeg keeps of one that
+ * comes in several scans: IMAGE_BYTES_MAX each.
  */
 #ifndef REPFOLD_CONVERTER_IMAGE_H
 #define REPFOLD_CONVERTER_IMAGE_H
@@ -10,8 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Three bytes each in 256 MB. */
-enum { IMAGE_PIXELS_MAX = (1 << 28) / 3, IMAGE_WHY = 256 };
+enum { IMAGE_BYTES_MAX = 1 << 28, IMAGE_WHY = 256 };
 
 typedef struct Image {
     int64_t width, height;

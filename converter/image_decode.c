@@ -8,17 +8,19 @@
 #include <string.h>
 
 #include <jpeglib.h>
+/* Behind that, which it builds on. */
+#include <jerror.h>
 #include <png.h>
 
 /* Memory for an image of that size; NULL with `why`. */
 static uint8_t *pixels_new(uint64_t width, uint64_t height, size_t channels,
                            char *why)
 {
-    if (width == 0 || height == 0 || width > IMAGE_PIXELS_MAX / height) {
+    size_t most = IMAGE_BYTES_MAX / channels;
+    if (width == 0 || height == 0 || width > most / height) {
         snprintf(why, IMAGE_WHY,
-                 "%llu x %llu pixels, where at most %d are decoded",
-                 (unsigned long long)width, (unsigned long long)height,
-                 IMAGE_PIXELS_MAX);
+                 "%llu x %llu pixels, where at most %zu are decoded",
+                 (unsigned long long)width, (unsigned long long)height, most);
         return NULL;
     }
     uint8_t *pixels = malloc((size_t)(width * height) * channels);
@@ -81,6 +83,13 @@ static void fail(j_common_ptr jpeg)
 {
     Decoder *decoder = (Decoder *)jpeg;
     char message[JMSG_LENGTH_MAX];
+    /* Beyond max_memory_to_use libjpeg would go on in a file. */
+    if (jpeg->err->msg_code == JERR_NO_BACKING_STORE) {
+        snprintf(decoder->why, IMAGE_WHY,
+                 "JPEG of several scans that needs more than %d MiB",
+                 IMAGE_BYTES_MAX >> 20);
+        longjmp(decoder->failed, 1);
+    }
     decoder->errors.format_message(jpeg, message);
     snprintf(decoder->why, IMAGE_WHY, "broken JPEG: %s", message);
     longjmp(decoder->failed, 1);
@@ -140,6 +149,7 @@ static int run_decoder(Decoder *decoder, const uint8_t *bytes, size_t size)
         return -1;
     jpeg_create_decompress(&decoder->jpeg);
     decoder->jpeg.progress = &decoder->progress;
+    decoder->jpeg.mem->max_memory_to_use = IMAGE_BYTES_MAX;
     jpeg_mem_src(&decoder->jpeg, bytes, (unsigned long)size);
     return read_pixels(decoder);
 }

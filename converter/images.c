@@ -208,7 +208,7 @@ static uint8_t *read_file(const char *path, size_t *size, rp_error *error)
     ssize_t got = 0;
     size_t known = (size_t)info.st_size;
     *size = 0;
-    if (!S_ISREG(info.st_mode) || info.st_size > 3 * (off_t)IMAGE_PIXELS_MAX)
+    if (!S_ISREG(info.st_mode) || info.st_size > IMAGE_BYTES_MAX)
         fail(error, "bad-input", path,
              S_ISREG(info.st_mode) ? "too large for an image"
                                    : "is not a file");

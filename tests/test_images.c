@@ -179,6 +179,10 @@ START_TEST(a_lying_header_takes_no_memory)
     put_number(frame + 5, 65500, 2);
     put_number(frame + 7, 65500, 2);
     check_refused(file.data, file.size, "65500 x 65500 pixels");
+    put_number(frame + 5, 9000, 2);
+    put_number(frame + 7, 9000, 2);
+    frame[11] = 0x11; /* no component has fewer samples than others */
+    check_refused(file.data, file.size, "needs more than 256 MiB");
     put_number(frame + 5, 0, 2);
     check_refused(file.data, file.size, "broken JPEG");
     check_refused((const uint8_t *)"GIF89a..", 8, "neither PNG nor JPEG");
