@@ -216,6 +216,40 @@ START_TEST(data_files_may_be_in_folders)
 }
 END_TEST
 
+/* What was made before it is known that the model cannot be written goes. */
+START_TEST(folders_that_were_made_go_with_it)
+{
+    Proto w, other, graph = {.size = 0}, file;
+    static const char *const folders[] = {"a", "a/b", "far", "far/keep"};
+    external_tensor(&w, "w", 2, &(Entries){.location = "a/b/w.bin"});
+    external_tensor(&other, "other", 2, &(Entries){.location = "other.bin"});
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        ck_assert_int_eq(mkdir(in_folder(folders[i]), 0777), 0);
+    put_file(in_folder("a/b/w.bin"), "12345678");
+    put_file(in_folder("other.bin"), "12345678");
+    put_file(in_folder("far/other.bin"), "in the way");
+    proto_node(&graph, "Add", "w other", "y");
+    proto_message(&graph, 5, &w);
+    proto_message(&graph, 5, &other);
+    proto_output(&graph, "y", 1, (const int64_t[]){2});
+    proto_model(&file, &graph);
+    put_bytes(in_folder("in.onnx"), file.bytes, file.size);
+    const Model *model = external_read(in_folder("in.onnx"));
+    save_fails(model, in_folder("far/out.onnx"), ERR_EXTERNAL_DATA,
+               "which is another file");
+    ck_assert_int_lt(access(in_folder("far/a"), F_OK), 0);
+    ck_assert_int_eq(access(in_folder("far/keep"), F_OK), 0);
+    ck_assert_int_eq(mkdir(in_folder("far/a"), 0777), 0);
+    save_fails(model, in_folder("far/out.onnx"), ERR_EXTERNAL_DATA,
+               "which is another file");
+    ck_assert_int_lt(access(in_folder("far/a/b"), F_OK), 0);
+    ck_assert_int_eq(access(in_folder("far/a"), F_OK), 0);
+    ck_assert_int_eq(unlink(in_folder("far/other.bin")), 0);
+    save_ok(model, in_folder("far/out.onnx"), EXTERNAL_AUTO);
+    check_file(in_folder("far/a/b/w.bin"), "12345678");
+}
+END_TEST
+
 /* ---- Changed ---- */
 
 START_TEST(a_changed_model_gets_a_data_file_of_its_own)
@@ -546,6 +580,7 @@ Suite *suite_outside(void)
     tcase_add_test(tcase, an_unchanged_model_keeps_its_data_file);
     tcase_add_test(tcase, an_unchanged_models_data_go_with_it);
     tcase_add_test(tcase, data_files_may_be_in_folders);
+    tcase_add_test(tcase, folders_that_were_made_go_with_it);
     tcase_add_test(tcase, a_changed_model_gets_a_data_file_of_its_own);
     tcase_add_test(tcase, equal_elements_are_written_once);
     tcase_add_test(tcase, overlapping_elements_are_written_apart);

@@ -31,6 +31,21 @@ static void drop_temp(Output *output)
     leftover_forget(&output->slot);
 }
 
+/* Those that were made, from the last one up; one that others use stays. */
+static void drop_folders(Output *output)
+{
+    char *path = output->made;
+    size_t length = path ? strlen(path) : 0;
+    while (path &&
+           unlinkat(output->first->folder_fd, path, AT_REMOVEDIR) == 0 &&
+           length > output->made_from) {
+        while (path[length] != '/')
+            length--;
+        path[length] = '\0';
+    }
+    output->made = NULL;
+}
+
 /* Undoes what is not finished; also when a failed allocation unwinds. */
 static void output_abandon(void *object)
 {
@@ -38,6 +53,7 @@ static void output_abandon(void *object)
     drop_temp(output);
     if (output->is_named)
         unlinkat(output->folder_fd, output->name, 0);
+    drop_folders(output);
     if (output->fd > STDERR_FILENO)
         close(output->fd);
     if (output->lock_fd >= 0)
@@ -372,8 +388,10 @@ static int name_all(Output *const *outputs, size_t count, Err *err)
         if (!outputs[i]->is_stream)
             TRY(outputs[i]->is_fresh ? name_fresh(outputs[i], err)
                                      : name_replacing(outputs[i], err));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         outputs[i]->is_named = false;
+        outputs[i]->made = NULL;
+    }
     return 0;
 }
 
@@ -475,15 +493,31 @@ int output_open(Arena *arena, const char *path, const SaveOptions *options,
                                   : open_target(*out, path, options, err);
 }
 
+/* The folder is there, or is noted as made. `end` is where its path ends. */
+static int make_folder(Output *output, const char *path, const char *part,
+                       size_t end)
+{
+    char *made = output->made ? output->made
+                              : arena_alloc(output->arena, strlen(path) + 1);
+    if (mkdirat(output->folder_fd, part, 0777) < 0)
+        return errno == EEXIST ? 0 : -1;
+    if (!output->made)
+        output->made_from = end;
+    memcpy(made, path, end);
+    made[end] = '\0';
+    output->made = made;
+    return 0;
+}
+
 /* Goes down along the path, making the folders that are not there. The path
  * comes from the model, so it follows no links. */
 static int enter_folder(Output *output, const char *path, Err *err)
 {
-    while (*path) {
-        size_t length = strcspn(path, "/");
-        const char *part = arena_strndup(output->arena, path, length);
+    for (const char *at = path; *at;) {
+        size_t length = strcspn(at, "/");
+        const char *part = arena_strndup(output->arena, at, length);
         int parent = output->folder_fd;
-        if (mkdirat(parent, part, 0777) < 0 && errno != EEXIST)
+        if (make_folder(output, path, part, (size_t)(at - path) + length) < 0)
             return fail(output, err, "cannot make a folder for its data");
         output->folder_fd = openat(
             parent, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -492,7 +526,7 @@ static int enter_folder(Output *output, const char *path, Err *err)
         errno = problem;
         if (output->folder_fd < 0)
             return fail(output, err, "cannot open the folder of its data");
-        path += length + (path[length] == '/');
+        at += length + (at[length] == '/');
     }
     return 0;
 }
@@ -501,6 +535,7 @@ int output_open_beside(const Output *first, const char *folder, Output **out,
                        Err *err)
 {
     Output *output = *out = output_new(first->arena, first->path);
+    output->first = first;
     output->folder = first->folder;
     output->name = first->name;
     output->is_fresh = true;

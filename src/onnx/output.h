@@ -19,6 +19,12 @@ typedef struct Output {
     Arena *arena;
     const char *path; /* as the user named it, escaped */
     char *folder, *name;
+    /* Folders that were made for it, below that of the first output: the path
+     * of the last one, and how much of it is that of the first. NULL when there
+     * are none, or they are to stay. */
+    const struct Output *first;
+    char *made;
+    size_t made_from;
     struct stat old; /* of the target, when `exists` */
     bool exists, is_stream;
     bool is_fresh;     /* must not replace anything */
