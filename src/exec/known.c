@@ -8,13 +8,24 @@ typedef struct Inferring {
     const Exec *exec;
     Schedule *schedule;
     Arena *temporary;
-    Fact *facts; /* of slots */
+    Arena *scratch; /* of one step */
+    Fact **facts; /* of slots, NULL for constants and where nothing is known */
+    Symbols *symbols;
 } Inferring;
 
-static void describe(const Array *array, Fact *fact)
+static Fact *fact_new(Arena *arena, DType type, int rank, const int64_t *dims)
 {
-    *fact = (Fact){.type = array->type, .rank = array->rank, .int_count = -1};
-    memcpy(fact->dims, array->dims, sizeof fact->dims);
+    Fact *fact = arena_alloc(arena, sizeof *fact);
+    *fact = (Fact){.type = type, .rank = rank, .int_count = -1};
+    if (rank > 0)
+        memcpy(fact->dims, dims, (size_t)rank * sizeof *dims);
+    return fact;
+}
+
+static void describe(const Inferring *b, const Array *array, int slot)
+{
+    b->facts[slot] =
+        fact_new(b->temporary, array->type, array->rank, array->dims);
 }
 
 /* A shape that is known to the last number. */
@@ -42,8 +53,8 @@ static void keep_known(const Inferring *b)
     size_t count = b->exec->slot_count;
     const Known **all = arena_array(arena, count, sizeof *all);
     for (size_t i = 0; i < count; i++) {
-        const Fact *fact = &b->facts[i];
-        if (b->exec->slots[i].tensor || !is_known(fact))
+        const Fact *fact = b->facts[i];
+        if (!fact || b->exec->slots[i].tensor || !is_known(fact))
             continue;
         size_t size = (size_t)fact->rank * sizeof *fact->dims;
         Known *known = arena_alloc(arena, sizeof *known + size);
@@ -81,60 +92,69 @@ bool schedule_agrees(const Schedule *schedule, int slot, const Array *array)
            array_has_shape(array, shape.rank, shape.dims);
 }
 
+static const Fact *fact_of(const Inferring *b, int slot)
+{
+    static const Fact unknown = {.rank = -1, .int_count = -1};
+    const Tensor *tensor = b->exec->slots[slot].tensor;
+    if (b->facts[slot])
+        return b->facts[slot];
+    return tensor
+               ? fact_new(b->scratch, tensor->type, tensor->rank, tensor->dims)
+               : &unknown;
+}
+
 /* What follows from the shapes of the inputs and from constants, not from any
  * value. A step that inference refuses fails when it runs. */
-static void infer_step(const Inferring *b, const Step *step, Symbols *symbols)
+static void infer_step(const Inferring *b, const Step *step)
 {
-    const Exec *exec = b->exec;
-    Arena *arena = b->temporary;
     size_t inputs = (size_t)step->node->input_count;
     size_t outputs = (size_t)step->node->output_count;
-    const Fact **facts = arena_array(arena, inputs, sizeof *facts);
-    const Tensor **tensors = arena_array(arena, inputs, sizeof *tensors);
-    Fact *found = arena_array(arena, outputs, sizeof *found);
+    const Fact **facts = arena_array(b->scratch, inputs, sizeof *facts);
+    const Tensor **tensors = arena_array(b->scratch, inputs, sizeof *tensors);
+    Fact *found = arena_array(b->scratch, outputs, sizeof *found);
     for (size_t i = 0; i < inputs; i++) {
         int slot = step->inputs[i];
-        facts[i] = slot < 0 ? NULL : &b->facts[slot];
-        tensors[i] = slot < 0 ? NULL : exec->slots[slot].tensor;
+        facts[i] = slot < 0 ? NULL : fact_of(b, slot);
+        tensors[i] = slot < 0 ? NULL : b->exec->slots[slot].tensor;
     }
     InferCall call = {.node = step->node,
                       .opset = graph_opset(step->node->graph),
-                      .arena = arena,
-                      .symbols = symbols,
+                      .arena = b->temporary,
+                      .symbols = b->symbols,
                       .inputs = facts,
                       .tensors = tensors,
                       .outputs = found};
     Err ignored = {0};
     if (!step->kernel || infer_node(&call, &ignored) < 0)
         return;
-    for (size_t i = 0; i < outputs; i++)
-        if (step->outputs[i] >= 0)
-            b->facts[step->outputs[i]] = found[i];
+    for (size_t i = 0; i < outputs; i++) {
+        int slot = step->outputs[i];
+        if (slot < 0 || (found[i].rank < 0 && found[i].type == DT_UNDEFINED))
+            continue;
+        b->facts[slot] = arena_alloc(b->temporary, sizeof *found);
+        *b->facts[slot] = found[i];
+    }
 }
 
+/* Facts are many times as large as what is kept of them. */
 void schedule_infer(Schedule *schedule, Arena *temporary, Array *const *inputs,
                     Array *const *captured)
 {
     const Exec *exec = schedule->exec;
-    Fact *facts = arena_array(temporary, exec->slot_count, sizeof *facts);
-    Inferring b = {exec, schedule, temporary, facts};
-    Symbols *symbols = symbols_new(temporary);
-    for (size_t i = 0; i < exec->slot_count; i++) {
-        const Tensor *tensor = exec->slots[i].tensor;
-        facts[i] = FACT_UNKNOWN;
-        if (tensor) {
-            facts[i].type = tensor->type;
-            facts[i].rank = tensor->rank;
-            memcpy(facts[i].dims, tensor->dims,
-                   (size_t)tensor->rank * sizeof *tensor->dims);
-        }
-    }
+    Inferring b = {exec,
+                   schedule,
+                   temporary,
+                   arena_child(temporary),
+                   arena_array(temporary, exec->slot_count, sizeof(Fact *)),
+                   symbols_new(temporary)};
     for (size_t i = 0; i < exec->input_count; i++)
         if (exec->inputs[i] >= 0)
-            describe(inputs[i], &facts[exec->inputs[i]]);
+            describe(&b, inputs[i], exec->inputs[i]);
     for (size_t i = 0; i < exec->captured_count; i++)
-        describe(captured[i], &facts[exec->captured[i]]);
-    for (size_t i = 0; i < exec->step_count; i++)
-        infer_step(&b, &exec->steps[i], symbols);
+        describe(&b, captured[i], exec->captured[i]);
+    for (size_t i = 0; i < exec->step_count; i++) {
+        infer_step(&b, &exec->steps[i]);
+        arena_clear(b.scratch);
+    }
     keep_known(&b);
 }
