@@ -23,22 +23,6 @@ static void line_of(Line *line, int axis, int64_t number)
     line->first = number / inner * line->count * inner + number % inner;
 }
 
-/* Is element i strictly before element j, in the order of values? NaN comes
- * after everything. */
-static bool is_less(const Line *line, int64_t i, int64_t j)
-{
-    int64_t a = line->first + i * line->step, b = line->first + j * line->step;
-    if (line->storage == STORAGE_I64) {
-        const int64_t *x = line->array->data;
-        if (line->array->type == DT_UINT64)
-            return (uint64_t)x[a] < (uint64_t)x[b];
-        return x[a] < x[b];
-    }
-    double x = kernel_real(line->call, line->array, a);
-    double y = kernel_real(line->call, line->array, b);
-    return x < y || (x == x && y != y);
-}
-
 static Line line_new(const KernelCall *call)
 {
     return (Line){.call = call,
@@ -114,55 +98,73 @@ int kernel_arg(KernelCall *call, Err *err)
 
 /* ---- TopK ---- */
 
-/* The order of TopK: better values first, of equals the earlier. */
-typedef struct Ranking {
-    Line line;
-    bool largest;
-} Ranking;
+/* An element of a line: one with a smaller key ranks first, and of equal keys
+ * the earlier. */
+typedef struct Ranked {
+    uint64_t key;
+    int64_t index;
+} Ranked;
 
-static bool ranks_before(const Ranking *ranking, int64_t i, int64_t j)
+static bool ranks_before(Ranked a, Ranked b)
 {
-    bool less = is_less(&ranking->line, i, j);
-    bool more = is_less(&ranking->line, j, i);
-    if (less != more)
-        return ranking->largest ? more : less;
-    return i < j;
+    return a.key < b.key || (a.key == b.key && a.index < b.index);
 }
 
-/* Lets the entry at `at` sink in a heap whose top ranks last. */
-static void sink(const Ranking *ranking, int64_t *heap, int64_t count,
-                 int64_t at)
+/* Numbers in the order of their values; NaN comes after everything, and both
+ * zeros are one. IEEE 754 bits are in order but for the sign. */
+static uint64_t key_of(const Line *line, int64_t index)
+{
+    const uint64_t sign = (uint64_t)1 << 63;
+    int64_t at = line->first + index * line->step;
+    if (line->storage == STORAGE_I64) {
+        uint64_t bits = ((const uint64_t *)line->array->data)[at];
+        return line->array->type == DT_UINT64 ? bits : bits ^ sign;
+    }
+    uint64_t bits;
+    double value = kernel_real(line->call, line->array, at) + 0.0;
+    memcpy(&bits, &value, sizeof bits);
+    if (value != value)
+        return UINT64_MAX;
+    return bits & sign ? ~bits : bits | sign;
+}
+
+static Ranked ranked(const Line *line, int64_t index, bool largest)
+{
+    uint64_t key = key_of(line, index);
+    return (Ranked){largest ? ~key : key, index};
+}
+
+/* Puts an entry in the place `at`, where it sinks, of a heap whose top ranks
+ * last. */
+static void sink(Ranked *heap, int64_t count, int64_t at, Ranked entry)
 {
     for (int64_t child; (child = 2 * at + 1) < count; at = child) {
-        if (child + 1 < count &&
-            ranks_before(ranking, heap[child], heap[child + 1]))
+        if (child + 1 < count && ranks_before(heap[child], heap[child + 1]))
             child++;
-        if (!ranks_before(ranking, heap[at], heap[child]))
-            return;
-        int64_t moved = heap[at];
+        if (!ranks_before(entry, heap[child]))
+            break;
         heap[at] = heap[child];
-        heap[child] = moved;
     }
+    heap[at] = entry;
 }
 
 /* The k that rank first, in order: a heap of the best so far, then heapsort.
  */
-static void rank_line(const Ranking *ranking, int64_t *heap, int64_t k)
+static void rank_line(const Line *line, bool largest, Ranked *heap, int64_t k)
 {
     for (int64_t i = 0; i < k; i++)
-        heap[i] = i;
+        heap[i] = ranked(line, i, largest);
     for (int64_t i = k / 2; i-- > 0;)
-        sink(ranking, heap, k, i);
-    for (int64_t i = k; i < ranking->line.count; i++)
-        if (ranks_before(ranking, i, heap[0])) {
-            heap[0] = i;
-            sink(ranking, heap, k, 0);
-        }
+        sink(heap, k, i, heap[i]);
+    for (int64_t i = k; i < line->count; i++) {
+        Ranked entry = ranked(line, i, largest);
+        if (ranks_before(entry, heap[0]))
+            sink(heap, k, 0, entry);
+    }
     for (int64_t left = k - 1; left > 0; left--) {
-        int64_t moved = heap[0];
-        heap[0] = heap[left];
-        heap[left] = moved;
-        sink(ranking, heap, left, 0);
+        Ranked entry = heap[left];
+        heap[left] = heap[0];
+        sink(heap, left, 0, entry);
     }
 }
 
@@ -179,20 +181,20 @@ int kernel_top_k(KernelCall *call, Err *err)
         return err_set(err, ERR_BAD_INPUT, "k is larger than the axis");
     if (k == 0)
         return 0;
-    Ranking ranking = {.line = line_new(call),
-                       .largest = node_int(call->node, "largest", 1) != 0};
-    int64_t *heap = arena_block(call->arena, (size_t)k, sizeof *heap);
+    Line line = line_new(call);
+    bool largest = node_int(call->node, "largest", 1) != 0;
+    Ranked *heap = arena_block(call->arena, (size_t)k, sizeof *heap);
     int64_t inner = dims_product(in->dims, axis + 1, in->rank);
     for (int64_t n = 0; n < in->count / in->dims[axis]; n++) {
-        line_of(&ranking.line, axis, n);
-        rank_line(&ranking, heap, k);
+        line_of(&line, axis, n);
+        rank_line(&line, largest, heap, k);
         for (int64_t i = 0; i < k; i++) {
             int64_t at = (n / inner * k + i) * inner + n % inner;
-            int64_t from = ranking.line.first + heap[i] * inner;
+            int64_t from = line.first + heap[i].index * inner;
             memcpy((char *)values->data + (size_t)at * size,
                    (const char *)in->data + (size_t)from * size, size);
             if (indices)
-                ((int64_t *)indices->data)[at] = heap[i];
+                ((int64_t *)indices->data)[at] = heap[i].index;
         }
     }
     return 0;
