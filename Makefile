@@ -303,7 +303,7 @@ hardening: $(BUILD)/repfold $(BUILD)/librepfold.so
 	./tests/hardening.sh "$(SANITIZE)" $^
 
 headertest: $(BUILD)/librepfold.so
-	./tests/header.sh $(CC) $(BUILD)/librepfold.so
+	./tests/header.sh "$(CC)" $(BUILD)/librepfold.so
 
 demo: deps
 	@$(MAKE) --no-print-directory $(JOBS) all

@@ -8,9 +8,9 @@ compiler=$1 library=$2
 
 strict='-Wall -Wextra -pedantic -Werror -Wstrict-prototypes -fsyntax-only'
 for standard in c99 c11; do
-    # shellcheck disable=SC2086 # a list of flags
+    # shellcheck disable=SC2086 # words: "ccache cc", and a list of flags
     printf '#include "repfold.h"\nint main(void);\n' |
-        "$compiler" -std=$standard $strict -Isrc -x c -
+        $compiler -std=$standard $strict -Isrc -x c -
 done
 if command -v g++ >/dev/null 2>&1; then
     printf '#include "repfold.h"\n' |
