@@ -496,7 +496,6 @@ deb-test: deb
 clean:
 	rm -rf $(BUILD)
 
--include $(LIB_OBJECTS:.o=.d) $(CONVERTER_OBJECTS:.o=.d) $(TEST_OBJECTS:.o=.d) \
-    $(BUILD)/planted/emit.d $(BUILD)/planted/certify.d \
-    $(BUILD)/tests/bench_certify.d $(BUILD)/tests/fuzz/soak.d $(BUILD)/tests/conformance/main.d \
-    $(BUILD)/tests/roundtrip/main.d
+# Of every object that there is, in whichever program.
+-include $(wildcard $(foreach folder,src converter tests planted samples, \
+    $(BUILD)/$(folder)/*.d $(BUILD)/$(folder)/*/*.d))
