@@ -11,7 +11,8 @@
 static const char *rule_text(const char *rule, size_t length)
 {
     static const char *const texts[][2] = {
-        {"C0", "weights that constants compute, an If that is known"},
+        {"C0", "weights that constants compute, an If that is known, a Pad of "
+               "nothing, a Slice of everything"},
         {"C1", "convolution, then a map per channel"},
         {"C2", "transposed convolution, then a map per channel"},
         {"C3", "Gemm or MatMul, then a map per channel"},

@@ -94,13 +94,12 @@ bool schedule_agrees(const Schedule *schedule, int slot, const Array *array)
 
 static const Fact *fact_of(const Inferring *b, int slot)
 {
-    static const Fact unknown = {.rank = -1, .int_count = -1};
     const Tensor *tensor = b->exec->slots[slot].tensor;
     if (b->facts[slot])
         return b->facts[slot];
     return tensor
                ? fact_new(b->scratch, tensor->type, tensor->rank, tensor->dims)
-               : &unknown;
+               : fact_new(b->scratch, DT_UNDEFINED, -1, NULL);
 }
 
 /* What follows from the shapes of the inputs and from constants, not from any

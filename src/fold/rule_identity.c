@@ -83,12 +83,12 @@ int rule_identity(Fold *fold, Err *err)
     for (size_t i = 0; i < graph->node_count && !fold_is_done(fold); i++) {
         Node *node = graph->nodes[i];
         Arena *outer = site_begin(fold);
-        Reason reason = is_identity(fold, node)
-                            ? identity_obstacle(fold, node->outputs[0])
-                            : REASON_NONE;
+        bool is_one = is_identity(fold, node);
+        Reason reason =
+            is_one ? identity_obstacle(fold, node->outputs[0]) : REASON_NONE;
         if (reason)
             fold_note(fold, node, reason, node->outputs[0]->name);
-        if (reason || !is_identity(fold, node))
+        if (reason || !is_one)
             reader_try(fold, node);
         site_end(fold, outer);
     }

@@ -447,9 +447,10 @@ static void outputs_check(Certifier *certifier, Scope *a, Scope *b)
 static const Function *function_at(const Model *model, size_t index,
                                    const Function *like)
 {
+    if (index >= model->function_count)
+        return NULL;
     const Function *function = &model->functions[index];
-    return index < model->function_count &&
-                   strcmp(function->name, like->name) == 0 &&
+    return strcmp(function->name, like->name) == 0 &&
                    strcmp(function->domain, like->domain) == 0
                ? function
                : NULL;
