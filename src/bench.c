@@ -147,8 +147,7 @@ static int count_macs(BenchWork *work, const InputPlan *plan,
     for (int i = 0; i < plan->slot_count; i++) {
         Value *value = graph_value(graph, plan->slots[i].a->name);
         value->fact.rank = samples[i]->rank;
-        for (int k = 0; k < samples[i]->rank; k++)
-            value->fact.dims[k] = samples[i]->dims[k];
+        value->fact.dims = samples[i]->dims;
     }
     TRY(graph_infer(graph, err));
     for (size_t i = 0; i < graph->node_count; i++)

@@ -41,13 +41,10 @@ static Value *block(Graph *graph, Value *x, long number)
     return out;
 }
 
-static Value *image(Value *value)
+static Value *image(Arena *arena, Value *value)
 {
     const int64_t dims[4] = {1, CHANNELS, SIZE, SIZE};
-    value->fact.type = DT_FLOAT;
-    value->fact.rank = 4;
-    for (int i = 0; i < 4; i++)
-        value->fact.dims[i] = dims[i];
+    fact_set(arena, &value->fact, DT_FLOAT, 4, dims);
     return value;
 }
 
@@ -61,11 +58,11 @@ static int write_chain(Arena *arena, long count, const char *path, Err *err)
     model->opset = import.version;
     model->imports = &import;
     model->import_count = 1;
-    Value *x = image(graph_fresh_value(graph, "image"));
+    Value *x = image(arena, graph_fresh_value(graph, "image"));
     graph_add_input(graph, x);
     for (long i = 0; i < count; i++)
         x = block(graph, x, i);
-    graph_add_output(graph, image(x));
+    graph_add_output(graph, image(arena, x));
     return model_save(model, path, &options, err);
 }
 

@@ -26,11 +26,11 @@ double bench_number(Bench *bench)
 Value *bench_input(Bench *bench, int rank, const int64_t *dims)
 {
     Value *value = graph_fresh_value(bench->graph, "x");
-    value->fact.type = bench->type ? bench->type : DT_FLOAT;
-    value->fact.rank = rank;
+    Dim *own = fact_set(bench->graph->arena, &value->fact,
+                        bench->type ? bench->type : DT_FLOAT, rank, dims);
     for (int i = 0; i < rank; i++)
-        value->fact.dims[i] =
-            dims[i] < 0 ? dim_unknown(bench->model->symbols) : dims[i];
+        if (own[i] < 0)
+            own[i] = dim_unknown(bench->model->symbols);
     graph_add_input(bench->graph, value);
     return value;
 }

@@ -122,8 +122,7 @@ static void elements(Parser *parser, Fact *fact)
         parser->tensors[slot] = tensor;
     }
     if (fact->rank < 0) {
-        fact->rank = 1;
-        fact->dims[0] = count;
+        fact_set(parser->arena, fact, fact->type, 1, &count);
     }
 }
 
@@ -141,8 +140,11 @@ static void input(Parser *parser)
     parser->inputs[slot] = graph_fresh_value(parser->graph, "in");
     if (!take(parser, "?")) {
         fact->type = type_of(parser);
-        if (take(parser, "["))
-            fact->rank = dims(parser, "]", fact->dims);
+        if (take(parser, "[")) {
+            Dim *sizes = arena_array(parser->arena, RANK_MAX, sizeof *sizes);
+            fact->rank = dims(parser, "]", sizes);
+            fact->dims = sizes;
+        }
         if (take(parser, "{"))
             elements(parser, fact);
     }

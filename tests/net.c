@@ -22,11 +22,10 @@ Value *toy_input(Net *net, const char *name, DType type, int rank,
     static const char *const symbols[] = {"batch", "channels", "height",
                                           "width"};
     Value *value = graph_value(net->graph, name);
-    value->fact.type = type;
-    value->fact.rank = rank;
+    Dim *own = fact_set(net->graph->arena, &value->fact, type, rank, dims);
     for (int i = 0; i < rank; i++)
-        value->fact.dims[i] =
-            dims[i] < 0 ? dim_named(net->model->symbols, symbols[i]) : dims[i];
+        if (own[i] < 0)
+            own[i] = dim_named(net->model->symbols, symbols[i]);
     graph_add_input(net->graph, value);
     return value;
 }

@@ -555,12 +555,9 @@ START_TEST(claimed_shapes_do_not_matter)
     rp_certificates_info info;
     rp_certify_options options = {.threads = 1};
     Err err = {0};
-    for (size_t i = 0; i < b->graph->node_count; i++) {
-        Fact *fact = &b->graph->nodes[i]->outputs[0]->fact;
-        fact->rank = 2;
-        fact->dims[0] = fact->dims[1] = 3;
-        fact->type = DT_INT64;
-    }
+    for (size_t i = 0; i < b->graph->node_count; i++)
+        b->graph->nodes[i]->outputs[0]->fact =
+            fact_of(DT_INT64, 2, (const Dim[]){3, 3});
     ck_assert_int_eq(certify_models(arena, a, b, &options, &info, &err), 0);
     ck_assert_msg(info.hold, "%s", info.why);
     arena_free(arena);

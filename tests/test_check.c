@@ -147,7 +147,7 @@ START_TEST(a_tensor_must_be_of_the_known_type_and_shape)
     w->fact.type = DT_DOUBLE;
     check_fails(ERR_BAD_TENSOR, "\"w\"");
     w->fact.type = DT_FLOAT;
-    w->fact.dims[0] = 3;
+    w->fact.dims = (Dim[]){3};
     check_fails(ERR_BAD_TENSOR, "\"w\"");
     w->fact.rank = 0;
     check_fails(ERR_BAD_TENSOR, "\"w\"");

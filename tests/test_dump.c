@@ -24,10 +24,7 @@ static void teardown(void)
 
 static void set_fact(Value *value, DType type, int rank, const Dim *dims)
 {
-    value->fact.type = type;
-    value->fact.rank = rank;
-    for (int i = 0; i < rank; i++)
-        value->fact.dims[i] = dims[i];
+    fact_set(arena, &value->fact, type, rank, dims);
 }
 
 /* y = Conv(x, w, no bias), with some attributes. */

@@ -21,10 +21,7 @@ static void teardown(void)
 static Value *input(const char *name, int rank, const Dim *dims)
 {
     Value *value = graph_value(graph, name);
-    value->fact.type = DT_FLOAT;
-    value->fact.rank = rank;
-    for (int i = 0; i < rank; i++)
-        value->fact.dims[i] = dims[i];
+    fact_set(arena, &value->fact, DT_FLOAT, rank, dims);
     graph_add_input(graph, value);
     return value;
 }
@@ -72,9 +69,7 @@ START_TEST(value_info_fills_only_what_inference_cannot_know)
     Value *x = input("x", 2, (Dim[]){2, 3});
     Value *opaque = apply(OP_OTHER, "opaque", x, NULL);
     Value *known = apply(OP_Relu, "known", x, NULL);
-    opaque->fact.type = DT_FLOAT;
-    opaque->fact.rank = 1;
-    opaque->fact.dims[0] = 7;
+    fact_set(arena, &opaque->fact, DT_FLOAT, 1, (Dim[]){7});
     known->fact = opaque->fact;
     Err err = {0};
     ck_assert_int_eq(graph_infer(graph, &err), 0);
@@ -91,9 +86,7 @@ START_TEST(an_unknown_that_is_another_values_size_is_kept)
     Symbols *symbols = graph->model->symbols;
     Value *x = input("x", 1, (Dim[]){dim_size_unknown(symbols)});
     Value *y = apply(OP_Relu, "y", x, NULL);
-    y->fact.type = DT_FLOAT;
-    y->fact.rank = 1;
-    y->fact.dims[0] = dim_size_unknown(symbols);
+    fact_set(arena, &y->fact, DT_FLOAT, 1, (Dim[]){dim_size_unknown(symbols)});
     Err err = {0};
     ck_assert_int_eq(graph_infer(graph, &err), 0);
     ck_assert_int_eq(y->fact.dims[0], x->fact.dims[0]);

@@ -31,10 +31,7 @@ static Model *new_model(void)
 static Value *new_input(Model *model, const char *name, Dim first)
 {
     Value *x = graph_value(model->graph, name);
-    x->fact.type = DT_FLOAT16;
-    x->fact.rank = 2;
-    x->fact.dims[0] = first;
-    x->fact.dims[1] = 3;
+    fact_set(arena, &x->fact, DT_FLOAT16, 2, (Dim[]){first, 3});
     graph_add_input(model->graph, x);
     return x;
 }

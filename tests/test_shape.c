@@ -269,15 +269,15 @@ END_TEST
 
 START_TEST(a_fact_is_static_when_every_size_is_a_number)
 {
-    Fact fact = {.rank = 2, .dims = {3, 4}, .int_count = -1};
+    Fact fact = fact_of(DT_FLOAT, 2, (Dim[]){3, 4});
     int64_t count;
     ck_assert(fact_is_static(symbols, &fact, &count));
     ck_assert_int_eq(count, 12);
-    fact.dims[1] = h;
+    fact = fact_of(DT_FLOAT, 2, (Dim[]){3, h});
     ck_assert(!fact_is_static(symbols, &fact, &count));
-    fact.dims[0] = fact.dims[1] = INT64_MAX;
+    fact = fact_of(DT_FLOAT, 2, (Dim[]){INT64_MAX, INT64_MAX});
     ck_assert(!fact_is_static(symbols, &fact, &count));
-    fact = (Fact){.rank = 3, .dims = {INT64_MAX, INT64_MAX, 0}};
+    fact = fact_of(DT_FLOAT, 3, (Dim[]){INT64_MAX, INT64_MAX, 0});
     ck_assert(fact_is_static(symbols, &fact, &count));
     ck_assert_int_eq(count, 0);
     fact = FACT_UNKNOWN;

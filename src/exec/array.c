@@ -49,6 +49,11 @@ static DType held_type(Precision precision)
     return precision == PRECISION_F32 ? DT_FLOAT : DT_DOUBLE;
 }
 
+Fact array_fact(const Array *array)
+{
+    return fact_of(array->type, array->rank, array->dims);
+}
+
 bool array_has_shape(const Array *array, int rank, const int64_t *dims)
 {
     return array->rank == rank &&

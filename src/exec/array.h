@@ -9,6 +9,8 @@ size_t storage_size(Storage storage);
 
 /* Type, shape and count; no data yet. */
 void array_set_shape(Array *array, DType type, int rank, const int64_t *dims);
+/* What inference is told of it; the dims are the array's. */
+Fact array_fact(const Array *array);
 bool array_has_shape(const Array *array, int rank, const int64_t *dims);
 /* True when the tensor's memory can be used as it is. */
 bool array_can_map(const Tensor *tensor, Precision precision);

@@ -9,24 +9,9 @@ typedef struct Inferring {
     Schedule *schedule;
     Arena *temporary;
     Arena *scratch; /* of one step */
-    Fact **facts; /* of slots, NULL for constants and where nothing is known */
+    Fact *facts;    /* of slots */
     Symbols *symbols;
 } Inferring;
-
-static Fact *fact_new(Arena *arena, DType type, int rank, const int64_t *dims)
-{
-    Fact *fact = arena_alloc(arena, sizeof *fact);
-    *fact = (Fact){.type = type, .rank = rank, .int_count = -1};
-    if (rank > 0)
-        memcpy(fact->dims, dims, (size_t)rank * sizeof *dims);
-    return fact;
-}
-
-static void describe(const Inferring *b, const Array *array, int slot)
-{
-    b->facts[slot] =
-        fact_new(b->temporary, array->type, array->rank, array->dims);
-}
 
 /* A shape that is known to the last number. */
 typedef struct Known {
@@ -46,15 +31,15 @@ static bool is_known(const Fact *fact)
     return true;
 }
 
-/* Facts are many times as large. */
+/* The rest of the facts goes. */
 static void keep_known(const Inferring *b)
 {
     Arena *arena = b->schedule->arena;
     size_t count = b->exec->slot_count;
     const Known **all = arena_array(arena, count, sizeof *all);
     for (size_t i = 0; i < count; i++) {
-        const Fact *fact = b->facts[i];
-        if (!fact || b->exec->slots[i].tensor || !is_known(fact))
+        const Fact *fact = &b->facts[i];
+        if (b->exec->slots[i].tensor || !is_known(fact))
             continue;
         size_t size = (size_t)fact->rank * sizeof *fact->dims;
         Known *known = arena_alloc(arena, sizeof *known + size);
@@ -92,16 +77,6 @@ bool schedule_agrees(const Schedule *schedule, int slot, const Array *array)
            array_has_shape(array, shape.rank, shape.dims);
 }
 
-static const Fact *fact_of(const Inferring *b, int slot)
-{
-    const Tensor *tensor = b->exec->slots[slot].tensor;
-    if (b->facts[slot])
-        return b->facts[slot];
-    return tensor
-               ? fact_new(b->scratch, tensor->type, tensor->rank, tensor->dims)
-               : fact_new(b->scratch, DT_UNDEFINED, -1, NULL);
-}
-
 /* What follows from the shapes of the inputs and from constants, not from any
  * value. A step that inference refuses fails when it runs. */
 static void infer_step(const Inferring *b, const Step *step)
@@ -113,7 +88,7 @@ static void infer_step(const Inferring *b, const Step *step)
     Fact *found = arena_array(b->scratch, outputs, sizeof *found);
     for (size_t i = 0; i < inputs; i++) {
         int slot = step->inputs[i];
-        facts[i] = slot < 0 ? NULL : fact_of(b, slot);
+        facts[i] = slot < 0 ? NULL : &b->facts[slot];
         tensors[i] = slot < 0 ? NULL : b->exec->slots[slot].tensor;
     }
     InferCall call = {.node = step->node,
@@ -128,14 +103,24 @@ static void infer_step(const Inferring *b, const Step *step)
         return;
     for (size_t i = 0; i < outputs; i++) {
         int slot = step->outputs[i];
-        if (slot < 0 || (found[i].rank < 0 && found[i].type == DT_UNDEFINED))
-            continue;
-        b->facts[slot] = arena_alloc(b->temporary, sizeof *found);
-        *b->facts[slot] = found[i];
+        if (slot >= 0)
+            b->facts[slot] = found[i];
     }
 }
 
-/* Facts are many times as large as what is kept of them. */
+/* What the plan itself says of its slots. */
+static Fact *facts_of_constants(Arena *arena, const Exec *exec)
+{
+    Fact *facts = arena_array(arena, exec->slot_count, sizeof *facts);
+    for (size_t i = 0; i < exec->slot_count; i++) {
+        const Tensor *tensor = exec->slots[i].tensor;
+        facts[i] = tensor ? fact_of(tensor->type, tensor->rank, tensor->dims)
+                          : FACT_UNKNOWN;
+    }
+    return facts;
+}
+
+/* Facts are temporary: what is kept of them is less. */
 void schedule_infer(Schedule *schedule, Arena *temporary, Array *const *inputs,
                     Array *const *captured)
 {
@@ -144,13 +129,13 @@ void schedule_infer(Schedule *schedule, Arena *temporary, Array *const *inputs,
                    schedule,
                    temporary,
                    arena_child(temporary),
-                   arena_array(temporary, exec->slot_count, sizeof(Fact *)),
+                   facts_of_constants(temporary, exec),
                    symbols_new(temporary)};
     for (size_t i = 0; i < exec->input_count; i++)
         if (exec->inputs[i] >= 0)
-            describe(&b, inputs[i], exec->inputs[i]);
+            b.facts[exec->inputs[i]] = array_fact(inputs[i]);
     for (size_t i = 0; i < exec->captured_count; i++)
-        describe(&b, captured[i], exec->captured[i]);
+        b.facts[exec->captured[i]] = array_fact(captured[i]);
     for (size_t i = 0; i < exec->step_count; i++) {
         infer_step(&b, &exec->steps[i]);
         arena_clear(b.scratch);

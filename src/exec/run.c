@@ -344,8 +344,7 @@ static int check_input(Arena *arena, const Symbols *symbols, const Value *value,
         fits = wanted->dims[i] < 0 || wanted->dims[i] == array->dims[i];
     if (fits)
         return 0;
-    Fact given = {.type = array->type, .rank = array->rank, .int_count = -1};
-    memcpy(given.dims, array->dims, sizeof given.dims);
+    Fact given = array_fact(array);
     Text text = {.arena = arena};
     text_escaped(&text, value->name);
     text_printf(&text, "\" is ");

@@ -8,9 +8,7 @@
 static void describe(Arena *arena, const Array *array, Precision precision,
                      Fact *fact, const Tensor **tensor)
 {
-    *fact = (Fact){.type = array->type, .rank = array->rank, .int_count = -1};
-    for (int i = 0; i < array->rank; i++)
-        fact->dims[i] = array->dims[i];
+    *fact = array_fact(array);
     if (array->rank > 1 || !array->data)
         return;
     /* A shape, a list of axes, sizes or scales. */

@@ -191,13 +191,8 @@ void graph_set_initializer(Graph *graph, Value *value, Tensor *tensor)
 {
     value->tensor = tensor;
     /* As the default of an input it may be of another shape than others. */
-    if (!value->is_input || value->fact.rank < 0) {
-        value->fact = FACT_UNKNOWN;
-        value->fact.type = tensor->type;
-        value->fact.rank = tensor->rank;
-        for (int i = 0; i < tensor->rank; i++)
-            value->fact.dims[i] = tensor->dims[i];
-    }
+    if (!value->is_input || value->fact.rank < 0)
+        value->fact = fact_of(tensor->type, tensor->rank, tensor->dims);
     if (value->is_initializer)
         return;
     value->is_initializer = true;

@@ -343,7 +343,8 @@ int graph_check(const Graph *graph, Err *err);
 /* Shape inference over the graph in order, subgraphs left out; fills
  * value->fact. Never fails: what cannot be known stays unknown. A node that
  * contradicts itself (a Conv whose channels do not fit) is an error. The
- * elements in facts (Fact.ints) live until the next call. */
+ * elements in facts (Fact.ints) live until the next call, the dims as long as
+ * the graph. */
 int graph_infer(Graph *graph, Err *err);
 
 /* Inference of one node, also what the executor plans with: facts of inputs in

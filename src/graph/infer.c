@@ -90,8 +90,7 @@ static Dim *dims_of_tensor(Arena *arena, Symbols *symbols, const Tensor *tensor)
 void fact_of_tensor(Arena *arena, Symbols *symbols, const Tensor *tensor,
                     Fact *out)
 {
-    *out = FACT_UNKNOWN;
-    infer_set(out, tensor->type, tensor->rank, tensor->dims);
+    *out = fact_of(tensor->type, tensor->rank, tensor->dims);
     if (tensor_is_int_list(tensor)) {
         out->ints = dims_of_tensor(arena, symbols, tensor);
         out->int_count = (int)tensor->count;
@@ -187,28 +186,27 @@ Fact *infer_out(InferCall *call, int slot)
     return nobody;
 }
 
-void infer_set(Fact *out, DType type, int rank, const Dim *dims)
+Dim *infer_set(const InferCall *call, Fact *out, DType type, int rank,
+               const Dim *dims)
 {
     out->type = type;
     if (rank < 0 || rank > RANK_MAX)
-        return;
-    out->rank = rank;
-    for (int i = 0; i < rank; i++)
-        out->dims[i] = dims[i];
+        return NULL;
+    return fact_set(call->arena, out, type, rank, dims);
 }
 
-void infer_copy(Fact *out, const Fact *in)
+Dim *infer_copy(const InferCall *call, Fact *out, const Fact *in)
 {
-    infer_set(out, in->type, in->rank, in->dims);
+    return infer_set(call, out, in->type, in->rank, in->dims);
 }
 
-void infer_follow(Fact *out, IntList list)
+void infer_follow(const InferCall *call, Fact *out, IntList list)
 {
     if (!dtype_is_integer(out->type) || list.count < 0 ||
         list.count > FACT_INTS_MAX)
         return;
     if (out->rank == 1 && out->dims[0] < 0)
-        out->dims[0] = list.count;
+        infer_set(call, out, out->type, 1, &(Dim){list.count});
     if (out->rank == 1 ? out->dims[0] != list.count
                        : out->rank != 0 || list.count != 1)
         return;
@@ -302,7 +300,7 @@ int infer_broadcast(const InferCall *call, const Fact *a, const Fact *b,
                               "shapes %s and %s do not broadcast",
                               infer_text(call, a), infer_text(call, b));
     }
-    infer_set(out, out->type, rank, dims);
+    infer_set(call, out, out->type, rank, dims);
     return 0;
 }
 
@@ -331,22 +329,34 @@ Dim infer_fit(const InferCall *call, DType type, Dim dim)
  * exporters write wrong value_info. The unknown of another value says which
  * sizes are equal; one made for this node, of which `count` symbols know
  * nothing, says less than what stood there. */
-static void fact_merge(const Symbols *symbols, size_t count, Fact *found,
-                       const Fact *before)
+static Dim dim_merge(const Symbols *symbols, size_t count, Dim found,
+                     Dim before)
 {
-    if (found->type == DT_UNDEFINED)
-        found->type = before->type;
-    if (found->rank < 0) {
-        found->rank = before->rank;
-        memcpy(found->dims, before->dims, sizeof found->dims);
+    bool says_less =
+        dim_is_unknown(symbols, found) &&
+        (dim_is_later(found, count) || !dim_is_unknown(symbols, before));
+    return says_less ? before : found;
+}
+
+/* Dims that stay as they are need no place of their own again, however often
+ * they are inferred. */
+static void fact_merge(Graph *graph, size_t count, const Fact *found,
+                       Fact *fact)
+{
+    Dim dims[RANK_MAX];
+    bool same = found->rank == fact->rank, changed = !same;
+    if (found->type != DT_UNDEFINED)
+        fact->type = found->type;
+    fact->ints = found->ints;
+    fact->int_count = found->int_count;
+    for (int i = 0; i < found->rank; i++) {
+        dims[i] = same ? dim_merge(graph->model->symbols, count, found->dims[i],
+                                   fact->dims[i])
+                       : found->dims[i];
+        changed |= same && dims[i] != fact->dims[i];
     }
-    if (found->rank != before->rank)
-        return;
-    for (int i = 0; i < found->rank; i++)
-        if (dim_is_unknown(symbols, found->dims[i]) &&
-            (dim_is_later(found->dims[i], count) ||
-             !dim_is_unknown(symbols, before->dims[i])))
-            found->dims[i] = before->dims[i];
+    if (found->rank >= 0 && changed)
+        fact_set(graph->arena, fact, fact->type, found->rank, dims);
 }
 
 /* What is known of the input of a node, through whatever scopes it comes. */
@@ -392,10 +402,8 @@ static int infer_in_graph(Graph *graph, Node *node, CallRoom *room, Err *err)
     TRY(infer_node(&call, err));
     for (size_t i = 0; i < outputs; i++) {
         Value *value = node->outputs[i];
-        if (!value)
-            continue;
-        fact_merge(call.symbols, count, &room->outputs[i], &value->fact);
-        value->fact = room->outputs[i];
+        if (value)
+            fact_merge(graph, count, &room->outputs[i], &value->fact);
     }
     return 0;
 }

@@ -53,12 +53,14 @@ int infer_int_attr(const InferCall *call, const char *name, int64_t fallback,
 
 /* A place for the fact of an output, also where the node has none there. */
 Fact *infer_out(InferCall *call, int slot);
-/* Sets type and dims; a rank beyond RANK_MAX leaves the rank unknown. */
-void infer_set(Fact *out, DType type, int rank, const Dim *dims);
-/* The same type and dims, without elements. */
-void infer_copy(Fact *out, const Fact *in);
+/* Sets type and dims, which are copied, or are for the caller to fill where
+ * none are given; a rank beyond RANK_MAX leaves the rank unknown. */
+Dim *infer_set(const InferCall *call, Fact *out, DType type, int rank,
+               const Dim *dims);
+/* The same type and dims, without elements; the dims may be changed. */
+Dim *infer_copy(const InferCall *call, Fact *out, const Fact *in);
 /* Gives an integer output of rank 0 or 1 its elements. */
-void infer_follow(Fact *out, IntList list);
+void infer_follow(const InferCall *call, Fact *out, IntList list);
 /* Combines two lists element by element, as far as the type can hold it; a
  * list of one element broadcasts. */
 typedef Dim InferElement(const InferCall *call, Dim a, Dim b);

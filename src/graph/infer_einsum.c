@@ -85,9 +85,8 @@ static int match_letter(Einsum *einsum, char letter, Dim size, Err *err)
 
 static int match_ellipsis(Einsum *einsum, const Dim *dims, int rank, Err *err)
 {
-    Fact part = {.rank = rank, .int_count = -1}, before = einsum->ellipsis;
-    if (rank > 0)
-        memcpy(part.dims, dims, (size_t)rank * sizeof *dims);
+    Fact part = {.rank = rank, .int_count = -1, .dims = dims};
+    Fact before = einsum->ellipsis;
     return infer_broadcast(einsum->call, &before, &part, &einsum->ellipsis,
                            err);
 }
@@ -141,7 +140,7 @@ static int result_dims(Einsum *einsum, const Term *term, Fact *out, Err *err)
         for (int j = 0; letter == '.' && j < ellipsis->rank; j++)
             dims[rank++] = ellipsis->dims[j];
     }
-    infer_set(out, out->type, rank, dims);
+    infer_set(einsum->call, out, out->type, rank, dims);
     return 0;
 }
 

@@ -37,10 +37,10 @@ int infer_unary(InferCall *call, Err *err)
 {
     (void)err;
     Fact *out = infer_out(call, 0);
-    infer_copy(out, infer_in(call, 0));
+    infer_copy(call, out, infer_in(call, 0));
     if (op_maps_ints(call->node->op)) {
         IntList list = infer_ints(call, 0);
-        infer_follow(out,
+        infer_follow(call, out,
                      infer_map(call, out->type, list, list, unary_element));
     }
     return 0;
@@ -50,7 +50,7 @@ int infer_predicate(InferCall *call, Err *err)
 {
     (void)err;
     const Fact *in = infer_in(call, 0);
-    infer_set(infer_out(call, 0), DT_BOOL, in->rank, in->dims);
+    infer_set(call, infer_out(call, 0), DT_BOOL, in->rank, in->dims);
     return 0;
 }
 
@@ -58,8 +58,8 @@ int infer_identity(InferCall *call, Err *err)
 {
     (void)err;
     Fact *out = infer_out(call, 0);
-    infer_copy(out, infer_in(call, 0));
-    infer_follow(out, infer_ints(call, 0));
+    infer_copy(call, out, infer_in(call, 0));
+    infer_follow(call, out, infer_ints(call, 0));
     return 0;
 }
 
@@ -68,8 +68,8 @@ int infer_dropout(InferCall *call, Err *err)
 {
     (void)err;
     const Fact *in = infer_in(call, 0);
-    infer_copy(infer_out(call, 0), in);
-    infer_set(infer_out(call, 1), call->opset >= 10 ? DT_BOOL : in->type,
+    infer_copy(call, infer_out(call, 0), in);
+    infer_set(call, infer_out(call, 1), call->opset >= 10 ? DT_BOOL : in->type,
               in->rank, in->dims);
     return 0;
 }
@@ -95,9 +95,10 @@ static void cast_to(InferCall *call, DType type)
     Fact *out = infer_out(call, 0);
     const Fact *in = infer_in(call, 0);
     IntList list = infer_ints(call, 0);
-    infer_set(out, type, in->rank, in->dims);
-    infer_follow(out, infer_map(call, type, list, list,
-                                type == DT_BOOL ? truth : same_element));
+    infer_set(call, out, type, in->rank, in->dims);
+    infer_follow(call, out,
+                 infer_map(call, type, list, list,
+                           type == DT_BOOL ? truth : same_element));
 }
 
 /* In opset 1 `to` was a string. */
@@ -195,7 +196,7 @@ static Dim sum_element(const InferCall *call, Dim a, Dim b)
 static int broadcast_by_axis(InferCall *call, Fact *out, Err *err)
 {
     const Fact *a = infer_in(call, 0), *b = infer_in(call, 1);
-    infer_set(out, out->type, a->rank, a->dims);
+    Dim *dims = infer_set(call, out, out->type, a->rank, a->dims);
     if (a->rank < 0 || b->rank < 0)
         return 0;
     int64_t axis = node_int(call->node, "axis", a->rank - b->rank);
@@ -208,8 +209,7 @@ static int broadcast_by_axis(InferCall *call, Fact *out, Err *err)
     for (int i = 0; i < b->rank; i++)
         if (b->dims[i] != 1)
             TRY(infer_same(call, a->dims[axis + i], b->dims[i],
-                           "sizes of its inputs differ", &out->dims[axis + i],
-                           err));
+                           "sizes of its inputs differ", &dims[axis + i], err));
     return 0;
 }
 
@@ -254,7 +254,7 @@ int infer_arithmetic(InferCall *call, Err *err)
     IntList sum = infer_ints(call, 0);
     for (int i = 1; i < call->node->input_count; i++)
         sum = infer_map(call, type, sum, infer_ints(call, i), sum_element);
-    infer_follow(out, sum);
+    infer_follow(call, out, sum);
     return 0;
 }
 
@@ -343,7 +343,7 @@ int infer_logical(InferCall *call, Err *err)
     TRY(common_type(call, 0, &type, err));
     out->type = DT_BOOL;
     TRY(broadcast_inputs(call, 0, out, err));
-    infer_follow(out,
+    infer_follow(call, out,
                  infer_map(call, DT_BOOL, infer_ints(call, 0),
                            infer_ints(call, 1), joins ? junction : comparison));
     return 0;
@@ -388,6 +388,6 @@ int infer_where(InferCall *call, Err *err)
     TRY(common_type(call, 1, &type, err));
     out->type = type;
     TRY(broadcast_inputs(call, 0, out, err));
-    infer_follow(out, select_ints(call, type));
+    infer_follow(call, out, select_ints(call, type));
     return 0;
 }

@@ -24,19 +24,19 @@ static IntList concat_ints(InferCall *call)
     return (IntList){items, count};
 }
 
-static int concat_next(InferCall *call, const Fact *in, Fact *out, int axis,
+static int concat_next(InferCall *call, const Fact *in, Dim *dims, int axis,
                        Err *err)
 {
-    if (in->rank != out->rank)
+    int rank = infer_in(call, 0)->rank;
+    if (in->rank != rank)
         return infer_fail(call, err, ERR_BAD_SHAPE,
-                          "its inputs have ranks %d and %d", out->rank,
-                          in->rank);
-    for (int i = 0; i < out->rank; i++)
+                          "its inputs have ranks %d and %d", rank, in->rank);
+    for (int i = 0; i < in->rank; i++)
         if (i == axis)
-            out->dims[i] = infer_dim(call, DIM_ADD, out->dims[i], in->dims[i]);
+            dims[i] = infer_dim(call, DIM_ADD, dims[i], in->dims[i]);
         else
-            TRY(infer_same(call, out->dims[i], in->dims[i],
-                           "sizes of its inputs differ", &out->dims[i], err));
+            TRY(infer_same(call, dims[i], in->dims[i],
+                           "sizes of its inputs differ", &dims[i], err));
     return 0;
 }
 
@@ -44,6 +44,7 @@ static int concat_next(InferCall *call, const Fact *in, Fact *out, int axis,
 int infer_concat(InferCall *call, Err *err)
 {
     Fact *out = infer_out(call, 0), sum = FACT_UNKNOWN;
+    Dim *dims = NULL;
     for (int i = 0; i < call->node->input_count; i++)
         if (infer_in(call, i)->type != DT_UNDEFINED)
             out->type = infer_in(call, i)->type;
@@ -53,15 +54,15 @@ int infer_concat(InferCall *call, Err *err)
         if (in->rank < 0)
             return 0;
         if (i > 0) {
-            TRY(concat_next(call, in, &sum, axis, err));
+            TRY(concat_next(call, in, dims, axis, err));
             continue;
         }
-        infer_copy(&sum, in);
+        dims = infer_copy(call, &sum, in);
         TRY(infer_axis(call, node_int(call->node, "axis", 1), in->rank, &axis,
                        err));
     }
-    infer_set(out, out->type, sum.rank, sum.dims);
-    infer_follow(out, concat_ints(call));
+    infer_set(call, out, out->type, infer_in(call, 0)->rank, dims);
+    infer_follow(call, out, concat_ints(call));
     return 0;
 }
 
@@ -110,7 +111,7 @@ static void split_follow(InferCall *call, Fact *out, int first)
     if (out->rank != 1 || out->dims[0] < 0 || list.count < 0 || first < 0 ||
         first + out->dims[0] > list.count)
         return;
-    infer_follow(out, (IntList){list.items + first, (int)out->dims[0]});
+    infer_follow(call, out, (IntList){list.items + first, (int)out->dims[0]});
 }
 
 int infer_split(InferCall *call, Err *err)
@@ -142,8 +143,7 @@ int infer_split(InferCall *call, Err *err)
         else
             size = sizes.count >= 0 ? sizes.items[i]
                                     : dim_size_unknown(call->symbols);
-        infer_copy(out, in);
-        out->dims[axis] = size;
+        infer_copy(call, out, in)[axis] = size;
         split_follow(call, out,
                      first >= 0 && first <= FACT_INTS_MAX ? (int)first : -1);
         first = infer_dim(call, DIM_ADD, first, size);
@@ -234,7 +234,7 @@ static void slice_follow(InferCall *call, Fact *out, const Cut *cut)
     Dim *items = arena_array(call->arena, (size_t)count, sizeof *items);
     for (Dim i = 0; i < count; i++)
         items[i] = list.items[cut->start + i * cut->step];
-    infer_follow(out, (IntList){items, (int)count});
+    infer_follow(call, out, (IntList){items, (int)count});
 }
 
 typedef struct SliceLists {
@@ -264,14 +264,14 @@ static int slice_lists(InferCall *call, SliceLists *lists, Err *err)
 
 /* Cuts one axis; 0 when it is not known which. */
 static int slice_axis(InferCall *call, const SliceLists *lists, int i, Cut *cut,
-                      Fact *out, Err *err)
+                      Dim *dims, Err *err)
 {
     int64_t number;
-    int axis;
+    int axis, rank = infer_in(call, 0)->rank;
     if (!dim_is_known(call->symbols, slice_item(call, lists->axes, i, i),
                       &number))
         return 0;
-    TRY(infer_axis(call, number, out->rank, &axis, err));
+    TRY(infer_axis(call, number, rank, &axis, err));
     cut->start = slice_item(call, lists->starts, i, 0);
     cut->end = slice_item(call, lists->ends, i, 0);
     Dim step = slice_item(call, lists->steps, i, 1);
@@ -279,15 +279,15 @@ static int slice_axis(InferCall *call, const SliceLists *lists, int i, Cut *cut,
         return infer_fail(call, err, ERR_BAD_ATTRIBUTE, "its step is 0");
     if (!dim_is_known(call->symbols, step, &cut->step))
         cut->step = 0;
-    out->dims[axis] = cut_size(call, cut, out->dims[axis]);
+    dims[axis] = cut_size(call, cut, dims[axis]);
     return 1;
 }
 
 /* Keeps the rank only. */
-static void forget_sizes(InferCall *call, Fact *out)
+static void forget_sizes(InferCall *call, Dim *dims, int rank)
 {
-    for (int i = 0; i < out->rank; i++)
-        out->dims[i] = dim_size_unknown(call->symbols);
+    for (int i = 0; i < rank; i++)
+        dims[i] = dim_size_unknown(call->symbols);
 }
 
 int infer_slice(InferCall *call, Err *err)
@@ -295,15 +295,15 @@ int infer_slice(InferCall *call, Err *err)
     Fact *out = infer_out(call, 0);
     SliceLists lists;
     Cut cut = {0, 0, 1};
-    infer_copy(out, infer_in(call, 0));
+    Dim *dims = infer_copy(call, out, infer_in(call, 0));
     TRY(slice_lists(call, &lists, err));
     if (lists.count < 0)
-        forget_sizes(call, out);
+        forget_sizes(call, dims, out->rank);
     for (int i = 0; out->rank >= 0 && i < lists.count; i++) {
-        int known = slice_axis(call, &lists, i, &cut, out, err);
+        int known = slice_axis(call, &lists, i, &cut, dims, err);
         TRY(known);
         if (!known) {
-            forget_sizes(call, out);
+            forget_sizes(call, dims, out->rank);
             return 0;
         }
     }
@@ -356,11 +356,11 @@ int infer_gather(InferCall *call, Err *err)
         dims[rank++] = indices->dims[i];
     for (int i = axis + 1; i < data->rank; i++)
         dims[rank++] = data->dims[i];
-    infer_set(out, data->type, rank, dims);
+    infer_set(call, out, data->type, rank, dims);
     if (data->rank == 1) {
         IntList list;
         TRY(gather_ints(call, &list, err));
-        infer_follow(out, list);
+        infer_follow(call, out, list);
     }
     return 0;
 }
@@ -369,7 +369,8 @@ int infer_gatherelements(InferCall *call, Err *err)
 {
     const Fact *data = infer_in(call, 0), *indices = infer_in(call, 1);
     int axis;
-    infer_set(infer_out(call, 0), data->type, indices->rank, indices->dims);
+    infer_set(call, infer_out(call, 0), data->type, indices->rank,
+              indices->dims);
     if (data->rank < 0 || indices->rank < 0)
         return 0;
     if (data->rank != indices->rank)
@@ -403,7 +404,7 @@ int infer_gathernd(InferCall *call, Err *err)
         dims[rank++] = indices->dims[i];
     for (int i = (int)(batch + tuple); i < data->rank; i++)
         dims[rank++] = data->dims[i];
-    infer_set(out, data->type, rank, dims);
+    infer_set(call, out, data->type, rank, dims);
     return 0;
 }
 
@@ -412,7 +413,7 @@ int infer_scatter(InferCall *call, Err *err)
 {
     const Fact *data = infer_in(call, 0);
     int axis;
-    infer_copy(infer_out(call, 0), data);
+    infer_copy(call, infer_out(call, 0), data);
     if (data->rank < 0 || call->node->op != OP_ScatterElements)
         return 0;
     return infer_axis(call, node_int(call->node, "axis", 0), data->rank, &axis,
@@ -428,7 +429,7 @@ int infer_nonzero(InferCall *call, Err *err)
                    : in->rank == 0 ? 1
                                    : in->rank,
                    dim_size_unknown(call->symbols)};
-    infer_set(infer_out(call, 0), DT_INT64, 2, dims);
+    infer_set(call, infer_out(call, 0), DT_INT64, 2, dims);
     return 0;
 }
 
@@ -437,7 +438,7 @@ int infer_suppression(InferCall *call, Err *err)
 {
     (void)err;
     Dim dims[2] = {dim_size_unknown(call->symbols), 3};
-    infer_set(infer_out(call, 0), DT_INT64, 2, dims);
+    infer_set(call, infer_out(call, 0), DT_INT64, 2, dims);
     return 0;
 }
 
@@ -464,7 +465,7 @@ int infer_onehot(InferCall *call, Err *err)
     Dim dims[RANK_MAX];
     for (int i = 0, next = 0; i < rank; i++)
         dims[i] = i == axis ? depth : indices->dims[next++];
-    infer_set(out, out->type, rank, dims);
+    infer_set(call, out, out->type, rank, dims);
     return 0;
 }
 
@@ -489,7 +490,7 @@ int infer_pad(InferCall *call, Err *err)
 {
     const Fact *in = infer_in(call, 0);
     Fact *out = infer_out(call, 0);
-    infer_copy(out, in);
+    Dim *dims = infer_copy(call, out, in);
     if (in->rank < 0)
         return 0;
     bool old = node_attr(call->node, "paddings") != NULL;
@@ -497,7 +498,7 @@ int infer_pad(InferCall *call, Err *err)
     IntList axes =
         infer_has(call, 3) ? infer_ints(call, 3) : (IntList){NULL, in->rank};
     if (pads.count < 0 || axes.count < 0) {
-        forget_sizes(call, out);
+        forget_sizes(call, dims, in->rank);
         return 0;
     }
     if (pads.count != 2 * axes.count)
@@ -508,11 +509,11 @@ int infer_pad(InferCall *call, Err *err)
         int axis;
         if (axes.items &&
             !dim_is_known(call->symbols, axes.items[i], &number)) {
-            forget_sizes(call, out);
+            forget_sizes(call, dims, in->rank);
             return 0;
         }
         TRY(infer_axis(call, number, in->rank, &axis, err));
-        TRY(pad_axis(call, &out->dims[axis], pads.items[i],
+        TRY(pad_axis(call, &dims[axis], pads.items[i],
                      pads.items[axes.count + i], err));
     }
     return 0;
@@ -525,7 +526,7 @@ static int depth_and_space(InferCall *call, bool to_space, Err *err)
     const Fact *in = infer_in(call, 0);
     Fact *out = infer_out(call, 0);
     int64_t block;
-    infer_copy(out, in);
+    Dim *dims = infer_copy(call, out, in);
     TRY(infer_int_attr(call, "blocksize", 0, 1, &block, err));
     if (in->rank < 0)
         return 0;
@@ -539,7 +540,7 @@ static int depth_and_space(InferCall *call, bool to_space, Err *err)
             return infer_fail(call, err, ERR_BAD_SHAPE,
                               "size %lld is not a multiple of %lld",
                               (long long)in->dims[i], (long long)factor);
-        out->dims[i] =
+        dims[i] =
             infer_dim(call, grows ? DIM_MUL : DIM_DIV, in->dims[i], factor);
     }
     return 0;

@@ -29,10 +29,15 @@ int infer_matmul(InferCall *call, Err *err)
     TRY(infer_same(call, a->dims[a->rank - 1], inner, "inner sizes differ",
                    &inner, err));
     TRY(infer_broadcast(call, &left, &right, out, err));
+    Dim dims[RANK_MAX];
+    int rank = out->rank;
+    for (int i = 0; i < rank; i++)
+        dims[i] = out->dims[i];
     if (a->rank > 1)
-        out->dims[out->rank++] = a->dims[a->rank - 2];
+        dims[rank++] = a->dims[a->rank - 2];
     if (b->rank > 1)
-        out->dims[out->rank++] = b->dims[b->rank - 1];
+        dims[rank++] = b->dims[b->rank - 1];
+    infer_set(call, out, out->type, rank, dims);
     return 0;
 }
 
@@ -68,7 +73,7 @@ int infer_gemm(InferCall *call, Err *err)
     if (a->rank == 2 && b->rank == 2)
         TRY(infer_same(call, a->dims[!turn_a], b->dims[turn_b],
                        "inner sizes differ", &inner, err));
-    infer_set(out, either_type(call), 2, dims);
+    infer_set(call, out, either_type(call), 2, dims);
     return check_addend(call, out, err);
 }
 
@@ -92,7 +97,7 @@ static int cached(InferCall *call, int slot, int past, int output, Err *err)
                             before->rank == 4 ? before->dims[2]
                                               : dim_size_unknown(call->symbols),
                             dims[2]);
-    infer_set(infer_out(call, output), in->type, 4, dims);
+    infer_set(call, infer_out(call, output), in->type, 4, dims);
     return 0;
 }
 
@@ -105,7 +110,7 @@ int infer_attention(InferCall *call, Err *err)
     const Fact *q = infer_in(call, 0), *v = infer_in(call, 2);
     const Fact *keys = infer_out(call, 1);
     Fact *out = infer_out(call, 0);
-    infer_copy(out, q);
+    Dim *dims = infer_copy(call, out, q);
     if (q->rank < 0 || v->rank != q->rank) {
         out->rank = -1;
         return 0;
@@ -120,14 +125,14 @@ int infer_attention(InferCall *call, Err *err)
         TRY(infer_int_attr(call, "kv_num_heads", 1, 1, &shared, err));
     }
     Dim width = infer_dim(call, DIM_DIV, v->dims[v->rank - 1], shared);
-    out->dims[out->rank - 1] = infer_dim(call, DIM_MUL, width, heads);
+    dims[out->rank - 1] = infer_dim(call, DIM_MUL, width, heads);
     TRY(cached(call, 1, 4, 1, err));
     TRY(cached(call, 2, 5, 2, err));
     if (keys->rank < 0)
         return 0;
     Dim scores[4] = {q->dims[0], q->rank == 4 ? q->dims[1] : (Dim)heads,
                      q->dims[q->rank - 2], keys->dims[2]};
-    infer_set(infer_out(call, 3), q->type, 4, scores);
+    infer_set(call, infer_out(call, 3), q->type, 4, scores);
     return 0;
 }
 
@@ -160,7 +165,7 @@ static void reduce_follow(InferCall *call, Fact *out)
     for (int i = 1; i < list.count; i++)
         *item = fold_element(call, *item, list.items[i]);
     *item = infer_fit(call, out->type, *item);
-    infer_follow(out, (IntList){item, 1});
+    infer_follow(call, out, (IntList){item, 1});
 }
 
 /* Axes are an attribute, or an input since ReduceSum-13 and the rest's 18.
@@ -190,7 +195,7 @@ int infer_reduce(InferCall *call, Err *err)
             dims[rank++] = in->dims[i];
         else if (keeps)
             dims[rank++] = 1;
-    infer_set(out, in->type, rank, dims);
+    infer_set(call, out, in->type, rank, dims);
     if (all || (known && in->rank == 1 && set[0]))
         reduce_follow(call, out);
     return 0;
@@ -213,7 +218,7 @@ int infer_arg(InferCall *call, Err *err)
             dims[rank++] = in->dims[i];
         else if (keeps)
             dims[rank++] = 1;
-    infer_set(out, DT_INT64, rank, dims);
+    infer_set(call, out, DT_INT64, rank, dims);
     return 0;
 }
 
@@ -222,7 +227,7 @@ int infer_topk(InferCall *call, Err *err)
 {
     const Fact *in = infer_in(call, 0);
     Fact *values = infer_out(call, 0), *indices = infer_out(call, 1);
-    infer_copy(values, in);
+    Dim *dims = infer_copy(call, values, in);
     indices->type = DT_INT64;
     if (in->rank < 0)
         return 0;
@@ -243,8 +248,8 @@ int infer_topk(InferCall *call, Err *err)
         return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
                           "k is %lld, which is not possible",
                           (long long)number);
-    values->dims[axis] = count;
-    infer_set(indices, DT_INT64, in->rank, values->dims);
+    dims[axis] = count;
+    infer_set(call, indices, DT_INT64, in->rank, dims);
     return 0;
 }
 
@@ -259,7 +264,7 @@ int infer_along_axis(InferCall *call, Err *err)
     bool flattens = softmax && call->opset > 0 && call->opset < 13;
     int64_t axis = node_int(call->node, "axis", flattens ? 1 : -1);
     int unused;
-    infer_copy(infer_out(call, 0), in);
+    infer_copy(call, infer_out(call, 0), in);
     if (in->rank <= 0 || (flattens && axis == in->rank))
         return 0;
     return infer_axis(call, axis, in->rank, &unused, err);
@@ -270,7 +275,7 @@ int infer_cumsum(InferCall *call, Err *err)
     const Fact *in = infer_in(call, 0);
     IntList axis = infer_ints(call, 1);
     bool set[RANK_MAX];
-    infer_copy(infer_out(call, 0), in);
+    infer_copy(call, infer_out(call, 0), in);
     if (in->rank < 0)
         return 0;
     TRY(infer_axes(call, axis, in->rank, set, err));
@@ -282,7 +287,7 @@ int infer_cumsum(InferCall *call, Err *err)
 int infer_prelu(InferCall *call, Err *err)
 {
     const Fact *in = infer_in(call, 0);
-    infer_copy(infer_out(call, 0), in);
+    infer_copy(call, infer_out(call, 0), in);
     Fact sum = FACT_UNKNOWN;
     if (call->opset > 0 && call->opset < 7)
         return 0;

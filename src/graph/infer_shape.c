@@ -21,9 +21,9 @@ static void unknown_sizes(InferCall *call, int slot, Fact *out)
     const Fact *shape = infer_in(call, slot);
     if (shape->rank != 1 || shape->dims[0] < 0 || shape->dims[0] > RANK_MAX)
         return;
-    out->rank = (int)shape->dims[0];
+    Dim *dims = infer_set(call, out, out->type, (int)shape->dims[0], NULL);
     for (int i = 0; i < out->rank; i++)
-        out->dims[i] = dim_size_unknown(call->symbols);
+        dims[i] = dim_size_unknown(call->symbols);
 }
 
 /* ---- Reshape ---- */
@@ -98,8 +98,8 @@ int infer_reshape(InferCall *call, Err *err)
     for (int i = 0; i < list.count; i++)
         TRY(reshape_entry(call, &shape, i, list.items[i], err));
     TRY(reshape_complete(call, &shape, err));
-    infer_set(out, out->type, shape.rank, shape.dims);
-    infer_follow(out, infer_ints(call, 0));
+    infer_set(call, out, out->type, shape.rank, shape.dims);
+    infer_follow(call, out, infer_ints(call, 0));
     return 0;
 }
 
@@ -121,7 +121,7 @@ int infer_flatten(InferCall *call, Err *err)
         dims[0] = infer_product(call, in->dims, 0, cut);
         dims[1] = infer_product(call, in->dims, cut, in->rank);
     }
-    infer_set(out, in->type, 2, dims);
+    infer_set(call, out, in->type, 2, dims);
     return 0;
 }
 
@@ -148,8 +148,8 @@ int infer_transpose(InferCall *call, Err *err)
         seen[from] = true;
         dims[i] = in->dims[from];
     }
-    infer_set(out, in->type, in->rank, dims);
-    infer_follow(out, infer_ints(call, 0));
+    infer_set(call, out, in->type, in->rank, dims);
+    infer_follow(call, out, infer_ints(call, 0));
     return 0;
 }
 
@@ -190,8 +190,8 @@ int infer_squeeze(InferCall *call, Err *err)
                               "axis %d has size %lld, not 1", i,
                               (long long)in->dims[i]);
     }
-    infer_set(out, in->type, rank, dims);
-    infer_follow(out, infer_ints(call, 0));
+    infer_set(call, out, in->type, rank, dims);
+    infer_follow(call, out, infer_ints(call, 0));
     return 0;
 }
 
@@ -213,8 +213,8 @@ int infer_unsqueeze(InferCall *call, Err *err)
             dims[i] = set[i] ? 1 : in->dims[next++];
         else
             dims[i] = dim_size_unknown(call->symbols);
-    infer_set(out, in->type, rank, dims);
-    infer_follow(out, infer_ints(call, 0));
+    infer_set(call, out, in->type, rank, dims);
+    infer_follow(call, out, infer_ints(call, 0));
     return 0;
 }
 
@@ -236,7 +236,7 @@ int infer_shape(InferCall *call, Err *err)
     Fact *out = infer_out(call, 0);
     if (in->rank < 0) {
         Dim size = dim_size_unknown(call->symbols);
-        infer_set(out, DT_INT64, 1, &size);
+        infer_set(call, out, DT_INT64, 1, &size);
         return 0;
     }
     int first = shape_end(node_int(call->node, "start", 0), in->rank);
@@ -245,8 +245,8 @@ int infer_shape(InferCall *call, Err *err)
     Dim *items = arena_array(call->arena, (size_t)count, sizeof *items);
     if (count > 0)
         memcpy(items, in->dims + first, (size_t)count * sizeof *items);
-    infer_set(out, DT_INT64, 1, &(Dim){count});
-    infer_follow(out, (IntList){items, count});
+    infer_set(call, out, DT_INT64, 1, &(Dim){count});
+    infer_follow(call, out, (IntList){items, count});
     return 0;
 }
 
@@ -255,12 +255,12 @@ int infer_size(InferCall *call, Err *err)
     (void)err;
     const Fact *in = infer_in(call, 0);
     Fact *out = infer_out(call, 0);
-    infer_set(out, DT_INT64, 0, NULL);
+    infer_set(call, out, DT_INT64, 0, NULL);
     if (in->rank < 0)
         return 0;
     Dim *item = arena_array(call->arena, 1, sizeof *item);
     *item = infer_product(call, in->dims, 0, in->rank);
-    infer_follow(out, (IntList){item, 1});
+    infer_follow(call, out, (IntList){item, 1});
     return 0;
 }
 
@@ -269,14 +269,14 @@ static void constant_scalar(InferCall *call, Fact *out)
 {
     const Node *node = call->node;
     if (node_attr(node, "value_float"))
-        infer_set(out, DT_FLOAT, 0, NULL);
+        infer_set(call, out, DT_FLOAT, 0, NULL);
     else if (node_attr(node, "value_string"))
-        infer_set(out, DT_STRING, 0, NULL);
+        infer_set(call, out, DT_STRING, 0, NULL);
     else if (node_attr(node, "value_int")) {
         Dim *item = arena_array(call->arena, 1, sizeof *item);
         *item = dim_number(call->symbols, node_int(node, "value_int", 0));
-        infer_set(out, DT_INT64, 0, NULL);
-        infer_follow(out, (IntList){item, 1});
+        infer_set(call, out, DT_INT64, 0, NULL);
+        infer_follow(call, out, (IntList){item, 1});
     }
 }
 
@@ -293,8 +293,8 @@ static void constant_list(InferCall *call, Fact *out)
         if (!attr || attr->reference)
             continue;
         Dim size = (Dim)attr->count;
-        infer_set(out, lists[i].type, 1, &size);
-        infer_follow(out, infer_list(call, 0, "value_ints"));
+        infer_set(call, out, lists[i].type, 1, &size);
+        infer_follow(call, out, infer_list(call, 0, "value_ints"));
     }
 }
 
@@ -324,7 +324,7 @@ static void follow_fill(InferCall *call, Fact *out, const Tensor *value)
     Dim *items = arena_array(call->arena, (size_t)count, sizeof *items);
     for (Dim i = 0; i < count; i++)
         items[i] = dim_number(call->symbols, number);
-    infer_follow(out, (IntList){items, (int)count});
+    infer_follow(call, out, (IntList){items, (int)count});
 }
 
 /* Sets the dims to the elements of a shape input. A negative one is an
@@ -338,14 +338,14 @@ static int dims_from_input(InferCall *call, int slot, Fact *out, Err *err)
         unknown_sizes(call, slot, out);
         return 0;
     }
+    Dim *dims = infer_set(call, out, out->type, list.count, NULL);
     for (int i = 0; i < list.count; i++) {
         int64_t number;
         if (dim_is_known(call->symbols, list.items[i], &number) && number < 0)
             return infer_fail(call, err, ERR_BAD_SHAPE, "its shape has %lld",
                               (long long)number);
-        out->dims[i] = size_of(call, list.items[i]);
+        dims[i] = size_of(call, list.items[i]);
     }
-    out->rank = list.count;
     return 0;
 }
 
@@ -379,7 +379,7 @@ int infer_expand(InferCall *call, Err *err)
         list = (IntList){items, count};
     }
     if (spreads || (out->rank <= 1 && in->rank == out->rank))
-        infer_follow(out, list);
+        infer_follow(call, out, list);
     return 0;
 }
 
@@ -399,18 +399,17 @@ static int tile_axis(InferCall *call, const Fact *in, Fact *out, Err *err)
 {
     int64_t times, axis;
     int at = 0;
-    infer_copy(out, in);
-    out->int_count = -1;
+    Dim *dims = infer_copy(call, out, in);
     bool known =
         whole_element(call, 1, &times) && whole_element(call, 2, &axis);
     if (known)
         TRY(infer_axis(call, axis, in->rank, &at, err));
     for (int i = 0; i < in->rank; i++)
         if (!known)
-            out->dims[i] = dim_size_unknown(call->symbols);
+            dims[i] = dim_size_unknown(call->symbols);
         else if (i == at)
-            out->dims[i] = infer_dim(call, DIM_MUL, in->dims[i],
-                                     dim_number(call->symbols, times));
+            dims[i] = infer_dim(call, DIM_MUL, in->dims[i],
+                                dim_number(call->symbols, times));
     return 0;
 }
 
@@ -428,11 +427,11 @@ int infer_tile(InferCall *call, Err *err)
         return infer_fail(call, err, ERR_BAD_SHAPE,
                           "it has %d repeats for rank %d", times.rank,
                           in->rank);
-    out->rank = in->rank;
+    Dim *dims = infer_set(call, out, in->type, in->rank, NULL);
     for (int i = 0; i < in->rank; i++)
-        out->dims[i] = times.rank < 0 ? dim_size_unknown(call->symbols)
-                                      : infer_dim(call, DIM_MUL, in->dims[i],
-                                                  times.dims[i]);
+        dims[i] = times.rank < 0
+                      ? dim_size_unknown(call->symbols)
+                      : infer_dim(call, DIM_MUL, in->dims[i], times.dims[i]);
     return 0;
 }
 
@@ -458,7 +457,7 @@ static void follow_range(InferCall *call, Fact *out, Dim start, Dim delta)
     for (int i = 0; i < count;
          i++, start = infer_dim(call, DIM_ADD, start, delta))
         items[i] = start;
-    infer_follow(out, (IntList){items, count});
+    infer_follow(call, out, (IntList){items, count});
 }
 
 /* Range-11: max(ceil((limit - start) / delta), 0) elements. */
@@ -486,7 +485,7 @@ int infer_range(InferCall *call, Err *err)
     } else {
         count = dim_size_unknown(call->symbols);
     }
-    infer_set(out, out->type, 1, &count);
+    infer_set(call, out, out->type, 1, &count);
     if (integers)
         follow_range(call, out, ends[0].items[0], ends[2].items[0]);
     return 0;
@@ -496,7 +495,7 @@ int infer_eyelike(InferCall *call, Err *err)
 {
     const Fact *in = infer_in(call, 0);
     Fact *out = infer_out(call, 0);
-    infer_copy(out, in);
+    infer_copy(call, out, in);
     int64_t type = node_int(call->node, "dtype", in->type);
     if (type < 0 || type >= DT_COUNT)
         return infer_fail(call, err, ERR_BAD_ATTRIBUTE,

@@ -236,7 +236,7 @@ int infer_conv(InferCall *call, Err *err)
     for (int i = 0; i < window.spatial; i++)
         TRY(window_size(call, &window, i, infer_axis_size(call, in, 2 + i),
                         &dims[2 + i], err));
-    infer_set(out, out->type, rank, dims);
+    infer_set(call, out, out->type, rank, dims);
     return 0;
 }
 
@@ -288,7 +288,7 @@ int infer_convtranspose(InferCall *call, Err *err)
             TRY(transposed_size(call, &window, i, extra[i],
                                 infer_axis_size(call, in, 2 + i), &dims[2 + i],
                                 err));
-    infer_set(out, out->type, rank, dims);
+    infer_set(call, out, out->type, rank, dims);
     return 0;
 }
 
@@ -298,7 +298,7 @@ int infer_pool(InferCall *call, Err *err)
     const Fact *in = infer_in(call, 0);
     Fact *out = infer_out(call, 0), *indices = infer_out(call, 1);
     Window window;
-    infer_copy(out, in);
+    Dim *dims = infer_copy(call, out, in);
     indices->type = DT_INT64;
     if (in->rank < 0)
         return 0;
@@ -307,9 +307,8 @@ int infer_pool(InferCall *call, Err *err)
                           in->rank);
     TRY(read_window(call, &window, in->rank - 2, NULL, err));
     for (int i = 0; i < window.spatial; i++)
-        TRY(window_size(call, &window, i, in->dims[2 + i], &out->dims[2 + i],
-                        err));
-    infer_set(indices, DT_INT64, out->rank, out->dims);
+        TRY(window_size(call, &window, i, in->dims[2 + i], &dims[2 + i], err));
+    infer_set(call, indices, DT_INT64, in->rank, dims);
     return 0;
 }
 
@@ -317,12 +316,12 @@ int infer_globalpool(InferCall *call, Err *err)
 {
     const Fact *in = infer_in(call, 0);
     Fact *out = infer_out(call, 0);
-    infer_copy(out, in);
+    Dim *dims = infer_copy(call, out, in);
     if (in->rank >= 0 && in->rank < 2)
         return infer_fail(call, err, ERR_BAD_SHAPE, "its input has rank %d",
                           in->rank);
     for (int i = 2; i < in->rank; i++)
-        out->dims[i] = 1;
+        dims[i] = 1;
     return 0;
 }
 
@@ -358,20 +357,21 @@ int infer_batchnorm(InferCall *call, Err *err)
 {
     const Fact *in = infer_in(call, 0);
     Dim channels = channels_of(call, in);
-    infer_copy(infer_out(call, 0), in);
+    infer_copy(call, infer_out(call, 0), in);
     /* Until opset 8 spatial=0 gave every position its own parameters. */
     if (node_int(call->node, "spatial", 1) != 0)
         TRY(check_channels(call, 1, 4, channels, err));
     /* Training mode also gives statistics, of the type of the mean. */
     for (int i = 1; i < call->node->output_count; i++)
-        infer_set(infer_out(call, i), infer_in(call, 3)->type, 1, &channels);
+        infer_set(call, infer_out(call, i), infer_in(call, 3)->type, 1,
+                  &channels);
     return 0;
 }
 
 int infer_instancenorm(InferCall *call, Err *err)
 {
     const Fact *in = infer_in(call, 0);
-    infer_copy(infer_out(call, 0), in);
+    infer_copy(call, infer_out(call, 0), in);
     return check_channels(call, 1, 2, channels_of(call, in), err);
 }
 
@@ -380,7 +380,7 @@ int infer_groupnorm(InferCall *call, Err *err)
 {
     const Fact *in = infer_in(call, 0);
     int64_t groups;
-    infer_copy(infer_out(call, 0), in);
+    infer_copy(call, infer_out(call, 0), in);
     TRY(infer_int_attr(call, "num_groups", 0, 1, &groups, err));
     Dim channels = channels_of(call, in);
     TRY(check_group(call, channels, groups, err));
@@ -394,9 +394,10 @@ int infer_layernorm(InferCall *call, Err *err)
 {
     const Fact *in = infer_in(call, 0);
     int64_t type = node_int(call->node, "stash_type", DT_FLOAT);
-    Fact statistics = *in;
+    Fact statistics = FACT_UNKNOWN;
+    Dim *dims = infer_copy(call, &statistics, in);
     int axis;
-    infer_copy(infer_out(call, 0), in);
+    infer_copy(call, infer_out(call, 0), in);
     if (type <= 0 || type >= DT_COUNT)
         return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
                           "stash_type %lld is not a type", (long long)type);
@@ -404,10 +405,10 @@ int infer_layernorm(InferCall *call, Err *err)
         TRY(infer_axis(call, node_int(call->node, "axis", -1), in->rank, &axis,
                        err));
         for (int i = axis; i < in->rank; i++)
-            statistics.dims[i] = 1;
+            dims[i] = 1;
     }
     for (int i = 1; i < call->node->output_count; i++)
-        infer_set(infer_out(call, i), (DType)type, in->rank, statistics.dims);
+        infer_set(call, infer_out(call, i), (DType)type, in->rank, dims);
     return 0;
 }
 
@@ -469,7 +470,7 @@ typedef struct Resize {
 /* keep_aspect_ratio_policy of Resize-18: one scale for all axes, the smallest
  * or the largest that the sizes ask for. */
 static int resize_keep_ratio(const InferCall *call, const Fact *in,
-                             const Resize *resize, Fact *out)
+                             const Resize *resize, Dim *dims)
 {
     bool larger =
         node_string_is(call->node, "keep_aspect_ratio_policy", "not_smaller");
@@ -486,7 +487,7 @@ static int resize_keep_ratio(const InferCall *call, const Fact *in,
             best = scale;
     }
     for (int i = 0; i < resize->count; i++) {
-        Dim *dim = &out->dims[resize->axes[i]];
+        Dim *dim = &dims[resize->axes[i]];
         double size = floor(best * (double)*dim + 0.5);
         *dim = known && size < 0x1p62 ? (Dim)size
                                       : dim_size_unknown(call->symbols);
@@ -495,12 +496,12 @@ static int resize_keep_ratio(const InferCall *call, const Fact *in,
 }
 
 static void resize_to_sizes(const InferCall *call, const Fact *in,
-                            const Resize *resize, Fact *out)
+                            const Resize *resize, Dim *dims)
 {
-    if (resize_keep_ratio(call, in, resize, out))
+    if (resize_keep_ratio(call, in, resize, dims))
         return;
     for (int i = 0; i < resize->count; i++)
-        out->dims[resize->axes[i]] = resize->sizes.items[i];
+        dims[resize->axes[i]] = resize->sizes.items[i];
 }
 
 /* With tf_crop_and_resize the scaled size is that of the region: roi holds
@@ -518,7 +519,7 @@ static int resize_region(const InferCall *call, Resize *resize)
     return 1;
 }
 
-static int resize_by_scales(const InferCall *call, Resize *resize, Fact *out,
+static int resize_by_scales(const InferCall *call, Resize *resize, Dim *dims,
                             Err *err)
 {
     for (int i = 0; i < resize->count; i++)
@@ -527,7 +528,7 @@ static int resize_by_scales(const InferCall *call, Resize *resize, Fact *out,
                               resize->scales[i]);
     bool known = resize_region(call, resize);
     for (int i = 0; i < resize->count; i++) {
-        Dim *dim = &out->dims[resize->axes[i]];
+        Dim *dim = &dims[resize->axes[i]];
         *dim = known ? scaled_size(call, *dim, resize->scales[i])
                      : dim_size_unknown(call->symbols);
     }
@@ -537,9 +538,8 @@ static int resize_by_scales(const InferCall *call, Resize *resize, Fact *out,
 int infer_resize(InferCall *call, Err *err)
 {
     const Fact *in = infer_in(call, 0);
-    Fact *out = infer_out(call, 0);
     Resize resize = {.sizes = {NULL, -1}};
-    infer_copy(out, in);
+    Dim *dims = infer_copy(call, infer_out(call, 0), in);
     if (in->rank < 0)
         return 0;
     TRY(resize_axes(call, in->rank, resize.axes, &resize.count, err));
@@ -553,13 +553,13 @@ int infer_resize(InferCall *call, Err *err)
                           "it has %d sizes or scales for %d axes", given,
                           resize.count);
     if (given > 0 && resize.sizes.count > 0) {
-        resize_to_sizes(call, in, &resize, out);
+        resize_to_sizes(call, in, &resize, dims);
         return 0;
     }
     if (given > 0)
-        return resize_by_scales(call, &resize, out, err);
+        return resize_by_scales(call, &resize, dims, err);
     for (int i = 0; i < resize.count; i++)
-        out->dims[resize.axes[i]] = dim_size_unknown(call->symbols);
+        dims[resize.axes[i]] = dim_size_unknown(call->symbols);
     return 0;
 }
 
@@ -580,6 +580,6 @@ int infer_gridsample(InferCall *call, Err *err)
     TRY(infer_same(call, in->dims[0], grid->dims[0], "batch size", &dims[0],
                    err));
     memcpy(dims + 2, grid->dims + 1, (size_t)(last - 1) * sizeof *dims);
-    infer_set(out, in->type, in->rank, dims);
+    infer_set(call, out, in->type, in->rank, dims);
     return 0;
 }

@@ -514,6 +514,23 @@ const char *dim_text(Arena *arena, const Symbols *symbols, Dim dim)
     return arena_strndup(arena, text.bytes, text.length);
 }
 
+Fact fact_of(DType type, int rank, const Dim *dims)
+{
+    return (Fact){.type = type, .rank = rank, .dims = dims, .int_count = -1};
+}
+
+Dim *fact_set(Arena *arena, Fact *fact, DType type, int rank, const Dim *dims)
+{
+    size_t count = rank > 0 ? (size_t)rank : 0;
+    Dim *own = count > 0 ? arena_array(arena, count, sizeof *own) : NULL;
+    if (dims && own)
+        memcpy(own, dims, count * sizeof *own);
+    fact->type = type;
+    fact->rank = rank;
+    fact->dims = own;
+    return own;
+}
+
 bool fact_is_static(const Symbols *symbols, const Fact *fact, int64_t *count)
 {
     (void)symbols;

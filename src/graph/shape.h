@@ -57,16 +57,22 @@ const char *dim_text(Arena *arena, const Symbols *symbols, Dim dim);
 typedef struct Fact {
     DType type; /* DT_UNDEFINED when unknown */
     int rank;   /* -1 when unknown */
-    Dim dims[RANK_MAX];
+    int int_count;
+    const Dim *dims; /* facts share them: nobody writes to them again */
     /* The elements of a small integer tensor of rank 0 or 1 (a shape, axes,
      * sizes ...), each known or symbolic; int_count is -1 when not tracked. */
     const Dim *ints;
-    int int_count;
 } Fact;
 
 enum { FACT_INTS_MAX = 64 };
 
 #define FACT_UNKNOWN ((Fact){.rank = -1, .int_count = -1})
+
+/* A fact of dims that live elsewhere. */
+Fact fact_of(DType type, int rank, const Dim *dims);
+/* Sets the type, and dims that belong to the arena, copies of those given;
+ * without any they are for the caller to fill. */
+Dim *fact_set(Arena *arena, Fact *fact, DType type, int rank, const Dim *dims);
 
 /* True when every dimension is a number; `count` is their product. */
 bool fact_is_static(const Symbols *symbols, const Fact *fact, int64_t *count);

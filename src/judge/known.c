@@ -138,17 +138,20 @@ static Fact fact_translated(Scope *scope, const Fact *from)
 {
     const Symbols *own = scope->graph->model->symbols;
     Fact fact = *from;
+    bool has_symbols = false;
     fact.ints = NULL;
     fact.int_count = -1;
-    for (int i = 0; i < fact.rank; i++) {
-        if (from->dims[i] >= 0)
-            continue;
-        fact.dims[i] =
-            dim_is_unknown(own, from->dims[i])
-                ? dim_size_unknown(scope->symbols)
-                : dim_named(scope->symbols,
-                            dim_text(scope->arena, own, from->dims[i]));
-    }
+    for (int i = 0; i < fact.rank; i++)
+        has_symbols |= from->dims[i] < 0;
+    if (!has_symbols)
+        return fact;
+    Dim *dims = fact_set(scope->arena, &fact, fact.type, fact.rank, from->dims);
+    for (int i = 0; i < fact.rank; i++)
+        if (dims[i] < 0)
+            dims[i] = dim_is_unknown(own, dims[i])
+                          ? dim_size_unknown(scope->symbols)
+                          : dim_named(scope->symbols,
+                                      dim_text(scope->arena, own, dims[i]));
     return fact;
 }
 
@@ -495,20 +498,24 @@ void scope_count_readers(Scope *scope)
     }
 }
 
-static void fact_merge(const Symbols *symbols, const Fact *found, Fact *known)
+static void fact_merge(Scope *scope, const Fact *found, Fact *known)
 {
-    Fact before = *known;
+    const Fact before = *known;
     *known = *found;
     if (known->type == DT_UNDEFINED)
         known->type = before.type;
-    if (known->rank < 0 && before.rank >= 0) {
+    if (found->rank < 0 && before.rank >= 0) {
         known->rank = before.rank;
-        memcpy(known->dims, before.dims, sizeof known->dims);
+        known->dims = before.dims;
     }
-    for (int i = 0; known->rank == before.rank && i < known->rank; i++)
-        if (dim_is_unknown(symbols, known->dims[i]) &&
-            !dim_is_unknown(symbols, before.dims[i]))
-            known->dims[i] = before.dims[i];
+    if (found->rank < 0 || found->rank != before.rank)
+        return;
+    Dim *dims =
+        fact_set(scope->arena, known, known->type, found->rank, found->dims);
+    for (int i = 0; i < found->rank; i++)
+        if (dim_is_unknown(scope->symbols, dims[i]) &&
+            !dim_is_unknown(scope->symbols, before.dims[i]))
+            dims[i] = before.dims[i];
 }
 
 int scope_infer(Scope *scope, const Node *node, Err *err)
@@ -535,7 +542,7 @@ int scope_infer(Scope *scope, const Node *node, Err *err)
     for (size_t i = 0; i < outputs; i++) {
         Known *output = scope_known(scope, node->outputs[i]);
         if (output)
-            fact_merge(scope->symbols, &found[i], &output->fact);
+            fact_merge(scope, &found[i], &output->fact);
     }
     arena_free(scratch);
     return 0;

@@ -28,7 +28,7 @@ int read_sparse_tensor(Arena *arena, struct External *external,
                        Err *err);
 
 /* What a type says of a value. */
-Fact read_type(Symbols *symbols, const Onnx__TypeProto *type);
+Fact read_type(Arena *arena, Symbols *symbols, const Onnx__TypeProto *type);
 
 /* Training assigns to the value of that name, or it is quantised. */
 void mark_mutable(Graph *graph, const char *name);

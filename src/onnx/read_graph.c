@@ -26,7 +26,7 @@ static Dim read_dim(Symbols *symbols,
     return dim_size_unknown(symbols);
 }
 
-Fact read_type(Symbols *symbols, const Onnx__TypeProto *type)
+Fact read_type(Arena *arena, Symbols *symbols, const Onnx__TypeProto *type)
 {
     Fact fact = FACT_UNKNOWN;
     if (!type || type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
@@ -37,9 +37,9 @@ Fact read_type(Symbols *symbols, const Onnx__TypeProto *type)
     const Onnx__TensorShapeProto *shape = type->tensor_type->shape;
     if (!shape || shape->n_dim > RANK_MAX)
         return fact;
-    fact.rank = (int)shape->n_dim;
+    Dim *dims = fact_set(arena, &fact, fact.type, (int)shape->n_dim, NULL);
     for (size_t i = 0; i < shape->n_dim; i++)
-        fact.dims[i] = read_dim(symbols, shape->dim[i]);
+        dims[i] = read_dim(symbols, shape->dim[i]);
     return fact;
 }
 
@@ -65,7 +65,7 @@ static int read_input(Reader *reader, Graph *graph, Span source)
         return -1;
     Value *value;
     TRY(define(reader, graph, proto->name, "the input", &value));
-    value->fact = read_type(reader->model->symbols, proto->type);
+    value->fact = read_type(reader->arena, reader->model->symbols, proto->type);
     graph_add_input(graph, value);
     return 0;
 }
@@ -154,7 +154,8 @@ static int read_value_type(Reader *reader, Graph *graph, Span source,
         TRY(add_output(reader, graph, name, &value));
     /* Inputs and initializers have told theirs. */
     if (value && value->producer)
-        value->fact = read_type(reader->model->symbols, proto->type);
+        value->fact =
+            read_type(reader->arena, reader->model->symbols, proto->type);
     return 0;
 }
 

@@ -209,13 +209,10 @@ Value *net_int(Net *net, Scope scope, int64_t number)
 /* The first dimension is the batch. */
 static void set_fact(Net *net, Value *value, int rank, const int64_t *dims)
 {
-    Fact fact = FACT_UNKNOWN;
-    fact.type = net->options.type;
-    fact.rank = rank;
-    memcpy(fact.dims, dims, (size_t)rank * sizeof *dims);
+    Dim *own = fact_set(net->graph->arena, &value->fact, net->options.type,
+                        rank, dims);
     if (net->options.dynamic)
-        fact.dims[0] = dim_named(net->graph->model->symbols, "batch");
-    value->fact = fact;
+        own[0] = dim_named(net->graph->model->symbols, "batch");
 }
 
 Feature net_input(Net *net, const char *name, int64_t channels)

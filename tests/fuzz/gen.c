@@ -108,9 +108,7 @@ Value *gen_binary(Gen *gen, Op op, Value *a, Value *b)
 Value *gen_input(Gen *gen, DType type, int rank, const int64_t *dims)
 {
     Value *value = graph_fresh_value(gen->graph, "x");
-    value->fact.type = type;
-    value->fact.rank = rank;
-    memcpy(value->fact.dims, dims, (size_t)rank * sizeof *dims);
+    fact_set(gen->arena, &value->fact, type, rank, dims);
     graph_add_input(gen->graph, value);
     return value;
 }

@@ -41,12 +41,14 @@ static Value *token_input(Gen *gen)
 /* Some sizes of the first input become symbols, named after the numbers. */
 static void make_symbolic(Gen *gen, Value *input)
 {
-    for (int i = 0; i < input->fact.rank; i++)
+    Fact *fact = &input->fact;
+    Dim *dims = fact_set(gen->arena, fact, fact->type, fact->rank, fact->dims);
+    for (int i = 0; i < fact->rank; i++)
         if (i != 1 && gen_chance(gen, 70))
-            input->fact.dims[i] = dim_named(
-                gen->model->symbols,
-                arena_printf(gen->arena, "%c%lld", i ? 'h' + i - 2 : 'n',
-                             (long long)input->fact.dims[i]));
+            dims[i] = dim_named(gen->model->symbols,
+                                arena_printf(gen->arena, "%c%lld",
+                                             i ? 'h' + i - 2 : 'n',
+                                             (long long)dims[i]));
 }
 
 /* ---- Regions ---- */
