@@ -30,20 +30,46 @@ static void print_node(FILE *stream, const Report *report,
         fputs(" -> ", stream);
         print_escaped(stream, b->op);
     }
+    if (match->detail)
+        fprintf(stream, ": %s", match->detail);
     fputc('\n', stream);
+}
+
+/* How much of everything became what. */
+typedef struct Counts {
+    size_t nodes[RP_NEW + 1], initializers[RP_NEW + 1];
+    size_t not_same;
+} Counts;
+
+static Counts count_changes(const rp_diff_info *diff)
+{
+    Counts counts = {.not_same = 0};
+    for (size_t i = 0; i < diff->node_count; i++) {
+        counts.nodes[diff->nodes[i].change]++;
+        counts.not_same += diff->nodes[i].change != RP_SAME;
+    }
+    for (size_t i = 0; i < diff->initializer_count; i++) {
+        counts.initializers[diff->initializers[i].change]++;
+        counts.not_same += diff->initializers[i].change != RP_SAME;
+    }
+    return counts;
+}
+
+static void print_counts(FILE *stream, const char *what, const size_t *counts)
+{
+    bool none = true;
+    fprintf(stream, "%-12s", what);
+    for (rp_change change = RP_SAME; change <= RP_NEW; change++)
+        if (counts[change] > 0) {
+            fprintf(stream, " %s %zu", rp_change_name(change), counts[change]);
+            none = false;
+        }
+    fputs(none ? " none\n" : "\n", stream);
 }
 
 static void print_nodes(FILE *stream, const Report *report, bool each)
 {
     const rp_diff_info *diff = report->diff;
-    size_t counts[RP_NEW + 1] = {0};
-    for (size_t i = 0; i < diff->node_count; i++)
-        counts[diff->nodes[i].change]++;
-    fputs("nodes       ", stream);
-    for (rp_change change = RP_SAME; change <= RP_NEW; change++)
-        if (counts[change] > 0)
-            fprintf(stream, " %s %zu", rp_change_name(change), counts[change]);
-    fputc('\n', stream);
     for (size_t i = 0; each && i < diff->node_count; i++)
         if (diff->nodes[i].change != RP_SAME)
             print_node(stream, report, &diff->nodes[i]);
@@ -52,14 +78,6 @@ static void print_nodes(FILE *stream, const Report *report, bool each)
 static void print_initializers(FILE *stream, const rp_diff_info *diff,
                                bool each)
 {
-    size_t counts[RP_NEW + 1] = {0};
-    for (size_t i = 0; i < diff->initializer_count; i++)
-        counts[diff->initializers[i].change]++;
-    fputs("initializers", stream);
-    for (rp_change change = RP_SAME; change <= RP_NEW; change++)
-        if (counts[change] > 0)
-            fprintf(stream, " %s %zu", rp_change_name(change), counts[change]);
-    fputc('\n', stream);
     for (size_t i = 0; each && i < diff->initializer_count; i++) {
         const rp_name_match *match = &diff->initializers[i];
         if (match->change == RP_SAME)
@@ -97,7 +115,10 @@ static void print_operators(FILE *stream, const rp_summary *a,
 static void text_diff(const Options *options, FILE *stream,
                       const Report *report)
 {
+    enum { FEW = 8 };
     const rp_diff_info *diff = report->diff;
+    Counts counts = count_changes(diff);
+    bool each = options->verbose || counts.not_same <= FEW;
     if (diff->same) {
         fprintf(stream, "the same nodes, names and weights%s\n",
                 strcmp(report->input_digest, report->other_digest) == 0
@@ -110,10 +131,12 @@ static void text_diff(const Options *options, FILE *stream,
         print_escaped(stream, diff->notes[i]);
         fputc('\n', stream);
     }
-    print_nodes(stream, report, options->verbose);
+    print_counts(stream, "nodes", counts.nodes);
+    print_nodes(stream, report, each);
     print_operators(stream, report->before, report->after);
-    print_initializers(stream, diff, options->verbose);
-    if (!options->verbose)
+    print_counts(stream, "initializers", counts.initializers);
+    print_initializers(stream, diff, each);
+    if (!each)
         fputs("-v names them; --json has the map from old names to new\n",
               stream);
 }

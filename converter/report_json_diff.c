@@ -11,6 +11,11 @@ static json_t *node_json(const rp_node_info *node)
     return object;
 }
 
+static json_t *name_json(const char *name)
+{
+    return name ? json_text(name) : json_null();
+}
+
 /* What stayed the same is not told one by one. */
 static json_t *nodes_json(const Report *report)
 {
@@ -29,14 +34,10 @@ static json_t *nodes_json(const Report *report)
         json_put(object, "b",
                  match->b == SIZE_MAX ? json_null()
                                       : node_json(&report->nodes_b[match->b]));
+        json_put(object, "detail", name_json(match->detail));
         json_append(array, object);
     }
     return array;
-}
-
-static json_t *name_json(const char *name)
-{
-    return name ? json_text(name) : json_null();
 }
 
 static json_t *initializers_json(const rp_diff_info *diff)

@@ -251,20 +251,22 @@ static void partners_by_title(Differ *differ)
 
 /* ---- What partners have in common ---- */
 
+bool values_agree(const Differ *differ, const Value *x, const Value *y)
+{
+    if (!x || !y)
+        return !x == !y;
+    if (!x->tensor || x->producer)
+        return map_get(differ->counterparts, x->name) == y;
+    return y->tensor && !y->producer && facts_agree(differ, x, y);
+}
+
 static bool inputs_agree(const Differ *differ, const Node *a, const Node *b)
 {
     if (a->input_count != b->input_count)
         return false;
-    for (int i = 0; i < a->input_count; i++) {
-        const Value *x = a->inputs[i], *y = b->inputs[i];
-        if (!x != !y)
+    for (int i = 0; i < a->input_count; i++)
+        if (!values_agree(differ, a->inputs[i], b->inputs[i]))
             return false;
-        bool weight = x && x->tensor && !x->producer;
-        if (weight && (!y->tensor || y->producer || !facts_agree(differ, x, y)))
-            return false;
-        if (x && !weight && map_get(differ->counterparts, x->name) != y)
-            return false;
-    }
     return true;
 }
 
@@ -282,7 +284,13 @@ static void match_add(Differ *differ, rp_change change, size_t a, size_t b)
     differ->matches =
         arena_grow(differ->arena, differ->matches, &differ->match_capacity,
                    differ->match_count + 1, sizeof *differ->matches);
-    differ->matches[differ->match_count++] = (rp_node_match){change, a, b};
+    const char *detail =
+        change == RP_CHANGED
+            ? node_difference(differ, differ->a.graph->nodes[a],
+                              differ->b.graph->nodes[b])
+            : NULL;
+    differ->matches[differ->match_count++] =
+        (rp_node_match){change, a, b, detail};
 }
 
 static rp_change compare_partners(const Differ *differ, const Node *a,

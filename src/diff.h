@@ -32,6 +32,14 @@ const char *node_attributes(Arena *arena, const Node *node);
 /* The tensor's type, shape and elements. */
 const char *tensor_digest(Arena *arena, const Tensor *tensor);
 
+/* True when the attributes hold the same. */
+bool attrs_agree(Arena *arena, const Attr *a, const Attr *b);
+/* True when y is what b has for x of a: for a weight one of its shape. */
+bool values_agree(const Differ *differ, const Value *x, const Value *y);
+/* How b differs from its partner a of the same operator, in words, or NULL:
+ * "epsilon 1e-05 -> 0.001, input 0 x -> y". */
+const char *node_difference(const Differ *differ, const Node *a, const Node *b);
+
 /* True when both read the same weights, element for element. */
 bool weights_agree(const Node *a, const Node *b);
 

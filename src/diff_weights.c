@@ -112,6 +112,14 @@ static void text_attr(Text *text, const Attr *attr)
         text_span(text, attr->source);
 }
 
+bool attrs_agree(Arena *arena, const Attr *a, const Attr *b)
+{
+    Text x = {.arena = arena}, y = {.arena = arena};
+    text_attr(&x, a);
+    text_attr(&y, b);
+    return strcmp(x.bytes, y.bytes) == 0;
+}
+
 static int by_name(const void *a, const void *b)
 {
     const Attr *const *x = a, *const *y = b;

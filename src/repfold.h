@@ -199,8 +199,7 @@ typedef struct rp_summary {
     const char *path, *producer;
     int64_t ir_version, opset;
     size_t nodes;
-    uint64_t parameters;    /* elements of the initializers */
-    uint64_t weight_bytes;
+    uint64_t parameters, weight_bytes; /* elements and bytes of initializers */
     uint64_t file_bytes;    /* as rp_save_memory would write it now */
     double macs;            /* multiply-accumulates; of unknown sizes: 1 */
     int macs_are_exact;     /* 0 where a symbolic size was taken as 1 */
@@ -252,9 +251,7 @@ typedef struct rp_fold_record {
     /* Of a model in float16 or bfloat16: folded weights, other than 0, that are
      * below the type's smallest normal number and so lose precision. */
     uint64_t subnormals;
-    /* It is exact for the image size that the file states alone: auto_pad with
-     * a stride, ceil_mode, or branches that are as large by chance. */
-    int static_size;
+    int static_size; /* exact for the image size that the file states alone */
 } rp_fold_record;
 
 typedef struct rp_refusal {
@@ -484,7 +481,8 @@ RP_API const char *rp_change_name(rp_change change);
  * and more often where it was merged into several; then the new ones of b. */
 typedef struct rp_node_match {
     rp_change change;
-    size_t a, b; /* SIZE_MAX where there is none */
+    size_t a, b;        /* SIZE_MAX where there is none */
+    const char *detail; /* RP_CHANGED: "epsilon 1e-05 -> 0.001", or NULL */
 } rp_node_match;
 
 /* Of an initializer, or of a value that a node computes: what b has for it.

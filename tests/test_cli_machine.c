@@ -348,6 +348,9 @@ START_TEST(test_diff)
     ck_assert_int_eq(REPFOLD("diff", TRAIN, "out.onnx", "-v"), 1);
     ck_assert_ptr_nonnull(strstr(cli.out, "  BatchNormalization 40 -> 0\n"));
     ck_assert_ptr_nonnull(strstr(cli.out, "\n  merged   "));
+    ck_assert_int_eq(REPFOLD("diff", TRAIN, "out.onnx"), 1);
+    ck_assert_ptr_null(strstr(cli.out, "\n  merged   "));
+    ck_assert_ptr_nonnull(strstr(cli.out, "-v names them"));
     REPFOLD("diff", TRAIN, "absent.onnx");
     cli_assert_trouble("io", "absent.onnx");
 }

@@ -137,6 +137,16 @@ START_TEST(test_weight)
 }
 END_TEST
 
+/* In which words the node of that output changed; NULL when it did not. */
+static const char *detail_of(const rp_diff_info *diff, const char *output)
+{
+    for (size_t i = 0; i < diff->node_count; i++)
+        if (diff->nodes[i].a != SIZE_MAX &&
+            strcmp(nodes_a[diff->nodes[i].a].output, output) == 0)
+            return diff->nodes[i].detail;
+    ck_abort_msg("no %s", output);
+}
+
 START_TEST(test_attribute)
 {
     Shape shape = {0}, other = {.fault = FAULT_PAD};
@@ -144,7 +154,37 @@ START_TEST(test_attribute)
         diff_of(toy_folded(arena, shape), toy_folded(arena, other));
     ck_assert(!diff->same);
     ck_assert_uint_eq(count_nodes(diff, RP_CHANGED), 1);
+    ck_assert_str_eq(detail_of(diff, "block"), "pads [1,1,1,1] -> [0,1,2,1]");
+    ck_assert_ptr_null(detail_of(diff, "stem"));
     ck_assert_uint_eq(count_weights(diff, RP_SAME), diff->initializer_count);
+}
+END_TEST
+
+/* y = Flatten(Concat(inputs)), of x, z and a weight w; with an axis or not. */
+static Model *joined(const char *inputs, int64_t rows, bool has_axis)
+{
+    int64_t dims[2] = {2, 3}, weight[2] = {rows, 3};
+    double values[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 2, dims);
+    toy_input(&net, "z", DT_FLOAT, 2, dims);
+    toy_weight(&net, "w", DT_FLOAT, 2, weight, values);
+    node_set_int(toy_node(&net, OP_Concat, inputs, "h"), "axis", 0);
+    Node *flatten = toy_node(&net, OP_Flatten, "h", "y");
+    if (has_axis)
+        node_set_int(flatten, "axis", 0);
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
+}
+
+START_TEST(test_details_of_inputs)
+{
+    const rp_diff_info *diff =
+        diff_of(joined("x z w", 2, false), joined("z x w", 3, true));
+    ck_assert_str_eq(detail_of(diff, "h"),
+                     "input 0 x -> z, input 1 z -> x, "
+                     "input 2 float32[2,3] -> float32[3,3]");
+    ck_assert_str_eq(detail_of(diff, "y"), "axis default -> 0");
 }
 END_TEST
 
@@ -292,6 +332,7 @@ Suite *suite_diff(void)
     tcase_add_test(tc, test_merged);
     tcase_add_test(tc, test_weight);
     tcase_add_test(tc, test_attribute);
+    tcase_add_test(tc, test_details_of_inputs);
     tcase_add_test(tc, test_renamed);
     tcase_add_test(tc, test_merged_and_renamed);
     tcase_add_test(tc, test_interface);

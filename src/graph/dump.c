@@ -157,11 +157,8 @@ static void put_tensor(Text *text, const Tensor *tensor)
     text_printf(text, "]");
 }
 
-static void put_attr(Text *text, const Attr *attr)
+void text_attr_value(Text *text, const Attr *attr)
 {
-    text_printf(text, " ");
-    text_escaped(text, attr->name);
-    text_printf(text, "=");
     if (attr->reference)
         text_escaped(text, attr->reference);
     else if (attr->type == ATTR_INT)
@@ -177,6 +174,14 @@ static void put_attr(Text *text, const Attr *attr)
         put_tensor(text, attr->tensor);
     else
         text_printf(text, "...");
+}
+
+static void put_attr(Text *text, const Attr *attr)
+{
+    text_printf(text, " ");
+    text_escaped(text, attr->name);
+    text_printf(text, "=");
+    text_attr_value(text, attr);
 }
 
 static void put_graph(Text *text, const Graph *graph, int depth);

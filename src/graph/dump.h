@@ -24,6 +24,9 @@ const char *name_text(Arena *arena, const char *name);
 /* "float32[batch,3,256,256]"; "?" for what is not known. */
 void text_fact(Text *text, const Symbols *symbols, const Fact *fact);
 
+/* What an attribute holds: "[1,1]", "0.001"; lists are cut. */
+void text_attr_value(Text *text, const Attr *attr);
+
 /* One line a node: outputs with type and shape, operator, inputs. */
 void graph_dump_text(const Graph *graph, Text *text);
 /* The same for Graphviz. */
