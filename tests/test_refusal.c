@@ -54,6 +54,13 @@ static void build_wrong_axis(Bench *b)
     bench_output(b, bench_binary(b, OP_Mul, y, bench_constant(b, 1, dims)));
 }
 
+static void build_several_axes(Bench *b)
+{
+    int64_t dims[2] = {5, 5};
+    Value *y = bench_conv(b, bench_image(b, 5, 5), SAME(3));
+    bench_output(b, bench_binary(b, OP_Mul, y, bench_constant(b, 2, dims)));
+}
+
 static void build_broadcast(Bench *b)
 {
     Value *y = bench_conv(b, bench_image(b, 3, 5), (ConvShape){.out = 1});
@@ -461,6 +468,7 @@ static const struct Row {
     {build_branch_channels, "broadcast", "Conv", "beside conv1"},
     {build_broadcast_sizes, "slack-differs", "Conv", "beside conv0"},
     {build_broadcast, "broadcast", "Mul", ""},
+    {build_several_axes, "wrong-axis", "Mul", "several axes"},
     {build_raised_rank, "broadcast", "Mul", ""},
     {build_unknown_shape, "shape-unknown", "BatchNormalization", ""},
     {build_gelu, "island", "Mul", ""},

@@ -35,8 +35,9 @@ static bool is_arithmetic_site(Fold *fold, Node *node, Reason reason)
 {
     AffineMap map;
     const char *fact;
-    if (reason == REASON_ISLAND ||
-        (reason == REASON_BROADCAST && follows_linear(node)))
+    bool is_off_axis =
+        reason == REASON_BROADCAST || reason == REASON_WRONG_AXIS;
+    if (reason == REASON_ISLAND || (is_off_axis && follows_linear(node)))
         return true;
     if (fold->island[node->index])
         return false;

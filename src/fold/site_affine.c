@@ -59,12 +59,10 @@ static Reason batchnorm_read(Fold *fold, const Node *node, AffineMap *out,
 
 /* The axis of a tensor of rank `rank` along which a constant lies that is
  * broadcast against it from the right; -1 for a single number. False when it
- * lies along several or would raise the rank. */
+ * lies along several. */
 static bool constant_axis(const Tensor *constant, int rank, int *axis)
 {
     *axis = -1;
-    if (constant->rank > rank)
-        return false;
     for (int i = 0; i < constant->rank; i++) {
         if (constant->dims[i] == 1)
             continue;
@@ -96,9 +94,11 @@ static Reason operand_read(Fold *fold, const Node *node, AffineMap *out,
     if (input->rank < 0)
         return REASON_SHAPE_UNKNOWN;
     if (constant->count == 0 || graph_opset(fold->graph) < 7 ||
-        !constant_axis(constant, input->rank, &out->axis)) {
-        *fact = "the constant lies along several axes";
+        constant->rank > input->rank)
         return REASON_BROADCAST;
+    if (!constant_axis(constant, input->rank, &out->axis)) {
+        *fact = "the constant lies along several axes";
+        return REASON_WRONG_AXIS;
     }
     int64_t length;
     if (out->axis >= 0 &&
