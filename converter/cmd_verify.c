@@ -132,7 +132,8 @@ static int run(const Options *given)
     int status;
     progress_start(&progress, options);
     if ((a = open_model(options, options->files.items[0], &error)) &&
-        (b = open_model(options, options->files.items[1], &error)))
+        (b = open_model(options, options->files.items[1], &error)) &&
+        (!options->by_position || rp_rename(b, a, &error) == 0))
         status = compare(options, &progress, a, b);
     else
         status = trouble(options, &error);

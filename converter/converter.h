@@ -31,6 +31,7 @@ typedef struct Options {
     List inputs, outputs, shapes, data_dirs;
     bool help, verbose, quiet, no_sandbox, github, bench;
     bool in_place, no_verify, require_change, allow_cost, inline_functions;
+    bool by_position;
     bool assume_inference, freeze_initializers;
     bool dense, dynamic;
     const char *shard, *output_dir;

@@ -91,6 +91,8 @@ static const Option table[] = {
      "NAME:1,3,H,W", "the size of a symbolic input; may be repeated"},
     {"certificate", 0, TEXT, AT(certificate), VERB_VERIFY, 0, "R.json",
      "the report of the conversion: derive its certificates again"},
+    {"by-position", 0, FLAG, AT(by_position), VERB_VERIFY, 0, NULL,
+     "pair inputs and outputs by their order, whatever they are called"},
     {"samples", 0, NUMBER, AT(samples), JUDGES, 10000, "N",
      "random inputs to verify on (4; 1 mixed one for a large network)"},
     {"seed", 0, NUMBER, AT(seed), JUDGES | VERB_SAMPLE, INT64_MAX, "N",

@@ -439,6 +439,12 @@ static void print_head(Page *page)
                report->input_digest, style);
 }
 
+/* Models of different interfaces are not run. */
+static bool was_run(const Report *report)
+{
+    return report->verdict && report->verdict->samples > 0;
+}
+
 static void print_nav(Page *page)
 {
     static const char *const sections[][2] = {{"overview", "Before and after"},
@@ -452,7 +458,7 @@ static void print_nav(Page *page)
     html_print(page, "<nav aria-label=\"Sections\"><div class=\"wrap\">\n");
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
         bool folds = i == 2 || i == 3, judged = i == 4;
-        if ((folds && !report->folded) || (judged && !report->verdict))
+        if ((folds && !report->folded) || (judged && !was_run(report)))
             continue;
         html_print(page, "<a href=\"#%s\">%s</a>\n", sections[i][0],
                    i == 0 ? overview_title(page) : sections[i][1]);
@@ -475,7 +481,7 @@ static void print_body(Page *page)
         html_folds(page);
         html_refusals(page);
     }
-    if (page->report->verdict)
+    if (was_run(page->report))
         html_verification(page);
     html_plots(page);
     html_details(page);

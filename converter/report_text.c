@@ -245,16 +245,20 @@ static void print_segments(FILE *stream, const rp_verdict_info *info)
 static void print_verdict(FILE *stream, const rp_verdict_info *info)
 {
     bool good = strcmp(info->verdict, "equivalent") == 0;
-    fprintf(stream, "verdict  %s%s%s (%d sample%s, seed %" PRIu64 ")\n",
-            good ? GREEN : RED, info->verdict, PLAIN, info->samples,
-            plural((size_t)info->samples), info->seed);
+    fprintf(stream, "verdict  %s%s%s", good ? GREEN : RED, info->verdict,
+            PLAIN);
+    if (info->samples > 0)
+        fprintf(stream, " (%d sample%s, seed %" PRIu64 ")", info->samples,
+                plural((size_t)info->samples), info->seed);
+    fputc('\n', stream);
     if (!good && info->why) {
         fputs("  ", stream);
         print_words(stream, 2, info->why);
     }
     for (size_t i = 0; i < info->output_count; i++)
         print_output(stream, &info->outputs[i]);
-    print_segments(stream, info);
+    if (info->samples > 0)
+        print_segments(stream, info);
 }
 
 /* ---- Commands ---- */

@@ -17,6 +17,7 @@ struct rp_model {
     FoldReport report;
     bool is_file; /* path names a file that a save must not overwrite */
     bool folded;
+    bool renamed;
     bool broken; /* a fold failed half-way */
 };
 

@@ -13,6 +13,7 @@
 #include "base/machine.h"
 #include "graph/dump.h"
 #include "import.h"
+#include "judge/interface.h"
 #include "judge/judge.h"
 #include "onnx/extdata.h"
 #include "onnx/onnx.h"
@@ -474,6 +475,8 @@ static int fold_work(void *context, Err *err)
 {
     FoldWork *work = context;
     rp_fold_options all = {0};
+    if (work->model->renamed)
+        return err_set(err, ERR_USAGE, "a model after rp_rename cannot fold");
     return model_fold(work->model->model, work->options ? work->options : &all,
                       &work->model->report, err);
 }
@@ -525,6 +528,26 @@ static int judge_work(void *context, Err *err)
                               work->options, &options, err));
     return judge_models(work->verdict->arena, work->a->model, work->b->model,
                         folded, &options, &work->verdict->info, err);
+}
+
+typedef struct RenameWork {
+    rp_model *model;
+    const rp_model *like;
+} RenameWork;
+
+static int rename_work(void *context, Err *err)
+{
+    RenameWork *work = context;
+    if (work->model->folded)
+        return err_set(err, ERR_USAGE, "a folded model cannot be renamed");
+    work->model->renamed = true;
+    return interface_rename(work->model->model, work->like->model, err);
+}
+
+int rp_rename(rp_model *model, const rp_model *like, rp_error *error)
+{
+    RenameWork work = {model, like};
+    return api_on_model(model, rename_work, &work, model->path, error);
 }
 
 /* What the budget leaves once both models are held; it must not be 0, which

@@ -380,6 +380,10 @@ typedef struct rp_verdict_info {
     size_t fault_count;
 } rp_verdict_info;
 
+/* Calls inputs and outputs, in their order, as those of `like`, where there are
+ * as many: rp_verify, which pairs them by name, then pairs them by position.
+ * The model cannot be folded any more; rp_save writes what was read. */
+RP_API int rp_rename(rp_model *model, const rp_model *like, rp_error *error);
 /* Are two models the same function? When b was folded, and one is rp_reopen's
  * copy of the other, the unrounded weights are known and `algebra` is given. */
 RP_API rp_verdict *rp_verify(rp_model *a, rp_model *b,

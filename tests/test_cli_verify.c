@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "cli.h"
+#include "models.h"
 #include "proto.h"
 #include "suites.h"
 
@@ -76,8 +77,51 @@ START_TEST(test_another_interface_is_different)
     write_graph("a.onnx", &graph);
     write_scale("b.onnx", "Mul", 1.5f);
     ck_assert_int_eq(REPFOLD("verify", "a.onnx", "b.onnx"), 1);
-    ck_assert_ptr_nonnull(strstr(cli.out, "verdict  different ("));
+    ck_assert_ptr_nonnull(strstr(cli.out, "verdict  different\n"));
     ck_assert_ptr_nonnull(strstr(cli.out, "\"other\""));
+    ck_assert_ptr_null(strstr(cli.out, "segments"));
+}
+END_TEST
+
+/* y = x * w with names of its own. */
+static void write_renamed(const char *name, float weight)
+{
+    Proto graph = {.size = 0};
+    proto_node(&graph, "Mul", "image weight", "logits");
+    proto_input(&graph, "image", 2, four);
+    proto_output(&graph, "logits", 2, four);
+    proto_weight(&graph, "weight", 1, one, &weight);
+    write_graph(name, &graph);
+}
+
+START_TEST(test_by_position_names_are_free)
+{
+    write_scale("a.onnx", "Mul", 1.5f);
+    write_renamed("b.onnx", 1.5f);
+    write_renamed("c.onnx", 1.51f);
+    ck_assert_int_eq(REPFOLD("verify", "a.onnx", "b.onnx"), 1);
+    ck_assert_ptr_nonnull(strstr(cli.out, "--by-position"));
+    ck_assert_int_eq(REPFOLD("verify", "a.onnx", "b.onnx", "--by-position",
+                             "--html", "b.html", "--json", "b.json"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "output y:"));
+    ck_assert_int_eq(REPFOLD("verify", "a.onnx", "c.onnx", "--by-position"), 1);
+    ck_assert_ptr_nonnull(strstr(cli.out, "output \"y\" differs"));
+}
+END_TEST
+
+/* The names in a body would have to change with the input's. */
+START_TEST(test_by_position_leaves_bodies_alone)
+{
+    Proto branch = {.size = 0}, graph;
+    const int64_t two = 2;
+    proto_node(&branch, "Neg", "x", "n");
+    proto_output(&branch, "n", 1, &two);
+    if_graph(&graph, &branch);
+    write_graph("if.onnx", &graph);
+    write_renamed("b.onnx", 1.5f);
+    REPFOLD("verify", "b.onnx", "if.onnx", "--by-position");
+    cli_assert_trouble("bad-input", "\"x\" cannot be called \"image\"");
 }
 END_TEST
 
@@ -294,6 +338,8 @@ Suite *suite_cli_verify(void)
     tcase_add_test(tc, test_a_conversion_is_its_original);
     tcase_add_test(tc, test_another_function_is_different);
     tcase_add_test(tc, test_another_interface_is_different);
+    tcase_add_test(tc, test_by_position_names_are_free);
+    tcase_add_test(tc, test_by_position_leaves_bodies_alone);
     tcase_add_test(tc, test_nan_in_the_original_is_inconclusive);
     tcase_add_test(tc, test_run_reads_and_writes_npy);
     tcase_add_test(tc, test_run_refuses_what_does_not_fit);

@@ -1,7 +1,9 @@
 #include "suites.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "judge/interface.h"
 #include "judging.h"
 #include "net.h"
 
@@ -40,7 +42,7 @@ START_TEST(interfaces_that_differ_are_named)
         const char *words;
     } cases[] = {
         {identity("z", "y", DT_FLOAT, 2, 4),
-         "the second model has no input \"x\""},
+         "no input \"x\", but \"z\" in its place; --by-position"},
         {identity("x", "z", DT_FLOAT, 2, 4),
          "the second model has no output \"y\""},
         {identity("x", "y", DT_DOUBLE, 2, 4),
@@ -92,6 +94,58 @@ START_TEST(inputs_and_outputs_go_by_name_not_by_order)
     check_verdict(&info, "equivalent");
     ck_assert_double_eq(info.outputs[0].weights, 0);
     ck_assert_double_eq(info.outputs[1].weights, 0);
+}
+END_TEST
+
+/* As two_inputs, with every name given; y = first - second, z = product. */
+static Model *named(const char *first, const char *second, const char *y,
+                    const char *z)
+{
+    int64_t dims[1] = {6};
+    char both[32];
+    snprintf(both, sizeof both, "%s %s", first, second);
+    Net net = toy_new(arena);
+    toy_input(&net, first, DT_FLOAT, 1, dims);
+    toy_input(&net, second, DT_FLOAT, 1, dims);
+    toy_node(&net, OP_Sub, both, y);
+    toy_node(&net, OP_Mul, both, z);
+    toy_output(&net, y, DT_FLOAT);
+    toy_output(&net, z, DT_FLOAT);
+    return toy_finish(&net);
+}
+
+/* Also where the names of one are those of others in the second. */
+START_TEST(by_position_names_do_not_matter)
+{
+    const Model *a = named("p", "q", "y", "z");
+    Model *others[] = {named("a", "b", "c", "d"), named("q", "p", "z", "y"),
+                       named("z", "y", "q", "p"), named("q", "y", "z", "p")};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        Err err = {0};
+        ck_assert_int_eq(interface_rename(others[i], a, &err), 0);
+        rp_verdict_info info =
+            judge_pair(arena, a, others[i], false, (rp_verify_options){0});
+        check_verdict(&info, "equivalent");
+        ck_assert_uint_eq(info.segments_same, 2);
+    }
+    Model *swapped = named("q", "p", "y", "z");
+    rp_verdict_info info =
+        judge_pair(arena, a, swapped, false, (rp_verify_options){0});
+    check_verdict(&info, "different");
+}
+END_TEST
+
+START_TEST(by_position_wants_as_many)
+{
+    const Model *a = identity("x", "y", DT_FLOAT, 1, 6);
+    Model *b = named("p", "q", "y", "z");
+    Err err = {0};
+    ck_assert_int_eq(interface_rename(b, a, &err), 0);
+    rp_verdict_info info =
+        judge_pair(arena, a, b, false, (rp_verify_options){0});
+    check_verdict(&info, "different");
+    check_words(&info, "the second model has no input \"x\"");
+    ck_assert_ptr_null(strstr(info.why, "position"));
 }
 END_TEST
 
@@ -213,6 +267,8 @@ Suite *suite_interface(void)
     tcase_add_test(tc, interfaces_that_differ_are_named);
     tcase_add_test(tc, what_is_said_of_an_output_is_not_believed);
     tcase_add_test(tc, inputs_and_outputs_go_by_name_not_by_order);
+    tcase_add_test(tc, by_position_names_do_not_matter);
+    tcase_add_test(tc, by_position_wants_as_many);
     tcase_add_test(tc, extra_output_is_a_difference);
     tcase_add_test(tc, integer_outputs_must_be_equal);
     tcase_add_test(tc, second_model_that_fails_is_different);

@@ -116,6 +116,21 @@ START_TEST(test_algebra_needs_the_same_origin)
 }
 END_TEST
 
+/* A name of an input that the file does not know. */
+START_TEST(test_renamed_models_do_not_fold)
+{
+    rp_model *a = open_fixture(TRAIN), *b = open_fixture(TRAIN);
+    ck_assert_int_eq(rp_rename(b, a, &error), 0);
+    ck_assert_int_eq(rp_fold(b, NULL, &error), -1);
+    ck_assert_str_eq(error.code, "usage");
+    ck_assert_int_eq(rp_fold(a, NULL, &error), 0);
+    ck_assert_int_eq(rp_rename(a, b, &error), -1);
+    ck_assert_str_eq(error.code, "usage");
+    rp_close(a);
+    rp_close(b);
+}
+END_TEST
+
 /* A floor of too few runs would call some of them different. */
 static void verify_folded(const char *path)
 {
@@ -339,6 +354,7 @@ Suite *suite_repfold(void)
     tcase_add_test(tc, test_untouched_model_is_the_same_bytes);
     tcase_add_test(tc, test_fold_verify_save);
     tcase_add_test(tc, test_algebra_needs_the_same_origin);
+    tcase_add_test(tc, test_renamed_models_do_not_fold);
     tcase_add_test(tc, test_every_folded_fixture_verifies);
     tcase_add_test(tc, test_refusals_have_reasons);
     tcase_add_test(tc, test_progress_cancels);

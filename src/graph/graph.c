@@ -153,6 +153,16 @@ Value *graph_read_value(Graph *graph, const char *name)
     return value;
 }
 
+void graph_swap_name(Graph *graph, Value *value, const char *name)
+{
+    Value *holder = map_get(graph->values, name);
+    map_put(graph->values, value->name, holder);
+    map_put(graph->values, name, value);
+    if (holder)
+        holder->name = value->name;
+    value->name = name;
+}
+
 Value *graph_fresh_value(Graph *graph, const char *stem)
 {
     Model *model = graph->model;

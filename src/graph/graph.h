@@ -237,6 +237,9 @@ Value *graph_read_value(Graph *graph, const char *name);
 Value *graph_find_value(const Graph *graph, const char *name);
 /* A value with a name that is free in the whole model, made from `stem`. */
 Value *graph_fresh_value(Graph *graph, const char *stem);
+/* Gives a value another name, which must live as long as the graph; the value
+ * that has it gets the old one. Not for what subgraphs read by name. */
+void graph_swap_name(Graph *graph, Value *value, const char *name);
 
 void graph_add_input(Graph *graph, Value *value);
 void graph_add_output(Graph *graph, Value *value);

@@ -1,5 +1,7 @@
 #include "judge/interface.h"
 
+#include <string.h>
+
 #include "judge/input.h"
 
 typedef struct Values {
@@ -61,14 +63,27 @@ static const char *shape_difference(Arena *arena, const char *what,
     return NULL;
 }
 
+/* The i-th of `has` has no partner; by position it may have one. */
+static const char *missing(Arena *arena, const char *which, const Values *has,
+                           const Values *lacks, size_t i)
+{
+    const char *name = has->items[i]->name;
+    if (has->count == lacks->count)
+        return arena_printf(arena,
+                            "the %s model has no %s \"%s\", but \"%s\" in its "
+                            "place; --by-position (rp_rename) pairs them so",
+                            which, has->what, name, lacks->items[i]->name);
+    return arena_printf(arena, "the %s model has no %s \"%s\"", which,
+                        has->what, name);
+}
+
 static const char *values_difference(Arena *arena, const Values *a,
                                      const Values *b)
 {
     for (size_t i = 0; i < a->count; i++) {
         const Value *other = values_find(b, a->items[i]->name);
         if (!other)
-            return arena_printf(arena, "the second model has no %s \"%s\"",
-                                a->what, a->items[i]->name);
+            return missing(arena, "second", a, b, i);
         const char *difference =
             type_difference(arena, a->what, a->items[i], other);
         if (!difference)
@@ -78,8 +93,7 @@ static const char *values_difference(Arena *arena, const Values *a,
     }
     for (size_t i = 0; i < b->count; i++)
         if (!values_find(a, b->items[i]->name))
-            return arena_printf(arena, "the first model has no %s \"%s\"",
-                                b->what, b->items[i]->name);
+            return missing(arena, "first", b, a, i);
     return a->count == b->count
                ? NULL
                : arena_printf(arena, "the models have %zu and %zu %ss",
@@ -98,6 +112,48 @@ static Values outputs_of(Arena *arena, const Graph *graph)
     return values_of(arena, "output", (const Value *const *)graph->outputs,
                      graph->output_count);
 }
+
+/* ---- By position ---- */
+
+static int rename_one(Graph *graph, Value *value, const char *name, Err *err)
+{
+    const Value *holder = graph_find_value(graph, name);
+    if (strcmp(value->name, name) == 0)
+        return 0;
+    if (value->is_captured || (holder && holder->is_captured))
+        return err_set(err, ERR_BAD_INPUT,
+                       "\"%s\" cannot be called \"%s\" as in the first model: "
+                       "a subgraph reads it by its name",
+                       value->name, name);
+    graph_swap_name(graph, value, arena_strdup(graph->arena, name));
+    return 0;
+}
+
+/* Values of the graph, found again since those of a list are constant. */
+static int rename_all(Graph *graph, const Values *values, const Values *like,
+                      Err *err)
+{
+    for (size_t i = 0; i < values->count; i++)
+        TRY(rename_one(graph, graph_find_value(graph, values->items[i]->name),
+                       like->items[i]->name, err));
+    return 0;
+}
+
+int interface_rename(Model *b, const Model *a, Err *err)
+{
+    Arena *arena = b->graph->arena;
+    Values ins_a = free_inputs(arena, a->graph);
+    Values ins_b = free_inputs(arena, b->graph);
+    Values outs_a = outputs_of(arena, a->graph);
+    Values outs_b = outputs_of(arena, b->graph);
+    if (ins_a.count != ins_b.count || outs_a.count != outs_b.count)
+        return 0;
+    graph_fill_uses(b->graph);
+    TRY(rename_all(b->graph, &ins_b, &ins_a, err));
+    return rename_all(b->graph, &outs_b, &outs_a, err);
+}
+
+/* ---- By name ---- */
 
 const char *interface_difference(Arena *arena, const Model *a, const Model *b)
 {
