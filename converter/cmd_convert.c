@@ -72,15 +72,34 @@ static bool is_unchanged(const Job *job)
            strcmp(before, after) == 0;
 }
 
-/* The models cannot be run. Where they are the same file nobody needs to: what
- * is already quantized, or optimized for one runtime, is told to be left. */
+static bool is_inconclusive(const rp_verdict_info *verdict)
+{
+    return strcmp(verdict->verdict, "inconclusive") == 0;
+}
+
+/* There is no verdict. Where the models are the same file nobody needs one. */
+static bool is_excused(Job *job, const char *why)
+{
+    Report *report = &job->report;
+    if (!is_unchanged(job))
+        return false;
+    report->verdict = NULL;
+    snprintf(report->not_verified, sizeof report->not_verified,
+             "nothing changed, and %s", why);
+    return true;
+}
+
+/* The models cannot be run: what is already quantized, or optimized for one
+ * runtime, is left as it is. */
 static int excuse(Job *job)
 {
     rp_error *error = &job->error;
-    if (strcmp(error->code, "unsupported-operator") != 0)
+    char why[sizeof error->message + sizeof "it cannot be run: "];
+    if (strcmp(error->code, "unsupported-operator") != 0 &&
+        strcmp(error->code, "unsupported-type") != 0)
         return job_trouble(job);
-    if (is_unchanged(job)) {
-        memcpy(job->report.not_run, error->message, sizeof error->message);
+    snprintf(why, sizeof why, "it cannot be run: %s", error->message);
+    if (is_excused(job, why)) {
         *error = (rp_error){0};
         return 0;
     }
@@ -114,6 +133,9 @@ static int verify(Job *job)
         if (!job->verdict)
             return excuse(job);
         job->report.verdict = rp_verdict_get(job->verdict);
+        if (is_inconclusive(job->report.verdict) &&
+            is_excused(job, "running it decides nothing"))
+            return 0;
         undone = undo_fault(job->original, &job->model,
                             fold_options(options, &job->progress),
                             job->report.verdict, &job->certified, &job->error);
@@ -132,7 +154,7 @@ static const char *find_objection(const Job *job)
     rp_folds(job->model, &folds);
     if (job->options->require_change && folds == 0)
         return "nothing could be folded";
-    if (verdict && strcmp(verdict->verdict, "inconclusive") == 0)
+    if (verdict && is_inconclusive(verdict))
         return "whether the result is the same function is not known";
     if (verdict && strcmp(verdict->verdict, "equivalent") != 0)
         return "the result is not the same function";

@@ -283,7 +283,7 @@ typedef struct Report {
     const rp_summary *before, *after;
     rp_model *folded; /* its folds and refusals */
     const rp_verdict_info *verdict;
-    char not_run[512]; /* why there is none for a model that did not change */
+    char not_verified[600]; /* why a model that did not change is not; or "" */
     const char *objection; /* why the result was not written, or NULL */
     const Images *images;
     const char *other; /* the second file of verify and diff */

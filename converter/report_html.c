@@ -160,6 +160,8 @@ static Mood verdict_mood(const Report *report, const char **title)
         *title = "Not written", mood = BAD;
     else if (report_disproved(report))
         *title = "Not as certified", mood = BAD;
+    else if (report->not_verified[0])
+        *title = "Unchanged";
     else if (!*verdict)
         *title = "Not verified", mood = WARN;
     return mood;
@@ -189,17 +191,22 @@ static void print_lead(Page *page)
         rp_refusals(report->folded, &left);
     }
     html_print(page, "<p>");
-    if (report->folded)
-        html_print(page,
-                   "%zu kernel%s %s; %zu site%s left alone, each with its "
-                   "reason. ",
-                   folds, plural(folds),
+    if (report->folded && folds == 0)
+        html_print(page, "Nothing %s folded",
+                   report_is(report, "lint") ? "can be" : "was");
+    else if (report->folded)
+        html_print(page, "%zu kernel%s %s", folds, plural(folds),
                    report_is(report, "lint")
                        ? "can each take the place of several nodes"
-                       : "took the place of several nodes each",
-                   left, left == 1 ? " was" : "s were");
+                       : "took the place of several nodes each");
+    if (report->folded && left > 0)
+        html_print(page, "; %zu site%s left alone, each with its reason", left,
+                   left == 1 ? " was" : "s were");
+    if (report->folded)
+        html_print(page, ". ");
     if (report->verdict && report->verdict->why)
         html_text(page, report->verdict->why);
+    html_text(page, report->not_verified);
     html_print(page, "</p>\n");
     if (report->objection)
         html_print(page, "<p>Nothing was written: %s.</p>\n",

@@ -164,8 +164,9 @@ static void print_undone(Page *page)
 
 void html_folds(Page *page)
 {
-    size_t count;
+    size_t count, left;
     const rp_fold_record *folds = rp_folds(page->report->folded, &count);
+    rp_refusals(page->report->folded, &left);
     html_print(page,
                "<section id=\"folds\"><h2>Folds</h2>\n<p class=\"soft\">Each "
                "row is one kernel and what it took the place of. A certificate "
@@ -187,9 +188,10 @@ void html_folds(Page *page)
                    "</thead><tbody>\n");
     for (size_t i = 0; i < count; i++)
         print_fold(page, &folds[i]);
-    html_print(page, count > 0
-                         ? "</tbody></table></div>\n</section>\n"
-                         : "<p>There was nothing to fold.</p></section>\n");
+    html_print(page, "%s</section>\n",
+               count > 0  ? "</tbody></table></div>\n"
+               : left > 0 ? "<p>Nothing could be folded.</p>"
+                          : "<p>There was nothing to fold.</p>");
 }
 
 /* ---- What was left ---- */

@@ -308,6 +308,8 @@ static void put_convert(json_t *root, const Report *report)
     json_put(root, "before", json_summary(report->before));
     json_put(root, "after", json_summary(report->after));
     json_put(root, "verification", verification_json(report->verdict));
+    if (report->not_verified[0])
+        json_put(root, "not_verified", json_text(report->not_verified));
     if (report->certified)
         json_put(root, "certificates", json_certificates(report->certified));
     put_bench(root, report);

@@ -87,30 +87,34 @@ static void print_fold(FILE *stream, const rp_fold_record *fold, bool names)
 
 static void print_folds(FILE *stream, const rp_model *model, bool each)
 {
-    size_t count;
+    size_t count, left;
     const rp_fold_record *folds = rp_folds(model, &count);
+    rp_refusals(model, &left);
     if (count > 0) {
         fprintf(stream, "folds    %zu merged node%s: ", count, plural(count));
         print_fold_tally(stream, folds, count);
         fputc('\n', stream);
     } else {
-        fputs("folds    none: there is nothing to fold\n", stream);
+        fprintf(stream, "folds    none%s\n",
+                left > 0 ? "" : ": there is nothing to fold");
     }
     for (size_t i = 0; each && i < count; i++)
         print_fold(stream, &folds[i], true);
 }
 
-/* The sites of one reason, whose advice is told once. */
+/* The advice of one reason, and with `each` the sites it is for. */
 static void print_reason(FILE *stream, const char *reason,
-                         const rp_refusal *refusals, size_t count)
+                         const rp_refusal *refusals, size_t count, bool each)
 {
     bool first = true;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && (first || each); i++) {
         if (strcmp(refusals[i].reason, reason) != 0)
             continue;
         if (first)
             fprintf(stream, "  %s: %s\n", reason, refusals[i].advice);
         first = false;
+        if (!each)
+            continue;
         fputs("    ", stream);
         print_escaped(stream, refusals[i].op);
         fputc(' ', stream);
@@ -121,11 +125,13 @@ static void print_reason(FILE *stream, const char *reason,
     }
 }
 
+/* Where more was left than folded, why is what to tell. */
 static void print_refusals(FILE *stream, const rp_model *model, bool each)
 {
-    size_t count;
+    size_t count, folds;
     const rp_refusal *refusals = rp_refusals(model, &count);
     Tally tally = {.size = 0};
+    rp_folds(model, &folds);
     if (count == 0)
         return;
     for (size_t i = 0; i < count; i++)
@@ -133,8 +139,8 @@ static void print_refusals(FILE *stream, const rp_model *model, bool each)
     fprintf(stream, "left     %zu site%s: ", count, plural(count));
     tally_print(stream, &tally);
     fputs(each ? "\n" : "; -v tells where and why\n", stream);
-    for (size_t i = 0; each && i < tally.size; i++)
-        print_reason(stream, tally.names[i], refusals, count);
+    for (size_t i = 0; (each || count > folds) && i < tally.size; i++)
+        print_reason(stream, tally.names[i], refusals, count, each);
 }
 
 /* ---- Before and after ---- */
@@ -332,11 +338,9 @@ void text_convert(const Options *options, FILE *stream, const Report *report)
         print_images(stream, report->images);
         print_verdict(stream, report->verdict);
     }
-    if (report->not_run[0]) {
-        fputs("verdict  not needed: nothing changed, and it cannot be run (",
-              stream);
-        print_escaped(stream, report->not_run);
-        fputs(")\n", stream);
+    if (report->not_verified[0]) {
+        fputs("verdict  not needed\n  ", stream);
+        print_words(stream, 2, report->not_verified);
     }
     print_bench(stream, report);
     if (report->output) {

@@ -47,7 +47,7 @@ START_TEST(test_convert_takes_its_result_as_it_is)
         REPFOLD("convert", "-q", cli_fixture(SMALL), "-o", "once.onnx"), 0);
     ck_assert_str_eq(cli.out, "");
     ck_assert_int_eq(REPFOLD("convert", "once.onnx", "-o", "twice.onnx"), 0);
-    ck_assert_ptr_nonnull(strstr(cli.out, "nothing to fold"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "folds    none\n"));
     ck_assert(cli_same("once.onnx", "twice.onnx"));
 }
 END_TEST
@@ -115,6 +115,18 @@ START_TEST(test_verbose_lists_folds_and_refusals)
     ck_assert_ptr_nonnull(strstr(cli.out, "training-mode: "));
     ck_assert_ptr_nonnull(strstr(cli.out, "--assume-inference"));
     ck_assert_ptr_null(strstr(cli.out, "verdict"));
+}
+END_TEST
+
+/* Who exported in training mode sees at once what to do. */
+START_TEST(test_why_most_was_left)
+{
+    ck_assert_int_eq(REPFOLD("convert", "--no-verify", cli_fixture(TRAINING),
+                             "-o", "out.onnx"),
+                     0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "-v tells where"));
+    ck_assert_int_eq(cli_occurrences(cli.out, "--assume-inference"), 1);
+    ck_assert_int_eq(cli_occurrences(cli.out, "    BatchNormalization "), 0);
 }
 END_TEST
 
@@ -270,6 +282,7 @@ Suite *suite_cli_convert(void)
     tcase_add_test(tc, test_in_place);
     tcase_add_test(tc, test_standard_input_and_output);
     tcase_add_test(tc, test_verbose_lists_folds_and_refusals);
+    tcase_add_test(tc, test_why_most_was_left);
     tcase_add_test(tc, test_assume_inference);
     tcase_add_test(tc, test_rules_and_stop_after);
     tcase_add_test(tc, test_dump_after_writes_nothing);

@@ -181,6 +181,7 @@ START_TEST(test_convert_without_verification)
     json_t *report = schema_load("report.json");
     ck_assert(schema_accepts(report));
     ck_assert(json_is_null(json_object_get(report, "verification")));
+    ck_assert_ptr_null(json_object_get(report, "not_verified"));
     ck_assert_int_eq(cli_count(), 2);
     json_decref(report);
 }

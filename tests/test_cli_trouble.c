@@ -219,8 +219,13 @@ START_TEST(test_unknown_operator_passes_through)
     ck_assert_int_eq(
         REPFOLD("convert", "bad.onnx", "-o", "out.onnx", "--no-verify"), 0);
     ck_assert(cli_same("bad.onnx", "out.onnx"));
-    ck_assert_int_eq(REPFOLD("convert", "bad.onnx", "-o", "same.onnx"), 0);
+    ck_assert_int_eq(REPFOLD("convert", "bad.onnx", "-o", "same.onnx", "--json",
+                             "report.json"),
+                     0);
     ck_assert(cli_same("bad.onnx", "same.onnx"));
+    char *report = cli_text("report.json");
+    ck_assert_ptr_nonnull(strstr(report, "\"not_verified\""));
+    free(report);
     ck_assert_ptr_nonnull(strstr(cli.out, "verdict  not needed"));
     ck_assert_ptr_nonnull(strstr(cli.out, "Frobnicate"));
 }
