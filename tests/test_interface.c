@@ -166,6 +166,37 @@ START_TEST(extra_output_is_a_difference)
 }
 END_TEST
 
+/* ---- Weights of other types ---- */
+
+/* y = x * w in that type, of and to float32. */
+static const Model *scaled(DType type)
+{
+    int64_t dims[1] = {3};
+    double values[3] = {0.1, 0.7, -1.3};
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 1, dims);
+    toy_weight(&net, "w", type, 1, dims, values);
+    node_set_int(toy_node(&net, OP_Cast, "x", "h"), "to", type);
+    toy_node(&net, OP_Mul, "h w", "p");
+    node_set_int(toy_node(&net, OP_Cast, "p", "y"), "to", DT_FLOAT);
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
+}
+
+START_TEST(coarser_weights_come_first)
+{
+    rp_verify_options options = {0};
+    const Model *fine = scaled(DT_FLOAT), *coarse = scaled(DT_FLOAT16);
+    rp_verdict_info info = judge_pair(arena, coarse, fine, false, options);
+    check_verdict(&info, "equivalent");
+    info = judge_pair(arena, fine, coarse, false, options);
+    check_verdict(&info, "different");
+    check_words(&info, "weights are of a coarser type: given first");
+    info = judge_pair(arena, fine, scaled(DT_DOUBLE), false, options);
+    ck_assert_ptr_null(strstr(info.why ? info.why : "", "coarser"));
+}
+END_TEST
+
 /* ---- Integer outputs ---- */
 
 static const Model *arg_max(double second)
@@ -270,6 +301,7 @@ Suite *suite_interface(void)
     tcase_add_test(tc, by_position_names_do_not_matter);
     tcase_add_test(tc, by_position_wants_as_many);
     tcase_add_test(tc, extra_output_is_a_difference);
+    tcase_add_test(tc, coarser_weights_come_first);
     tcase_add_test(tc, integer_outputs_must_be_equal);
     tcase_add_test(tc, second_model_that_fails_is_different);
     tcase_add_test(tc, odd_sizes_are_only_tried);

@@ -262,6 +262,24 @@ static void judge_segments(Judge *judge)
     out->verdict = "different";
 }
 
+/* What rounding b's coarser weights costs is beyond a's noise floor, though
+ * within its own. */
+static void advise_order(Judge *judge)
+{
+    Traits a = {0}, b = {0};
+    rp_verdict_info *out = judge->out;
+    if (!out->verdict || strcmp(out->verdict, "different") != 0)
+        return;
+    traits_take(&a, judge->numbers.a);
+    traits_take(&b, judge->numbers.b);
+    if (b.roundoff > a.roundoff)
+        out->why = arena_printf(judge->arena,
+                                "%s; the second model's weights are of a "
+                                "coarser type: given first, what storing them "
+                                "costs is allowed for",
+                                out->why);
+}
+
 /* ---- The segments ---- */
 
 static int segment_progress(void *context, double done)
@@ -355,6 +373,7 @@ static int judge_work(Judge *judge, Err *err)
     }
     TRY(judge_suspects(judge, &suspects, err));
     judge_segments(judge);
+    advise_order(judge);
     report_segments(judge);
     set_verdict(judge, "equivalent", NULL);
     return numbers_progress(numbers, numbers->runs - numbers->runs_done, err);
