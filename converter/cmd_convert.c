@@ -174,6 +174,7 @@ static int save(Job *job)
     if (rp_save(job->model, job->output, &options, &job->error) < 0)
         return job_trouble(job);
     job->report.output = job->output;
+    job->report.output_data = rp_saved_data(job->model);
     if (!report_moves_weights(job->options, job->report.after) &&
         report_digest(job->options, job->model, job->report.output_digest,
                       &job->error) < 0)

@@ -280,6 +280,7 @@ typedef struct Report {
     const Certified *certified;
     const char *command;
     const char *input, *output; /* files; NULL when none was written */
+    const char *output_data; /* beside the output, or NULL */
     const rp_summary *before, *after;
     rp_model *folded; /* its folds and refusals */
     const rp_verdict_info *verdict;

@@ -227,8 +227,10 @@ static void print_file(Page *page, const char *what, const char *path,
         return;
     html_print(page, "<dt>%s</dt><dd>", what);
     html_text(page, path);
-    html_print(page, " <span class=\"mono small\">sha256 %s</span></dd>\n",
-               digest);
+    if (*digest)
+        html_print(page, " <span class=\"mono small\">sha256 %s</span>",
+                   digest);
+    html_print(page, "</dd>\n");
 }
 
 static void print_files(Page *page)
@@ -239,6 +241,7 @@ static void print_files(Page *page)
                report->input_digest);
     print_file(page, "second", report->other, report->other_digest);
     print_file(page, "output", report->output, report->output_digest);
+    print_file(page, "weights", report->output_data, "");
     html_print(page, "</dl>\n");
 }
 

@@ -305,6 +305,8 @@ static void put_convert(json_t *root, const Report *report)
     if (report->objection)
         json_put(root, "why", json_text(report->objection));
     put_file(root, "output", report->output, report->output_digest);
+    if (report->output_data)
+        json_put(root, "output_data", json_text(report->output_data));
     json_put(root, "before", json_summary(report->before));
     json_put(root, "after", json_summary(report->after));
     json_put(root, "verification", verification_json(report->verdict));
@@ -406,6 +408,8 @@ int json_made(const Options *options, rp_model *model)
     else
         json_put(root, "variant", json_text(options->files.items[0]));
     put_file(root, "output", options->output, digest);
+    if (rp_saved_data(model))
+        json_put(root, "output_data", json_text(rp_saved_data(model)));
     return json_finish(options, options->json, root);
 }
 

@@ -346,6 +346,10 @@ void text_convert(const Options *options, FILE *stream, const Report *report)
     if (report->output) {
         fputs("wrote    ", stream);
         print_escaped(stream, report->output);
+        if (report->output_data) {
+            fputs(", its weights in ", stream);
+            print_escaped(stream, report->output_data);
+        }
         fputc('\n', stream);
     } else {
         fprintf(stream, "nothing was written: %s\n", report->objection);

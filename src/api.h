@@ -15,6 +15,7 @@ struct rp_model {
     const rp_import_info *imported; /* NULL: not from a checkpoint */
     Span checkpoint;                /* its bytes */
     FoldReport report;
+    const char *saved_data; /* see rp_saved_data */
     bool is_file; /* path names a file that a save must not overwrite */
     bool folded;
     bool renamed;

@@ -13,7 +13,6 @@
 #include "base/machine.h"
 #include "graph/dump.h"
 #include "import.h"
-#include "judge/interface.h"
 #include "judge/judge.h"
 #include "onnx/extdata.h"
 #include "onnx/onnx.h"
@@ -351,6 +350,7 @@ static int save_work(void *context, Err *err)
         .input_path = work->model->is_file ? work->model->path : NULL,
         .in_place = work->options->in_place,
         .external = (ExternalData)work->options->external_data,
+        .data = &work->model->saved_data,
     };
     return model_save(work->model->model, work->path, &options, err);
 }
@@ -361,6 +361,11 @@ int rp_save(rp_model *model, const char *path, const rp_save_options *options,
     static const rp_save_options defaults;
     SaveWork work = {model, path, options ? options : &defaults, NULL, 0};
     return api_on_model(model, save_work, &work, path, error);
+}
+
+const char *rp_saved_data(const rp_model *model)
+{
+    return model->saved_data;
 }
 
 typedef struct WriteWork {
@@ -528,26 +533,6 @@ static int judge_work(void *context, Err *err)
                               work->options, &options, err));
     return judge_models(work->verdict->arena, work->a->model, work->b->model,
                         folded, &options, &work->verdict->info, err);
-}
-
-typedef struct RenameWork {
-    rp_model *model;
-    const rp_model *like;
-} RenameWork;
-
-static int rename_work(void *context, Err *err)
-{
-    RenameWork *work = context;
-    if (work->model->folded)
-        return err_set(err, ERR_USAGE, "a folded model cannot be renamed");
-    work->model->renamed = true;
-    return interface_rename(work->model->model, work->like->model, err);
-}
-
-int rp_rename(rp_model *model, const rp_model *like, rp_error *error)
-{
-    RenameWork work = {model, like};
-    return api_on_model(model, rename_work, &work, model->path, error);
 }
 
 /* What the budget leaves once both models are held; it must not be 0, which

@@ -129,6 +129,9 @@ typedef struct rp_save_options {
  * has its data inside, and what is called .gz is compressed. */
 RP_API int rp_save(rp_model *model, const char *path,
                    const rp_save_options *options, rp_error *error);
+/* The file beside the model that the last rp_save put data into, or found them
+ * in; NULL where all are inside. */
+RP_API const char *rp_saved_data(const rp_model *model);
 /* Writes ready bytes, such as a report, in the same way. */
 RP_API int rp_write_file(const char *path, const void *bytes, size_t size,
                          rp_error *error);
@@ -248,9 +251,7 @@ typedef struct rp_fold_record {
     size_t consumed_count;
     double macs_before, macs_after; /* per output position */
     uint64_t parameters_before, parameters_after;
-    /* Of a model in float16 or bfloat16: folded weights, other than 0, that are
-     * below the type's smallest normal number and so lose precision. */
-    uint64_t subnormals;
+    uint64_t subnormals; /* weights below float16's or bfloat16's least normal */
     int static_size; /* exact for the image size that the file states alone */
 } rp_fold_record;
 
@@ -272,9 +273,7 @@ typedef struct rp_fold_options {
     size_t undo_count;
     const char *stop_after_pass; /* the last pass to run; NULL for all */
     int assume_inference; /* training_mode=1 BatchNormalization counts as 0 */
-    /* Folds may raise MACs or parameters. Otherwise they only add biases, a
-     * number for each channel of an operator that had none, to save a node. */
-    int allow_cost;
+    int allow_cost; /* folds may raise MACs or parameters, not only by biases */
     int inline_functions; /* a function called once takes its call's place */
     int threads;          /* 0 for all processors */
     int (*progress)(void *context, const char *phase, double done);

@@ -179,6 +179,19 @@ START_TEST(test_report_over_the_weights)
 }
 END_TEST
 
+/* Behind those words there is the name of a file of the folder. */
+static void check_data_are_named(const char *words, const char *folder)
+{
+    char path[256];
+    const char *name = strstr(cli.out, words);
+    ck_assert_msg(name, "no \"%s\" in: %s", words, cli.out);
+    name += strlen(words);
+    snprintf(path, sizeof path, "%s%.*s", folder, (int)strcspn(name, "\n"),
+             name);
+    ck_assert_ptr_nonnull(strstr(path, ".data"));
+    ck_assert_msg(cli_exists(path), "no %s", path);
+}
+
 START_TEST(test_external_data)
 {
     write_external();
@@ -186,6 +199,7 @@ START_TEST(test_external_data)
     ck_assert_int_eq(REPFOLD("convert", "in.onnx", "-o", "sub/out.onnx"), 0);
     ck_assert_ptr_nonnull(strstr(cli.out, "verdict  equivalent"));
     ck_assert_int_eq(cli_count(), 3);
+    check_data_are_named("wrote    sub/out.onnx, its weights in ", "sub/");
     ck_assert_int_eq(REPFOLD("verify", "in.onnx", "sub/out.onnx"), 0);
     ck_assert_int_eq(REPFOLD("convert", "-q", "in.onnx", "-o", "one.onnx",
                              "--external-data", "never"),
@@ -193,9 +207,10 @@ START_TEST(test_external_data)
     ck_assert_int_eq(cli_count(), 4);
     ck_assert_int_eq(REPFOLD("verify", "one.onnx", "sub/out.onnx"), 0);
     /* Nothing is left to fold: the same bytes, and nothing new. */
-    ck_assert_int_eq(REPFOLD("convert", "-q", "sub/out.onnx", "-o",
-                             "sub/again.onnx", "--no-verify"),
+    ck_assert_int_eq(REPFOLD("convert", "sub/out.onnx", "-o", "sub/again.onnx",
+                             "--no-verify"),
                      0);
+    check_data_are_named("wrote    sub/again.onnx, its weights in ", "sub/");
     ck_assert(cli_same("sub/out.onnx", "sub/again.onnx"));
 }
 END_TEST

@@ -134,6 +134,8 @@ START_TEST(test_import_and_sample)
     report = schema_load("s.json");
     ck_assert(schema_accepts(report));
     ck_assert_ptr_null(json_object_get(report, "output_sha256"));
+    ck_assert(
+        cli_exists(json_string_value(json_object_get(report, "output_data"))));
     json_decref(report);
     REPFOLD("import", "absent.pth", "-o", "x.onnx", "--json", "e.json");
     cli_assert_json_code("e.json", "io");
@@ -182,6 +184,7 @@ START_TEST(test_convert_without_verification)
     ck_assert(schema_accepts(report));
     ck_assert(json_is_null(json_object_get(report, "verification")));
     ck_assert_ptr_null(json_object_get(report, "not_verified"));
+    ck_assert_ptr_null(json_object_get(report, "output_data"));
     ck_assert_int_eq(cli_count(), 2);
     json_decref(report);
 }

@@ -56,6 +56,9 @@ typedef struct SaveOptions {
     const char *input_path;
     bool in_place;
     ExternalData external;
+    /* Gets the name of the file beside the model that holds data, in the
+     * model's arena, or NULL where there is none; or NULL. */
+    const char **data;
 } SaveOptions;
 
 /* External data go into the folder of the model, under a name of their own:

@@ -246,6 +246,18 @@ static size_t count_files(const Model *model)
     return count;
 }
 
+/* Tells the user; of files that stayed as they are, the first. */
+static void tell_location(const Saving *saving)
+{
+    const External *external = saving->model->external;
+    const char *name = saving->plan                  ? saving->plan->location
+                       : external && external->files ? external->files->location
+                                                     : NULL;
+    if (saving->options->data)
+        *saving->options->data =
+            name ? arena_strdup(saving->model->arena, name) : NULL;
+}
+
 static int save(Saving *saving, const char *path, Err *err)
 {
     size_t length = strlen(path);
@@ -263,6 +275,7 @@ static int save(Saving *saving, const char *path, Err *err)
     TRY(save_model(saving, err));
     TRY(output_complete(saving->output, err));
     saving->files[saving->count++] = saving->output;
+    tell_location(saving);
     return output_publish(saving->files, saving->count, err);
 }
 
