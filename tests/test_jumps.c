@@ -127,7 +127,7 @@ START_TEST(sizes_in_float32_are_compared)
     rp_verdict_info info =
         judge_pair(arena, seven, six, false, (rp_verify_options){0});
     check_verdict(&info, "different");
-    check_words(&info, "another shape in float32");
+    check_words(&info, "another shape in float32: shape [6] where [7]");
     info = judge_pair(arena, seven, seven, false, (rp_verify_options){0});
     check_verdict(&info, "equivalent");
     arena_free(arena);

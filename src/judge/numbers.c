@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "judge/compare.h"
 #include "judge/interface.h"
 #include "judge/noise.h"
 #include "judge/trial.h"
@@ -441,10 +442,15 @@ static void compare_survey(Numbers *numbers)
         if (a->rank != b->rank ||
             memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) != 0)
             set_broken(numbers, 0,
-                       arena_printf(numbers->arena,
-                                    "output \"%s\" of the second model has "
-                                    "another shape in float32",
-                                    output_name(numbers, i)));
+                       arena_printf(
+                           numbers->arena,
+                           "output \"%s\" of the second model has another "
+                           "shape in float32: %s",
+                           output_name(numbers, i),
+                           compare_text(numbers->arena,
+                                        &(Comparison){.result = COMPARE_SHAPE},
+                                        (Operand){.array = b},
+                                        (Operand){.array = a})));
     }
 }
 
