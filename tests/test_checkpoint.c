@@ -490,7 +490,7 @@ START_TEST(a_truncated_file)
         err = (Err){0};
         ck_assert_int_eq(
             checkpoint_read(arena, part, size, NULL, &checkpoint, &err), -1);
-        arena_release(arena, part);
+        arena_release(part);
     }
 }
 END_TEST

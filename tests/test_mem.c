@@ -63,9 +63,9 @@ START_TEST(blocks_are_aligned_and_given_back)
     ck_assert_uint_eq((uintptr_t)a % 64, 0);
     ck_assert_uint_eq((uintptr_t)b % 64, 0);
     ck_assert_uint_ge(arena_bytes(arena), before + 8005);
-    arena_release(arena, a);
-    arena_release(arena, NULL);
-    arena_release(arena, b);
+    arena_release(a);
+    arena_release(NULL);
+    arena_release(b);
     ck_assert_uint_eq(arena_bytes(arena), before);
     ck_assert_uint_ge(arena_peak(arena), before + 8005);
 }
@@ -111,6 +111,24 @@ START_TEST(growing_keeps_elements_and_zeroes_the_rest)
         ck_assert_int_eq(array[i], i);
     ck_assert_ptr_eq(arena_grow(arena, array, &capacity, 10, sizeof(int)),
                      array);
+}
+END_TEST
+
+/* A long array that moves gives back the place where it was. */
+START_TEST(growing_leaves_no_more_than_as_much_behind)
+{
+    enum { COUNT = 1000 * 1000 };
+    size_t capacity = 0;
+    int *array = NULL;
+    for (int i = 0; i < COUNT; i++) {
+        array = arena_grow(arena, array, &capacity, (size_t)i + 1, sizeof(int));
+        ck_assert_int_eq(array[i], 0);
+        array[i] = i;
+    }
+    for (int i = 0; i < COUNT; i++)
+        ck_assert_int_eq(array[i], i);
+    ck_assert_uint_lt(arena_bytes(arena), capacity * sizeof(int) + 300 * 1000);
+    ck_assert_uint_ge(arena_bytes(arena), capacity * sizeof(int));
 }
 END_TEST
 
@@ -241,6 +259,7 @@ Suite *suite_mem(void)
     tcase_add_test(tcase, a_wish_for_large_pages_changes_nothing);
     tcase_add_test(tcase, a_size_that_overflows_is_beyond_any_budget);
     tcase_add_test(tcase, growing_keeps_elements_and_zeroes_the_rest);
+    tcase_add_test(tcase, growing_leaves_no_more_than_as_much_behind);
     tcase_add_test(tcase, strings);
     tcase_add_test(tcase, a_budget_bounds_the_whole_tree);
     tcase_add_test(tcase, what_was_deferred_runs_newest_first);

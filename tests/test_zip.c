@@ -262,7 +262,7 @@ START_TEST(no_truncation_is_read)
         memcpy(copy, archive.bytes, size);
         ck_assert_int_eq(zip_open(arena, copy, size, &zip, &err), -1);
         ck_assert_int_eq(err.code, ERR_BAD_ARCHIVE);
-        arena_release(arena, copy);
+        arena_release(copy);
     }
 }
 END_TEST
@@ -361,7 +361,7 @@ START_TEST(gzip_of_any_size_is_unpacked)
         ck_assert_int_eq(unpack(packed, taken, &out, &got, &err), 0);
         ck_assert_uint_eq(got, size);
         ck_assert_mem_eq(out, data, size);
-        arena_release(arena, out);
+        arena_release(out);
     }
 }
 END_TEST

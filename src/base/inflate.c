@@ -29,7 +29,8 @@ void *zlib_alloc(void *arena, unsigned count, unsigned size)
 
 void zlib_free(void *arena, void *memory)
 {
-    arena_release(arena, memory);
+    (void)arena;
+    arena_release(memory);
 }
 
 /* zlib counts in 32 bits; what is left of either side stays outside. */
@@ -105,7 +106,7 @@ static int enlarge(Arena *arena, Inflate *inflation, uint8_t **bytes,
     size_t larger = *capacity > limit / 2 ? limit : *capacity * 2;
     uint8_t *copy = arena_block(arena, larger, 1);
     memcpy(copy, *bytes, *capacity);
-    arena_release(arena, *bytes);
+    arena_release(*bytes);
     inflation->out = copy + *capacity;
     inflation->out_left = larger - *capacity;
     *bytes = copy;

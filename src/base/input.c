@@ -69,7 +69,7 @@ static int input_read(Arena *arena, int fd, size_t most, Span *out, Err *err)
             continue;
         uint8_t *larger = arena_block(arena, capacity * 2, 1);
         memcpy(larger, bytes, size);
-        arena_release(arena, bytes);
+        arena_release(bytes);
         bytes = larger;
         capacity *= 2;
     }

@@ -84,7 +84,7 @@ static void map_enlarge(Map *map)
         if (old->key)
             *slot_find(slots, capacity, old->key, old->hash) = *old;
     }
-    arena_release(map->arena, map->slots);
+    arena_release(map->slots);
     map->slots = slots;
     map->capacity = capacity;
 }

@@ -11,6 +11,10 @@
 
 enum { CHUNK_SIZE = 64 * 1024, ALIGNMENT = 16, BLOCK_ALIGNMENT = 64 };
 
+/* A growing array of more bytes is a block, for it leaves one behind each time
+ * that it is moved. */
+enum { GROWN_MOST = CHUNK_SIZE };
+
 /* About what the system's allocator takes for itself, to align so. */
 enum { ALLOCATOR_COST = 64 };
 
@@ -22,8 +26,9 @@ typedef struct Chunk {
 
 typedef struct Block {
     struct Block *next, *previous;
+    Arena *arena;
     size_t size;
-    size_t pad[5];
+    size_t pad[4];
 } Block;
 
 _Static_assert(sizeof(Block) == BLOCK_ALIGNMENT, "a block stays aligned");
@@ -184,7 +189,7 @@ static void arena_empty(Arena *arena, bool keeps_chunk)
         d->undo(d->object);
     arena->deferred = NULL;
     while (arena->block)
-        arena_release(arena, arena->block + 1);
+        arena_release(arena->block + 1);
     chunks_free(arena, keeps_chunk);
 }
 
@@ -261,7 +266,7 @@ void *arena_block(Arena *arena, size_t count, size_t size)
     Block *block = counted_alloc(arena, sizeof *block + bytes, BLOCK_ALIGNMENT);
     if (!block)
         return NULL;
-    *block = (Block){.size = bytes, .next = arena->block};
+    *block = (Block){.arena = arena, .size = bytes, .next = arena->block};
     if (block->next)
         block->next->previous = block;
     arena->block = block;
@@ -282,11 +287,12 @@ void arena_prefer_large_pages(void *block, size_t size)
 #endif
 }
 
-void arena_release(Arena *arena, void *memory)
+void arena_release(void *memory)
 {
     if (!memory)
         return;
     Block *block = (Block *)memory - 1;
+    Arena *arena = block->arena;
     if (block->previous)
         block->previous->next = block->next;
     else
@@ -304,9 +310,16 @@ void *arena_grow(Arena *arena, void *array, size_t *capacity, size_t need,
     size_t larger = *capacity < 4 ? 8 : *capacity * 2;
     if (larger < need)
         larger = need;
-    void *grown = arena_array(arena, larger, size);
+    size_t held = *capacity * size;
+    bool is_block = larger > GROWN_MOST / size;
+    void *grown = is_block ? arena_block(arena, larger, size)
+                           : arena_array(arena, larger, size);
     if (array)
-        memcpy(grown, array, *capacity * size);
+        memcpy(grown, array, held);
+    if (is_block)
+        memset((char *)grown + held, 0, larger * size - held);
+    if (held > GROWN_MOST)
+        arena_release(array);
     *capacity = larger;
     return grown;
 }

@@ -42,11 +42,12 @@ void *arena_block(Arena *arena, size_t count, size_t size);
 /* Asks the system for large pages where it can, of a block that is read over
  * and over. */
 void arena_prefer_large_pages(void *block, size_t size);
-/* Gives a block back.  NULL is allowed. */
-void arena_release(Arena *arena, void *block);
+/* Gives a block back to the arena that it is of.  NULL is allowed. */
+void arena_release(void *block);
 
-/* Makes room for `need` elements in a growing array; *capacity is in and out.
- * The elements beyond the old capacity are zero. */
+/* Makes room for `need` elements in a growing array, which nothing else gives
+ * capacity; *capacity is in and out.  The elements beyond the old capacity are
+ * zero; the old array may be gone. */
 void *arena_grow(Arena *arena, void *array, size_t *capacity, size_t need,
                  size_t size);
 

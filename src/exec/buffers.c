@@ -56,7 +56,7 @@ static void make_room(Buffers *buffers, size_t size)
         Buffer *buffer = buffers->free;
         buffers->free = buffer->next;
         buffers->idle -= buffer->size;
-        arena_release(buffers->arena, buffer);
+        arena_release(buffer);
     }
 }
 

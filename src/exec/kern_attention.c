@@ -313,8 +313,8 @@ int kernel_attention(KernelCall *call, Err *err)
     pool_run(call->pool, a.q.array->dims[0] * a.q.heads, 1,
              wide ? attention_piece_f64 : attention_piece_f32, &a);
     for (int i = 0; i < pool_threads(call->pool); i++) {
-        arena_release(call->arena, a.scratch[i]);
-        arena_release(call->arena, a.scores[i]);
+        arena_release(a.scratch[i]);
+        arena_release(a.scores[i]);
     }
     return 0;
 }

@@ -21,10 +21,33 @@ static int slot_add(Exec *exec, const char *name)
 {
     exec->slots = arena_grow(exec->arena, exec->slots, &exec->slot_capacity,
                              exec->slot_count + 1, sizeof *exec->slots);
-    int slot = (int)exec->slot_count++;
-    exec->slots[slot] = (Slot){.name = name};
-    /* A map holds pointers, of which NULL is none: numbers start at 1. */
-    map_put(exec->by_name, name, (void *)(uintptr_t)(slot + 1));
+    exec->slots[exec->slot_count] = (Slot){.name = name};
+    return (int)exec->slot_count++;
+}
+
+/* Slots are noted as their numbers and 1, for in what is empty there is 0. */
+static int own_slot(Exec *exec, const Value *value)
+{
+    int *note = &exec->own[value->index];
+    if (*note == 0) {
+        *note = slot_add(exec, value->name) + 1;
+        if (value->is_initializer)
+            exec->slots[*note - 1].tensor = value->tensor;
+    }
+    return *note - 1;
+}
+
+static int captured_slot(Exec *exec, const char *name)
+{
+    uintptr_t note = (uintptr_t)map_get(exec->others, name);
+    if (note > 0)
+        return (int)note - 1;
+    int slot = slot_add(exec, name);
+    map_put(exec->others, name, (void *)(uintptr_t)(slot + 1));
+    exec->captured =
+        arena_grow(exec->arena, exec->captured, &exec->captured_capacity,
+                   exec->captured_count + 1, sizeof *exec->captured);
+    exec->captured[exec->captured_count++] = slot;
     return slot;
 }
 
@@ -32,24 +55,13 @@ static int slot_add(Exec *exec, const char *name)
  * is not of this graph is of the enclosing one. */
 static int plan_slot(Exec *exec, const char *name, Err *err)
 {
-    uintptr_t found = (uintptr_t)map_get(exec->by_name, name);
-    if (found > 0)
-        return (int)found - 1;
     const Value *value = map_get(exec->graph->values, name);
-    bool is_own = value && !value->outer;
-    if (!is_own && !exec->parent)
+    if (value && !value->outer)
+        return own_slot(exec, value);
+    if (!exec->parent)
         return err_set(err, ERR_UNDEFINED_VALUE, "no value is called \"%s\"",
                        name);
-    int slot = slot_add(exec, name);
-    if (is_own && value->is_initializer)
-        exec->slots[slot].tensor = value->tensor;
-    if (!is_own) {
-        exec->captured =
-            arena_grow(exec->arena, exec->captured, &exec->captured_capacity,
-                       exec->captured_count + 1, sizeof *exec->captured);
-        exec->captured[exec->captured_count++] = slot;
-    }
-    return slot;
+    return captured_slot(exec, name);
 }
 
 /* True where a node reads numbers of the program: a size that is off by a
@@ -306,22 +318,21 @@ static void set_noise(const Exec *exec, size_t index)
         slot->noise = random_stream(exec->options.perturb, index) | 1;
 }
 
-static int load_constant(Exec *exec, Slot *slot, Err *err)
+static void load_constant(Exec *exec, Slot *slot)
 {
     const Tensor *tensor = slot->tensor;
     Precision precision = exec->options.precision;
-    if (slot->noise && tensor->count <= SMALL) {
-        slot->constant = array_new(exec->arena, tensor->type, tensor->rank,
-                                   tensor->dims, precision);
-        slot_load(slot, &exec->options, slot->constant);
-        return 0;
-    }
     /* A perturbed one must not be mapped: it would change the file's. */
-    if (tensor->count <= SMALL ||
-        (!slot->noise && array_can_map(tensor, precision)))
-        return array_from_tensor(exec->arena, tensor, precision,
-                                 exec->options.exact, &slot->constant, err);
-    return 0;
+    if (!slot->noise && array_can_map(tensor, precision)) {
+        slot->held = (void *)(uintptr_t)tensor->data;
+    } else if (tensor->count <= SMALL) {
+        Array array = slot_array(slot);
+        array.data =
+            arena_array(exec->arena, (size_t)array.count,
+                        storage_size(array_storage(array.type, precision)));
+        slot_load(slot, &exec->options, &array);
+        slot->held = array.data;
+    }
 }
 
 static int load_constants(Exec *exec, Err *err)
@@ -336,7 +347,7 @@ static int load_constants(Exec *exec, Err *err)
                            "tensor \"%s\" of type %s cannot be computed with",
                            slot->name, dtype_name(tensor->type));
         set_noise(exec, i);
-        TRY(load_constant(exec, slot, err));
+        load_constant(exec, slot);
     }
     return 0;
 }
@@ -404,7 +415,8 @@ static void spread_structure(Exec *exec)
 static int plan_graph(Exec *exec, Err *err)
 {
     const Graph *graph = exec->graph;
-    exec->by_name = map_new(exec->arena);
+    exec->own = arena_array(exec->arena, graph->scope_count, sizeof *exec->own);
+    exec->others = map_new(exec->arena);
     exec->steps =
         arena_array(exec->arena, graph->node_count, sizeof *exec->steps);
     TRY(plan_ports(exec, err));

@@ -10,11 +10,12 @@
 /* A value: where it comes from, and how often it is read. */
 typedef struct Slot {
     const char *name;
-    const Tensor *tensor; /* of a constant that is loaded when it is needed */
-    Array *constant;      /* of one that is there for good */
-    int reads;            /* by nodes, nested graphs, and as a graph output */
-    bool is_structure;    /* some node reads it as sizes or an exponent */
-    uint64_t noise;       /* not 0: the seed it is perturbed with */
+    const Tensor *tensor; /* of a constant */
+    void *held;        /* its elements where they are there for good; else they
+                          are loaded when they are needed */
+    uint64_t noise;    /* not 0: the seed it is perturbed with */
+    int reads;         /* by nodes, nested graphs, and as a graph output */
+    bool is_structure; /* some node reads it as sizes or an exponent */
 } Slot;
 
 /* A graph inside a node: a branch, a loop body, a function. */
@@ -50,7 +51,8 @@ struct Exec {
     const Node *caller;  /* of a function: the node that gives attributes */
     Map *absent;         /* of a function: inputs that it is not given */
     Plan *plan;
-    Map *by_name; /* to Slot numbers, see plan_slot */
+    int *own;    /* of the graph's values by their index: see plan_slot */
+    Map *others; /* of values of enclosing graphs by their names */
     Slot *slots;
     size_t slot_count, slot_capacity;
     Step *steps;
@@ -96,6 +98,8 @@ typedef struct StepCall {
 } StepCall;
 int step_run(StepCall *call, Err *err);
 
+/* The shape of a constant, and its elements where they are held. */
+Array slot_array(const Slot *slot);
 /* Loads a constant into the array's memory, perturbed where the options say
  * so. */
 void slot_load(const Slot *slot, const ExecOptions *options,

@@ -6,16 +6,16 @@
 static Array *load_for_now(Exec *exec, int index, Arena *arena)
 {
     const Slot *slot = index < 0 ? NULL : &exec->slots[index];
-    if (!slot || slot->constant || !slot->tensor)
-        return slot ? slot->constant : NULL;
-    const Tensor *tensor = slot->tensor;
-    Precision precision = exec->options.precision;
+    if (!slot || !slot->tensor)
+        return NULL;
     Array *array = arena_alloc(arena, sizeof *array);
-    array_set_shape(array, tensor->type, tensor->rank, tensor->dims);
-    array->data =
-        arena_block(arena, (size_t)array->count,
-                    storage_size(array_storage(array->type, precision)));
-    slot_load(slot, &exec->options, array);
+    *array = slot_array(slot);
+    if (!slot->held) {
+        Storage storage = array_storage(array->type, exec->options.precision);
+        array->data =
+            arena_block(arena, (size_t)array->count, storage_size(storage));
+        slot_load(slot, &exec->options, array);
+    }
     return array;
 }
 

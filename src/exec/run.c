@@ -59,6 +59,15 @@ static void load_piece(void *context, int worker, int64_t begin, int64_t end)
         array_perturb(load->array, precision, noise, begin, end - begin);
 }
 
+Array slot_array(const Slot *slot)
+{
+    Array array;
+    array_set_shape(&array, slot->tensor->type, slot->tensor->rank,
+                    slot->tensor->dims);
+    array.data = slot->held;
+    return array;
+}
+
 void slot_load(const Slot *slot, const ExecOptions *options, const Array *array)
 {
     Load load = {slot, options, array};
@@ -100,28 +109,30 @@ static void *constant_memory(Run *run, int slot, const Array *array,
     return memory ? memory : buffers_take(run->exec->buffers, count, size);
 }
 
+static void hold_constant(Run *run, int slot)
+{
+    const Slot *known = &run->exec->slots[slot];
+    Array array = slot_array(known);
+    bool owned = false;
+    if (!known->held) {
+        array.data = constant_memory(run, slot, &array, &owned);
+        slot_load(known, &run->exec->options, &array);
+    }
+    run_keep(run, slot, &array, owned);
+}
+
 /* The value of a slot; a constant is loaded the first time. */
 static int hold(Run *run, int slot, Array **out, Err *err)
 {
     const Slot *known = &run->exec->slots[slot];
     Holder *holder = &run->holders[slot];
-    Array loaded;
-    bool owned;
-    if (known->constant && !holder->array)
-        run_keep(run, slot, known->constant, false);
-    *out = holder->array;
-    if (holder->array)
-        return 0;
-    const Tensor *tensor = known->tensor;
-    if (!tensor)
+    if (!holder->array && !known->tensor)
         return err_set(err, ERR_UNDEFINED_VALUE,
                        "value \"%s\" is read before it is computed",
                        known->name);
-    array_set_shape(&loaded, tensor->type, tensor->rank, tensor->dims);
-    loaded.data = constant_memory(run, slot, &loaded, &owned);
-    run_keep(run, slot, &loaded, owned);
+    if (!holder->array)
+        hold_constant(run, slot);
     *out = holder->array;
-    slot_load(known, &run->exec->options, holder->array);
     return 0;
 }
 

@@ -81,7 +81,7 @@ static bool may_join(const Builder *b, const Region *region, int index)
             in.count < region->shape.count)
             continue;
         const Slot *slot = &b->exec->slots[step->inputs[i]];
-        if (slot->tensor && !slot->constant)
+        if (slot->tensor && !slot->held)
             return false;
         kept += !slot->tensor;
     }

@@ -78,7 +78,7 @@ static void inputs_let_go(Fold *fold, const Node *node, const bool *fresh)
             !is_used_up(value))
             continue;
         const DoublesFormula *doubles = (const DoublesFormula *)tensor->formula;
-        arena_release(fold->arena, (void *)(uintptr_t)doubles->values);
+        arena_release((void *)(uintptr_t)doubles->values);
         tensor->formula = NULL;
     }
 }

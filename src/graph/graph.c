@@ -126,6 +126,7 @@ Value *graph_value(Graph *graph, const char *name)
     graph->scope =
         arena_grow(graph->arena, graph->scope, &graph->scope_capacity,
                    graph->scope_count + 1, sizeof(Value *));
+    value->index = (int)graph->scope_count;
     graph->scope[graph->scope_count++] = value;
     return value;
 }

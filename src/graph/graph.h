@@ -120,6 +120,7 @@ struct Value {
     Use *uses; /* filled by graph_fill_uses */
     int use_count;
     int output; /* which output of the producer */
+    int index;  /* in the scope of its graph */
     bool is_input, is_output, is_initializer;
     bool is_captured; /* some subgraph reads it by name */
     bool is_mutable;  /* training_info updates it, or it is quantised */

@@ -78,8 +78,9 @@ static void nodes_compact(Graph *graph)
     for (size_t i = 0; i < graph->node_count; i++)
         for (Node *node = graph->nodes[i]; node; node = node->before)
             count += !node->removed;
-    size_t room = count > graph->node_count ? count : graph->node_count;
-    Node **nodes = arena_array(graph->arena, room, sizeof(Node *));
+    graph->node_capacity = 0;
+    Node **nodes = arena_grow(graph->arena, NULL, &graph->node_capacity, count,
+                              sizeof(Node *));
     size_t end = count;
     for (size_t i = graph->node_count; i-- > 0;)
         for (Node *node = graph->nodes[i], *before; node; node = before) {
@@ -90,7 +91,6 @@ static void nodes_compact(Graph *graph)
         }
     graph->nodes = nodes;
     graph->node_count = count;
-    graph->node_capacity = room;
 }
 
 static bool nodes_need_compacting(const Graph *graph)
@@ -123,7 +123,7 @@ static void uses_allot(Graph *graph)
     size_t total = 0;
     for (size_t i = 0; i < graph->scope_count; i++)
         total += (size_t)graph->scope[i]->use_count;
-    arena_release(graph->arena, graph->uses);
+    arena_release(graph->uses);
     graph->uses = arena_block(graph->arena, total, sizeof(Use));
     Use *next = graph->uses;
     for (size_t i = 0; i < graph->scope_count; i++) {

@@ -70,7 +70,7 @@ const Dense *operator_dense(Region *region, const Operator *linear)
             dense_set(dense, at + i % taps, row[i], residue_of(row[i]));
         }
     }
-    arena_release(region->arena, row);
+    arena_release(row);
     return dense;
 }
 

@@ -463,5 +463,5 @@ void operator_apply(Region *region, const Operator *linear, const Residue *x,
     /* Rows of inputs all add to the same sums. */
     int64_t grain = linear->rows_are_outputs ? 8192 / job.width + 1 : rows;
     pool_run(region->pool, rows, grain, apply_rows, &job);
-    arena_release(region->arena, job.rows);
+    arena_release(job.rows);
 }

@@ -377,7 +377,7 @@ static bool benches_judge(Region *region, Merge *merge)
             (long long)(wrong->row * merge->width + wrong->at),
             merge->whole->node->outputs[0]->name);
     for (int i = 0; i < pool_threads(region->pool); i++)
-        arena_release(region->arena, merge->benches[i].real);
+        arena_release(merge->benches[i].real);
     return !wrong;
 }
 
@@ -409,8 +409,8 @@ bool merge_fits(Region *region, Merge *merge, int rows)
         row_build(&part, row, &bench);
         compare_row(&part, row, &bench);
     }
-    arena_release(region->arena, bench.real);
-    arena_release(region->arena, part.y);
+    arena_release(bench.real);
+    arena_release(part.y);
     return bench.row < 0;
 }
 

@@ -2,7 +2,7 @@
 
 static Cell *cell_of(Arena *arena, Track *track, const Value *value)
 {
-    Cell *cell = map_get(track->cells, value->name);
+    Cell *cell = track->cells[value->index];
     if (cell)
         return cell;
     cell = arena_alloc(arena, sizeof *cell);
@@ -10,7 +10,7 @@ static Cell *cell_of(Arena *arena, Track *track, const Value *value)
     /* What folding knows of a value that nodes compute is not in the file. */
     cell->is_constant = value->producer ? value->producer->op == OP_Constant
                                         : value->tensor != NULL;
-    map_put(track->cells, value->name, cell);
+    track->cells[value->index] = cell;
     return cell;
 }
 
@@ -28,7 +28,7 @@ Track *track_new(Arena *arena, const Graph *graph)
 {
     Track *track = arena_alloc(arena, sizeof *track);
     track->graph = graph;
-    track->cells = map_new(arena);
+    track->cells = arena_array(arena, graph->scope_count, sizeof *track->cells);
     track->step_count = graph->node_count;
     track->steps = arena_array(arena, graph->node_count, sizeof *track->steps);
     for (size_t i = 0; i < graph->input_count; i++)
@@ -48,7 +48,8 @@ Track *track_new(Arena *arena, const Graph *graph)
 
 Cell *track_cell(const Track *track, const char *name)
 {
-    return map_get(track->cells, name);
+    const Value *value = map_get(track->graph->values, name);
+    return value ? track->cells[value->index] : NULL;
 }
 
 int cell_load(Arena *arena, const Cell *cell, const ExecOptions *options,

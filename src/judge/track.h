@@ -37,7 +37,7 @@ typedef struct Track {
     const Graph *graph;
     Step *steps;
     size_t step_count;
-    Map *cells;
+    Cell **cells; /* of the graph's values by their index; NULL of others */
 } Track;
 
 Track *track_new(Arena *arena, const Graph *graph);

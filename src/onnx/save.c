@@ -119,7 +119,7 @@ static int compare_file(const Output *output, const char *name, bool *same,
     int problem = there < 0 ? errno : 0;
     if (there >= 0)
         close(there);
-    arena_release(output->arena, room);
+    arena_release(room);
     /* Links and devices are other files. */
     if (problem == 0 || problem == ELOOP || problem == ENXIO)
         return 0;

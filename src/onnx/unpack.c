@@ -27,9 +27,10 @@ static void *unpack_alloc(void *arena, size_t size)
 
 static void unpack_free(void *arena, void *memory)
 {
+    (void)arena;
     Header *header = memory ? (Header *)memory - 1 : NULL;
     if (header && header->is_block)
-        arena_release(arena, header);
+        arena_release(header);
 }
 
 /* What stands for a tensor or graph in the copy that protobuf-c sees: two
@@ -123,7 +124,7 @@ void *unpack(Arena *arena, const ProtobufCMessageDescriptor *type, Span bytes,
     lift(type, bytes, copy);
     ProtobufCMessage *message =
         protobuf_c_message_unpack(type, &allocator, size, copy);
-    arena_release(arena, copy);
+    arena_release(copy);
     if (!message)
         err_set(err, ERR_MALFORMED, "a %s cannot be unpacked",
                 type->short_name);

@@ -69,7 +69,7 @@ static int put_computed(Writing *writing, const Tensor *tensor, Err *err)
         tensor_read_stored(tensor, done, now, buffer);
         status = put(writing, buffer, (size_t)now * size, err);
     }
-    arena_release(writing->arena, buffer);
+    arena_release(buffer);
     return status;
 }
 
