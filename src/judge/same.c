@@ -85,6 +85,61 @@ bool node_same(const Node *a, const Node *b)
     return true;
 }
 
+static bool names_same(Value *const *a, Value *const *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!a[i] != !b[i] || (a[i] && strcmp(a[i]->name, b[i]->name) != 0))
+            return false;
+    return true;
+}
+
+static bool bodies_same(const Graph *a, const Graph *b)
+{
+    if (graph_opset(a) != graph_opset(b) || a->node_count != b->node_count ||
+        a->input_count != b->input_count ||
+        a->output_count != b->output_count ||
+        !names_same(a->inputs, b->inputs, a->input_count) ||
+        !names_same(a->outputs, b->outputs, a->output_count))
+        return false;
+    for (size_t i = 0; i < a->node_count; i++) {
+        const Node *left = a->nodes[i], *right = b->nodes[i];
+        if (!node_same(left, right) ||
+            !names_same(left->inputs, right->inputs,
+                        (size_t)left->input_count) ||
+            !names_same(left->outputs, right->outputs,
+                        (size_t)left->output_count))
+            return false;
+    }
+    return true;
+}
+
+static bool defaults_same(const Function *a, const Function *b)
+{
+    if (a->default_count != b->default_count)
+        return false;
+    for (size_t i = 0; i < a->default_count; i++)
+        if (!attr_same(&a->defaults[i], &b->defaults[i]))
+            return false;
+    return true;
+}
+
+bool functions_same(const Model *a, const Model *b)
+{
+    if (a == b)
+        return true;
+    if (a->function_count != b->function_count)
+        return false;
+    for (size_t i = 0; i < a->function_count; i++) {
+        const Function *left = &a->functions[i], *right = &b->functions[i];
+        if (strcmp(left->name, right->name) != 0 ||
+            strcmp(left->domain, right->domain) != 0 ||
+            !defaults_same(left, right) ||
+            !bodies_same(left->body, right->body))
+            return false;
+    }
+    return true;
+}
+
 static const Tensor *cell_tensor(const Cell *cell)
 {
     if (cell->value->tensor)

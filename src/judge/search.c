@@ -98,7 +98,8 @@ bool readings_try(Region *region, Regions *regions, Sum **a, double **bounds)
                      .a = a,
                      .bounds = bounds,
                      .tries = tries_of(regions)};
-    for (int changes = 0; changes <= region->joint_count; changes++)
+    for (int changes = 0; changes <= region->joint_count; changes++) {
+        int before = search.tries;
         for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
             if (search.tries <= 0 || (i > 0 && region->joint_count == 0))
                 break;
@@ -106,6 +107,10 @@ bool readings_try(Region *region, Regions *regions, Sum **a, double **bounds)
             if (search_near(&search, 0, changes))
                 return true;
         }
+        /* No more joints than that can be read in another way. */
+        if (search.tries == before)
+            break;
+    }
     *region->proof = search.failure;
     region->obstacle = search.obstacle;
     return false;

@@ -83,7 +83,7 @@ static double distance(const SharedSet *set, const Shared *shared,
         apart += (a - b) * (a - b);
         size += a * a + b * b;
     }
-    double ratio = apart > 0 ? sqrt(apart / size) : 0;
+    double ratio = apart == 0 ? 0 : sqrt(apart / size);
     return isfinite(ratio) ? ratio : 1;
 }
 
@@ -148,9 +148,10 @@ static bool same_input(const Cell *a, const Cell *b)
 }
 
 /* The same node on the same values. */
-static bool same_step(const Step *a, const Step *b)
+static bool same_step(const Step *a, const Step *b, bool same_functions)
 {
-    if (!node_same(a->node, b->node))
+    if (!node_same(a->node, b->node) ||
+        (!same_functions && node_function(a->node)))
         return false;
     for (int i = 0; i < a->node->input_count; i++)
         if (!same_input(a->inputs[i], b->inputs[i]))
@@ -160,10 +161,11 @@ static bool same_step(const Step *a, const Step *b)
 
 static void find_changed(SharedSet *set)
 {
+    bool same = functions_same(set->a->graph->model, set->b->graph->model);
     for (size_t i = 0; i < set->count; i++) {
         Shared *shared = &set->items[i];
-        shared->is_changed =
-            shared->is_cut && !same_step(shared->a->step, shared->b->step);
+        shared->is_changed = shared->is_cut &&
+                             !same_step(shared->a->step, shared->b->step, same);
     }
 }
 

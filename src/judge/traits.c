@@ -11,9 +11,11 @@ static void take_parameter(Traits *traits, const Tensor *tensor)
 double node_sum_length(const Node *node)
 {
     const Value *value = node_input(node, 1);
+    while (value && value->outer)
+        value = value->outer;
     const Tensor *weight = value ? value->tensor : NULL;
     int axis;
-    if (!weight || weight->rank < 2)
+    if (!weight || weight->rank < 2 || weight->count == 0)
         return 1;
     if (node->op == OP_Conv)
         axis = 0;
@@ -28,9 +30,9 @@ double node_sum_length(const Node *node)
     return (double)weight->count / (double)weight->dims[axis];
 }
 
-void traits_take(Traits *traits, const Model *model)
+/* Also of the graphs that its nodes hold. */
+static void take_graph(Traits *traits, const Graph *graph)
 {
-    const Graph *graph = model->graph;
     for (size_t i = 0; i < graph->initializer_count; i++)
         take_parameter(traits, graph->initializers[i]->tensor);
     for (size_t i = 0; i < graph->node_count; i++) {
@@ -40,5 +42,18 @@ void traits_take(Traits *traits, const Model *model)
         if (value && value->type == ATTR_TENSOR)
             take_parameter(traits, value->tensor);
         traits->longest = fmax(traits->longest, node_sum_length(node));
+        for (int k = 0; k < node->attr_count; k++) {
+            size_t count;
+            Graph *const *held = attr_graphs(&node->attrs[k], &count);
+            for (size_t g = 0; g < count; g++)
+                take_graph(traits, held[g]);
+        }
     }
+}
+
+void traits_take(Traits *traits, const Model *model)
+{
+    take_graph(traits, model->graph);
+    for (size_t i = 0; i < model->function_count; i++)
+        take_graph(traits, model->functions[i].body);
 }
