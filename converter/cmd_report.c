@@ -173,6 +173,8 @@ static void merge_output(rp_output_verdict *output, const json_t *from,
         output->noise_floor = number_at(from, "noise_floor");
         output->ratio = ratio;
         output->equivalent = equivalent;
+        output->inconclusive =
+            json_is_true(json_object_get(from, "inconclusive"));
     }
     if (is_first) {
         output->execution_a = number_at(from, "execution_a");

@@ -267,7 +267,9 @@ static void print_outputs(Page *page, const rp_verdict_info *info)
                    "</code></td><td class=\"%s\">%s</td><td class=\"n\">%s"
                    "</td><td class=\"n\">%s</td>",
                    output->equivalent ? "good" : "bad",
-                   output->equivalent ? "same" : "differs",
+                   output->equivalent     ? "same"
+                   : output->inconclusive ? "inconclusive"
+                                          : "differs",
                    format_number(output->max_abs),
                    format_number(output->algebra));
         html_print(page,

@@ -200,6 +200,8 @@ static json_t *output_json(const rp_output_verdict *output)
     json_t *object = json_object();
     json_put(object, "name", json_text(output->name));
     json_put(object, "equivalent", json_boolean(output->equivalent));
+    if (output->inconclusive)
+        json_put(object, "inconclusive", json_true());
     json_put(object, "max_abs", json_finite(output->max_abs));
     json_put(object, "algebra", json_finite(output->algebra));
     json_put(object, "weights", json_finite(output->weights));

@@ -198,7 +198,9 @@ static void print_output(FILE *stream, const rp_output_verdict *output)
     fputs("  output ", stream);
     print_escaped(stream, output->name);
     fprintf(stream, ": max |y| %s%s\n", format_number(output->max_abs),
-            output->equivalent ? "" : "  <- differs");
+            output->equivalent     ? ""
+            : output->inconclusive ? "  <- inconclusive"
+                                   : "  <- differs");
     if (!isnan(output->algebra))
         fprintf(stream, "    algebra    %-9s the folding itself, unrounded\n",
                 format_number(output->algebra));

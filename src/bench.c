@@ -172,7 +172,7 @@ static int make_inputs(BenchWork *work, Precision precision, InputPlan *plan,
     size_t count = (size_t)plan->slot_count + 1;
     *samples = arena_array(arena, count, sizeof(Tensor *));
     *arrays = arena_array(arena, count, sizeof(Array *));
-    input_sample(arena, plan, 0, true, *samples);
+    input_sample(arena, plan, 0, ODD_NONE, *samples);
     for (int i = 0; i < plan->slot_count; i++)
         TRY(array_from_tensor(arena, (*samples)[i], precision, false,
                               &(*arrays)[i], err));

@@ -303,6 +303,7 @@ typedef struct rp_agreement {
 typedef struct rp_output_verdict {
     const char *name;
     int equivalent;
+    int inconclusive;    /* then it is not called different either */
     double max_abs;      /* largest |y| of the original in float64 */
     double algebra;      /* converted with unrounded weights; NaN: not known */
     double weights;      /* converted as stored, both in float64 */
@@ -336,7 +337,7 @@ typedef struct rp_array {
 } rp_array;
 
 typedef struct rp_verify_options {
-    int samples;         /* random inputs; 0 for 4, or 1 for large networks */
+    int samples;         /* random inputs; 0 for 4, large networks: 1 or 2 */
     uint64_t seed;       /* 0 for 1 */
     int threads;         /* 0 for all processors */
     int skip_f32;        /* leave execution out: quicker */

@@ -147,7 +147,7 @@ static int draw_inputs(RunWork *work, Err *err)
     if (options.input_shape_count == 0)
         return 0;
     TRY(inputs_plan(work->scratch, model, model, &options, &plan, err));
-    input_sample(work->scratch, &plan, 0, true, drawn);
+    input_sample(work->scratch, &plan, 0, ODD_NONE, drawn);
     for (int i = 0; i < work->input_count; i++)
         if (!work->tensors[i] && plan.slots[i].shape)
             work->tensors[i] = drawn[i];

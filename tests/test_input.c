@@ -56,7 +56,7 @@ static void check_refused(const Model *model, rp_verify_options options,
 static const Tensor *only_input(const InputPlan *plan, int sample)
 {
     Tensor *tensor;
-    input_sample(arena, plan, sample, false, &tensor);
+    input_sample(arena, plan, sample, ODD_ALL, &tensor);
     return tensor;
 }
 
@@ -196,7 +196,11 @@ START_TEST(symbolic_sizes_vary_over_samples)
     ck_assert_int_eq(odd->dims[3] % 2, 1);
     ck_assert_int_ne(odd->dims[2], odd->dims[3]);
     Tensor *plain;
-    input_sample(arena, &plan, 1, true, &plain);
+    input_sample(arena, &plan, 1, ODD_NONE, &plain);
+    ck_assert_int_eq(plain->dims[0], 1);
+    ck_assert_int_eq(plain->dims[2], even->dims[2]);
+    input_sample(arena, &plan, 1, ODD_BATCH, &plain);
+    ck_assert_int_eq(plain->dims[0], 2);
     ck_assert_int_eq(plain->dims[2], even->dims[2]);
 }
 END_TEST

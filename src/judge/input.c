@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "exec/npz.h"
+#include "judge/indices.h"
 #include "judge/sample.h"
 
 /* Small enough to be quick, large enough for networks that halve it six
@@ -74,16 +75,16 @@ static int64_t fixed_size(const InputSlot *slot, int axis)
 
 /* The size of a dimension in a sample. Equal symbols must get equal sizes, so
  * the symbol itself picks one. */
-static int64_t sample_size(const InputSlot *slot, int axis, bool odd,
+static int64_t sample_size(const InputSlot *slot, int axis, OddSizes odd,
                            int attempt)
 {
     int64_t size = fixed_size(slot, axis);
     if (size >= 0)
         return size;
     if (axis == 0)
-        return odd ? 2 : 1;
+        return odd == ODD_NONE ? 1 : 2;
     const Fact *fact = &slot->a->fact;
-    if (!odd) {
+    if (odd != ODD_ALL) {
         /* Equal symbols are equal sizes. */
         bool is_height = slot->rank == 4 && axis == 2 && fact->rank == 4 &&
                          fact->dims[2] != fact->dims[3];
@@ -315,6 +316,7 @@ static int slot_init(InputSlot *slot, const Value *a, const Value *b, Err *err)
 {
     int rank = a->fact.rank >= 0 ? a->fact.rank : b->fact.rank;
     *slot = (InputSlot){.a = a, .b = b, .type = a->fact.type, .rank = rank};
+    slot->indices = index_count(a, b);
     if (dtype_is_real(slot->type) || dtype_is_integer(slot->type))
         return 0;
     return err_set(err, ERR_UNSUPPORTED_TYPE,
@@ -352,7 +354,10 @@ static int check_ranks(InputPlan *plan, Err *err)
                            "with --input-shape %s:...",
                            slot->a->name, slot->a->name);
         for (int axis = 0; axis < slot->rank; axis++)
-            plan->varies |= fixed_size(slot, axis) < 0;
+            if (fixed_size(slot, axis) < 0) {
+                plan->varies = true;
+                plan->resizes |= axis > 0;
+            }
     }
     return 0;
 }
@@ -391,10 +396,17 @@ int inputs_plan(Arena *arena, const Model *a, const Model *b,
 
 bool inputs_try_again(InputPlan *plan)
 {
-    if (!plan->varies || plan->attempt + 1 >= ATTEMPTS)
-        return false;
-    plan->attempt++;
-    return true;
+    if (plan->resizes && plan->attempt + 1 < ATTEMPTS) {
+        plan->attempt++;
+        return true;
+    }
+    bool any = false;
+    plan->attempt = 0;
+    for (int i = 0; i < plan->slot_count; i++) {
+        any |= plan->slots[i].indices > 0;
+        plan->slots[i].indices = 0;
+    }
+    return any;
 }
 
 const char *inputs_hint(Arena *arena, const InputPlan *plan)
@@ -419,9 +431,11 @@ const char *inputs_hint(Arena *arena, const InputPlan *plan)
     return NULL;
 }
 
-void input_sample(Arena *arena, const InputPlan *plan, int index, bool plain,
+void input_sample(Arena *arena, const InputPlan *plan, int index, OddSizes odd,
                   Tensor **out)
 {
+    if (index % 2 == 0)
+        odd = ODD_NONE;
     for (int i = 0; i < plan->slot_count; i++) {
         const InputSlot *slot = &plan->slots[i];
         if (index >= plan->generated) {
@@ -430,13 +444,12 @@ void input_sample(Arena *arena, const InputPlan *plan, int index, bool plain,
         }
         int64_t dims[RANK_MAX];
         for (int axis = 0; axis < slot->rank; axis++)
-            dims[axis] = sample_size(slot, axis, index % 2 == 1 && !plain,
-                                     plan->attempt);
+            dims[axis] = sample_size(slot, axis, odd, plan->attempt);
         int number = generated_number(plan, index);
         uint64_t stream = (uint64_t)number << 32 | (uint64_t)i;
+        SampleShape shape = {slot->type, slot->rank, dims, slot->indices};
         out[i] = sample_tensor(arena, (SampleKind)(number % SAMPLE_KINDS),
-                               slot->type, slot->rank, dims,
-                               random_stream(plan->seed, stream));
+                               &shape, random_stream(plan->seed, stream));
     }
 }
 

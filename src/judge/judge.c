@@ -14,7 +14,8 @@
  *               piece, and are compared at every cut (segment.h) under the
  *               bound of what b itself rounds. Nodes that are the same, on
  *               the same values, do not run again.
- *     stored    b in double on every sample: `weights`.
+ *     stored    b in double on every sample: `weights`. And in float32 on
+ *               those that the survey did not see, for what overflows there.
  *     algebra   b with unrounded weights, where they are known: `algebra`.
  *     noise     the original with its parameters perturbed (noise.h): up to
  *               K runs for a sample, until the verdict cannot change.
@@ -24,8 +25,12 @@
  *
  * For a large network S is 1, and noise takes one run in float32 when all is
  * well: three runs in double in all, three in float32, and the changed part of
- * b once more. A small one takes four samples. A sample is judged by itself:
- * what rounding does to one input says nothing of another.
+ * b once more; S is 2 where sizes are symbolic and nobody has certified b. A
+ * small network takes four samples. A sample is judged by itself: what
+ * rounding does to one input says nothing of another.
+ *
+ * Where the original does not run on random inputs, or is not finite there,
+ * all starts anew on the user's data alone, if there are any.
  */
 #include "judge/judge.h"
 
@@ -37,9 +42,10 @@
 
 /* Equivalent is a difference up to twice the noise floor. */
 static const double FLOOR_FACTOR = 2;
-/* Where rounding its own parameters moves an output by half of its largest
- * value, there is nothing to compare. */
-static const double FLOOR_MAX = 0.5;
+/* Where rounding its own parameters moves an output by more of its largest
+ * value, there is nothing to compare: twice that would be allowed, and an
+ * eighth is what another network differs by. */
+static const double FLOOR_MAX = 1.0 / 16;
 /* What a correct fold costs in double at most, where parameters condition
  * nothing; see noise_f64. */
 static const double F64_NOISE = 1e-12;
@@ -66,12 +72,16 @@ static double noise_f64(const Judge *judge, double floor)
 
 /* ---- The verdict ---- */
 
+static const char DIFFERENT[] = "different", INCONCLUSIVE[] = "inconclusive";
+
+/* The first that is said, but a difference is more than what cannot be told. */
 static void set_verdict(Judge *judge, const char *verdict, const char *why)
 {
-    if (judge->out->verdict)
+    rp_verdict_info *out = judge->out;
+    if (out->verdict && (out->verdict == DIFFERENT || verdict != DIFFERENT))
         return;
-    judge->out->verdict = verdict;
-    judge->out->why = why;
+    out->verdict = verdict;
+    out->why = why;
 }
 
 static bool output_is_real(const Judge *judge, size_t output)
@@ -128,14 +138,14 @@ static void judge_sample(Judge *judge, rp_output_verdict *output,
     output->ratio = finding->ratio;
     output->equivalent = same && finding->exact;
     if (!same)
-        set_verdict(judge, "different",
+        set_verdict(judge, DIFFERENT,
                     arena_printf(judge->arena,
                                  "output \"%s\" differs by %.3g of max |y|, "
                                  "%.3g times the noise floor %.3g",
                                  output->name, output->weights, output->ratio,
                                  finding->floor));
     if (!finding->exact)
-        set_verdict(judge, "different",
+        set_verdict(judge, DIFFERENT,
                     arena_printf(judge->arena,
                                  "output \"%s\" differs by %.3g of max |y| "
                                  "with unrounded weights, where double allows "
@@ -153,10 +163,14 @@ static void take_numbers(const Numbers *numbers, int sample, size_t output,
         *numbers_at(numbers, numbers->noise_floor, sample, output);
 }
 
-/* Of a network that nothing can be said about, with what the user can do. */
-static void set_inconclusive(Judge *judge, const char *why)
+/* Of a network, or an output where that is not NULL, that nothing can be said
+ * about, with what the user can do. */
+static void set_inconclusive(Judge *judge, rp_output_verdict *output,
+                             const char *why)
 {
-    set_verdict(judge, "inconclusive",
+    if (output)
+        output->inconclusive = 1;
+    set_verdict(judge, INCONCLUSIVE,
                 arena_printf(judge->arena,
                              "%s; compare on real data (--input "
                              "NAME=FILE.npy), or convert with --no-verify",
@@ -169,10 +183,11 @@ static void judge_reals(Judge *judge, rp_output_verdict *output, size_t index)
     take_numbers(&judge->numbers, sample < 0 ? 0 : sample, index, output);
     if (sample < 0) {
         set_inconclusive(
-            judge, arena_printf(judge->arena,
-                                "rounding its own parameters changes output "
-                                "\"%s\" of the original by %.2g of max |y|",
-                                output->name, output->noise_floor));
+            judge, output,
+            arena_printf(judge->arena,
+                         "rounding its own parameters changes output "
+                         "\"%s\" of the original by %.2g of max |y|",
+                         output->name, output->noise_floor));
         return;
     }
     Finding finding = find(judge, sample, index);
@@ -197,12 +212,49 @@ static void judge_integers(Judge *judge, rp_output_verdict *output,
     if (output->equivalent)
         return;
     judge->sample = worst;
-    set_verdict(judge, "different",
+    set_verdict(judge, DIFFERENT,
                 arena_printf(judge->arena,
                              "integers of output \"%s\" differ; where they "
                              "are an arg max, two candidates may be nearly "
                              "equal",
                              output->name));
+}
+
+/* True where the files say of an output that it never has an element. */
+static bool is_empty(const Value *value)
+{
+    for (int i = 0; i < value->fact.rank; i++)
+        if (value->fact.dims[i] == 0)
+            return true;
+    return false;
+}
+
+/* An output that has never had an element was not compared, unless that is all
+ * it has in either model. */
+static bool is_compared(const Judge *judge, size_t index)
+{
+    const Numbers *numbers = &judge->numbers;
+    const Graph *a = numbers->a->graph, *b = numbers->b->graph;
+    return numbers->elements[index] > 0 ||
+           (is_empty(a->outputs[index]) &&
+            is_empty(b->outputs[numbers->order_outputs[index]]));
+}
+
+static int64_t elements_compared(const Numbers *numbers)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < numbers->output_count; i++)
+        sum += numbers->elements[i];
+    return sum;
+}
+
+static void judge_nothing(Judge *judge, rp_output_verdict *output)
+{
+    set_inconclusive(judge, output,
+                     arena_printf(judge->arena,
+                                  "output \"%s\" has no elements to "
+                                  "compare, on any sample",
+                                  output->name));
 }
 
 static void take_channels(const Judge *judge, const Channels *channels,
@@ -234,7 +286,9 @@ static void judge_outputs(Judge *judge)
         };
         take_channels(judge, &numbers->channels[i], &outputs[i]);
         outputs[i].agreement = numbers->agreements[i];
-        if (output_is_real(judge, i))
+        if (!is_compared(judge, i))
+            judge_nothing(judge, &outputs[i]);
+        else if (output_is_real(judge, i))
             judge_reals(judge, &outputs[i], i);
         else
             judge_integers(judge, &outputs[i], i);
@@ -256,10 +310,10 @@ static void judge_segments(Judge *judge)
         "the segment that ends at \"%s\" (node \"%s\") differs by %.3g, %.3g "
         "times what rounding explains",
         fault->output, fault->node_b, fault->difference, fault->ratio);
-    out->why = out->verdict
+    out->why = out->verdict == DIFFERENT
                    ? arena_printf(judge->arena, "%s; %s", out->why, place)
                    : place;
-    out->verdict = "different";
+    out->verdict = DIFFERENT;
 }
 
 /* What rounding b's coarser weights costs is beyond a's noise floor, though
@@ -357,8 +411,8 @@ static int judge_work(Judge *judge, Err *err)
     judge->out->seed = numbers->plan.seed;
     judge->out->samples = numbers->samples;
     judge->segments = &numbers->segments;
-    if (numbers->not_finite || numbers->elements == 0) {
-        set_inconclusive(judge,
+    if (numbers->not_finite || elements_compared(numbers) == 0) {
+        set_inconclusive(judge, NULL,
                          numbers->not_finite
                              ? numbers->not_finite
                              : "the outputs have no elements to compare");
@@ -366,7 +420,7 @@ static int judge_work(Judge *judge, Err *err)
     }
     if (numbers->broken) {
         judge->sample = numbers->broken_sample;
-        set_verdict(judge, "different",
+        set_verdict(judge, DIFFERENT,
                     arena_strdup(judge->arena, numbers->broken));
     } else {
         judge_outputs(judge);
@@ -386,7 +440,7 @@ int judge_models(Arena *arena, const Model *a, const Model *b, bool folded,
     *out = (rp_verdict_info){0};
     const char *difference = interface_difference(arena, a, b);
     if (difference) {
-        out->verdict = "different";
+        out->verdict = DIFFERENT;
         out->why = difference;
         return 0;
     }

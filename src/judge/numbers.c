@@ -3,24 +3,24 @@
 #include <math.h>
 #include <string.h>
 
-#include "judge/compare.h"
 #include "judge/interface.h"
 #include "judge/noise.h"
+#include "judge/survey.h"
 #include "judge/trial.h"
 
 enum { NOISE_RUNS = 4 };
 /* A network of more products than this, with everything but its weights
  * counted as one, runs on one sample, that holds all kinds of inputs. */
 static const double CHEAP = 1e9;
-/* Of a whole verification, in runs in double: the segments, and the survey. */
-static const double SEGMENT_RUNS = 3, SURVEY_RUNS = 1;
+/* Of a whole verification, in runs in double: the segments. */
+static const double SEGMENT_RUNS = 3;
 
 /* ---- Preparation ---- */
 
 static double run_total(const Numbers *numbers)
 {
     double runs = (numbers->folded ? 3 : 2) * (double)numbers->samples;
-    return runs + noise_runs_most(numbers) + SURVEY_RUNS +
+    return runs + noise_runs_most(numbers) + survey_runs(numbers) +
            (numbers->options->skip_segments ? 0 : SEGMENT_RUNS);
 }
 
@@ -38,10 +38,10 @@ static void set_samples(Numbers *numbers, int generated)
     Arena *arena = numbers->arena;
     numbers->plan.generated = generated;
     numbers->samples = generated + numbers->plan.data;
-    numbers->runs = run_total(numbers);
+    numbers->runs = numbers->runs_done + run_total(numbers);
     size_t samples = (size_t)numbers->samples;
     size_t all = samples * numbers->output_count;
-    numbers->plain = arena_array(arena, samples + 1, sizeof *numbers->plain);
+    numbers->odd = arena_array(arena, samples + 1, sizeof *numbers->odd);
     numbers->inputs = arena_array(arena, samples + 1, sizeof *numbers->inputs);
     numbers->truth = arena_array(arena, samples + 1, sizeof *numbers->truth);
     numbers->magnitudes = number_array(numbers, all, 0);
@@ -53,6 +53,24 @@ static void set_samples(Numbers *numbers, int generated)
     numbers->noise_floor = number_array(numbers, all, 0);
     numbers->algebra =
         number_array(numbers, all, numbers->folded ? 0 : (double)NAN);
+}
+
+/* Begins, with so many generated samples beside the data. */
+static void begin(Numbers *numbers, int generated)
+{
+    size_t outputs = numbers->output_count;
+    numbers->elements =
+        arena_array(numbers->arena, outputs + 1, sizeof *numbers->elements);
+    numbers->max_abs = number_array(numbers, outputs, 0);
+    numbers->execution_a = number_array(numbers, outputs, (double)NAN);
+    numbers->execution_b = number_array(numbers, outputs, (double)NAN);
+    numbers->products = 0;
+    numbers->shared = shared_new(numbers->arena, numbers->a->graph,
+                                 numbers->b->graph, PRECISION_F32);
+    numbers->cuts_known = false;
+    numbers->segments = (SegmentResult){0};
+    numbers->not_finite = numbers->broken = NULL;
+    set_samples(numbers, generated);
 }
 
 int numbers_init(Numbers *numbers, Err *err)
@@ -68,10 +86,6 @@ int numbers_init(Numbers *numbers, Err *err)
     numbers->traits.roundoff = 0x1p-53;
     traits_take(&numbers->traits, numbers->a);
     traits_take(&numbers->traits, numbers->b);
-    numbers->max_abs = number_array(numbers, a->output_count, 0);
-    numbers->execution_a = number_array(numbers, a->output_count, (double)NAN);
-    numbers->execution_b = number_array(numbers, a->output_count, (double)NAN);
-    set_samples(numbers, numbers->plan.generated);
     const Value **left, **right;
     int count = graph_free_inputs(arena, a, &left);
     graph_free_inputs(arena, b, &right);
@@ -79,8 +93,8 @@ int numbers_init(Numbers *numbers, Err *err)
     numbers->order_outputs =
         interface_order(arena, (const Value *const *)a->outputs,
                         (const Value *const *)b->outputs, a->output_count);
-    numbers->shared = shared_new(arena, a, b, PRECISION_F32);
     numbers->pool = pool_new(arena, options->threads);
+    begin(numbers, numbers->plan.generated);
     return 0;
 }
 
@@ -94,6 +108,25 @@ int numbers_progress(const Numbers *numbers, double runs, Err *err)
     return err_set(err, ERR_USAGE, "cancelled");
 }
 
+const char *numbers_output_name(const Numbers *numbers, size_t output)
+{
+    return numbers->a->graph->outputs[output]->name;
+}
+
+int numbers_blame(const Numbers *numbers, int model, int sample, Err *err)
+{
+    err->model = model;
+    return err_prefix(
+        err, "the %s model, on %s", model == 1 ? "first" : "second",
+        input_sample_text(numbers->arena, &numbers->plan, sample));
+}
+
+void numbers_break(Numbers *numbers, int sample, const char *why)
+{
+    numbers->broken = why;
+    numbers->broken_sample = sample;
+}
+
 int numbers_inputs(const Numbers *numbers, Arena *arena, int sample, bool for_b,
                    Precision precision, Array ***out, Err *err)
 {
@@ -104,7 +137,7 @@ int numbers_inputs(const Numbers *numbers, Arena *arena, int sample, bool for_b,
         tensors = numbers->inputs[sample] =
             arena_array(numbers->arena, count + 1, sizeof *tensors);
         input_sample(numbers->arena, &numbers->plan, sample,
-                     numbers->plain[sample], tensors);
+                     numbers->odd[sample], tensors);
     }
     for (size_t i = 0; i < count; i++) {
         size_t at = for_b ? (size_t)numbers->order_inputs[i] : i;
@@ -114,119 +147,7 @@ int numbers_inputs(const Numbers *numbers, Arena *arena, int sample, bool for_b,
     return 0;
 }
 
-/* ---- The survey ---- */
-
-static int survey_a(void *context, const Node *node, int output,
-                    const Array *array, Err *err)
-{
-    (void)err;
-    Numbers *numbers = context;
-    const Value *value = node_output(node, output);
-    if (output == 0)
-        numbers->products += (double)array->count * node_sum_length(node);
-    if (value)
-        shared_see_a(numbers->arena, numbers->shared, value, array);
-    return 0;
-}
-
-static int survey_b(void *context, const Node *node, int output,
-                    const Array *array, Err *err)
-{
-    (void)err;
-    const Numbers *numbers = context;
-    const Value *value = node_output(node, output);
-    if (value)
-        shared_see_b(numbers->shared, value, array);
-    return 0;
-}
-
-/* One model in float32 on the first sample. */
-static int survey_model(Numbers *numbers, bool is_b, Err *err)
-{
-    Trial trial;
-    ExecOptions options = {.precision = PRECISION_F32,
-                           .probe = is_b ? survey_b : survey_a,
-                           .probe_context = numbers};
-    Array **outputs =
-        arena_array(numbers->arena, numbers->output_count + 1, sizeof *outputs);
-    TRY(trial_open(numbers, is_b, &options, &trial, err));
-    int status = trial_run(&trial, 0, numbers->arena, outputs, err);
-    numbers->survey[is_b] = outputs;
-    trial_close(&trial);
-    return status;
-}
-
-/* Says which of the models failed, 1 or 2, and on what. */
-static int fail_model(const Numbers *numbers, int model, int sample, Err *err)
-{
-    err->model = model;
-    return err_prefix(
-        err, "the %s model, on %s", model == 1 ? "first" : "second",
-        input_sample_text(numbers->arena, &numbers->plan, sample));
-}
-
-/* The original, at the first sizes that it runs at. */
-static int survey_original(Numbers *numbers, Err *err)
-{
-    if (survey_model(numbers, false, err) == 0)
-        return 0;
-    while (!is_trouble(err) && inputs_try_again(&numbers->plan)) {
-        Err failure = {0};
-        numbers->inputs[0] = NULL;
-        numbers->products = 0;
-        if (survey_model(numbers, false, &failure) == 0)
-            return 0;
-        if (is_trouble(&failure)) {
-            *err = failure;
-            return -1;
-        }
-    }
-    fail_model(numbers, 1, 0, err);
-    const char *hint = inputs_hint(numbers->arena, &numbers->plan);
-    if (!is_trouble(err) && hint)
-        err_prefix(err, "at no size that was tried, give one with %s", hint);
-    return -1;
-}
-
-/* That b does not run is told later, by what it does in double. */
-static int survey(Numbers *numbers, Err *err)
-{
-    Err failure = {0};
-    TRY(survey_original(numbers, err));
-    if (numbers->options->samples <= 0 && numbers->plan.generated > 1 &&
-        numbers->products > CHEAP)
-        set_samples(numbers, 1);
-    if (survey_model(numbers, true, &failure) < 0) {
-        numbers->survey[true] = NULL;
-        if (!is_trouble(&failure))
-            return 0;
-        *err = failure;
-        return fail_model(numbers, 2, 0, err);
-    }
-    shared_settle(numbers->shared);
-    numbers->cuts_known = true;
-    return 0;
-}
-
-/* What float32 does to a model, once its outputs in double are known. */
-static void measure_execution(Numbers *numbers, bool is_b, Array *const *exact)
-{
-    Tolerance none = {0};
-    double *number = is_b ? numbers->execution_b : numbers->execution_a;
-    for (size_t i = 0; i < numbers->output_count; i++) {
-        Comparison comparison;
-        compare_arrays((Operand){numbers->survey[is_b][i], PRECISION_F32},
-                       (Operand){exact[i], PRECISION_F64}, &none, &comparison);
-        number[i] = numbers_relative(numbers, 0, i, &comparison);
-    }
-}
-
 /* ---- The original ---- */
-
-static const char *output_name(const Numbers *numbers, size_t output)
-{
-    return numbers->a->graph->outputs[output]->name;
-}
 
 /* Takes the magnitudes of a sample, and looks for what is not finite. */
 static void take_truth(Numbers *numbers, int sample)
@@ -236,7 +157,7 @@ static void take_truth(Numbers *numbers, int sample)
         Operand self = {numbers->truth[sample][i], PRECISION_F64};
         Comparison comparison;
         compare_arrays(self, self, &none, &comparison);
-        numbers->elements += comparison.count;
+        numbers->elements[i] += comparison.count;
         *numbers_at(numbers, numbers->magnitudes, sample, i) =
             comparison.magnitude;
         numbers->max_abs[i] = fmax(numbers->max_abs[i], comparison.magnitude);
@@ -244,7 +165,7 @@ static void take_truth(Numbers *numbers, int sample)
             numbers->not_finite = arena_printf(
                 numbers->arena,
                 "output \"%s\" of the original is not finite on %s",
-                output_name(numbers, i),
+                numbers_output_name(numbers, i),
                 input_sample_text(numbers->arena, &numbers->plan, sample));
     }
 }
@@ -286,33 +207,38 @@ static int run_first(Numbers *numbers, Err *err)
         options.probe_context = segments;
     }
     TRY(trial_open(numbers, false, &options, &trial, err));
-    TRY(trial_run(&trial, 0, numbers->arena, numbers->truth[0], err));
+    int status = trial_run(&trial, 0, numbers->arena, numbers->truth[0], err);
     trial_close(&trial);
-    return segments ? segments_close(segments, err) : 0;
+    return status == 0 && segments ? segments_close(segments, err) : status;
 }
 
-/* An odd size that the original does not take is not asked of it. */
+/* Makes fewer of an odd sample's sizes its own. False where none is left. */
+static bool take_fewer_sizes(Numbers *numbers, int sample)
+{
+    const InputPlan *plan = &numbers->plan;
+    OddSizes *odd = &numbers->odd[sample];
+    if (!plan->varies || sample % 2 == 0 || sample >= plan->generated ||
+        *odd == ODD_NONE)
+        return false;
+    *odd = *odd == ODD_ALL && plan->resizes ? ODD_BATCH : ODD_NONE;
+    numbers->inputs[sample] = NULL;
+    return true;
+}
+
+/* A size that the original does not take is not asked of it. */
 static int run_later(Trial *trial, int sample, Err *err)
 {
     Numbers *numbers = trial->numbers;
     Array **outputs = numbers->truth[sample];
-    bool may_retry = numbers->plan.varies && sample % 2 == 1 &&
-                     sample < numbers->plan.generated;
-    Err odd = {0};
-    if (!may_retry)
-        return trial_run(trial, sample, numbers->arena, outputs, err);
-    if (trial_run(trial, sample, numbers->arena, outputs, &odd) == 0)
-        return 0;
-    if (is_trouble(&odd)) {
-        *err = odd;
-        return -1;
-    }
-    numbers->plain[sample] = true;
-    numbers->inputs[sample] = NULL;
     ExecOptions options = trial->options;
-    trial_close(trial);
-    TRY(trial_open(numbers, false, &options, trial, err));
-    return trial_run(trial, sample, numbers->arena, outputs, err);
+    while (trial_run(trial, sample, numbers->arena, outputs, err) < 0) {
+        if (is_trouble(err) || !take_fewer_sizes(numbers, sample))
+            return -1;
+        *err = (Err){0};
+        trial_close(trial);
+        TRY(trial_open(numbers, false, &options, trial, err));
+    }
+    return 0;
 }
 
 static int run_others(Numbers *numbers, Err *err)
@@ -321,12 +247,12 @@ static int run_others(Numbers *numbers, Err *err)
     ExecOptions options = {.precision = PRECISION_F64};
     if (numbers->samples == 1)
         return 0;
-    TRY(trial_open(numbers, false, &options, &trial, err));
-    for (int i = 1; i < numbers->samples; i++)
+    int status = trial_open(numbers, false, &options, &trial, err);
+    for (int i = 1; i < numbers->samples && status == 0; i++)
         if (run_later(&trial, i, err) < 0)
-            return fail_model(numbers, 1, i, err);
+            status = numbers_blame(numbers, 1, i, err);
     trial_close(&trial);
-    return 0;
+    return status;
 }
 
 static int run_original(Numbers *numbers, Err *err)
@@ -335,21 +261,15 @@ static int run_original(Numbers *numbers, Err *err)
         numbers->truth[i] = arena_array(
             numbers->arena, numbers->output_count + 1, sizeof(Array *));
     if (run_first(numbers, err) < 0)
-        return fail_model(numbers, 1, 0, err);
+        return numbers_blame(numbers, 1, 0, err);
     TRY(run_others(numbers, err));
     for (int i = 0; i < numbers->samples; i++)
         take_truth(numbers, i);
-    measure_execution(numbers, false, numbers->truth[0]);
+    survey_measure(numbers, false, numbers->truth[0]);
     return 0;
 }
 
 /* ---- The other one ---- */
-
-static void set_broken(Numbers *numbers, int sample, const char *why)
-{
-    numbers->broken = why;
-    numbers->broken_sample = sample;
-}
 
 /* Says why an output of b gives no numbers on a sample. */
 static const char *fault_text(const Numbers *numbers, int sample, int output,
@@ -359,7 +279,7 @@ static const char *fault_text(const Numbers *numbers, int sample, int output,
     Operand b = {numbers->truth[sample][output], PRECISION_F64};
     return arena_printf(
         numbers->arena, "output \"%s\" of the second model on %s: %s",
-        output_name(numbers, (size_t)output),
+        numbers_output_name(numbers, (size_t)output),
         input_sample_text(numbers->arena, &numbers->plan, sample),
         compare_text(numbers->arena, fault, a, b));
 }
@@ -386,23 +306,23 @@ static int run_stored_sample(Trial *trial, int sample, Err *err)
         arena_array(arena, numbers->output_count + 1, sizeof *outputs);
     Err failure = {0};
     if (trial_run(trial, sample, arena, outputs, &failure) < 0) {
-        fail_model(numbers, 2, sample, &failure);
+        numbers_blame(numbers, 2, sample, &failure);
         if (is_trouble(&failure)) {
             *err = failure;
             return -1;
         }
-        set_broken(numbers, sample,
-                   arena_strdup(numbers->arena, failure.message));
+        numbers_break(numbers, sample,
+                      arena_strdup(numbers->arena, failure.message));
         return 0;
     }
     Comparison fault;
     int broken =
         trial_measure(trial, sample, outputs, numbers->weights, &fault);
     if (broken >= 0)
-        set_broken(numbers, sample,
-                   fault_text(numbers, sample, broken, &fault, outputs));
+        numbers_break(numbers, sample,
+                      fault_text(numbers, sample, broken, &fault, outputs));
     else if (sample == 0 && numbers->survey[true])
-        measure_execution(numbers, true, outputs);
+        survey_measure(numbers, true, outputs);
     if (broken < 0)
         measure_details(numbers, sample, outputs);
     arena_free(arena);
@@ -431,39 +351,48 @@ static int run_algebra(Numbers *numbers, Err *err)
     return 0;
 }
 
-/* Sizes may follow from numbers that are others in float32: so may be those of
- * one model alone. */
-static void compare_survey(Numbers *numbers)
+/* Samples of a large network. A conversion has certificates, which hold for all
+ * sizes; of any other two models nothing is known of those that do not run. */
+static int samples_of_large(const Numbers *numbers)
 {
-    for (size_t i = 0; numbers->survey[true] && i < numbers->output_count;
-         i++) {
-        const Array *a = numbers->survey[false][i];
-        const Array *b = numbers->survey[true][i];
-        if (a->rank != b->rank ||
-            memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) != 0)
-            set_broken(numbers, 0,
-                       arena_printf(
-                           numbers->arena,
-                           "output \"%s\" of the second model has another "
-                           "shape in float32: %s",
-                           output_name(numbers, i),
-                           compare_text(numbers->arena,
-                                        &(Comparison){.result = COMPARE_SHAPE},
-                                        (Operand){.array = b},
-                                        (Operand){.array = a})));
-    }
+    return numbers->plan.varies && !numbers->folded ? 2 : 1;
+}
+
+static int run_first_model(Numbers *numbers, Err *err)
+{
+    TRY(survey_run(numbers, err));
+    int least = samples_of_large(numbers);
+    if (numbers->options->samples <= 0 && numbers->products > CHEAP &&
+        numbers->plan.generated > least)
+        set_samples(numbers, least);
+    return run_original(numbers, err);
+}
+
+/* Where the original cannot be judged on random inputs, the user's own data
+ * alone count. */
+static int run_originals(Numbers *numbers, Err *err)
+{
+    int status = run_first_model(numbers, err);
+    bool failed = status < 0 ? err->model == 1 && !is_trouble(err)
+                             : numbers->not_finite != NULL;
+    if (!failed || numbers->plan.data == 0 || numbers->plan.generated == 0)
+        return status;
+    *err = (Err){0};
+    begin(numbers, 0);
+    return run_first_model(numbers, err);
 }
 
 int numbers_run(Numbers *numbers, Err *err)
 {
-    TRY(survey(numbers, err));
-    TRY(run_original(numbers, err));
+    TRY(run_originals(numbers, err));
     if (numbers->not_finite)
         return 0;
-    compare_survey(numbers);
+    survey_compare(numbers);
     if (numbers->broken)
         return 0;
     TRY(run_stored(numbers, err));
+    if (!numbers->broken)
+        TRY(survey_others(numbers, err));
     if (numbers->broken)
         return 0;
     if (numbers->folded)

@@ -23,7 +23,7 @@ typedef struct Numbers {
     InputPlan plan;
     int samples, noise_runs;
     Tensor ***inputs;   /* of each sample, once it is needed */
-    bool *plain;        /* samples that take the sizes of an even one */
+    OddSizes *odd;      /* what each odd sample has of its sizes */
     int *order_inputs;  /* for each slot, b's input */
     int *order_outputs; /* for each output of a, b's */
     size_t output_count;
@@ -31,22 +31,22 @@ typedef struct Numbers {
     Array **survey[2];  /* both models' outputs of it in float32 */
     Array ***truth;     /* the original's outputs, of each sample */
     double *magnitudes; /* largest |y|, see numbers_at */
-    int64_t elements;   /* of the truth, in all */
+    int64_t *elements;  /* of the truth, of each output in all samples */
     /* What rp_output_verdict calls so, of each sample, see numbers_at. */
     double *algebra, *weights, *noise_floor;
     /* And of each output. */
     double *max_abs, *execution_a, *execution_b;
-    Channels *channels;     /* of each output, what `weights` is largest over */
+    Channels *channels; /* of each output, what `weights` is largest over */
     rp_agreement *agreements; /* of each output, on the user's data */
-    SharedSet *shared;      /* settled, after the survey */
-    bool cuts_known;        /* both models ran in it */
-    SegmentResult segments; /* of the first sample, under b's bound alone */
+    SharedSet *shared;        /* settled, after the survey */
+    bool cuts_known;          /* both models ran in it */
+    SegmentResult segments;   /* of the first sample, under b's bound alone */
     Pool *pool;
     double runs, runs_done;
     /* The output and the sample where the original is not finite. */
     const char *not_finite;
     /* Why b gives no numbers: it does not run, or gives another type, shape
-     * or NaN; and the sample. */
+     * or NaN, be it in float32; and the sample. */
     const char *broken;
     int broken_sample;
 } Numbers;
@@ -62,6 +62,11 @@ int numbers_inputs(const Numbers *numbers, Arena *arena, int sample, bool for_b,
 /* What to compare in the segments of a sample. */
 int numbers_segment_job(const Numbers *numbers, int sample, SegmentJob *out,
                         Err *err);
+/* Says which of the models failed, 1 or 2, and on what; -1. */
+int numbers_blame(const Numbers *numbers, int model, int sample, Err *err);
+/* b is broken, says the numbers' arena. */
+void numbers_break(Numbers *numbers, int sample, const char *why);
+const char *numbers_output_name(const Numbers *numbers, size_t output);
 /* Tells how far it is; a failure when the user has cancelled. */
 int numbers_progress(const Numbers *numbers, double runs, Err *err);
 

@@ -136,28 +136,47 @@ static void fill_real(SampleKind kind, DType type, Place *place, int64_t count,
     }
 }
 
-/* No value is beyond a byte, and the lowest byte comes first. */
-static void fill_integer(SampleKind kind, DType type, int rank, int64_t count,
-                         uint64_t seed, char *data)
+/* How many integers there are to draw from, by the type and what it is for. */
+static uint64_t integer_range(const SampleShape *shape)
 {
-    size_t size = dtype_size(type);
-    uint64_t range = type == DT_UINT8 && rank >= 3 ? 256 : 2;
+    size_t bits = 8 * dtype_size(shape->type);
+    bool is_byte = shape->type == DT_UINT8;
+    uint64_t most = is_byte ? 256 : UINT64_C(1) << (bits - 1);
+    if (shape->type == DT_BOOL || (shape->indices == 0 && !is_byte))
+        return 2;
+    if (shape->indices == 0)
+        return shape->rank >= 3 ? 256 : 2;
+    return (uint64_t)shape->indices < most ? (uint64_t)shape->indices : most;
+}
+
+/* Some of a mixed sample, and all of a one-hot one, are 0 or 1 also where
+ * there are more indices. Their lowest byte comes first. */
+static void fill_integer(SampleKind kind, const SampleShape *shape,
+                         int64_t count, uint64_t seed, char *data)
+{
+    size_t size = dtype_size(shape->type);
+    uint64_t range = integer_range(shape);
     for (int64_t i = 0; i < count; i++) {
-        uint64_t value = random_bits(seed, (uint64_t)i) % range;
-        data[(size_t)i * size] =
-            (char)(kind == SAMPLE_CONSTANT ? range - 1 : value);
+        uint64_t bits = random_bits(seed, (uint64_t)i);
+        bool is_low =
+            shape->indices > 1 && (kind == SAMPLE_ONE_HOT ||
+                                   (kind == SAMPLE_MIXED && bits >> 62 == 0));
+        uint64_t value =
+            kind == SAMPLE_CONSTANT ? range - 1 : bits % (is_low ? 2 : range);
+        memcpy(data + (size_t)i * size, &value, size);
     }
 }
 
-Tensor *sample_tensor(Arena *arena, SampleKind kind, DType type, int rank,
-                      const int64_t *dims, uint64_t seed)
+Tensor *sample_tensor(Arena *arena, SampleKind kind, const SampleShape *shape,
+                      uint64_t seed)
 {
     void *data;
-    Tensor *tensor = tensor_alloc(arena, type, rank, dims, &data);
-    Place place = {.rank = rank, .dims = dims};
-    if (dtype_is_real(type))
-        fill_real(kind, type, &place, tensor->count, seed, data);
+    Tensor *tensor =
+        tensor_alloc(arena, shape->type, shape->rank, shape->dims, &data);
+    Place place = {.rank = shape->rank, .dims = shape->dims};
+    if (dtype_is_real(shape->type))
+        fill_real(kind, shape->type, &place, tensor->count, seed, data);
     else
-        fill_integer(kind, type, rank, tensor->count, seed, data);
+        fill_integer(kind, shape, tensor->count, seed, data);
     return tensor;
 }

@@ -19,8 +19,15 @@ typedef enum SampleKind {
 
 const char *sample_name(SampleKind kind);
 
-/* A tensor of that kind and shape; the type must be real or integer. */
-Tensor *sample_tensor(Arena *arena, SampleKind kind, DType type, int rank,
-                      const int64_t *dims, uint64_t seed);
+typedef struct SampleShape {
+    DType type; /* real or integer */
+    int rank;
+    const int64_t *dims;
+    int64_t indices; /* integers are below that; 0 for what input.h says */
+} SampleShape;
+
+/* A tensor of that kind and shape. */
+Tensor *sample_tensor(Arena *arena, SampleKind kind, const SampleShape *shape,
+                      uint64_t seed);
 
 #endif

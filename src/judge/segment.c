@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "judge/bound.h"
-#include "judge/compare.h"
+#include "judge/trial.h"
 
 /* Elements that a thread copies at a time. */
 enum { COPY_GRAIN = 128 * 1024 };
@@ -251,6 +251,8 @@ static void compare_cut(Run *run, Arena *scratch, Cell *b, Array *array)
         }
     }
     compare_arrays(left, right, &tolerance, &comparison);
+    if (comparison.result == COMPARE_SHAPE || comparison.result == COMPARE_TYPE)
+        comparison.max_abs = comparison.max_ratio = HUGE_VAL;
     rp_segment_verdict verdict = {0};
     if (tolerance.bounds && comparison.worst >= 0)
         verdict.bound = tolerance.bounds[comparison.worst];
@@ -274,6 +276,24 @@ static bool step_is_ready(const Step *step)
     return true;
 }
 
+/* Runs a step on its own. False where it does not run on these values, as
+ * where a shape is wrong; trouble is in the status. */
+static bool exec_step(Run *run, Step *step, Array *const *values,
+                      Array **outputs, int *status, Err *err)
+{
+    Err failure = {0};
+    if (exec_node(step_arena(run, step), step->node, &run->options, values,
+                  outputs, &failure) == 0)
+        return true;
+    for (int i = 0; i < step->node->output_count; i++)
+        outputs[i] = NULL;
+    if (is_trouble(&failure)) {
+        *err = failure;
+        *status = -1;
+    }
+    return false;
+}
+
 /* Not on its own: what reads values of this graph by name, or is a function of
  * the model. */
 static bool can_run(const Node *node)
@@ -295,8 +315,10 @@ static int run_step(Run *run, Step *step, Arena *scratch, Array **outputs,
     }
     for (int i = 0; i < node->input_count; i++)
         values[i] = inputs[i].value;
-    TRY(exec_node(step_arena(run, step), node, &run->options, values, outputs,
-                  err));
+    if (!exec_step(run, step, values, outputs, &status, err)) {
+        set_missing(step);
+        return status;
+    }
     return bound_step(run, step, run->job.rounding_b, inputs, outputs, err);
 }
 

@@ -2,9 +2,6 @@
 
 #include <math.h>
 
-/* Of a whole verification, in runs in double. */
-static const double F32_RUN = 0.5;
-
 int trial_open(Numbers *numbers, bool is_b, const ExecOptions *options,
                Trial *out, Err *err)
 {
@@ -29,7 +26,7 @@ int trial_run(Trial *trial, int sample, Arena *arena, Array **outputs, Err *err)
     TRY(exec_run(trial->exec, arena, inputs, made, err));
     for (size_t i = 0; i < numbers->output_count; i++)
         outputs[i] = made[trial->is_b ? (size_t)numbers->order_outputs[i] : i];
-    numbers->runs_done += precision == PRECISION_F32 ? F32_RUN : 1;
+    numbers->runs_done += precision == PRECISION_F32 ? TRIAL_F32_RUN : 1;
     return 0;
 }
 

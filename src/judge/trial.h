@@ -5,6 +5,9 @@
 #include "judge/compare.h"
 #include "judge/numbers.h"
 
+/* What a run in float32 costs, in runs in double. */
+#define TRIAL_F32_RUN 0.5
+
 typedef struct Trial {
     Numbers *numbers;
     Arena *arena;
