@@ -74,25 +74,34 @@ static void shifts_part_beside_a_difference(Bench *b)
 
 /* ---- Shapes ---- */
 
-/* Nothing is known of the input's shape, and both convolutions keep it. */
-static void joined_without_a_shape(Bench *b)
+/* Nothing is known of its shape. */
+static Value *some_image(Bench *b)
 {
     Value *x = bench_image(b, 1, 5), *y = graph_fresh_value(b->graph, "y");
     bench_add(b, node_new(b->graph, OP_OTHER, "thing", &x, 1, &y, 1));
     Node *thing = y->producer;
     thing->op_type = "Thing";
     thing->domain = "com.example";
-    Value *parts[2];
-    int64_t ones[4] = {1, 1, 1, 1};
-    for (int i = 0; i < 2; i++) {
-        int64_t dims[4] = {1, 1, 3, 3};
-        Value *inputs[2] = {y, bench_constant(b, 4, dims)};
-        Value *conv = parts[i] = graph_fresh_value(b->graph, "conv");
-        Node *node =
-            node_new(b->graph, OP_Conv, conv->name, inputs, 2, &conv, 1);
-        node_set_ints(node, "pads", ones, 4);
-        bench_add(b, node);
-    }
+    return y;
+}
+
+static Value *conv_of_one_channel(Bench *b, Value *x, int64_t outputs)
+{
+    int64_t dims[4] = {outputs, 1, 3, 3}, ones[4] = {1, 1, 1, 1};
+    Value *inputs[2] = {x, bench_constant(b, 4, dims)};
+    Value *y = graph_fresh_value(b->graph, "conv");
+    Node *node = node_new(b->graph, OP_Conv, y->name, inputs, 2, &y, 1);
+    node_set_ints(node, "pads", ones, 4);
+    bench_add(b, node);
+    return y;
+}
+
+/* Both convolutions keep it. */
+static void joined_without_a_shape(Bench *b)
+{
+    Value *y = some_image(b);
+    Value *parts[2] = {conv_of_one_channel(b, y, 1),
+                       conv_of_one_channel(b, y, 1)};
     bench_output(b, bench_concat(b, parts, 2, 1));
 }
 
@@ -152,6 +161,31 @@ static void shape_before_a_scale(Bench *b)
     Value *y = bench_binary(b, OP_Mul, sum, bench_channel_scale(b, 2));
     bench_output(b, bench_unary(b, OP_Shape, y));
     bench_output(b, bench_conv(b, y, DW(2, 1)));
+}
+
+/* The file says of the result what follows of nothing else. */
+static void shape_before_what_is_said(Bench *b, Value *conv, int64_t batch)
+{
+    Value *y = bench_binary(b, OP_Mul, conv, bench_channel_scale(b, 2));
+    y = bench_binary(b, OP_Sub, bench_channel_scale(b, 2), y);
+    y->fact = FACT_UNKNOWN;
+    y->fact.type = DT_FLOAT;
+    y->fact.rank = 4;
+    memcpy(y->fact.dims, (Dim[]){batch, 2, 5, 5}, 4 * sizeof(Dim));
+    bench_output(b, bench_unary(b, OP_Shape, conv));
+    bench_output(b, bench_unary(b, OP_Relu, y));
+}
+
+static void shape_that_is_said(Bench *b)
+{
+    Value *x = bench_input(b, 4, (int64_t[]){-1, 2, -1, -1});
+    shape_before_what_is_said(b, bench_conv(b, x, (ConvShape){.out = 2}), 1);
+}
+
+static void shape_that_is_said_in_part(Bench *b)
+{
+    shape_before_what_is_said(b, conv_of_one_channel(b, some_image(b), 2),
+                              dim_named(b->model->symbols, "batch"));
 }
 
 /* ---- What goes where ---- */
@@ -299,6 +333,8 @@ static const struct {
     {"the shape of a sum of unknown shape", NULL, shape_of_a_sum, 3},
     {"the shape of a scaled sum of unknown shape", NULL, shape_before_a_scale,
      3},
+    {"a shape that is said of the result alone", NULL, shape_that_is_said, 3},
+    {"a shape that is said of it in part", NULL, shape_that_is_said_in_part, 4},
     {"one channel in one of two kernels", NULL, channel_in_one_of_two_kernels,
      3},
     {"a scale through a sum", NULL, scale_through_a_sum, 6},

@@ -261,6 +261,53 @@ static int holders_same(Certifier *certifier, Scope *scope_a, const Node *a,
     return 0;
 }
 
+/* Broadcasting the constant to the other operand leaves that one's shape. */
+static bool constant_fits(const Known *constant, const Known *other)
+{
+    const Fact *small = &constant->fact, *large = &other->fact;
+    if (!constant->constant || small->rank < 0 || small->rank > large->rank)
+        return false;
+    for (int i = 1; i <= small->rank; i++) {
+        Dim size = small->dims[small->rank - i];
+        if (size != 1 && size != large->dims[large->rank - i])
+            return false;
+    }
+    return true;
+}
+
+/* What has the same shape, whatever is known of it: a map per channel, as folds
+ * take it into an operator, keeps that of what it reads. */
+static Known *shape_source(Known *known)
+{
+    for (;;) {
+        known = known_root(known);
+        const Node *node = known->node;
+        if (!node || known->output != 0)
+            return known;
+        Known *inputs[2] = {scope_known(known->scope, node_input(node, 0)),
+                            scope_known(known->scope, node_input(node, 1))};
+        bool is_map = node->op == OP_Add || node->op == OP_Sub ||
+                      node->op == OP_Mul || node->op == OP_Div;
+        if (node->op == OP_BatchNormalization && inputs[0])
+            known = inputs[0];
+        else if (is_map && inputs[0] && inputs[1] &&
+                 constant_fits(inputs[1], inputs[0]))
+            known = inputs[0];
+        else if (is_map && inputs[0] && inputs[1] &&
+                 constant_fits(inputs[0], inputs[1]))
+            known = inputs[1];
+        else
+            return known;
+    }
+}
+
+static bool shapes_same(Known *own, const Known *other)
+{
+    return facts_agree(&own->fact, &other->fact) ||
+           (other->twin && (facts_agree(&own->fact, &other->inferred) ||
+                            shape_source(own) == shape_source(other->twin)));
+}
+
 static int nodes_same(Certifier *certifier, Scope *scope_a, const Node *a,
                       Scope *scope_b, const Node *b, bool *same, Err *err)
 {
@@ -273,10 +320,8 @@ static int nodes_same(Certifier *certifier, Scope *scope_a, const Node *a,
         *same = node_same(a, b);
     /* Only the shape is read: another value may have it too. */
     if (*same && (a->op == OP_Shape || a->op == OP_Size)) {
-        const Known *own = scope_known(scope_a, a->inputs[0]);
-        const Known *other = scope_known(scope_b, b->inputs[0]);
-        if (facts_agree(&own->fact, &other->fact) ||
-            (other->twin && facts_agree(&own->fact, &other->inferred)))
+        if (shapes_same(scope_known(scope_a, a->inputs[0]),
+                        scope_known(scope_b, b->inputs[0])))
             return 0;
     }
     *same = *same && inputs_agree(scope_a, a, scope_b, b, 0);
@@ -335,17 +380,20 @@ static int node_settle(Certifier *certifier, Scope *a, Scope *b,
 {
     enum { GONE_MAX = 16 };
     Known *first = NULL, *own = NULL, *gone[GONE_MAX];
-    bool same = false;
+    bool same = false, asks = node->op == OP_Shape || node->op == OP_Size;
     for (int i = node->output_count; i-- > 0;)
         if (node->outputs[i])
             first = scope_known(b, node->outputs[i]);
-    if (node->op == OP_Shape || node->op == OP_Size)
+    if (asks)
         scope_known(b, node->inputs[0])->shape_read = true;
-    if (!first || first->constant)
+    /* A shape may be known here alone. */
+    if (!first || (first->constant && !asks))
         return 0;
     own = original_of(a, first);
     if (own)
         TRY(nodes_same(certifier, a, own->node, b, node, &same, err));
+    if (first->constant && !same)
+        return 0;
     size_t count = same ? nodes_gone(a, own->node, b, node, gone, GONE_MAX) : 0;
     if (count > 0)
         certificate_keep(certifier, first, gone, count);
