@@ -27,6 +27,15 @@ START_TEST(random_networks_fold_right)
 }
 END_TEST
 
+/* Integers that need more than 53 bits; a shape that is known in one model. */
+START_TEST(seeds_that_once_failed_hold)
+{
+    static const uint64_t seeds[] = {222283, 226251};
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++)
+        ck_assert_int_eq(fuzz_seed(seeds[i], NULL, stderr), 0);
+}
+END_TEST
+
 /* Most nodes that can go do, and with integers nearly nothing rounds. */
 START_TEST(networks_are_worth_folding)
 {
@@ -92,6 +101,7 @@ Suite *suite_fuzz(void)
     TCase *tcase = tcase_create("fuzz");
     tcase_add_loop_test(tcase, random_networks_fold_right, 0, SEEDS / CHUNK);
     tcase_add_test(tcase, a_planted_fault_is_seen_and_shrunk);
+    tcase_add_test(tcase, seeds_that_once_failed_hold);
     tcase_add_test(tcase, networks_are_worth_folding);
     suite_add_tcase(suite, tcase);
     return suite;
