@@ -227,6 +227,45 @@ START_TEST(fault_is_found_behind_a_name_with_two_meanings)
 }
 END_TEST
 
+/* x w -> "t", + b -> "u", Relu -> y: in the second model a little of b is added
+ * before "t" already, which is near the first one's, and less of it after. */
+static const Model *shifted_early(double early, double error)
+{
+    int64_t dims[2] = {3, 4}, weight[2] = {4, 2}, width = 2;
+    double w[8] = {1.5, -2, 0.5, 3, 1.25, 0.75, -1, 2}, first[2], rest[2];
+    for (int i = 0; i < 2; i++) {
+        first[i] = early;
+        rest[i] = 0.5 - early + error;
+    }
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 2, dims);
+    toy_weight(&net, "w", DT_FLOAT, 2, weight, w);
+    toy_weight(&net, "first", DT_FLOAT, 1, &width, first);
+    toy_weight(&net, "rest", DT_FLOAT, 1, &width, rest);
+    toy_node(&net, OP_MatMul, "x w", early > 0 ? "product" : "t");
+    if (early > 0)
+        toy_node(&net, OP_Add, "product first", "t");
+    toy_node(&net, OP_Add, "t rest", "u");
+    toy_node(&net, OP_Relu, "u", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
+}
+
+START_TEST(near_meanings_are_told_by_what_makes_them_good)
+{
+    const double early = 0x1p-6;
+    SegmentResult result =
+        compare(shifted_early(0, 0), shifted_early(early, 0), F32);
+    ck_assert_uint_eq(result.fault_count, 0);
+    ck_assert_uint_eq(result.left_out, 1);
+    ck_assert_uint_eq(result.compared, 1);
+    ck_assert_str_eq(result.worst->output, "u");
+    result = compare(shifted_early(0, 0), shifted_early(early, 1e-3), F32);
+    ck_assert_uint_eq(result.fault_count, 2);
+    ck_assert_str_eq(result.faults[0].output, "t");
+}
+END_TEST
+
 START_TEST(name_with_two_shapes_is_no_cut)
 {
     const Model *models[2];
@@ -460,6 +499,7 @@ Suite *suite_segment(void)
     tcase_add_test(tc, bound_knows_that_subnormal_weights_have_few_digits);
     tcase_add_test(tc, name_with_two_meanings_is_no_cut);
     tcase_add_test(tc, fault_is_found_behind_a_name_with_two_meanings);
+    tcase_add_test(tc, near_meanings_are_told_by_what_makes_them_good);
     tcase_add_test(tc, name_with_two_shapes_is_no_cut);
     tcase_add_loop_test(tc, bound_goes_through_an_operator, 0,
                         (int)(sizeof chains / sizeof *chains));

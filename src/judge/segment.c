@@ -527,15 +527,34 @@ static bool wide_is_faulty(const SharedSet *shared)
     return false;
 }
 
-/* A value that was taken to have another meaning may be where the fault is.
+/* A value that was taken to have the same meaning may have another one. That is
+ * so when nothing is faulty without it, and no less is compared. */
+static int compare_joined(Arena *arena, const SegmentJob *job,
+                          SegmentResult *out, Err *err)
+{
+    SegmentResult again;
+    size_t joined = shared_join(job->shared);
+    if (joined > 0) {
+        TRY(compare_once(arena, job, true, &again, err));
+        if (again.fault_count == 0 && again.left_out <= out->left_out + joined)
+            *out = again;
+    }
+    if (out->fault_count > 0)
+        shared_part(job->shared);
+    return 0;
+}
+
+/* And one that was taken to have another meaning may be where the fault is.
  * That is so when the faulty segment, cut there, ends well. */
 int segments_compare(Arena *arena, const SegmentJob *job, SegmentResult *out,
                      Err *err)
 {
+    SegmentResult again;
     TRY(compare_once(arena, job, false, out, err));
+    if (out->fault_count > 0)
+        TRY(compare_joined(arena, job, out, err));
     if (out->fault_count == 0 || !shared_cut_within(job->shared))
         return 0;
-    SegmentResult again;
     TRY(compare_once(arena, job, true, &again, err));
     if (again.fault_count > 0 && !wide_is_faulty(job->shared))
         *out = again;

@@ -182,8 +182,8 @@ void shared_settle(SharedSet *set)
     find_changed(set);
 }
 
-/* A segment's values, backwards from its end as far as the next cut. */
-static void spread_end(Step *step)
+/* The faulty segment that a step belongs to, or NULL. */
+static Shared *faulty_end(const Step *step)
 {
     Shared *end = NULL;
     for (int k = 0; k < step->node->output_count; k++) {
@@ -193,18 +193,27 @@ static void spread_end(Step *step)
         else if (cell && cell->end)
             end = cell->end;
     }
-    for (int k = 0; end && k < step->node->input_count; k++) {
-        Cell *cell = step->inputs[k];
-        if (cell && !(cell->shared && cell->shared->is_cut))
-            cell->end = end;
+    return end;
+}
+
+/* A segment's values, backwards from its end as far as the next cut. */
+static void spread_ends(Track *track)
+{
+    for (size_t i = track->step_count; i-- > 0;) {
+        Step *step = &track->steps[i];
+        Shared *end = faulty_end(step);
+        for (int k = 0; end && k < step->node->input_count; k++) {
+            Cell *cell = step->inputs[k];
+            if (cell && !(cell->shared && cell->shared->is_cut))
+                cell->end = end;
+        }
     }
 }
 
 bool shared_cut_within(SharedSet *set)
 {
     bool any = false;
-    for (size_t i = set->b->step_count; i-- > 0;)
-        spread_end(&set->b->steps[i]);
+    spread_ends(set->b);
     for (size_t i = 0; i < set->count; i++) {
         Shared *shared = &set->items[i];
         Shared *end = shared->b->end;
@@ -215,6 +224,50 @@ bool shared_cut_within(SharedSet *set)
     }
     find_changed(set);
     return any;
+}
+
+/* What the models give stays compared. */
+static void mark_joined(const Step *step)
+{
+    for (int k = 0; k < step->node->input_count; k++) {
+        const Cell *cell = step->inputs[k];
+        Shared *shared = cell ? cell->shared : NULL;
+        if (shared && shared->is_cut && shared->is_faulty &&
+            !cell->value->is_output)
+            shared->is_joined = true;
+    }
+}
+
+size_t shared_join(SharedSet *set)
+{
+    size_t count = 0;
+    spread_ends(set->b);
+    for (size_t i = 0; i < set->b->step_count; i++)
+        if (faulty_end(&set->b->steps[i]))
+            mark_joined(&set->b->steps[i]);
+    for (size_t i = 0; i < set->count; i++) {
+        Shared *shared = &set->items[i];
+        shared->was_faulty = shared->is_faulty;
+        count += shared->is_joined;
+        if (shared->is_joined)
+            shared->is_cut = false;
+    }
+    set->other_meaning += count;
+    find_changed(set);
+    return count;
+}
+
+void shared_part(SharedSet *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        Shared *shared = &set->items[i];
+        shared->is_faulty = shared->was_faulty;
+        set->other_meaning -= shared->is_joined;
+        if (shared->is_joined)
+            shared->is_cut = true;
+        shared->is_joined = false;
+    }
+    find_changed(set);
 }
 
 void shared_reset(SharedSet *set)

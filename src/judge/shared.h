@@ -11,7 +11,9 @@
  * smaller by RECOVERED). No fault is missed by this: the segment that then
  * reaches further is compared under the same kind of bound. When it is faulty,
  * the fault itself may have been what set the runs apart (a shifted pad,
- * before a global average), see shared_cut_within.
+ * before a global average), see shared_cut_within. And where the runs are near
+ * each other, a value may have another meaning all the same (a small shift
+ * that went on to what is added next), see shared_join.
  */
 #ifndef REPFOLD_JUDGE_SHARED_H
 #define REPFOLD_JUDGE_SHARED_H
@@ -28,6 +30,8 @@ typedef struct Shared {
     bool is_changed; /* computed by another node or from other weights */
     bool is_faulty;  /* its segment was compared, and differs too much */
     bool is_wide;    /* and has values of other meaning inside */
+    bool is_joined;  /* a cut point no more, by shared_join */
+    bool was_faulty; /* before that */
 } Shared;
 
 typedef struct SharedSet {
@@ -50,6 +54,11 @@ void shared_settle(SharedSet *set);
 /* Makes cut points after all of what lies inside the faulty segments, and
  * marks those as wide. True when there was any. */
 bool shared_cut_within(SharedSet *set);
+/* Faulty segments that read what faulty segments end with: joins them, for one
+ * may make good what the other does. Returns how many cut points are gone. */
+size_t shared_join(SharedSet *set);
+/* Undoes that. */
+void shared_part(SharedSet *set);
 /* Forgets what comparing segments left in the cells. */
 void shared_reset(SharedSet *set);
 
