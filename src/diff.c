@@ -54,8 +54,7 @@ static void partners_set(Differ *differ, Node *a, Node *b)
             map_put(differ->counterparts, a->outputs[i]->name, b->outputs[i]);
 }
 
-static const char *fact_text(Arena *arena, const Model *model,
-                             const Value *value)
+const char *fact_text(Arena *arena, const Model *model, const Value *value)
 {
     Text text = {.arena = arena};
     text_fact(&text, model->symbols, &value->fact);
@@ -270,6 +269,16 @@ static bool inputs_agree(const Differ *differ, const Node *a, const Node *b)
     return true;
 }
 
+/* Which outputs are there can say what a node does: before opset 14 those of
+ * BatchNormalization say that it is training. */
+static bool outputs_agree(const Node *a, const Node *b)
+{
+    for (int i = 0; i < a->output_count || i < b->output_count; i++)
+        if (!node_output(a, i) != !node_output(b, i))
+            return false;
+    return true;
+}
+
 static bool names_agree(const Node *a, const Node *b)
 {
     for (int i = 0; i < a->output_count && i < b->output_count; i++)
@@ -298,7 +307,8 @@ static rp_change compare_partners(const Differ *differ, const Node *a,
 {
     const char *x = node_attributes(differ->arena, a);
     const char *y = node_attributes(differ->arena, b);
-    if (strcmp(x, y) != 0 || !inputs_agree(differ, a, b))
+    if (strcmp(x, y) != 0 || !inputs_agree(differ, a, b) ||
+        !outputs_agree(a, b))
         return RP_CHANGED;
     return names_agree(a, b) ? RP_SAME : RP_RENAMED;
 }
@@ -429,82 +439,7 @@ static void values_list(const Differ *differ, rp_diff_info *info)
     info->values = values;
 }
 
-/* ---- Everything else ---- */
-
-typedef struct Notes {
-    Arena *arena;
-    const char **lines;
-    size_t count, capacity;
-} Notes;
-
-static void note(Notes *notes, const char *line)
-{
-    notes->lines = arena_grow(notes->arena, notes->lines, &notes->capacity,
-                              notes->count + 1, sizeof *notes->lines);
-    notes->lines[notes->count++] = line;
-}
-
-static void note_values(const Differ *differ, Notes *notes, const char *what,
-                        Value *const *a, size_t count_a, Value *const *b,
-                        size_t count_b)
-{
-    if (count_a != count_b)
-        note(notes, arena_printf(notes->arena, "%zu %ss, not %zu", count_b,
-                                 what, count_a));
-    for (size_t i = 0; i < count_a && i < count_b; i++) {
-        const char *x = fact_text(notes->arena, differ->model_a, a[i]);
-        const char *y = fact_text(notes->arena, differ->model_b, b[i]);
-        if (strcmp(a[i]->name, b[i]->name) != 0)
-            note(notes, arena_printf(notes->arena, "%s %zu is %s, not %s", what,
-                                     i, b[i]->name, a[i]->name));
-        if (strcmp(x, y) != 0)
-            note(notes, arena_printf(notes->arena, "%s %s is %s, not %s", what,
-                                     b[i]->name, y, x));
-    }
-}
-
-static const Function *function_find(const Model *model, const Function *named)
-{
-    for (size_t i = 0; i < model->function_count; i++)
-        if (strcmp(model->functions[i].name, named->name) == 0 &&
-            strcmp(model->functions[i].domain, named->domain) == 0)
-            return &model->functions[i];
-    return NULL;
-}
-
-/* Functions are held byte against byte: defaults of attributes, which no graph
- * shows, are a part of them. */
-static void note_functions(const Differ *differ, Notes *notes)
-{
-    const Model *a = differ->model_a, *b = differ->model_b;
-    if (a->function_count != b->function_count)
-        note(notes, arena_printf(notes->arena, "%zu functions, not %zu",
-                                 b->function_count, a->function_count));
-    for (size_t i = 0; i < a->function_count; i++) {
-        const Function *old = &a->functions[i], *new = function_find(b, old);
-        if (!new || !span_same(new->source, old->source))
-            note(notes,
-                 arena_printf(notes->arena, "function %s.%s is %s", old->domain,
-                              old->name, new ? "another" : "gone"));
-    }
-}
-
-static void notes_list(const Differ *differ, rp_diff_info *info)
-{
-    const Graph *a = differ->a.graph, *b = differ->b.graph;
-    Notes notes = {.arena = differ->arena};
-    if (differ->model_a->opset != differ->model_b->opset)
-        note(&notes, arena_printf(notes.arena, "opset %lld, not %lld",
-                                  (long long)differ->model_b->opset,
-                                  (long long)differ->model_a->opset));
-    note_values(differ, &notes, "input", a->inputs, a->input_count, b->inputs,
-                b->input_count);
-    note_values(differ, &notes, "output", a->outputs, a->output_count,
-                b->outputs, b->output_count);
-    note_functions(differ, &notes);
-    info->notes = notes.lines;
-    info->note_count = notes.count;
-}
+/* ---- All of it ---- */
 
 static bool nothing_differs(const rp_diff_info *info)
 {
@@ -516,8 +451,6 @@ static bool nothing_differs(const rp_diff_info *info)
             return false;
     return info->note_count == 0;
 }
-
-/* ---- All of it ---- */
 
 typedef struct DiffWork {
     rp_diff *diff;
@@ -562,7 +495,7 @@ static int diff_work(void *context, Err *err)
     info->initializer_count = differ.initializer_count;
     find_doubts(&differ);
     values_list(&differ, info);
-    notes_list(&differ, info);
+    diff_notes(&differ, info);
     info->same = nothing_differs(info);
     return 0;
 }

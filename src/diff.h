@@ -1,4 +1,4 @@
-/* What the two files that compare models share. */
+/* What the files that compare models share. */
 #ifndef REPFOLD_DIFF_H
 #define REPFOLD_DIFF_H
 
@@ -27,6 +27,8 @@ typedef struct Differ {
     size_t initializer_count, initializer_capacity;
 } Differ;
 
+/* A value's type and shape. */
+const char *fact_text(Arena *arena, const Model *model, const Value *value);
 /* What makes a node what it is, but for the values it reads. */
 const char *node_attributes(Arena *arena, const Node *node);
 /* The tensor's type, shape and elements. */
@@ -45,5 +47,8 @@ bool weights_agree(const Node *a, const Node *b);
 
 /* Which initializer is which; the nodes are matched. */
 void diff_initializers(Differ *differ);
+
+/* Inputs, outputs, opsets and functions. */
+void diff_notes(const Differ *differ, rp_diff_info *info);
 
 #endif

@@ -11,6 +11,15 @@ enum { PIECE = 512, ELEMENT_MAX = 16 };
 
 /* ---- Texts ---- */
 
+/* Of a tensor whose elements cannot be read: its message, or what it has
+ * outside of it. */
+static Span tensor_bytes(const Tensor *tensor)
+{
+    return tensor->source && !tensor->is_external
+               ? (Span){tensor->source, tensor->source_size}
+               : (Span){tensor->data, tensor->data_size};
+}
+
 const char *tensor_digest(Arena *arena, const Tensor *tensor)
 {
     uint8_t piece[PIECE * ELEMENT_MAX];
@@ -21,9 +30,8 @@ const char *tensor_digest(Arena *arena, const Tensor *tensor)
     sha256_add(&sha, &tensor->type, sizeof tensor->type);
     sha256_add(&sha, tensor->dims, (size_t)tensor->rank * sizeof(int64_t));
     if (size == 0 || !tensor_is_readable(tensor)) {
-        bool has_source = tensor->source && !tensor->is_external;
-        sha256_add(&sha, has_source ? tensor->source : tensor->data,
-                   has_source ? tensor->source_size : tensor->data_size);
+        Span bytes = tensor_bytes(tensor);
+        sha256_add(&sha, bytes.bytes, bytes.size);
     }
     for (int64_t done = 0;
          size > 0 && tensor_is_readable(tensor) && done < tensor->count;
@@ -46,11 +54,17 @@ static void text_span(Text *text, Span span)
 
 static void text_attr(Text *text, const Attr *attr);
 
+/* With its length, so that no name can look like two. */
+static void text_name(Text *text, char mark, const char *name)
+{
+    text_printf(text, " %c%zu:%s", mark, strlen(name), name);
+}
+
 static void text_names(Text *text, char mark, Value *const *values,
                        size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        text_printf(text, " %c%s", mark, values[i] ? values[i]->name : "");
+        text_name(text, mark, values[i] ? values[i]->name : "");
 }
 
 /* A body, with its own names: they cannot be told from outside. */
@@ -68,10 +82,12 @@ static void text_graph(Text *text, const Graph *graph)
         text_printf(text, "}");
     }
     for (size_t i = 0; i < graph->initializer_count; i++)
-        if (graph->initializers[i]->tensor)
+        if (graph->initializers[i]->tensor) {
+            text_name(text, '=', graph->initializers[i]->name);
             text_printf(
-                text, " %s=%s", graph->initializers[i]->name,
+                text, "=%s",
                 tensor_digest(text->arena, graph->initializers[i]->tensor));
+        }
     text_names(text, '>', graph->outputs, graph->output_count);
     text_printf(text, "}");
 }
@@ -92,9 +108,10 @@ static void text_attr_list(Text *text, const Attr *attr)
 
 static void text_attr(Text *text, const Attr *attr)
 {
-    text_printf(text, ";%s.%d=", attr->name, attr->type);
+    text_name(text, ';', attr->name);
+    text_printf(text, ".%d=", attr->type);
     if (attr->reference)
-        text_printf(text, "@%s", attr->reference);
+        text_name(text, '@', attr->reference);
     else if (attr->type == ATTR_FLOAT)
         text_printf(text, "%a", (double)attr->f);
     else if (attr->type == ATTR_INT)
@@ -135,7 +152,8 @@ const char *node_attributes(Arena *arena, const Node *node)
         sorted[i] = &node->attrs[i];
     if (count > 1)
         qsort(sorted, count, sizeof *sorted, by_name);
-    text_printf(&text, "%s:%s", node->domain, node->op_type);
+    text_name(&text, ' ', node->domain);
+    text_name(&text, ' ', node->op_type);
     for (size_t i = 0; i < count; i++)
         text_attr(&text, sorted[i]);
     return text.bytes;
@@ -175,8 +193,8 @@ static double tensors_apart(const Tensor *a, const Tensor *b, bool *same)
     if (!shapes_agree(a, b))
         return (double)NAN;
     if (size == 0 || !tensor_is_readable(a) || !tensor_is_readable(b)) {
-        *same = a->source_size == b->source_size && a->source && b->source &&
-                memcmp(a->source, b->source, a->source_size) == 0;
+        Span left = tensor_bytes(a), right = tensor_bytes(b);
+        *same = left.bytes && right.bytes && span_same(left, right);
         return *same ? 0 : (double)NAN;
     }
     *same = true;
@@ -196,7 +214,7 @@ static double tensors_apart(const Tensor *a, const Tensor *b, bool *same)
 
 typedef struct Weights {
     Differ *differ;
-    Map *of_a;  /* entries by the names of a */
+    Map *of_a;  /* by the names of a: what b has for it, or itself */
     Map *named; /* initializers of b that an entry names */
 } Weights;
 
@@ -215,7 +233,7 @@ static void entry_add(Weights *weights, const Value *a, const Value *b,
     differ->initializers[differ->initializer_count++] = (rp_name_match){
         change, a ? a->name : NULL, b ? b->name : NULL, difference};
     if (a)
-        map_put(weights->of_a, a->name, (void *)(uintptr_t)a);
+        map_put(weights->of_a, a->name, (void *)(uintptr_t)(b ? b : a));
     if (b)
         map_put(weights->named, b->name, (void *)(uintptr_t)b);
 }
@@ -334,6 +352,29 @@ static void weights_of_one(Weights *weights)
             entry_add(weights, NULL, b->initializers[i], RP_NEW, (double)NAN);
 }
 
+/* A weight is compared with one of b. Partners that read another one in its
+ * place, with other elements, are not the same. */
+static void partners_check(const Weights *weights)
+{
+    const Differ *differ = weights->differ;
+    for (size_t i = 0; i < differ->match_count; i++) {
+        rp_node_match *match = &differ->matches[i];
+        if (match->change != RP_SAME && match->change != RP_RENAMED)
+            continue;
+        const Node *a = differ->a.graph->nodes[match->a];
+        const Node *b = differ->b.graph->nodes[match->b];
+        for (int k = 0; k < a->input_count; k++) {
+            const Value *own = a->inputs[k], *other = node_input(b, k);
+            bool same = true;
+            if (is_weight(own) && is_weight(other) &&
+                map_get(weights->of_a, own->name) != other)
+                tensors_apart(own->tensor, other->tensor, &same);
+            if (!same)
+                match->change = RP_CHANGED;
+        }
+    }
+}
+
 void diff_initializers(Differ *differ)
 {
     Weights weights = {.differ = differ,
@@ -344,4 +385,5 @@ void diff_initializers(Differ *differ)
     weights_by_content(&weights);
     weights_of_merged(&weights);
     weights_of_one(&weights);
+    partners_check(&weights);
 }

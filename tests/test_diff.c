@@ -1,7 +1,9 @@
 /* rp_diff_make: what became of each node and each name. */
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "external.h"
 #include "models.h"
 #include "net.h"
 #include "repfold.h"
@@ -46,6 +48,12 @@ static void teardown(void)
 {
     teardown_diff();
     models_teardown();
+}
+
+static void teardown_folder(void)
+{
+    teardown_diff();
+    folder_teardown();
 }
 
 static size_t count_nodes(const rp_diff_info *diff, rp_change change)
@@ -305,6 +313,139 @@ START_TEST(test_bodies)
 }
 END_TEST
 
+/* ---- What is hard to see ---- */
+
+/* x w w v; with `swapped`, x w v v. */
+static const Model *three_factors(bool swapped)
+{
+    int64_t dims[2] = {1, 2};
+    double w[2] = {2, 3}, v[2] = {4, 5};
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 2, dims);
+    toy_weight(&net, "w", DT_FLOAT, 2, dims, w);
+    toy_weight(&net, "v", DT_FLOAT, 2, dims, v);
+    toy_node(&net, OP_Mul, "x w", "first");
+    toy_node(&net, OP_Mul, swapped ? "first v" : "first w", "second");
+    toy_node(&net, OP_Mul, "second v", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
+}
+
+/* Both weights are in both models, under their names. */
+START_TEST(test_weight_of_another_node)
+{
+    const rp_diff_info *diff =
+        diff_of(three_factors(false), three_factors(true));
+    ck_assert(!diff->same);
+    ck_assert_uint_eq(count_weights(diff, RP_SAME), 2);
+    ck_assert_uint_eq(count_nodes(diff, RP_CHANGED), 1);
+    teardown_diff();
+    ck_assert(diff_of(three_factors(true), three_factors(true))->same);
+}
+END_TEST
+
+static const Model *dropout(int outputs)
+{
+    Net net = toy_new(arena);
+    Value *x = toy_input(&net, "x", DT_FLOAT, 1, (const int64_t[]){2});
+    Value *outs[2] = {toy_output(&net, "y", DT_FLOAT),
+                      graph_value(net.graph, "mask")};
+    graph_add_node(net.graph, node_new(net.graph, OP_Dropout, "drop", &x, 1,
+                                       outs, outputs));
+    return toy_finish(&net);
+}
+
+START_TEST(test_output_that_nobody_reads)
+{
+    const rp_diff_info *diff = diff_of(dropout(1), dropout(2));
+    ck_assert(!diff->same);
+    ck_assert_uint_eq(count_nodes(diff, RP_CHANGED), 1);
+}
+END_TEST
+
+static const Model *model_of_opset(uint64_t version)
+{
+    Proto graph, file, import = {.size = 0};
+    small_graph(&graph);
+    proto_model(&file, &graph);
+    proto_text(&import, 1, "own");
+    proto_int(&import, 2, version);
+    proto_message(&file, 8, &import);
+    return model_of(&file);
+}
+
+START_TEST(test_opset_of_another_domain)
+{
+    ck_assert_str_eq(only_note(diff_of(model_of_opset(1), model_of_opset(2))),
+                     "opset 2 of own, not 1");
+}
+END_TEST
+
+/* With one attribute, or two that are written alike. */
+static const Model *model_with_attributes(bool both)
+{
+    Proto graph, extra = {.size = 0};
+    if (both) {
+        put_int(&extra, "a", 1);
+        put_int(&extra, "b", 2);
+    } else {
+        put_int(&extra, "a.2=1;b", 2);
+    }
+    proto_text(&extra, 7, "own");
+    node_graph(&graph, "Thing", &extra);
+    Proto file, import = {.size = 0};
+    proto_model(&file, &graph);
+    proto_text(&import, 1, "own");
+    proto_int(&import, 2, 1);
+    proto_message(&file, 8, &import);
+    return model_of(&file);
+}
+
+START_TEST(test_attributes_that_look_alike)
+{
+    ck_assert(
+        !diff_of(model_with_attributes(true), model_with_attributes(false))
+             ->same);
+}
+END_TEST
+
+/* Its w, of eight bits each, lies in that folder. */
+static rp_model *model_of_bytes(const char *folder, char byte)
+{
+    enum { FLOAT8E4M3FN = 17 };
+    const int64_t two[1] = {2};
+    const char bytes[2] = {byte, byte};
+    Proto graph = {.size = 0}, file, w;
+    external_tensor(&w, "w", 2, &(Entries){.location = "w.bin"});
+    ck_assert_int_eq(w.bytes[3], DT_FLOAT);
+    w.bytes[3] = FLOAT8E4M3FN;
+    proto_node(&graph, "Relu", "x", "y");
+    proto_message(&graph, 5, &w);
+    proto_input(&graph, "x", 1, two);
+    proto_output(&graph, "y", 1, two);
+    proto_model(&file, &graph);
+    ck_assert_int_eq(mkdir(in_folder(folder), 0700), 0);
+    put_bytes(in_folder(arena_printf(arena, "%s/w.bin", folder)), bytes, 2);
+    rp_open_options options = {.data_dir = in_folder(folder)};
+    rp_model *model =
+        rp_open_memory(file.bytes, file.size, "test.onnx", &options, &error);
+    ck_assert_msg(model, "%s", error.message);
+    return model;
+}
+
+/* The messages are the same, what they refer to is not. */
+START_TEST(test_outside_weights_of_unknown_type)
+{
+    a = model_of_bytes("one", 1);
+    b = model_of_bytes("two", 2);
+    made = rp_diff_make(a, b, &error);
+    ck_assert_msg(made, "%s", error.message);
+    ck_assert(!rp_diff_get(made)->same);
+}
+END_TEST
+
+/* ---- Nodes ---- */
+
 START_TEST(test_nodes)
 {
     Shape shape = {0};
@@ -338,7 +479,15 @@ Suite *suite_diff(void)
     tcase_add_test(tc, test_interface);
     tcase_add_test(tc, test_functions);
     tcase_add_test(tc, test_bodies);
+    tcase_add_test(tc, test_weight_of_another_node);
+    tcase_add_test(tc, test_output_that_nobody_reads);
+    tcase_add_test(tc, test_opset_of_another_domain);
+    tcase_add_test(tc, test_attributes_that_look_alike);
     tcase_add_test(tc, test_nodes);
     suite_add_tcase(suite, tc);
+    TCase *files = tcase_create("files");
+    tcase_add_checked_fixture(files, folder_setup, teardown_folder);
+    tcase_add_test(files, test_outside_weights_of_unknown_type);
+    suite_add_tcase(suite, files);
     return suite;
 }
