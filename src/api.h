@@ -57,6 +57,9 @@ int folders_to_arrays(Arena *arena, const Model *model,
  * which is its first member. NULL without memory. */
 void *api_result(size_t budget, size_t size);
 
+/* What two models leave of the memory that the second was opened with; 0 where
+ * it was given no bound. */
+size_t api_budget_left(const rp_model *a, const rp_model *b);
 /* What the model leaves of the bound that follows from its file, at least 1; 0
  * where there is none. */
 size_t api_bound_left(const rp_model *model);

@@ -28,7 +28,7 @@ rp_certificates *rp_certify(rp_model *a, rp_model *b,
 {
     Err err = {0};
     CertifyWork work = {
-        api_result(b->options.max_memory, sizeof(rp_certificates)), a, b,
+        api_result(api_budget_left(a, b), sizeof(rp_certificates)), a, b,
         options};
     if (a->broken || b->broken)
         err_set(&err, ERR_USAGE, "an earlier rp_fold of this model failed");

@@ -506,7 +506,7 @@ rp_diff *rp_diff_make(rp_model *a, rp_model *b, rp_error *error)
     if (api_on_model(a, prepare_work, a, a->path, error) < 0 ||
         api_on_model(b, prepare_work, b, b->path, error) < 0)
         return NULL;
-    rp_diff *diff = api_result(b->options.max_memory, sizeof *diff);
+    rp_diff *diff = api_result(api_budget_left(a, b), sizeof *diff);
     DiffWork work = {diff, a, b};
     if (diff && api_bound_left(a) > 0 && api_bound_left(b) > 0)
         arena_bound(diff->arena, api_bound_left(a) + api_bound_left(b));

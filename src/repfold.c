@@ -140,6 +140,18 @@ size_t api_bound_left(const rp_model *model)
     return bound > held ? bound - held : bound > 0;
 }
 
+/* It must not be 0, which would be no bound. */
+size_t api_budget_left(const rp_model *a, const rp_model *b)
+{
+    size_t budget = b->options.max_memory;
+    if (budget == 0)
+        return 0;
+    size_t held = arena_bytes(a->arena);
+    if (a != b)
+        held += arena_bytes(b->arena);
+    return held < budget ? budget - held : 1;
+}
+
 double api_seconds(void)
 {
     struct timespec time;
@@ -535,24 +547,11 @@ static int judge_work(void *context, Err *err)
                         folded, &options, &work->verdict->info, err);
 }
 
-/* What the budget leaves once both models are held; it must not be 0, which
- * would be no bound. */
-static size_t verify_budget(const rp_model *a, const rp_model *b)
-{
-    size_t budget = b->options.max_memory;
-    if (budget == 0)
-        return 0;
-    size_t held = arena_bytes(a->arena);
-    if (a != b)
-        held += arena_bytes(b->arena);
-    return held < budget ? budget - held : 1;
-}
-
 rp_verdict *rp_verify(rp_model *a, rp_model *b,
                       const rp_verify_options *options, rp_error *error)
 {
     Err err = {0};
-    VerifyWork work = {api_result(verify_budget(a, b), sizeof(rp_verdict)), a,
+    VerifyWork work = {api_result(api_budget_left(a, b), sizeof(rp_verdict)), a,
                        b, options};
     if (a->broken || b->broken)
         err_set(&err, ERR_USAGE, "an earlier rp_fold of this model failed");

@@ -232,6 +232,31 @@ START_TEST(test_every_budget_ends_well)
 }
 END_TEST
 
+static void check_over_budget(const void *result)
+{
+    ck_assert_ptr_null(result);
+    ck_assert_str_eq(error.code, "budget");
+    error = (rp_error){0};
+}
+
+/* What two models hold together counts, and each alone is just small enough. */
+START_TEST(test_budget_of_two_models)
+{
+    rp_model *a = NULL;
+    rp_open_options options = {.max_memory = 16 << 10};
+    while (!(a = rp_open(cli_fixture(TRAIN), &options, &error)))
+        options.max_memory += options.max_memory / 16;
+    rp_model *b = rp_open(cli_fixture(TRAIN), &options, &error);
+    ck_assert_ptr_nonnull(b);
+    error = (rp_error){0};
+    check_over_budget(rp_verify(a, b, NULL, &error));
+    check_over_budget(rp_certify(a, b, NULL, &error));
+    check_over_budget(rp_diff_make(a, b, &error));
+    rp_close(b);
+    rp_close(a);
+}
+END_TEST
+
 START_TEST(test_dump)
 {
     const char *text;
@@ -360,6 +385,7 @@ Suite *suite_repfold(void)
     tcase_add_test(tc, test_progress_cancels);
     tcase_add_test(tc, test_budget);
     tcase_add_test(tc, test_every_budget_ends_well);
+    tcase_add_test(tc, test_budget_of_two_models);
     tcase_add_test(tc, test_dump);
     tcase_add_test(tc, test_samples_are_models);
     tcase_add_test(tc, test_macs_and_stages);
