@@ -246,6 +246,37 @@ START_TEST(difference_is_told_before_what_is_inconclusive)
 }
 END_TEST
 
+/* relu(x w), and beside it a constant that is larger by far. */
+static const Model *masked(double error)
+{
+    int64_t dims[2] = {1, 8}, none = 0;
+    double w[8], low = -1e30;
+    for (int i = 0; i < 8; i++)
+        w[i] = (1 + i) * (1 + error);
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 2, dims);
+    toy_weight(&net, "w", DT_FLOAT, 2, dims, w);
+    toy_weight(&net, "low", DT_FLOAT, 0, &none, &low);
+    toy_weight(&net, "shape", DT_INT64, 1, (const int64_t[]){2},
+               (const double[]){1, 1});
+    toy_node(&net, OP_Mul, "x w", "product");
+    toy_node(&net, OP_Relu, "product", "relu");
+    toy_node(&net, OP_Expand, "low shape", "mask");
+    node_set_int(toy_node(&net, OP_Concat, "relu mask", "y"), "axis", 1);
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
+}
+
+START_TEST(large_constant_hides_nothing_beside_it)
+{
+    rp_verify_options options = {.skip_segments = 1};
+    rp_verdict_info info = judge(masked(0), masked(3e-8), options);
+    check_verdict(&info, "equivalent");
+    info = judge(masked(0), masked(1e-3), options);
+    check_verdict(&info, "different");
+}
+END_TEST
+
 Suite *suite_numbers(void)
 {
     Suite *suite = suite_create("numbers");
@@ -260,6 +291,7 @@ Suite *suite_numbers(void)
     tcase_add_test(tc, indices_are_low_where_others_do_not_run);
     tcase_add_test(tc, output_that_never_has_an_element_is_inconclusive);
     tcase_add_test(tc, difference_is_told_before_what_is_inconclusive);
+    tcase_add_test(tc, large_constant_hides_nothing_beside_it);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -410,6 +410,35 @@ START_TEST(bound_that_allows_anything_is_left_out)
 }
 END_TEST
 
+/* x w, and beside it a constant; only y is shared. */
+static const Model *beside_a_constant(bool second)
+{
+    int64_t dims[2] = {1, 4}, none = 0;
+    double w[4] = {1, 2, 3, 4 + 1e-6 * second}, large = 1e30;
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 2, dims);
+    toy_weight(&net, "w", DT_FLOAT, 2, dims, w);
+    toy_weight(&net, "large", DT_FLOAT, 0, &none, &large);
+    toy_weight(&net, "shape", DT_INT64, 1, (int64_t[]){2}, (double[]){1, 1});
+    toy_node(&net, OP_Mul, "x w", second ? "p" : "product");
+    toy_node(&net, OP_Expand, "large shape", second ? "c" : "constant");
+    node_set_int(
+        toy_node(&net, OP_Concat, second ? "p c" : "product constant", "y"),
+        "axis", 1);
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
+}
+
+START_TEST(exact_constant_says_nothing_of_the_rest)
+{
+    SegmentResult result =
+        compare(beside_a_constant(false), beside_a_constant(true), 2);
+    ck_assert_uint_eq(result.left_out, 1);
+    result = compare(beside_a_constant(false), beside_a_constant(true), F32);
+    ck_assert_uint_eq(result.fault_count, 1);
+}
+END_TEST
+
 /* Without a shared name on the way, the bound doubles with every layer and
  * outgrows a double; what follows must not take that for exact. */
 START_TEST(bound_that_overflows_is_left_out)
@@ -504,6 +533,7 @@ Suite *suite_segment(void)
     tcase_add_loop_test(tc, bound_goes_through_an_operator, 0,
                         (int)(sizeof chains / sizeof *chains));
     tcase_add_test(tc, bound_that_allows_anything_is_left_out);
+    tcase_add_test(tc, exact_constant_says_nothing_of_the_rest);
     tcase_add_test(tc, bound_that_overflows_is_left_out);
     tcase_add_test(tc, same_model_has_nothing_to_compare);
     tcase_add_test(tc, memory_does_not_grow_with_depth);

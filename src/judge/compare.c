@@ -75,6 +75,8 @@ static void compare_real(DType type, double a, double b, double tolerance,
         return;
     }
     double difference = fabs(a - b);
+    if (difference > 0 && fabs(b) > out->moved)
+        out->moved = fabs(b);
     double ulp = difference / type_ulp(type, b);
     if (ulp > out->max_ulp)
         out->max_ulp = ulp;

@@ -38,6 +38,7 @@ typedef struct Comparison {
     double max_ulp;     /* |a - b| in units of b's last place */
     double max_ratio;   /* |a - b| / tolerance */
     double magnitude;   /* largest finite |b| */
+    double moved;       /* the same of the elements that differ */
     int64_t not_finite; /* NaN and infinities in b */
 } Comparison;
 

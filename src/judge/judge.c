@@ -62,12 +62,19 @@ typedef struct Judge {
  * answer to relative changes of `roundoff` in every parameter. A sum of K
  * products in double is as exact as one of products whose weights are off by
  * (K + 3) 2^-53, so by proportion that is its share. A badly conditioned
- * network is allowed more by this, any other F64_NOISE. */
-static double noise_f64(const Judge *judge, double floor)
+ * network is allowed more by this, any other F64_NOISE of the largest element
+ * that is not the same in all runs: a constant beside it (-1e30, say, where a
+ * mask is) may be larger than all that is computed. */
+static double noise_f64(const Judge *judge, int sample, size_t output,
+                        double floor)
 {
-    const Traits *traits = &judge->numbers.traits;
+    const Numbers *numbers = &judge->numbers;
+    const Traits *traits = &numbers->traits;
+    double size = *numbers_at(numbers, numbers->magnitudes, sample, output);
+    double moved = *numbers_at(numbers, numbers->moved, sample, output);
+    double part = moved > 0 && moved < size ? moved / size : 1;
     double share = (traits->longest + 3) * 0x1p-53 / traits->roundoff;
-    return fmax(F64_NOISE, FLOOR_FACTOR * floor * share);
+    return fmax(F64_NOISE * part, FLOOR_FACTOR * floor * share);
 }
 
 /* ---- The verdict ---- */
@@ -102,7 +109,7 @@ static Finding find(const Judge *judge, int sample, size_t output)
     double floor = *numbers_at(numbers, numbers->noise_floor, sample, output);
     double algebra = *numbers_at(numbers, numbers->algebra, sample, output);
     double weights = *numbers_at(numbers, numbers->weights, sample, output);
-    Finding finding = {.noise = noise_f64(judge, floor)};
+    Finding finding = {.noise = noise_f64(judge, sample, output, floor)};
     finding.floor = fmax(floor, finding.noise / FLOOR_FACTOR);
     finding.ratio = weights / finding.floor;
     finding.exact = isnan(algebra) || algebra <= finding.noise;

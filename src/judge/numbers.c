@@ -45,6 +45,7 @@ static void set_samples(Numbers *numbers, int generated)
     numbers->inputs = arena_array(arena, samples + 1, sizeof *numbers->inputs);
     numbers->truth = arena_array(arena, samples + 1, sizeof *numbers->truth);
     numbers->magnitudes = number_array(numbers, all, 0);
+    numbers->moved = number_array(numbers, all, 0);
     numbers->weights = number_array(numbers, all, 0);
     numbers->channels = arena_array(numbers->arena, numbers->output_count + 1,
                                     sizeof *numbers->channels);

@@ -31,6 +31,7 @@ typedef struct Numbers {
     Array **survey[2];  /* both models' outputs of it in float32 */
     Array ***truth;     /* the original's outputs, of each sample */
     double *magnitudes; /* largest |y|, see numbers_at */
+    double *moved;      /* of elements not the same in all runs */
     int64_t *elements;  /* of the truth, of each output in all samples */
     /* What rp_output_verdict calls so, of each sample, see numbers_at. */
     double *algebra, *weights, *noise_floor;

@@ -185,14 +185,15 @@ static const Array *add_bounds(Arena *arena, const Cell *a, const Cell *b)
     return bounds;
 }
 
-/* A bound as large as what it bounds would let anything pass. */
+/* A bound as large as what it bounds would let anything pass. What is exact
+ * says nothing of the rest. */
 static bool bounds_say_something(const Array *bounds, const Array *values)
 {
     const double *bound = bounds->data, *value = values->data;
     double allowed = 0, size = 0;
     for (int64_t i = 0; i < bounds->count; i++) {
         allowed += bound[i];
-        if (isfinite(value[i]))
+        if (isfinite(value[i]) && bound[i] != 0)
             size += fabs(value[i]);
     }
     return allowed <= size || (size == 0 && isfinite(allowed));

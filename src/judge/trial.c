@@ -61,6 +61,8 @@ int trial_measure(const Trial *trial, int sample, Array *const *outputs,
         double value = numbers_relative(known, sample, i, &comparison);
         double *number = numbers_at(known, numbers, sample, i);
         *number = fmax(*number, value);
+        double *moved = numbers_at(known, known->moved, sample, i);
+        *moved = fmax(*moved, comparison.moved);
         if (isinf(value) && broken < 0) {
             broken = (int)i;
             *fault = comparison;

@@ -25,8 +25,9 @@ int trial_run(Trial *trial, int sample, Arena *arena, Array **outputs,
 void trial_close(Trial *trial);
 
 /* Raises the number of each output of a sample to its largest difference from
- * the original, relative to max |y|. Returns the first output that cannot be
- * compared at all, with its comparison, or -1. */
+ * the original, relative to max |y|, and what is known of the elements that are
+ * not the same in all runs. Returns the first output that cannot be compared at
+ * all, with its comparison, or -1. */
 int trial_measure(const Trial *trial, int sample, Array *const *outputs,
                   double *numbers, Comparison *fault);
 /* Runs a sample and measures it. */
