@@ -168,10 +168,7 @@ static void shape_before_what_is_said(Bench *b, Value *conv, int64_t batch)
 {
     Value *y = bench_binary(b, OP_Mul, conv, bench_channel_scale(b, 2));
     y = bench_binary(b, OP_Sub, bench_channel_scale(b, 2), y);
-    y->fact = FACT_UNKNOWN;
-    y->fact.type = DT_FLOAT;
-    y->fact.rank = 4;
-    memcpy(y->fact.dims, (Dim[]){batch, 2, 5, 5}, 4 * sizeof(Dim));
+    fact_set(b->arena, &y->fact, DT_FLOAT, 4, (Dim[]){batch, 2, 5, 5});
     bench_output(b, bench_unary(b, OP_Shape, conv));
     bench_output(b, bench_unary(b, OP_Relu, y));
 }

@@ -281,6 +281,54 @@ START_TEST(test_functions)
 }
 END_TEST
 
+/* y = -conv(x, w), a function whose body folding changes. */
+static const Model *model_with_foldable_function(void)
+{
+    static const char *const nodes[][3] = {
+        {"Constant", "", "w"}, {"Conv", "x w", "conv"}, {"Neg", "conv", "y"}};
+    const int64_t ones[3] = {1, 1, 1};
+    const float weight = 2;
+    Proto graph, file, body = {.size = 0}, import = body, value = body;
+    small_graph(&graph);
+    proto_model(&file, &graph);
+    proto_text(&value, 1, "value");
+    proto_weight(&value, "w", 3, ones, &weight);
+    proto_int(&value, 20, ATTR_TENSOR);
+    proto_text(&body, 1, "f");
+    proto_text(&body, 4, "x");
+    proto_text(&body, 5, "y");
+    for (int i = 0; i < 3; i++) {
+        Proto node = {.size = 0};
+        char *names = arena_strdup(arena, nodes[i][1]), *rest = NULL;
+        for (char *name = strtok_r(names, " ", &rest); name;
+             name = strtok_r(NULL, " ", &rest))
+            proto_text(&node, 1, name);
+        proto_text(&node, 2, nodes[i][2]);
+        proto_text(&node, 4, nodes[i][0]);
+        if (i == 0)
+            proto_message(&node, 5, &value);
+        proto_message(&body, 7, &node);
+    }
+    proto_int(&import, 2, 17);
+    proto_message(&body, 9, &import);
+    proto_text(&body, 10, "own");
+    proto_message(&file, 25, &body);
+    return model_of(&file);
+}
+
+/* Its body is not that of the file any more. */
+START_TEST(test_function_that_was_folded)
+{
+    const Model *model = model_with_foldable_function();
+    a = opened(model);
+    b = opened(model);
+    ck_assert_int_eq(rp_fold(b, NULL, &error), 0);
+    made = rp_diff_make(a, b, &error);
+    ck_assert_msg(made, "%s", error.message);
+    ck_assert_str_eq(only_note(rp_diff_get(made)), "function own.f is another");
+}
+END_TEST
+
 /* y = If(...), either branch being weight - x or x - weight, with that weight,
  * or what is added to it. */
 static const Model *model_with_branch(const char *operands, float weight,
@@ -478,6 +526,7 @@ Suite *suite_diff(void)
     tcase_add_test(tc, test_merged_and_renamed);
     tcase_add_test(tc, test_interface);
     tcase_add_test(tc, test_functions);
+    tcase_add_test(tc, test_function_that_was_folded);
     tcase_add_test(tc, test_bodies);
     tcase_add_test(tc, test_weight_of_another_node);
     tcase_add_test(tc, test_output_that_nobody_reads);

@@ -217,7 +217,8 @@ static const Model *partly_empty(bool is_said, double factor)
     Model *model = toy_finish(&net);
     ck_assert_int_eq(z->fact.dims[0], 0);
     if (!is_said)
-        z->fact.dims[0] = dim_named(model->symbols, "rows");
+        fact_set(arena, &z->fact, DT_FLOAT, 2,
+                 (Dim[]){dim_named(model->symbols, "rows"), 8});
     return model;
 }
 
