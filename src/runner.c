@@ -1,5 +1,6 @@
 /* rp_run: named .npy files, or a folder of the ONNX backend test format. */
 #include <string.h>
+#include <unistd.h>
 
 #include "api.h"
 #include "exec/exec.h"
@@ -253,6 +254,12 @@ static int compare_folder(RunWork *work, Err *err)
 {
     for (size_t i = 0; i < work->graph->output_count; i++)
         TRY(compare_output(work, (int)i, err));
+    const char *more =
+        arena_printf(work->model->arena, "%s/output_%zu.pb",
+                     work->options->data_dir, work->graph->output_count);
+    if (!work->result->mismatch && access(more, F_OK) == 0)
+        work->result->mismatch = arena_printf(
+            work->model->arena, "%s: the model has no such output", more);
     work->result->matched = work->result->mismatch == NULL;
     return 0;
 }

@@ -247,6 +247,10 @@ START_TEST(test_run_backend_folder)
     ck_assert_ptr_nonnull(strstr(cli.out, "differs: output y"));
     ck_assert_int_eq(
         REPFOLD("run", "m.onnx", "--data", "data", "--rtol", "0.1"), 0);
+    write_pb("data/output_0.pb", right);
+    write_pb("data/output_1.pb", right);
+    ck_assert_int_eq(REPFOLD("run", "m.onnx", "--data", "data"), 1);
+    ck_assert_ptr_nonnull(strstr(cli.out, "the model has no such output"));
     REPFOLD("run", "m.onnx", "--data", "absent");
     cli_assert_trouble("io", "absent/input_0.pb");
     REPFOLD("run", "m.onnx", "--data", "data", "--output", "y=y.npy");

@@ -171,6 +171,21 @@ START_TEST(one_hot_marks_corners_borders_and_the_centre)
 }
 END_TEST
 
+/* So that what mixes them shows. */
+START_TEST(images_of_a_batch_differ)
+{
+    InputPlan plan =
+        plan_for(pass_on(DT_FLOAT, 4, FREE), (rp_verify_options){.samples = 8});
+    for (int i = 1; i < 8; i += 2) {
+        const Tensor *tensor = only_input(&plan, i);
+        double *values = values_of(tensor);
+        size_t size = (size_t)tensor->count / 2 * sizeof *values;
+        ck_assert_int_eq(tensor->dims[0], 2);
+        ck_assert(memcmp(values, values + tensor->count / 2, size) != 0);
+    }
+}
+END_TEST
+
 START_TEST(alternating_changes_sign_along_every_axis)
 {
     InputPlan plan =
@@ -467,6 +482,7 @@ Suite *suite_input(void)
     tcase_add_test(tc, kinds_are_what_they_are_called);
     tcase_add_test(tc, mixed_image_has_the_kinds_side_by_side);
     tcase_add_test(tc, one_hot_marks_corners_borders_and_the_centre);
+    tcase_add_test(tc, images_of_a_batch_differ);
     tcase_add_test(tc, alternating_changes_sign_along_every_axis);
     tcase_add_test(tc, symbolic_sizes_vary_over_samples);
     tcase_add_test(tc, size_that_one_model_fixes_counts_for_both);

@@ -10,7 +10,8 @@
  *     0 mixed         standard normal; an image has the kinds 1, 2 and 4 to 7
  *                     in tiles beside it
  *     1 one-hot       a 1 at each corner, the middle of each border and the
- *                     centre, each in a channel of its own, else 0
+ *                     centre, each in a channel of its own, else 0; in the
+ *                     second image of a batch a 2
  *     2 alternating   +1 and -1 in turns, jittered by 1/8
  *     3 large         normal, times 100
  *     4 constant      1

@@ -36,7 +36,8 @@ static void place_next(Place *place)
 
 /* Batch and channels come first, at most three axes of positions after them.
  * A position at the start, the middle or the end of every axis has its number,
- * in base three; any other has none. The channel of that number is hot. */
+ * in base three; any other has none. The channel of that number is hot, as hot
+ * as the image's number in its batch says. */
 static double one_hot(const Place *place)
 {
     int first = place->rank > 2 ? 2 : place->rank - 1;
@@ -49,9 +50,8 @@ static double one_hot(const Place *place)
             return 0;
         number = number * 3 + (at == 0 ? 0 : at == last ? 2 : 1);
     }
-    if (place->rank < 3)
-        return 1;
-    return place->at[1] == number % place->dims[1] ? 1 : 0;
+    double hot = place->rank > 1 ? (double)place->at[0] + 1 : 1;
+    return place->rank < 3 || place->at[1] == number % place->dims[1] ? hot : 0;
 }
 
 static double alternating(const Place *place, double jitter)
