@@ -233,6 +233,9 @@ START_TEST(output_that_never_has_an_element_is_inconclusive)
     info = judge(partly_empty(true, 1), partly_empty(true, 1),
                  (rp_verify_options){0});
     check_verdict(&info, "equivalent");
+    info = judge_pair(arena, partly_empty(false, 1), partly_empty(false, 1),
+                      true, (rp_verify_options){0});
+    check_verdict(&info, "equivalent");
 }
 END_TEST
 

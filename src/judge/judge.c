@@ -237,12 +237,12 @@ static bool is_empty(const Value *value)
 }
 
 /* An output that has never had an element was not compared, unless that is all
- * it has in either model. */
+ * it has in either model. That of a conversion has certificates. */
 static bool is_compared(const Judge *judge, size_t index)
 {
     const Numbers *numbers = &judge->numbers;
     const Graph *a = numbers->a->graph, *b = numbers->b->graph;
-    return numbers->elements[index] > 0 ||
+    return numbers->elements[index] > 0 || numbers->folded ||
            (is_empty(a->outputs[index]) &&
             is_empty(b->outputs[numbers->order_outputs[index]]));
 }
