@@ -111,14 +111,28 @@ static const Model *logarithm(void)
     return toy_finish(&net);
 }
 
+/* Progress only grows, also where all begins anew. */
+static int watch(void *context, const char *phase, double done)
+{
+    double *last = context;
+    (void)phase;
+    ck_assert(done >= *last && done <= 1);
+    *last = done;
+    return 0;
+}
+
 /* Verifies on so many floats of that shape as well. */
 static rp_verdict_info judge_on(const Model *model, const float *numbers,
                                 int rank, const int64_t *dims)
 {
+    double done = 0;
     rp_array array = {
         .input = "x", .rank = rank, .dims = dims, .data = numbers};
     return judge(model, model,
-                 (rp_verify_options){.arrays = &array, .array_count = 1});
+                 (rp_verify_options){.arrays = &array,
+                                     .array_count = 1,
+                                     .progress = watch,
+                                     .progress_context = &done});
 }
 
 START_TEST(data_alone_count_where_random_inputs_say_nothing)

@@ -38,7 +38,7 @@ static void set_samples(Numbers *numbers, int generated)
     Arena *arena = numbers->arena;
     numbers->plan.generated = generated;
     numbers->samples = generated + numbers->plan.data;
-    numbers->runs = numbers->runs_done + run_total(numbers);
+    numbers->runs = run_total(numbers);
     size_t samples = (size_t)numbers->samples;
     size_t all = samples * numbers->output_count;
     numbers->odd = arena_array(arena, samples + 1, sizeof *numbers->odd);
@@ -56,6 +56,13 @@ static void set_samples(Numbers *numbers, int generated)
         number_array(numbers, all, numbers->folded ? 0 : (double)NAN);
 }
 
+/* How much of all is done, after some more runs. */
+static double progress_at(const Numbers *numbers, double runs)
+{
+    double done = (numbers->runs_done + runs) / numbers->runs;
+    return numbers->told + (1 - numbers->told) * fmin(done, 1);
+}
+
 /* Begins, with so many generated samples beside the data. */
 static void begin(Numbers *numbers, int generated)
 {
@@ -65,7 +72,9 @@ static void begin(Numbers *numbers, int generated)
     numbers->max_abs = number_array(numbers, outputs, 0);
     numbers->execution_a = number_array(numbers, outputs, (double)NAN);
     numbers->execution_b = number_array(numbers, outputs, (double)NAN);
-    numbers->products = 0;
+    if (numbers->runs > 0)
+        numbers->told = progress_at(numbers, 0);
+    numbers->products = numbers->runs_done = 0;
     numbers->shared = shared_new(numbers->arena, numbers->a->graph,
                                  numbers->b->graph, PRECISION_F32);
     numbers->cuts_known = false;
@@ -102,9 +111,9 @@ int numbers_init(Numbers *numbers, Err *err)
 int numbers_progress(const Numbers *numbers, double runs, Err *err)
 {
     const rp_verify_options *options = numbers->options;
-    double done = (numbers->runs_done + runs) / numbers->runs;
     if (!options->progress ||
-        !options->progress(options->progress_context, "verify", done))
+        !options->progress(options->progress_context, "verify",
+                           progress_at(numbers, runs)))
         return 0;
     return err_set(err, ERR_USAGE, "cancelled");
 }

@@ -43,7 +43,8 @@ typedef struct Numbers {
     bool cuts_known;          /* both models ran in it */
     SegmentResult segments;   /* of the first sample, under b's bound alone */
     Pool *pool;
-    double runs, runs_done;
+    double runs, runs_done; /* in double, since it began */
+    double told;            /* of all progress, when it began anew */
     /* The output and the sample where the original is not finite. */
     const char *not_finite;
     /* Why b gives no numbers: it does not run, or gives another type, shape
