@@ -327,6 +327,14 @@ START_TEST(integers_stay_in_a_sensible_range)
     for (int k = 0; k < 3 * 64; k++)
         largest = fmax(largest, values[k]);
     ck_assert(largest > 200 && largest < 256);
+    plan = plan_for(pass_on(DT_INT8, 4, IMAGE), (rp_verify_options){0});
+    values = values_of(only_input(&plan, 0));
+    double least = largest = 0;
+    for (int k = 0; k < 3 * 64; k++) {
+        largest = fmax(largest, values[k]);
+        least = fmin(least, values[k]);
+    }
+    ck_assert(least < -100 && largest > 100);
 }
 END_TEST
 

@@ -3,9 +3,9 @@
  *
  * Samples by number, repeating after the eighth; every real input of a sample
  * is of that kind. Integers are 0 or 1 (valid as mask, index, token or flag),
- * uint8 of rank 3 and more (an image) 0 to 255, and indices into a table all
- * that it has, but 0 or 1 in every one-hot sample and in one of four places
- * of a mixed one (0 is what pads a text most often):
+ * bytes of rank 3 and more (an image) all that a byte can be, and indices into
+ * a table all that it has, but 0 or 1 in every one-hot sample and in one of
+ * four places of a mixed one (0 is what pads a text most often):
  *
  *     0 mixed         standard normal; an image has the kinds 1, 2 and 4 to 7
  *                     in tiles beside it

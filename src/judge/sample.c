@@ -140,12 +140,10 @@ static void fill_real(SampleKind kind, DType type, Place *place, int64_t count,
 static uint64_t integer_range(const SampleShape *shape)
 {
     size_t bits = 8 * dtype_size(shape->type);
-    bool is_byte = shape->type == DT_UINT8;
-    uint64_t most = is_byte ? 256 : UINT64_C(1) << (bits - 1);
-    if (shape->type == DT_BOOL || (shape->indices == 0 && !is_byte))
-        return 2;
-    if (shape->indices == 0)
-        return shape->rank >= 3 ? 256 : 2;
+    bool is_byte = shape->type == DT_UINT8 || shape->type == DT_INT8;
+    uint64_t most = UINT64_C(1) << (bits - (shape->type != DT_UINT8));
+    if (shape->indices == 0 || shape->type == DT_BOOL)
+        return is_byte && shape->rank >= 3 ? 256 : 2;
     return (uint64_t)shape->indices < most ? (uint64_t)shape->indices : most;
 }
 
