@@ -352,6 +352,17 @@ static void weights_of_one(Weights *weights)
             entry_add(weights, NULL, b->initializers[i], RP_NEW, (double)NAN);
 }
 
+static const char *weight_detail(Arena *arena, int input, const Value *a,
+                                 const Value *b)
+{
+    Text text = {.arena = arena};
+    text_printf(&text, "input %d ", input);
+    text_escaped(&text, a->name);
+    text_printf(&text, " -> ");
+    text_escaped(&text, b->name);
+    return text.bytes;
+}
+
 /* A weight is compared with one of b. Partners that read another one in its
  * place, with other elements, are not the same. */
 static void partners_check(const Weights *weights)
@@ -369,8 +380,10 @@ static void partners_check(const Weights *weights)
             if (is_weight(own) && is_weight(other) &&
                 map_get(weights->of_a, own->name) != other)
                 tensors_apart(own->tensor, other->tensor, &same);
-            if (!same)
-                match->change = RP_CHANGED;
+            if (same)
+                continue;
+            match->change = RP_CHANGED;
+            match->detail = weight_detail(differ->arena, k, own, other);
         }
     }
 }

@@ -387,6 +387,7 @@ START_TEST(test_weight_of_another_node)
     ck_assert(!diff->same);
     ck_assert_uint_eq(count_weights(diff, RP_SAME), 2);
     ck_assert_uint_eq(count_nodes(diff, RP_CHANGED), 1);
+    ck_assert_str_eq(diff->nodes[1].detail, "input 1 w -> v");
     teardown_diff();
     ck_assert(diff_of(three_factors(true), three_factors(true))->same);
 }
