@@ -178,6 +178,17 @@ Model *build_model(Arena *arena, Build *build, bool integers)
     return bench.model;
 }
 
+Model *build_converted(Arena *arena, Build *build)
+{
+    Model *model = build_model(arena, build, false);
+    for (size_t i = 0; i < model->graph->node_count; i++) {
+        Value *value = model->graph->nodes[i]->outputs[0];
+        if (!value->is_output)
+            value->name = arena_printf(arena, "%s_converted", value->name);
+    }
+    return model;
+}
+
 /* An input of the model with random numbers; unknown sizes become 10. */
 static Array *random_input(Arena *arena, Bench *random, const Value *value)
 {
@@ -227,15 +238,34 @@ static double largest_difference(const Array *a, const Array *b)
     return difference / largest;
 }
 
-/* Every fold of every test has a certificate. */
-static void check_certificates(const Folded *folded)
+rp_certificates_info certify(Arena *arena, const Model *before,
+                             const Model *after)
 {
     rp_certificates_info info;
     rp_certify_options options = {.threads = 1};
     Err err = {0};
-    int failed = certify_models(folded->arena, folded->before, folded->after,
-                                &options, &info, &err);
+    int failed = certify_models(arena, before, after, &options, &info, &err);
     ck_assert_msg(failed == 0, "%s", err.message);
+    return info;
+}
+
+void check_certified(const char *name, Build *original, Build *converted,
+                     bool holds)
+{
+    Arena *arena = arena_new(0);
+    Model *a = build_model(arena, original, false);
+    Model *b = build_converted(arena, converted);
+    rp_certificates_info info = certify(arena, a, b);
+    ck_assert_msg(info.hold == holds, "%s: %s", name,
+                  info.hold ? "it has a certificate" : info.why);
+    arena_free(arena);
+}
+
+/* Every fold of every test has a certificate. */
+static void check_certificates(const Folded *folded)
+{
+    rp_certificates_info info =
+        certify(folded->arena, folded->before, folded->after);
     ck_assert_msg(info.hold, "%s", info.why);
     ck_assert(!folded->report.fold_count == !info.count);
 }

@@ -54,6 +54,16 @@ Value *bench_batchnorm(Bench *bench, Value *x, int64_t channels);
 /* The model by itself. */
 Model *build_model(Arena *arena, Build *build, bool integers);
 
+/* The same as if folded: what is not the same value has another name. */
+Model *build_converted(Arena *arena, Build *build);
+
+/* The certificates of a model that was folded, or is told to be. */
+rp_certificates_info certify(Arena *arena, const Model *before,
+                             const Model *after);
+/* There are some for the pair, or none, by what `holds` says. */
+void check_certified(const char *name, Build *original, Build *converted,
+                     bool holds);
+
 /* What folding did to a model. */
 typedef struct Folded {
     Arena *arena;

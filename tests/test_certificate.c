@@ -74,17 +74,6 @@ static void fixtures_load(void)
         fclose(file);
 }
 
-static rp_certificates_info certify(Arena *arena, const Model *a,
-                                    const Model *b)
-{
-    rp_certificates_info info;
-    rp_certify_options options = {.threads = 1};
-    Err err = {0};
-    ck_assert_msg(certify_models(arena, a, b, &options, &info, &err) == 0, "%s",
-                  err.message);
-    return info;
-}
-
 START_TEST(every_fold_of_real_exports_is_certified)
 {
     Arena *arena = arena_new(0);

@@ -7,7 +7,6 @@
 
 #include "base/random.h"
 #include "folding.h"
-#include "judge/certify.h"
 #include "suites.h"
 
 enum { CHANNELS = 4 };
@@ -519,30 +518,10 @@ static const struct {
 };
 enum { PAIRS = sizeof pairs / sizeof *pairs };
 
-/* As folding does: what is not the same value has another name. */
-static Model *build_converted(Arena *arena, Build *build)
-{
-    Model *model = build_model(arena, build, false);
-    for (size_t i = 0; i < model->graph->node_count; i++) {
-        Value *value = model->graph->nodes[i]->outputs[0];
-        if (!value->is_output)
-            value->name = arena_printf(arena, "%s_converted", value->name);
-    }
-    return model;
-}
-
 START_TEST(only_the_same_is_certified)
 {
-    Arena *arena = arena_new(0);
-    Model *a = build_model(arena, pairs[_i].original, false);
-    Model *b = build_converted(arena, pairs[_i].converted);
-    rp_certificates_info info;
-    rp_certify_options options = {.threads = 1};
-    Err err = {0};
-    ck_assert_int_eq(certify_models(arena, a, b, &options, &info, &err), 0);
-    ck_assert_msg(info.hold == pairs[_i].holds, "%s: %s", pairs[_i].name,
-                  info.hold ? "it has a certificate" : info.why);
-    arena_free(arena);
+    check_certified(pairs[_i].name, pairs[_i].original, pairs[_i].converted,
+                    pairs[_i].holds);
 }
 END_TEST
 
@@ -552,13 +531,10 @@ START_TEST(claimed_shapes_do_not_matter)
     Arena *arena = arena_new(0);
     Model *a = build_model(arena, relu_then_twice, false);
     Model *b = build_converted(arena, relu_of_twice);
-    rp_certificates_info info;
-    rp_certify_options options = {.threads = 1};
-    Err err = {0};
     for (size_t i = 0; i < b->graph->node_count; i++)
         b->graph->nodes[i]->outputs[0]->fact =
             fact_of(DT_INT64, 2, (const Dim[]){3, 3});
-    ck_assert_int_eq(certify_models(arena, a, b, &options, &info, &err), 0);
+    rp_certificates_info info = certify(arena, a, b);
     ck_assert_msg(info.hold, "%s", info.why);
     arena_free(arena);
 }

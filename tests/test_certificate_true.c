@@ -8,7 +8,6 @@
 #include "blocks.h"
 #include "composing.h"
 #include "folding.h"
-#include "judge/certify.h"
 #include "suites.h"
 
 /* ---- What is added ---- */
@@ -376,13 +375,11 @@ START_TEST(weights_may_take_many_steps)
     Model *b = build_model(arena, weights_in_many_steps, false);
     rp_fold_options options = {0};
     FoldReport report = {0};
-    rp_certificates_info info;
-    rp_certify_options certify = {.threads = 1};
     Err err = {0};
     ck_assert_int_eq(model_fold(b, &options, &report, &err), 0);
     ck_assert_uint_eq(report.fold_count, 5);
     ck_assert_uint_eq(b->graph->node_count, 10);
-    ck_assert_int_eq(certify_models(arena, a, b, &certify, &info, &err), 0);
+    rp_certificates_info info = certify(arena, a, b);
     ck_assert_msg(info.hold, "%s", info.why);
     ck_assert_uint_eq(info.count, 5);
     arena_free(arena);
@@ -396,11 +393,9 @@ START_TEST(right_folds_are_certified)
     Model *b = build_model(arena, folds[_i].build, false);
     rp_fold_options options = {.enable = folds[_i].enable};
     FoldReport report = {0};
-    rp_certificates_info info;
-    rp_certify_options certify = {.threads = 1};
     Err err = {0};
     ck_assert_int_eq(model_fold(b, &options, &report, &err), 0);
-    ck_assert_int_eq(certify_models(arena, a, b, &certify, &info, &err), 0);
+    rp_certificates_info info = certify(arena, a, b);
     ck_assert_msg(info.hold, "%s: %s", folds[_i].name, info.why);
     ck_assert_uint_eq(b->graph->node_count, folds[_i].nodes);
     arena_free(arena);

@@ -3,7 +3,6 @@
  * nothing is known of such a node, neither its shape nor its value.
  */
 #include "blocks.h"
-#include "judge/certify.h"
 #include "suites.h"
 
 /* ---- Functions ---- */
@@ -182,12 +181,10 @@ START_TEST(what_reads_nothing_has_a_certificate_behind_it)
     Model *a = build_model(arena, build_random, false);
     Model *b = build_model(arena, build_random, false);
     FoldReport report = {0};
-    rp_certificates_info info;
-    rp_certify_options options = {.threads = 1};
     Err err = {0};
     ck_assert_int_eq(model_fold(b, &defaults, &report, &err), 0);
     ck_assert_uint_eq(report.fold_count, 1);
-    ck_assert_int_eq(certify_models(arena, a, b, &options, &info, &err), 0);
+    rp_certificates_info info = certify(arena, a, b);
     ck_assert_msg(info.hold, "%s", info.why);
     arena_free(arena);
 }

@@ -141,6 +141,13 @@ static Value *transposed(Bench *b, Value *x)
     return y;
 }
 
+/* Without perm the axes are turned round; twice leaves them. */
+static Value *turned_twice(Bench *b, Value *x)
+{
+    x = bench_unary(b, OP_Transpose, x);
+    return bench_unary(b, OP_Transpose, bench_unary(b, OP_Relu, x));
+}
+
 static Value *dropout(Bench *b, Value *x)
 {
     return bench_unary(b, OP_Dropout, x);
@@ -177,6 +184,24 @@ static Value *channels_listed(Bench *b, Value *x)
     return after(b, OP_Gather, inputs, 2, "axis", 1);
 }
 
+static Value *channels_listed_from_the_end(Bench *b, Value *x)
+{
+    x = channels_listed(b, x);
+    node_set_int(x->producer, "axis", -3);
+    return x;
+}
+
+/* The image as the only one of a list of lists: one more axis in front. */
+static Value *images_listed(Bench *b, Value *x)
+{
+    const int64_t dims[2] = {1, 1}, zero[1] = {0};
+    Value *list = bench_ints(b, 1, zero);
+    list = bench_binary(b, OP_Reshape, list, bench_ints(b, 2, dims));
+    Value *inputs[2] = {x, list};
+    x = after(b, OP_Gather, inputs, 2, "axis", 0);
+    return bench_binary(b, OP_Squeeze, x, bench_ints(b, 1, zero));
+}
+
 /* One row of the image, whose axis goes. */
 static Value *row_taken(Bench *b, Value *x)
 {
@@ -191,6 +216,24 @@ static Value *row_taken(Bench *b, Value *x)
 static Value *to_depth(Bench *b, Value *x)
 {
     return after(b, OP_SpaceToDepth, &x, 1, "blocksize", 2);
+}
+
+static Value *to_pixels(Bench *b, Value *x, const char *mode)
+{
+    x = after(b, OP_DepthToSpace, &x, 1, "blocksize", 2);
+    node_set_string(x->producer, "mode", mode);
+    return x;
+}
+
+/* Channels 0, 2, 4, 6 become pixels of one, or 0 to 3. */
+static Value *far_channels_to_pixels(Bench *b, Value *x)
+{
+    return to_pixels(b, x, "DCR");
+}
+
+static Value *near_channels_to_pixels(Bench *b, Value *x)
+{
+    return to_pixels(b, x, "CRD");
 }
 
 static Value *split(Bench *b, Value *x)
@@ -230,6 +273,20 @@ static Value *positive_scale(Bench *b, Value *x)
 {
     int64_t dims[3] = {8, 1, 1};
     static const double numbers[8] = {0.5, 1, 2, 4, 0.25, 8, 2, 0.5};
+    return bench_binary(b, OP_Mul, x, bench_numbers(b, 3, dims, numbers));
+}
+
+static Value *scale_in_turns(Bench *b, Value *x)
+{
+    int64_t dims[3] = {8, 1, 1};
+    static const double numbers[8] = {2, 3, 2, 3, 2, 3, 2, 3};
+    return bench_binary(b, OP_Mul, x, bench_numbers(b, 3, dims, numbers));
+}
+
+static Value *scale_by_halves(Bench *b, Value *x)
+{
+    int64_t dims[3] = {8, 1, 1};
+    static const double numbers[8] = {2, 2, 2, 2, 3, 3, 3, 3};
     return bench_binary(b, OP_Mul, x, bench_numbers(b, 3, dims, numbers));
 }
 
@@ -288,13 +345,20 @@ static const Move forward[] = {
     {linear, both, true},
     {cubic, both, true},
     {transposed, both, true},
+    {turned_twice, positive_scale, true},
     {dropout, both, true},
     {expanded, both, true},
     {cropped, both, true},
     {channels_back, both, true},
     {channels_listed, both, true},
+    {channels_listed_from_the_end, both, true},
+    {images_listed, both, true},
     {row_taken, both, true},
     {to_depth, both, true},
+    {far_channels_to_pixels, scale_in_turns, true},
+    {far_channels_to_pixels, scale_by_halves, false},
+    {near_channels_to_pixels, scale_by_halves, true},
+    {near_channels_to_pixels, scale_in_turns, false},
     {split, both, true},
     {sigmoid, scale, false},
     {softmax, scale, false},
@@ -354,7 +418,8 @@ static const Move backward[] = {
     {transposed, both, true},      {dropout, both, true},
     {expanded, both, true},        {cropped, both, true},
     {sigmoid, scale, false},       {channels_mixed, scale, false},
-    {moved_by_half, scale, false},
+    {moved_by_half, scale, false}, {turned_twice, positive_scale, true},
+    {images_listed, both, true},
 };
 
 START_TEST(a_map_goes_backward)

@@ -25,6 +25,12 @@ static void split(Bench *b, Value *x, int64_t axis, int64_t first,
     bench_add(b, node);
 }
 
+static void from_the_end(Node *node)
+{
+    int rank = node->outputs[0]->fact.rank;
+    node_set_int(node, "axis", node_int(node, "axis", 0) - rank);
+}
+
 /* A scale of channels, along that axis. */
 static Value *scaled(Bench *b, Value *x, int axis)
 {
@@ -57,6 +63,15 @@ static void build_second_part(Bench *b)
                 bench_binary(b, OP_Mul, parts[1], bench_constant(b, 0, NULL)));
 }
 
+static void build_second_part_from_the_end(Bench *b)
+{
+    Value *parts[2];
+    split(b, features(b), 1, 2, parts);
+    from_the_end(parts[0]->producer);
+    relu_output(b, parts[0]);
+    relu_output(b, bench_batchnorm(b, parts[1], 4));
+}
+
 /* Of a projection: q, and k with v, behind a Reshape. */
 static void build_projection(Bench *b)
 {
@@ -74,6 +89,7 @@ START_TEST(parts_of_a_split_are_scaled_before_it)
 {
     check_folds(build_both_parts, 1, 3);
     check_folds(build_second_part, 1, 2);
+    check_folds(build_second_part_from_the_end, 1, 3);
     check_folds(build_projection, 0, 5);
     Folded folded = fold_model(build_both_parts, NULL);
     ck_assert_uint_eq(folded.report.fold_count, 2);
@@ -109,6 +125,14 @@ static void build_gather(Bench *b)
     relu_output(b, bench_batchnorm(b, gathered(b, features(b), list), 4));
 }
 
+static void build_gather_from_the_end(Bench *b)
+{
+    const int64_t list[4] = {3, 0, -1, 1};
+    Value *x = gathered(b, features(b), list);
+    from_the_end(x->producer);
+    relu_output(b, bench_batchnorm(b, x, 4));
+}
+
 /* A channel twice, by the same number. */
 static void build_gather_alike(Bench *b)
 {
@@ -122,6 +146,7 @@ START_TEST(channels_that_are_taken_are_scaled_before)
 {
     check_folds(build_slice, 1, 2);
     check_folds(build_gather, 1, 2);
+    check_folds(build_gather_from_the_end, 1, 2);
     check_folds(build_gather_alike, 1, 2);
 }
 END_TEST
@@ -191,6 +216,15 @@ static void build_split_rows(Bench *b)
     relu_output(b, parts[1]);
 }
 
+static void build_split_rows_from_the_end(Bench *b)
+{
+    Value *parts[2];
+    split(b, features(b), 2, 1, parts);
+    from_the_end(parts[0]->producer);
+    relu_output(b, scaled(b, parts[0], 1));
+    relu_output(b, parts[1]);
+}
+
 static void build_other_reader(Bench *b)
 {
     Value *parts[2], *x = features(b);
@@ -229,6 +263,7 @@ START_TEST(what_others_would_notice_stays)
 {
     check_refuses(build_gather_twice, "multi-use");
     check_refuses(build_split_rows, "multi-use");
+    check_refuses(build_split_rows_from_the_end, "multi-use");
     check_refuses(build_other_reader, "multi-use");
     check_refuses(build_part_read_twice, "multi-use");
     check_refuses(build_part_along_rows, "wrong-axis");
