@@ -2,7 +2,7 @@
  * and what it may not. */
 #include <string.h>
 
-#include "blocks.h"
+#include "composing.h"
 #include "suites.h"
 
 static Value *after(Bench *b, Op op, Value *const *inputs, int count,
@@ -443,6 +443,89 @@ START_TEST(a_scale_goes_backward_through_the_average_of_a_residual)
 }
 END_TEST
 
+/* Two operators joined, the first behind an activation, the second too or as it
+ * is; then a scale of all channels. */
+static void join_and_scale(Bench *b, int axis, const int64_t *outs, bool both)
+{
+    Value *x = bench_image(b, 4, 5), *parts[2];
+    for (int i = 0; i < 2; i++) {
+        parts[i] = bench_conv(b, x, (ConvShape){.out = outs[i]});
+        if (i == 0 || both)
+            parts[i] = bench_unary(b, OP_Relu, parts[i]);
+    }
+    x = positive_scale(b, bench_concat(b, parts, 2, axis));
+    bench_output(b, bench_unary(b, OP_Sigmoid, x));
+}
+
+static void build_joined_activations(Bench *b)
+{
+    join_and_scale(b, 1, (int64_t[]){3, 5}, true);
+}
+
+static void build_joined_rows(Bench *b)
+{
+    join_and_scale(b, 2, (int64_t[]){8, 8}, true);
+}
+
+static void build_activation_beside(Bench *b)
+{
+    join_and_scale(b, 1, (int64_t[]){3, 5}, false);
+}
+
+static void build_activation_above(Bench *b)
+{
+    join_and_scale(b, 2, (int64_t[]){8, 8}, false);
+}
+
+/* With a shift: operators take it that already add something, or do not. */
+static void join_and_normalize(Bench *b, int axis, bool first, bool second)
+{
+    Value *x = bench_image(b, 4, 5), *parts[2];
+    parts[0] = bench_conv(b, x, (ConvShape){.out = 8, .bias = first});
+    parts[1] = bench_conv(b, x, (ConvShape){.out = 8, .bias = second});
+    x = bench_concat(b, parts, 2, axis);
+    bench_output(
+        b, bench_unary(b, OP_Sigmoid, bench_batchnorm(b, x, x->fact.dims[1])));
+}
+
+static void build_normalized_channels(Bench *b)
+{
+    join_and_normalize(b, 1, true, false);
+}
+
+static void build_normalized_rows(Bench *b)
+{
+    join_and_normalize(b, 2, true, true);
+}
+
+static void build_normalized_rows_without_bias(Bench *b)
+{
+    join_and_normalize(b, 2, false, false);
+}
+
+static void build_normalized_rows_with_one_bias(Bench *b)
+{
+    join_and_normalize(b, 2, false, true);
+}
+
+START_TEST(a_map_goes_backward_through_what_is_joined)
+{
+    check_folds(build_normalized_channels, 2, 2);
+    check_folds(build_normalized_rows, 2, 2);
+    check_folds(build_normalized_rows_without_bias, 2, 2);
+    check_folds(build_normalized_rows_with_one_bias, 2, 2);
+}
+END_TEST
+
+START_TEST(a_scale_goes_backward_through_what_is_joined)
+{
+    check_folds(build_joined_activations, 2, 4);
+    check_folds(build_joined_rows, 2, 4);
+    check_folds(build_activation_beside, 2, 3);
+    check_folds(build_activation_above, 2, 3);
+}
+END_TEST
+
 static Value *turned(Bench *b, Value *x)
 {
     const int64_t swap[3] = {0, 2, 1};
@@ -491,6 +574,8 @@ Suite *suite_rule_move(void)
                         (int)(sizeof backward / sizeof *backward));
     tcase_add_test(tcase,
                    a_scale_goes_backward_through_the_average_of_a_residual);
+    tcase_add_test(tcase, a_scale_goes_backward_through_what_is_joined);
+    tcase_add_test(tcase, a_map_goes_backward_through_what_is_joined);
     tcase_add_test(tcase, a_map_of_a_single_channel_goes_through_a_reshape);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -80,14 +80,6 @@ Coefs coefs_spread(Arena *arena, Coefs coefs, int64_t start, int64_t size)
     return out;
 }
 
-bool coefs_agree(Coefs a, Coefs b, int64_t width)
-{
-    for (int64_t i = 0; i < width; i++)
-        if (coefs_exact(a, i, 1) != coefs_exact(b, i, 1))
-            return false;
-    return true;
-}
-
 bool coefs_are_uniform(Coefs coefs)
 {
     for (int64_t i = 0; i < coefs.size; i++)

@@ -276,7 +276,6 @@ Coefs coefs_add(Arena *arena, Coefs a, Coefs b);
 Coefs coefs_slice(Coefs coefs, int64_t start, int64_t length);
 /* The numbers from `start` on, among so many that are 1. */
 Coefs coefs_spread(Arena *arena, Coefs coefs, int64_t start, int64_t size);
-bool coefs_agree(Coefs a, Coefs b, int64_t width);
 /* True for one number, not 0, in all channels. */
 bool coefs_are_uniform(Coefs coefs);
 bool coefs_are_ones(Coefs coefs);

@@ -211,6 +211,71 @@ static Sum *join_alike(Region *region, const Known *output,
     return sum;
 }
 
+/* True when each piece adds something, all along the same axis. */
+static bool pieces_add(const Pieces *pieces)
+{
+    const Sum *first = pieces->sums[0];
+    for (int i = 0; i < pieces->count; i++) {
+        const Sum *own = pieces->sums[i];
+        if (coefs_are_zero(own->bias) || own->axis != first->axis ||
+            own->more || own->rank != own->fact->rank ||
+            own->width != first->width)
+            return false;
+    }
+    return true;
+}
+
+/* The piece less what another one adds. */
+static Sum *piece_less(Region *region, const Known *input, const Sum *piece,
+                       const Sum *other)
+{
+    Sum *sum = sum_copy(region, piece, input);
+    for (int64_t c = 0; c < sum->width; c++) {
+        Residue exact = coefs_exact(other->bias, c, 0);
+        sum->bias.real[c] -= other->bias.real[c];
+        sum->bias.exact[c] = residue_subtract(sum->bias.exact[c], exact);
+        sum->bias_size[c] += other->bias_size[c];
+        sum->bias_slack[c] += other->bias_slack[c];
+        if (sum->value)
+            sum->value[c] = residue_subtract(sum->value[c], exact);
+    }
+    sum->bias_sources = 2; /* it is no stored number */
+    sum->bias_steps += other->bias_steps + 1;
+    return sum;
+}
+
+/* Along another axis than the numbers each piece is a place with what it has of
+ * them. What all add stays outside, where something added behind the node
+ * is. */
+static Sum *join_across(Region *region, const Known *output,
+                        const Pieces *pieces)
+{
+    const Sum *first = pieces->sums[0];
+    bool adds = pieces_add(pieces);
+    int *joined =
+        arena_array(region->arena, (size_t)pieces->count, sizeof *joined);
+    for (int i = 0; i < pieces->count; i++) {
+        Known *input = scope_known(output->scope, output->node->inputs[i]);
+        Sum *own = pieces->sums[i];
+        if (adds)
+            own = piece_less(region, input, own, first);
+        joined[i] = sum_as_whole(region, input, own)->parts[0].place;
+    }
+    int place = place_join(region, joined, pieces->count, pieces->axis);
+    Sum *sum = sum_of_place(region, output, place);
+    if (!adds)
+        return sum;
+    sum_widen(region, sum, first->axis, first->rank, first->width);
+    sum_make_bias(region, sum);
+    join_bias(sum, first, 0, first->width);
+    sum->bias_sources = first->bias_sources;
+    sum->bias_type = first->bias_type;
+    sum->bias_steps = first->bias_steps;
+    for (int64_t c = 0; sum->value && c < sum->width; c++)
+        sum->value[c] = residue_add(sum->value[c], sum->bias.exact[c]);
+    return sum;
+}
+
 Sum *take_concat(Region *region, const Known *output)
 {
     Pieces pieces;
@@ -218,11 +283,11 @@ Sum *take_concat(Region *region, const Known *output)
         return NULL;
     bool alike = pieces.across && pieces_alike(&pieces);
     bool bare = pieces.plain && !pieces.scaled;
-    if (!alike && !bare && !(pieces.sized && pieces_fit(&pieces)))
-        return NULL;
     region_rely(region, FACT_COMMUTES);
     if (alike)
         return join_alike(region, output, &pieces);
+    if (!bare && !(pieces.sized && pieces_fit(&pieces)))
+        return join_across(region, output, &pieces);
     return pieces.plain ? join_places(region, output, &pieces)
                         : join_slots(region, output, &pieces);
 }

@@ -17,18 +17,21 @@ typedef struct Numbers {
 static bool numbers_find(const Region *region, int place, Coefs scale,
                          int depth, Numbers *out);
 
-/* Places side by side each take their own part. */
+/* Places side by side take a part each; along another axis, each takes all. */
 static bool numbers_of_join(const Region *region, const Place *join,
                             Coefs scale, int depth, Numbers *out)
 {
-    int64_t width = 0;
     for (int i = 0; i < join->count; i++) {
         Numbers own;
-        if (!numbers_find(region, join->joined[i], scale, depth, &own) ||
-            (scale.size > 1 && own.axis != join->axis))
+        if (!numbers_find(region, join->joined[i], scale, depth, &own))
             return false;
-        width += own.width;
-        *out = (Numbers){join->axis, own.rank, width};
+        bool apart = own.axis == join->axis;
+        if (i > 0 && scale.size > 1 &&
+            (own.axis != out->axis || own.rank != out->rank ||
+             (!apart && own.width != out->width)))
+            return false;
+        own.width += i > 0 && apart ? out->width : 0;
+        *out = own;
     }
     return join->count > 0;
 }
@@ -125,11 +128,13 @@ static int join_scaled(Region *region, const Place *join, Coefs scale,
         arena_array(region->arena, (size_t)join->count, sizeof *joined);
     for (int64_t i = 0, start = 0; i < join->count; i++) {
         Numbers numbers = {0};
+        Coefs own = scale;
         numbers_find(region, join->joined[i], scale, 0, &numbers);
-        joined[i] =
-            place_scaled(region, join->joined[i],
-                         coefs_slice(scale, start, numbers.width), steps);
-        start += numbers.width;
+        if (numbers.axis == join->axis) {
+            own = coefs_slice(scale, start, numbers.width);
+            start += numbers.width;
+        }
+        joined[i] = place_scaled(region, join->joined[i], own, steps);
     }
     return place_join(region, joined, join->count, join->axis);
 }
