@@ -503,7 +503,12 @@ static void build_normalized_rows_without_bias(Bench *b)
     join_and_normalize(b, 2, false, false);
 }
 
-static void build_normalized_rows_with_one_bias(Bench *b)
+static void build_normalized_rows_with_first_bias(Bench *b)
+{
+    join_and_normalize(b, 2, true, false);
+}
+
+static void build_normalized_rows_with_second_bias(Bench *b)
 {
     join_and_normalize(b, 2, false, true);
 }
@@ -513,7 +518,8 @@ START_TEST(a_map_goes_backward_through_what_is_joined)
     check_folds(build_normalized_channels, 2, 2);
     check_folds(build_normalized_rows, 2, 2);
     check_folds(build_normalized_rows_without_bias, 2, 2);
-    check_folds(build_normalized_rows_with_one_bias, 2, 2);
+    check_folds(build_normalized_rows_with_first_bias, 2, 2);
+    check_folds(build_normalized_rows_with_second_bias, 2, 2);
 }
 END_TEST
 

@@ -211,47 +211,50 @@ static Sum *join_alike(Region *region, const Known *output,
     return sum;
 }
 
-/* True when each piece adds something, all along the same axis. */
-static bool pieces_add(const Pieces *pieces)
+/* True when the first piece adds something, along no other axis than theirs. */
+static bool first_adds(const Pieces *pieces)
 {
     const Sum *first = pieces->sums[0];
     for (int i = 0; i < pieces->count; i++) {
         const Sum *own = pieces->sums[i];
-        if (coefs_are_zero(own->bias) || own->axis != first->axis ||
-            own->more || own->rank != own->fact->rank ||
-            own->width != first->width)
+        if (own->more || (own->axis >= 0 && own->rank != own->fact->rank) ||
+            (own->axis >= 0 && first->axis >= 0 &&
+             (own->axis != first->axis || own->width != first->width)))
             return false;
     }
-    return true;
+    return !coefs_are_zero(first->bias);
 }
 
-/* The piece less what another one adds. */
+/* The piece less what the first one adds. */
 static Sum *piece_less(Region *region, const Known *input, const Sum *piece,
-                       const Sum *other)
+                       const Sum *first)
 {
     Sum *sum = sum_copy(region, piece, input);
+    sum_widen(region, sum, first->axis, first->rank, first->width);
+    sum_make_bias(region, sum);
     for (int64_t c = 0; c < sum->width; c++) {
-        Residue exact = coefs_exact(other->bias, c, 0);
-        sum->bias.real[c] -= other->bias.real[c];
+        Residue exact = coefs_exact(first->bias, c, 0);
+        int64_t at = first->bias.size == 1 ? 0 : c;
+        sum->bias.real[c] -= coefs_real(first->bias, c, 0);
         sum->bias.exact[c] = residue_subtract(sum->bias.exact[c], exact);
-        sum->bias_size[c] += other->bias_size[c];
-        sum->bias_slack[c] += other->bias_slack[c];
+        sum->bias_size[c] += first->bias_size[at];
+        sum->bias_slack[c] += first->bias_slack[at];
         if (sum->value)
             sum->value[c] = residue_subtract(sum->value[c], exact);
     }
     sum->bias_sources = 2; /* it is no stored number */
-    sum->bias_steps += other->bias_steps + 1;
+    sum->bias_steps += first->bias_steps + 1;
     return sum;
 }
 
 /* Along another axis than the numbers each piece is a place with what it has of
- * them. What all add stays outside, where something added behind the node
- * is. */
+ * them. What the first adds is taken out of all, where something that is added
+ * behind the node is as well: folding adds that to each. */
 static Sum *join_across(Region *region, const Known *output,
                         const Pieces *pieces)
 {
     const Sum *first = pieces->sums[0];
-    bool adds = pieces_add(pieces);
+    bool adds = first_adds(pieces);
     int *joined =
         arena_array(region->arena, (size_t)pieces->count, sizeof *joined);
     for (int i = 0; i < pieces->count; i++) {

@@ -263,22 +263,27 @@ Value *gen_moving_region(Gen *gen, Value *x)
                                : gen_any_conv(gen, x, &target);
 }
 
-/* Convolutions of one tensor, side by side. */
+/* Convolutions of one tensor, side by side, or one below the other; also behind
+ * activations. */
 Value *gen_stack_region(Gen *gen, Value *x)
 {
     Target target = gen_target(gen, x, false);
     Window window = gen_window(gen, &target, x->fact.rank - 2, 3);
     Value *parts[3];
     int count = (int)gen_range(gen, 2, 3);
+    bool below = gen_chance(gen, 25), acts = gen_chance(gen, 25);
     for (int i = 0; i < count; i++) {
-        target.out = gen_range(gen, 1, 3);
+        if (!below || i == 0)
+            target.out = gen_range(gen, 1, 3);
         parts[i] = gen_conv(gen, x, &target, &window);
         parts[i] = gen_affines(gen, parts[i], 1, 1);
+        if (acts && gen_chance(gen, 50))
+            parts[i] = gen_unary(gen, OP_Relu, parts[i]);
     }
     if (gen_chance(gen, 15)) /* one is read elsewhere, too */
         graph_add_output(gen->graph, gen_unary(gen, OP_Relu, parts[0]));
     Node *node = gen_node(gen, OP_Concat, parts, count);
-    node_set_int(node, "axis", 1);
+    node_set_int(node, "axis", below ? 2 : 1);
     return gen_affines(gen, gen_done(gen, node), 1, 2);
 }
 
