@@ -78,7 +78,7 @@ START_TEST(a_border_of_what_zero_gives_becomes_padding)
 END_TEST
 
 /* As torch writes it: Pad, then the border is overwritten. */
-static void build_scattered(Bench *b)
+static void scattered(Bench *b, const char *reduction)
 {
     int64_t dims[3] = {1, 2, 3}, pads[6] = {0, 0, 1, 0, 0, 1};
     Value *x = bench_input(b, 3, dims);
@@ -98,12 +98,33 @@ static void build_scattered(Bench *b)
     update = bench_binary(b, OP_Reshape, update, bench_ints(b, 1, flat));
     Value *inputs[3] = {y, where, update};
     y = bench_node(b, OP_ScatterND, inputs, 3);
+    if (reduction)
+        node_set_string(y->producer, "reduction", reduction);
     bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 3, .bias = true}));
+}
+
+static void build_scattered(Bench *b)
+{
+    scattered(b, NULL);
+}
+
+static void build_scattered_alone(Bench *b)
+{
+    scattered(b, "none");
+}
+
+static void build_scattered_onto(Bench *b)
+{
+    scattered(b, "mul");
 }
 
 START_TEST(a_border_may_be_scattered_over_padding)
 {
     check_composes(build_scattered, NULL, "C13", 1, 1);
+    check_composes(build_scattered_alone, NULL, "C13", 1, 1);
+    Folded folded = fold_model(build_scattered_onto, NULL);
+    ck_assert_uint_eq(folded.report.fold_count, 0);
+    folded_free(&folded);
 }
 END_TEST
 
