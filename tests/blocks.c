@@ -121,3 +121,16 @@ void build_half_plain(Bench *b)
 {
     build_half(b, 1.5, 1);
 }
+
+/* 0.5 of an erf-GELU would fit the convolution behind it. */
+void build_gelu(Bench *b)
+{
+    double root[1] = {1.41421356}, one[1] = {1}, half[1] = {0.5};
+    Value *x = bench_conv(b, bench_image(b, 2, 5), (ConvShape){.out = 4});
+    Value *y = bench_binary(b, OP_Div, x, bench_numbers(b, 0, NULL, root));
+    y = bench_unary(b, OP_Erf, y);
+    y = bench_binary(b, OP_Add, y, bench_numbers(b, 0, NULL, one));
+    y = bench_binary(b, OP_Mul, x, y);
+    y = bench_binary(b, OP_Mul, y, bench_numbers(b, 0, NULL, half));
+    bench_output(b, bench_conv(b, y, (ConvShape){.out = 2}));
+}

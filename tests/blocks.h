@@ -16,6 +16,6 @@ Value *sometimes(Bench *b);
 
 Build build_conv_bn, build_shared_weight, build_repvgg, build_pool_branch,
     build_pad_conv, build_training, build_costly, build_half_plain,
-    build_half_tiny, build_half_overflow, build_half_vanishing;
+    build_half_tiny, build_half_overflow, build_half_vanishing, build_gelu;
 
 #endif

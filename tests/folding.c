@@ -162,6 +162,13 @@ Value *bench_batchnorm(Bench *bench, Value *x, int64_t channels)
     return out;
 }
 
+void bench_end(Bench *bench, Op op, Value *x)
+{
+    Value *y = graph_value(bench->graph, "end");
+    bench_add(bench, node_new(bench->graph, op, "end", &x, 1, &y, 1));
+    bench_output(bench, y);
+}
+
 /* ---- Building, folding, running ---- */
 
 Model *build_model(Arena *arena, Build *build, bool integers)

@@ -51,6 +51,10 @@ typedef struct ConvShape {
 Value *bench_conv(Bench *bench, Value *x, ConvShape shape);
 Value *bench_batchnorm(Bench *bench, Value *x, int64_t channels);
 
+/* The only output, of one name in every model. A certificate allows what the
+ * operator reads no rounding, but for a Relu. */
+void bench_end(Bench *bench, Op op, Value *x);
+
 /* The model by itself. */
 Model *build_model(Arena *arena, Build *build, bool integers);
 

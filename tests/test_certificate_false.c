@@ -43,18 +43,10 @@ static Value *scaled(Bench *b, Value *x, double factor)
     return bench_binary(b, OP_Mul, x, bench_numbers(b, 1, dims, &factor));
 }
 
-/* Both models call it so. */
-static void end_with(Bench *b, Op op, Value *x)
-{
-    Value *y = graph_value(b->graph, "end");
-    bench_add(b, node_new(b->graph, op, "end", &x, 1, &y, 1));
-    bench_output(b, y);
-}
-
 /* What it reads must be the same without any rounding. */
 static void end(Bench *b, Value *x)
 {
-    end_with(b, OP_Sigmoid, x);
+    bench_end(b, OP_Sigmoid, x);
 }
 
 static Value *image(Bench *b, bool sized)
@@ -274,7 +266,7 @@ static void shifted_product(Bench *b, bool shift_first, const double *weights,
         y = bench_binary(b, OP_Mul, y, numbers(b, 1, weights[1]));
     if (bias)
         y = bench_binary(b, OP_Add, y, numbers(b, 1, bias));
-    end_with(b, OP_Relu, y);
+    bench_end(b, OP_Relu, y);
 }
 
 /* Their product needs half a place more than float32 has, nearly. */

@@ -1,8 +1,8 @@
 /* Forward folds: affine maps into the linear operators that read them. */
 #include <string.h>
 
+#include "blocks.h"
 #include "composing.h"
-#include "folding.h"
 #include "suites.h"
 
 /* An affine map with nothing linear before it. */
@@ -370,19 +370,6 @@ static void build_one_reader_refuses(Bench *b)
     Value *y = normalized(b, 4, 5);
     bench_output(b, bench_conv(b, y, (ConvShape){.out = 3}));
     bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 3, .pad = 1}));
-}
-
-/* 0.5 of an erf-GELU would fit the convolution behind it. */
-static void build_gelu(Bench *b)
-{
-    double root[1] = {1.41421356}, one[1] = {1}, half[1] = {0.5};
-    Value *x = bench_conv(b, bench_image(b, 2, 5), (ConvShape){.out = 4});
-    Value *y = bench_binary(b, OP_Div, x, bench_numbers(b, 0, NULL, root));
-    y = bench_unary(b, OP_Erf, y);
-    y = bench_binary(b, OP_Add, y, bench_numbers(b, 0, NULL, one));
-    y = bench_binary(b, OP_Mul, x, y);
-    y = bench_binary(b, OP_Mul, y, bench_numbers(b, 0, NULL, half));
-    bench_output(b, bench_conv(b, y, (ConvShape){.out = 2}));
 }
 
 START_TEST(a_shift_before_padding_is_refused)
