@@ -2,6 +2,7 @@
 #ifndef REPFOLD_API_H
 #define REPFOLD_API_H
 
+#include "exec/exec.h"
 #include "fold/fold.h"
 #include "graph/graph.h"
 #include "repfold.h"
@@ -52,6 +53,10 @@ int folder_tensor(Arena *arena, const char *path, DType wanted, Tensor **out,
 int folders_to_arrays(Arena *arena, const Model *model,
                       const rp_verify_options *given, rp_verify_options *out,
                       Err *err);
+
+/* Writes a .npy file, piece by piece. */
+int array_save(Arena *arena, const char *path, const Array *array,
+               Precision precision, Err *err);
 
 /* A result that its caller frees: a struct of zeros in an arena of its own,
  * which is its first member. NULL without memory. */

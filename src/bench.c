@@ -187,6 +187,7 @@ static int bench_work(void *context, Err *err)
         .precision = work->options->f64 ? PRECISION_F64 : PRECISION_F32,
         .pool = pool_new(arena, work->options->threads),
         .runs_often = true,
+        .lends = true,
         .timing = take_time,
         .timing_context = work,
     };

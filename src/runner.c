@@ -18,7 +18,7 @@ typedef struct RunWork {
     const Graph *graph;
     const Value **inputs; /* that must be given */
     int input_count;
-    Tensor **tensors; /* of those inputs */
+    ExecInput *given; /* those inputs */
     Array **outputs;
     Precision precision;
 } RunWork;
@@ -91,14 +91,14 @@ static int check_input(const RunWork *work, const Value *value,
                    shape_text(arena, tensor->rank, tensor->dims));
 }
 
-static int set_input(RunWork *work, int index, Tensor *tensor, const char *file,
-                     Err *err)
+static int set_input(RunWork *work, int index, ExecInput given,
+                     const char *file, Err *err)
 {
     const Value *input = work->inputs[index];
-    if (work->tensors[index])
+    if (work->given[index].tensor)
         return err_set(err, ERR_USAGE, "input %s is given twice", input->name);
-    work->tensors[index] = tensor;
-    return check_input(work, input, tensor, file, err);
+    work->given[index] = given;
+    return check_input(work, input, given.tensor, file, err);
 }
 
 /* The arrays of an .npz file are called like the inputs. */
@@ -113,7 +113,7 @@ static int read_array(NpzVisit *visit, const char *name, Tensor *tensor,
     RunWork *work = ((ReadArrays *)visit)->work;
     for (int i = 0; i < work->input_count; i++)
         if (strcmp(work->inputs[i]->name, name) == 0)
-            return set_input(work, i, tensor, file, err);
+            return set_input(work, i, (ExecInput){tensor, NULL}, file, err);
     return err_set(err, ERR_BAD_INPUT, "%s: the model has no such input", file);
 }
 
@@ -126,8 +126,9 @@ static int read_pair(RunWork *work, const char *pair, Err *err)
         const char *file = pair_file(pair, work->inputs[i]->name);
         if (!file)
             continue;
-        TRY(array_read(work->scratch, file, &tensor, err));
-        return set_input(work, i, tensor, file, err);
+        Arena *own = arena_child(work->scratch);
+        TRY(array_read(own, file, &tensor, err));
+        return set_input(work, i, (ExecInput){tensor, own}, file, err);
     }
     if (!strchr(pair, '=') && npz_is(pair))
         return npz_visit(work->scratch, pair, &arrays.visit, err);
@@ -150,8 +151,8 @@ static int draw_inputs(RunWork *work, Err *err)
     TRY(inputs_plan(work->scratch, model, model, &options, &plan, err));
     input_sample(work->scratch, &plan, 0, ODD_NONE, drawn);
     for (int i = 0; i < work->input_count; i++)
-        if (!work->tensors[i] && plan.slots[i].shape)
-            work->tensors[i] = drawn[i];
+        if (!work->given[i].tensor && plan.slots[i].shape)
+            work->given[i].tensor = drawn[i];
     return 0;
 }
 
@@ -161,7 +162,7 @@ static int read_named(RunWork *work, Err *err)
         TRY(read_pair(work, work->options->inputs[i], err));
     TRY(draw_inputs(work, err));
     for (int i = 0; i < work->input_count; i++)
-        if (!work->tensors[i])
+        if (!work->given[i].tensor)
             return err_set(err, ERR_BAD_INPUT,
                            "input %s is not given; use --input %s=FILE.npy",
                            work->inputs[i]->name, work->inputs[i]->name);
@@ -175,10 +176,10 @@ static int read_folder(RunWork *work, Err *err)
         const Value *input = work->inputs[i];
         const char *file = arena_printf(work->scratch, "%s/input_%d.pb",
                                         work->options->data_dir, i);
-        TRY(folder_tensor(work->scratch, file, input->fact.type,
-                          &work->tensors[i], err));
-        TRY(check_input(work, input, work->tensors[i], file, err));
-        if (work->tensors[i]->type == DT_DOUBLE)
+        Tensor *tensor;
+        TRY(folder_tensor(work->scratch, file, input->fact.type, &tensor, err));
+        TRY(set_input(work, i, (ExecInput){tensor, NULL}, file, err));
+        if (tensor->type == DT_DOUBLE)
             work->precision = PRECISION_F64;
     }
     return 0;
@@ -186,14 +187,24 @@ static int read_folder(RunWork *work, Err *err)
 
 /* ---- Outputs ---- */
 
-static int write_output(RunWork *work, size_t index, const char *file, Err *err)
+typedef struct NpyContent {
+    Content content; /* first: the content is the NpyContent */
+    Arena *arena;
+    const Array *array;
+    Precision precision;
+} NpyContent;
+
+static int write_npy(Content *content, Sink *sink, Err *err)
 {
-    const void *bytes;
-    size_t size;
-    const Tensor *tensor =
-        array_to_tensor(work->scratch, work->outputs[index], work->precision);
-    TRY(npy_write(work->scratch, tensor, &bytes, &size, err));
-    return file_save(work->scratch, file, bytes, size, err);
+    const NpyContent *self = (const NpyContent *)content;
+    return npy_write(self->arena, self->array, self->precision, sink, err);
+}
+
+int array_save(Arena *arena, const char *path, const Array *array,
+               Precision precision, Err *err)
+{
+    NpyContent npy = {{.write = write_npy}, arena, array, precision};
+    return file_save_content(arena, path, &npy.content, err);
 }
 
 /* The output that a pair names, or -1. */
@@ -212,8 +223,8 @@ static int write_named(RunWork *work, Err *err)
         int index = find_output(work, pair, err);
         TRY(index);
         const Value *value = work->graph->outputs[index];
-        TRY(write_output(work, (size_t)index, pair_file(pair, value->name),
-                         err));
+        TRY(array_save(work->scratch, pair_file(pair, value->name),
+                       work->outputs[index], work->precision, err));
     }
     return 0;
 }
@@ -272,18 +283,14 @@ static int execute(RunWork *work, Err *err)
     ExecOptions options = {
         .precision = work->precision,
         .pool = pool_new(arena, work->options->threads),
+        .lends = true,
     };
     Exec *exec;
-    Array **arrays =
-        arena_array(arena, (size_t)work->input_count + 1, sizeof *arrays);
-    for (int i = 0; i < work->input_count; i++)
-        TRY(array_from_tensor(arena, work->tensors[i], work->precision, false,
-                              &arrays[i], err));
     work->outputs =
         arena_array(arena, work->graph->output_count + 1, sizeof(Array *));
     TRY(exec_new(arena, work->graph, &options, &exec, err));
     double start = api_seconds();
-    TRY(exec_run(exec, arena, arrays, work->outputs, err));
+    TRY(exec_run_tensors(exec, arena, work->given, work->outputs, err));
     work->result->seconds = api_seconds() - start;
     return 0;
 }
@@ -296,8 +303,8 @@ static int run_work(void *context, Err *err)
     work->graph = work->model->model->graph;
     work->input_count =
         graph_free_inputs(work->scratch, work->graph, &work->inputs);
-    work->tensors = arena_array(work->scratch, (size_t)work->input_count + 1,
-                                sizeof(Tensor *));
+    work->given = arena_array(work->scratch, (size_t)work->input_count + 1,
+                              sizeof *work->given);
     /* A name that is not there is told before the work. */
     for (size_t i = 0; i < work->options->output_count; i++)
         TRY(find_output(work, work->options->outputs[i], err));

@@ -90,6 +90,45 @@ START_TEST(an_output_may_be_an_input_or_a_constant)
 }
 END_TEST
 
+/* An input that must be converted is let go when it is, one that is as it
+ * should be is used where it lies; either may be an output, and neither is
+ * overwritten while it is read. */
+START_TEST(what_is_lent_is_not_copied)
+{
+    enum { SIZE = 100000 };
+    const int64_t size = SIZE;
+    void *wide, *narrow;
+    Array *outputs[4];
+    toy_input(&net, "x", DT_DOUBLE, 1, &size);
+    toy_input(&net, "n", DT_INT8, 1, &size);
+    toy_node(&net, OP_Identity, "n", "m");
+    toy_node(&net, OP_Neg, "n", "p");
+    toy_node(&net, OP_Neg, "x", "z");
+    static const char *const names[] = {"x", "m", "p", "z"};
+    for (size_t i = 0; i < 4; i++)
+        graph_add_output(net.graph, graph_value(net.graph, names[i]));
+    toy_finish(&net);
+    Exec *exec = toy_plan(&net, (ExecOptions){.lends = true});
+    Arena *own = arena_child(arena);
+    ExecInput inputs[] = {
+        {tensor_alloc(arena, DT_DOUBLE, 1, &size, &wide), NULL},
+        {tensor_alloc(own, DT_INT8, 1, &size, &narrow), own},
+    };
+    ((double *)wide)[1] = 3;
+    ((int8_t *)narrow)[1] = -4;
+    size_t before = arena_bytes(arena);
+    ck_assert_int_eq(exec_run_tensors(exec, arena, inputs, outputs, &err), 0);
+    ck_assert_ptr_eq(outputs[0]->data, wide);
+    ck_assert_double_eq(((double *)outputs[0]->data)[1], 3);
+    ck_assert_int_eq(((int64_t *)outputs[1]->data)[1], -4);
+    ck_assert_int_eq(((int64_t *)outputs[2]->data)[1], 4);
+    ck_assert_double_eq(((double *)outputs[3]->data)[1], -3);
+    /* n as int64, p and z; n as it came is gone. */
+    size_t three = 3 * SIZE * sizeof(double);
+    ck_assert_uint_lt(arena_bytes(arena), before + three - SIZE / 2);
+}
+END_TEST
+
 /* A long chain needs the memory of two values, not of all; and a constant that
  * must be converted is there only while it is read. */
 START_TEST(memory_is_that_of_values_alive_together)
@@ -425,6 +464,7 @@ Suite *suite_exec(void)
     tcase_add_test(tcase, values_live_as_long_as_they_are_read);
     tcase_add_test(tcase, views_share_and_are_not_overwritten);
     tcase_add_test(tcase, an_output_may_be_an_input_or_a_constant);
+    tcase_add_test(tcase, what_is_lent_is_not_copied);
     tcase_add_test(tcase, memory_is_that_of_values_alive_together);
     tcase_add_test(tcase, a_plan_that_runs_often_has_the_same_results);
     tcase_add_test(tcase, memory_is_little_more_than_the_largest_live_set);

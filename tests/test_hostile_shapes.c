@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "arrays.h"
 #include "cli.h"
 #include "hostile/shapes.h"
 #include "hostile/text.h"
@@ -102,6 +103,46 @@ START_TEST(one_number_everywhere_takes_no_memory)
 }
 END_TEST
 
+/* A byte is held as an int64: of those there is one copy for each value that is
+ * alive, and none of what comes in or goes out. */
+static const struct {
+    const char *body;
+    size_t values;
+} byte_runs[] = {
+    {"y = Identity(x)", 1},
+    {"a = Flatten(x); y = Identity(a)", 1},
+    {"y = Transpose(x)", 2},
+    {"a = Cast<to=7>(x); b = Neg(a); y = Cast<to=2>(b)", 2},
+};
+
+START_TEST(bytes_are_run_in_the_memory_of_live_values)
+{
+    Arena *arena = arena_new(0);
+    const int64_t dims[] = {8, 1024, 1024};
+    void *data;
+    const void *bytes;
+    size_t size;
+    Err err = {0};
+    Proto file;
+    char text[128];
+    Tensor *tensor = tensor_alloc(arena, DT_UINT8, 3, dims, &data);
+    memset(data, 7, tensor->data_size);
+    ck_assert_int_eq(npy_bytes(arena, tensor, &bytes, &size, &err), 0);
+    cli_write("x.npy", bytes, size);
+    arena_free(arena);
+    snprintf(text, sizeof text, "x: u8[8,1024,1024]; %s; -> y",
+             byte_runs[_i].body);
+    text_model(&file, text);
+    cli_write("in.onnx", file.bytes, file.size);
+    ck_assert_int_eq(
+        REPFOLD("run", "in.onnx", "--input", "x=x.npy", "--output", "y=y.npy"),
+        0);
+    size_t most = (8 * byte_runs[_i].values + 1) * size + 16 * MEGABYTE;
+    ck_assert_msg(CLI_IS_SANITIZED || cli.peak < most, "%s: %zu bytes",
+                  byte_runs[_i].body, cli.peak);
+}
+END_TEST
+
 Suite *suite_hostile_shapes(void)
 {
     Suite *suite = suite_create("hostile_shapes");
@@ -114,6 +155,8 @@ Suite *suite_hostile_shapes(void)
     tcase_add_loop_test(tc, any_shape_is_told_of_within_bounds, 0, count);
     tcase_add_test(tc, a_chain_of_what_keeps_its_value_is_certified_in_time);
     tcase_add_test(tc, one_number_everywhere_takes_no_memory);
+    tcase_add_loop_test(tc, bytes_are_run_in_the_memory_of_live_values, 0,
+                        sizeof byte_runs / sizeof *byte_runs);
     suite_add_tcase(suite, tc);
     return suite;
 }

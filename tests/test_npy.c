@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arrays.h"
 #include "exec/npy.h"
 #include "suites.h"
 
@@ -83,7 +84,7 @@ START_TEST(what_is_written_is_read)
         Tensor *tensor = tensor_alloc(arena, types[_i], rank, dims, &data);
         for (size_t i = 0; i < tensor->data_size; i++)
             ((char *)data)[i] = (char)(types[_i] == DT_BOOL ? i & 1 : 7 * i);
-        ck_assert_int_eq(npy_write(arena, tensor, &bytes, &size, &err), 0);
+        ck_assert_int_eq(npy_bytes(arena, tensor, &bytes, &size, &err), 0);
         /* NumPy aligns the elements so. */
         ck_assert_uint_eq((size - tensor->data_size) % 64, 0);
         put_file(bytes, size);
@@ -103,7 +104,7 @@ START_TEST(the_header_is_numpys)
     size_t size;
     Tensor *tensor =
         tensor_alloc(arena, DT_FLOAT, 1, (const int64_t[]){3}, &data);
-    ck_assert_int_eq(npy_write(arena, tensor, &bytes, &size, &err), 0);
+    ck_assert_int_eq(npy_bytes(arena, tensor, &bytes, &size, &err), 0);
     static const char expect[] =
         "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }";
     ck_assert_int_eq(memcmp((const char *)bytes + 10, expect, strlen(expect)),
@@ -291,7 +292,7 @@ START_TEST(npy_has_no_bfloat16)
     size_t size;
     Tensor *tensor =
         tensor_alloc(arena, DT_BFLOAT16, 0, (const int64_t[]){0}, &data);
-    ck_assert_int_eq(npy_write(arena, tensor, &bytes, &size, &err), -1);
+    ck_assert_int_eq(npy_bytes(arena, tensor, &bytes, &size, &err), -1);
     ck_assert_int_eq(err.code, ERR_BAD_NPY);
 }
 END_TEST

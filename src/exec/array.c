@@ -177,23 +177,30 @@ static void store_integers(DType type, const int64_t *values, int64_t count,
     }
 }
 
+void array_store(const Array *array, Precision precision, int64_t first,
+                 int64_t count, void *out)
+{
+    double piece[PIECE];
+    size_t size = dtype_size(array->type);
+    if (!dtype_is_real(array->type)) {
+        store_integers(array->type, (const int64_t *)array->data + first, count,
+                       out);
+        return;
+    }
+    for (int64_t done = 0, now; done < count; done += now) {
+        now = count - done < PIECE ? count - done : PIECE;
+        array_to_f64(array, precision, first + done, now, piece);
+        tensor_store_f64(array->type, piece, now,
+                         (char *)out + (size_t)done * size);
+    }
+}
+
 Tensor *array_to_tensor(Arena *arena, const Array *array, Precision precision)
 {
     void *data;
     Tensor *tensor =
         tensor_alloc(arena, array->type, array->rank, array->dims, &data);
-    if (!dtype_is_real(array->type)) {
-        store_integers(array->type, array->data, array->count, data);
-        return tensor;
-    }
-    double piece[PIECE];
-    size_t size = dtype_size(array->type);
-    for (int64_t done = 0, now; done < array->count; done += now) {
-        now = array->count - done < PIECE ? array->count - done : PIECE;
-        array_to_f64(array, precision, done, now, piece);
-        tensor_store_f64(array->type, piece, now,
-                         (char *)data + (size_t)done * size);
-    }
+    array_store(array, precision, 0, array->count, data);
     return tensor;
 }
 

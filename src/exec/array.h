@@ -17,6 +17,10 @@ bool array_can_map(const Tensor *tensor, Precision precision);
 /* Fills elements [first, first + count) from a readable tensor. */
 void array_load(const Array *array, const Tensor *tensor, Precision precision,
                 bool exact, int64_t first, int64_t count);
+/* Elements [first, first + count) in the logical type, rounded once, as a file
+ * holds them. */
+void array_store(const Array *array, Precision precision, int64_t first,
+                 int64_t count, void *out);
 typedef struct Noise {
     uint64_t seed;
     double size;

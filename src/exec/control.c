@@ -43,14 +43,16 @@ Array **nested_run(StepCall *call, int which, Arena *arena,
 {
     Exec *exec = call->step->nested[which].exec;
     if (++exec->plan->runs > RUNS_MOST) {
-        err_set(err, ERR_BUDGET,
-                "%s: loops and calls run more than %d graphs",
+        err_set(err, ERR_BUDGET, "%s: loops and calls run more than %d graphs",
                 node_text(call->arena, call->step->node), RUNS_MOST);
         return NULL;
     }
     Array **outputs =
         arena_array(arena, exec->output_count + 1, sizeof *outputs);
-    if (plan_run(exec, arena, inputs, call->captured[which], outputs, err) < 0)
+    PlanData data = {.inputs = inputs,
+                     .captured = call->captured[which],
+                     .outputs = outputs};
+    if (plan_run(exec, arena, &data, err) < 0)
         return NULL;
     return outputs;
 }

@@ -46,6 +46,9 @@ typedef struct ExecOptions {
     /* The plan runs often: constants are packed for it once, in memory of its
      * own beside the model's. */
     bool runs_often;
+    /* Outputs are no copies: they lie where they were computed, perhaps in an
+     * input, and last until the next run. */
+    bool lends;
     /* Not 0: a seed. Every stored parameter is multiplied by 1 + r, r uniform
      * in [-u, u], u the roundoff of its type: what storing it once more may
      * do. Scalars (rank 0) are literals of the program, not parameters, and
@@ -81,6 +84,17 @@ int exec_new(Arena *arena, const Graph *graph, const ExecOptions *options,
  * again. */
 int exec_run(Exec *exec, Arena *arena, Array *const *inputs, Array **outputs,
              Err *err);
+
+/* An input as it was read. It is converted when it is first needed; then its
+ * arena, which holds nothing else, is freed. NULL for one that stays. */
+typedef struct ExecInput {
+    const Tensor *tensor;
+    Arena *arena;
+} ExecInput;
+/* Runs it on tensors. An input's elements are let go once they are read for
+ * the last time. */
+int exec_run_tensors(Exec *exec, Arena *arena, const ExecInput *inputs,
+                     Array **outputs, Err *err);
 
 /* What runs took so far, in bytes: the values of known sizes that were alive
  * together, at most; and all that was held beside the plan, its constants and

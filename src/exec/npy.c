@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/input.h"
+#include "exec/array.h"
 #include "exec/walk.h"
 
 /*
@@ -11,7 +12,7 @@
  * Python dict with 'descr', 'fortran_order' and 'shape'.
  */
 static const char magic[] = "\x93NUMPY";
-enum { MAGIC = 6, HEADER_MOST = 64 * 1024, ALIGNMENT = 64 };
+enum { MAGIC = 6, HEADER_MOST = 64 * 1024, ALIGNMENT = 64, PIECE = 4096 };
 
 /* bfloat16 has no code in NumPy. */
 static const struct {
@@ -221,41 +222,52 @@ static const char *code_of(DType type)
     return NULL;
 }
 
-static const char *header_text(Arena *arena, const Tensor *tensor,
+static const char *header_text(Arena *arena, const Array *array,
                                const char *code)
 {
     const char *shape = "";
-    for (int i = 0; i < tensor->rank; i++)
+    for (int i = 0; i < array->rank; i++)
         shape = arena_printf(arena, "%s%s%lld%s", shape, i > 0 ? ", " : "",
-                             (long long)tensor->dims[i],
-                             tensor->rank == 1 ? "," : "");
+                             (long long)array->dims[i],
+                             array->rank == 1 ? "," : "");
     return arena_printf(
         arena, "{'descr': '%c%s', 'fortran_order': False, 'shape': (%s), }",
-        dtype_size(tensor->type) == 1 ? '|' : '<', code, shape);
+        dtype_size(array->type) == 1 ? '|' : '<', code, shape);
 }
 
-int npy_write(Arena *arena, const Tensor *tensor, const void **bytes,
-              size_t *size, Err *err)
+/* All that comes before the elements, which are aligned. */
+static Span make_header(Arena *arena, const Array *array, const char *code)
 {
-    const char *code = code_of(tensor->type);
+    const char *text = header_text(arena, array, code);
+    size_t length = strlen(text) + 1; /* and a newline */
+    size_t size = (MAGIC + 4 + length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    size_t padded = size - (MAGIC + 4);
+    uint8_t *bytes = arena_alloc(arena, size);
+    memcpy(bytes, magic, MAGIC);
+    bytes[MAGIC] = 1;
+    bytes[MAGIC + 2] = (uint8_t)(padded & 0xff);
+    bytes[MAGIC + 3] = (uint8_t)(padded >> 8);
+    memset(bytes + MAGIC + 4, ' ', padded);
+    memcpy(bytes + MAGIC + 4, text, length - 1);
+    bytes[size - 1] = '\n';
+    return (Span){bytes, size};
+}
+
+int npy_write(Arena *arena, const Array *array, Precision precision, Sink *sink,
+              Err *err)
+{
+    char piece[PIECE * sizeof(double)];
+    size_t size = dtype_size(array->type);
+    const char *code = code_of(array->type);
     if (!code)
         return err_set(err, ERR_BAD_NPY, "a .npy file cannot hold %s",
-                       dtype_name(tensor->type));
-    const char *text = header_text(arena, tensor, code);
-    size_t length = strlen(text) + 1; /* and a newline */
-    size_t start = (MAGIC + 4 + length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    size_t padded = start - (MAGIC + 4);
-    *size = start + (size_t)tensor->count * dtype_size(tensor->type);
-    char *out = arena_block(arena, *size, 1);
-    memcpy(out, magic, MAGIC);
-    out[MAGIC] = 1;
-    out[MAGIC + 1] = 0;
-    out[MAGIC + 2] = (char)(padded & 0xff);
-    out[MAGIC + 3] = (char)(padded >> 8);
-    memset(out + MAGIC + 4, ' ', padded);
-    memcpy(out + MAGIC + 4, text, length - 1);
-    out[start - 1] = '\n';
-    tensor_read_stored(tensor, 0, tensor->count, out + start);
-    *bytes = out;
+                       dtype_name(array->type));
+    Span header = make_header(arena, array, code);
+    TRY(sink->write(sink, header.bytes, header.size, err));
+    for (int64_t done = 0, now; done < array->count; done += now) {
+        now = array->count - done < PIECE ? array->count - done : PIECE;
+        array_store(array, precision, done, now, piece);
+        TRY(sink->write(sink, piece, (size_t)now * size, err));
+    }
     return 0;
 }

@@ -3,15 +3,15 @@
 #ifndef REPFOLD_EXEC_NPY_H
 #define REPFOLD_EXEC_NPY_H
 
-#include "base/mem.h"
-#include "graph/tensor.h"
+#include "base/sink.h"
+#include "exec/exec.h"
 
 int npy_read(Arena *arena, const char *path, Tensor **out, Err *err);
 /* The same from the bytes of a file, which must outlive the tensor. */
 int npy_parse(Arena *arena, const char *path, const void *bytes, size_t size,
               Tensor **out, Err *err);
-/* The file's bytes (version 1.0, little-endian, C order). */
-int npy_write(Arena *arena, const Tensor *tensor, const void **bytes,
-              size_t *size, Err *err);
+/* Writes an array in its logical type: version 1.0, little-endian, C order. */
+int npy_write(Arena *arena, const Array *array, Precision precision, Sink *sink,
+              Err *err);
 
 #endif

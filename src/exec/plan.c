@@ -167,6 +167,7 @@ static int nest(Exec *exec, Step *step, const char *name, const Graph *graph,
     /* The node stands for what is inside of it. */
     inner->options.probe = NULL;
     inner->options.timing = NULL;
+    inner->options.lends = false;
     exec->plan->depth++;
     TRY(plan_graph(inner, err));
     exec->plan->depth--;

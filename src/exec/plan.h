@@ -65,10 +65,15 @@ struct Exec {
     ExecMemory memory;
 };
 
-/* Runs a plan. Inputs and captured values are lent; outputs are copies in
- * `arena`. */
-int plan_run(Exec *exec, Arena *arena, Array *const *inputs,
-             Array *const *captured, Array **outputs, Err *err);
+/* What goes in and comes out of a plan. Inputs and captured values are lent;
+ * outputs are in `arena`. */
+typedef struct PlanData {
+    Array *const *inputs; /* without data where it is to be read of: */
+    const ExecInput *tensors;
+    Array *const *captured;
+    Array **outputs;
+} PlanData;
+int plan_run(Exec *exec, Arena *arena, const PlanData *data, Err *err);
 
 /* Says that nothing runs the node: which operator, of which domain and opset,
  * and at which opsets there is one. */

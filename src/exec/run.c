@@ -109,9 +109,8 @@ static void *constant_memory(Run *run, int slot, const Array *array,
     return memory ? memory : buffers_take(run->exec->buffers, count, size);
 }
 
-static void hold_constant(Run *run, int slot)
+static void load(Run *run, int slot, const Slot *known)
 {
-    const Slot *known = &run->exec->slots[slot];
     Array array = slot_array(known);
     bool owned = false;
     if (!known->held) {
@@ -121,17 +120,24 @@ static void hold_constant(Run *run, int slot)
     run_keep(run, slot, &array, owned);
 }
 
-/* The value of a slot; a constant is loaded the first time. */
+/* The value of a slot; a constant, or an input that is still to be read, is
+ * loaded the first time. */
 static int hold(Run *run, int slot, Array **out, Err *err)
 {
-    const Slot *known = &run->exec->slots[slot];
+    Slot known = run->exec->slots[slot];
     Holder *holder = &run->holders[slot];
-    if (!holder->array && !known->tensor)
+    const ExecInput *given = holder->given;
+    if (given)
+        known.tensor = given->tensor;
+    if (!holder->array && !known.tensor)
         return err_set(err, ERR_UNDEFINED_VALUE,
                        "value \"%s\" is read before it is computed",
-                       known->name);
-    if (!holder->array)
-        hold_constant(run, slot);
+                       known.name);
+    if (!holder->array) {
+        load(run, slot, &known);
+        if (given)
+            arena_free(given->arena);
+    }
     *out = holder->array;
     return 0;
 }
@@ -294,13 +300,20 @@ static int run_groups(Run *run, Err *err)
     return 0;
 }
 
-static int copy_outputs(Run *run, Arena *arena, Array **outputs, Err *err)
+/* A buffer that is let go keeps its elements until another is taken. */
+static int give_outputs(Run *run, Arena *arena, const PlanData *data, Err *err)
 {
-    for (size_t i = 0; i < run->exec->output_count; i++) {
+    const Exec *exec = run->exec;
+    for (size_t i = 0; i < exec->output_count; i++) {
         Array *value;
-        TRY(hold(run, run->exec->outputs[i], &value, err));
-        outputs[i] = array_copy(arena, value, run->exec->options.precision);
-        read_done(run, run->exec->outputs[i]);
+        TRY(hold(run, exec->outputs[i], &value, err));
+        if (exec->options.lends) {
+            data->outputs[i] = arena_alloc(arena, sizeof *value);
+            *data->outputs[i] = *value;
+            continue;
+        }
+        data->outputs[i] = array_copy(arena, value, exec->options.precision);
+        read_done(run, exec->outputs[i]);
     }
     return 0;
 }
@@ -319,25 +332,34 @@ ExecMemory exec_memory(const Exec *exec)
     return exec->memory;
 }
 
-int plan_run(Exec *exec, Arena *arena, Array *const *inputs,
-             Array *const *captured, Array **outputs, Err *err)
+static void take_inputs(Run *run, const PlanData *data)
+{
+    const Exec *exec = run->exec;
+    for (size_t i = 0; i < exec->slot_count; i++)
+        run->holders[i].left = exec->slots[i].reads;
+    for (size_t i = 0; i < exec->input_count; i++) {
+        int slot = exec->inputs[i];
+        if (slot >= 0 && data->tensors && !data->inputs[i]->data)
+            run->holders[slot].given = &data->tensors[i];
+        else if (slot >= 0)
+            run_keep(run, slot, data->inputs[i], false);
+    }
+    for (size_t i = 0; i < exec->captured_count; i++)
+        run_keep(run, exec->captured[i], data->captured[i], false);
+}
+
+int plan_run(Exec *exec, Arena *arena, const PlanData *data, Err *err)
 {
     size_t before = arena_bytes(arena);
     Run run = {.exec = exec,
-               .schedule = schedule_for(exec, inputs, captured),
+               .schedule = schedule_for(exec, data->inputs, data->captured),
                .arena = arena_child(arena)};
     run.holders = arena_array(run.arena, exec->slot_count, sizeof *run.holders);
-    for (size_t i = 0; i < exec->slot_count; i++)
-        run.holders[i].left = exec->slots[i].reads;
-    for (size_t i = 0; i < exec->input_count; i++)
-        if (exec->inputs[i] >= 0)
-            run_keep(&run, exec->inputs[i], inputs[i], false);
-    for (size_t i = 0; i < exec->captured_count; i++)
-        run_keep(&run, exec->captured[i], captured[i], false);
+    take_inputs(&run, data);
     int result = run_groups(&run, err);
     note_memory(exec, run.most_bytes > before ? run.most_bytes - before : 0);
     if (result == 0)
-        result = copy_outputs(&run, arena, outputs, err);
+        result = give_outputs(&run, arena, data, err);
     for (size_t i = 0; i < exec->slot_count; i++)
         drop(&run, (int)i);
     arena_free(run.arena);
@@ -365,16 +387,42 @@ static int check_input(Arena *arena, const Symbols *symbols, const Value *value,
     return err_set(err, ERR_BAD_INPUT, "input \"%s", text.bytes);
 }
 
-int exec_run(Exec *exec, Arena *arena, Array *const *inputs, Array **outputs,
-             Err *err)
+static int run_checked(Exec *exec, Arena *arena, const PlanData *data, Err *err)
 {
     size_t given = 0;
     exec->plan->runs = 0;
     for (size_t i = 0; i < exec->graph->input_count; i++)
         if (!exec->graph->inputs[i]->is_initializer)
             TRY(check_input(arena, exec->graph->model->symbols,
-                            exec->graph->inputs[i], inputs[given++], err));
-    return plan_run(exec, arena, inputs, NULL, outputs, err);
+                            exec->graph->inputs[i], data->inputs[given++],
+                            err));
+    return plan_run(exec, arena, data, err);
+}
+
+int exec_run(Exec *exec, Arena *arena, Array *const *inputs, Array **outputs,
+             Err *err)
+{
+    PlanData data = {.inputs = inputs, .outputs = outputs};
+    return run_checked(exec, arena, &data, err);
+}
+
+int exec_run_tensors(Exec *exec, Arena *arena, const ExecInput *inputs,
+                     Array **outputs, Err *err)
+{
+    Precision precision = exec->options.precision;
+    Array **arrays = arena_array(arena, exec->input_count + 1, sizeof *arrays);
+    for (size_t i = 0; i < exec->input_count; i++) {
+        const Tensor *tensor = inputs[i].tensor;
+        arrays[i] = arena_alloc(arena, sizeof *arrays[i]);
+        if (array_can_map(tensor, precision) || !tensor_is_readable(tensor))
+            TRY(array_from_tensor(arena, tensor, precision, false, &arrays[i],
+                                  err));
+        else
+            array_set_shape(arrays[i], tensor->type, tensor->rank,
+                            tensor->dims);
+    }
+    PlanData data = {.inputs = arrays, .tensors = inputs, .outputs = outputs};
+    return run_checked(exec, arena, &data, err);
 }
 
 int exec_node(Arena *arena, const Node *node, const ExecOptions *options,

@@ -7,9 +7,10 @@
 #include "exec/schedule.h"
 
 typedef struct Holder {
-    Array *array; /* NULL where there is nothing now */
-    bool owned;   /* its data is a buffer that it holds; else it is lent */
-    int left;     /* reads to come */
+    Array *array;           /* NULL where there is nothing now */
+    const ExecInput *given; /* of an input that is to be read, or NULL */
+    bool owned; /* its data is a buffer that it holds; else it is lent */
+    int left;   /* reads to come */
 } Holder;
 
 typedef struct Run {

@@ -4,6 +4,7 @@
 #ifndef REPFOLD_ONNX_ONNX_H
 #define REPFOLD_ONNX_ONNX_H
 
+#include "base/sink.h"
 #include "graph/graph.h"
 
 typedef struct ReadOptions {
@@ -25,11 +26,6 @@ int model_read_file(Arena *arena, const char *path, const ReadOptions *options,
 int model_read_memory(Arena *arena, const void *bytes, size_t size,
                       const char *name, const ReadOptions *options, Model **out,
                       Err *err);
-
-/* Where a model is written to, piece by piece. */
-typedef struct Sink {
-    int (*write)(struct Sink *self, const void *bytes, size_t size, Err *err);
-} Sink;
 
 /* Serialises, all data inside. A model that did not change and has no external
  * data is its file, byte for byte; otherwise unchanged parts are their original
@@ -71,9 +67,16 @@ int model_save(const Model *model, const char *path, const SaveOptions *options,
                Err *err);
 /* Removes the temporary files of this process; for signal handlers. */
 void save_cleanup(void);
-/* The same as model_save for ready bytes: reports, .npy. */
+/* The same as model_save for ready bytes: reports. */
 int file_save(Arena *arena, const char *path, const void *bytes, size_t size,
               Err *err);
+/* What a file is to hold, made while it is written: .npy. */
+typedef struct Content {
+    int (*write)(struct Content *self, Sink *sink, Err *err);
+    size_t size; /* of all of it; 0 where that is not known */
+} Content;
+int file_save_content(Arena *arena, const char *path, Content *content,
+                      Err *err);
 
 /* One serialised TensorProto (input_0.pb of an ONNX backend test) to a
  * tensor, with its name. */

@@ -293,22 +293,40 @@ int model_save(const Model *model, const char *path, const SaveOptions *options,
     return status;
 }
 
-static int save_bytes(Arena *arena, const char *path, Span bytes, Err *err)
+static int save_content(Arena *arena, const char *path, Content *content,
+                        Err *err)
 {
     SaveOptions options = {0};
     Output *output;
     TRY(output_open(arena, path, &options, &output, err));
-    TRY(output_reserve(output, bytes.size, err));
-    TRY(output->sink.write(&output->sink, bytes.bytes, bytes.size, err));
+    TRY(output_reserve(output, content->size, err));
+    TRY(content->write(content, &output->sink, err));
     TRY(output_complete(output, err));
     return output_publish(&output, 1, err);
+}
+
+int file_save_content(Arena *arena, const char *path, Content *content,
+                      Err *err)
+{
+    Arena *scratch = arena_child(arena);
+    int status = save_content(scratch, path, content, err);
+    arena_free(scratch);
+    return status;
+}
+
+typedef struct Bytes {
+    Content content; /* first: the content is the bytes */
+    const void *bytes;
+} Bytes;
+
+static int write_bytes(Content *content, Sink *sink, Err *err)
+{
+    return sink->write(sink, ((Bytes *)content)->bytes, content->size, err);
 }
 
 int file_save(Arena *arena, const char *path, const void *bytes, size_t size,
               Err *err)
 {
-    Arena *scratch = arena_child(arena);
-    int status = save_bytes(scratch, path, (Span){bytes, size}, err);
-    arena_free(scratch);
-    return status;
+    Bytes ready = {{write_bytes, size}, bytes};
+    return file_save_content(arena, path, &ready.content, err);
 }

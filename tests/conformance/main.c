@@ -141,15 +141,15 @@ static int write_input(const Report *report, const char *data, int index,
                        const char *file, Err *err)
 {
     const char *name;
-    const void *bytes;
-    size_t size;
     Tensor *tensor;
+    Array *array;
     TRY(tensor_read_file(
         report->arena,
         arena_printf(report->arena, "%s/input_%d.pb", data, index), &tensor,
         &name, err));
-    TRY(npy_write(report->arena, tensor, &bytes, &size, err));
-    return file_save(report->arena, file, bytes, size, err);
+    TRY(array_from_tensor(report->arena, tensor, PRECISION_F64, false, &array,
+                          err));
+    return array_save(report->arena, file, array, PRECISION_F64, err);
 }
 
 static int compare_output(const Report *report, const char *data, int index,

@@ -86,11 +86,17 @@ int fuzz_run(const uint8_t *bytes, size_t size)
     return 0;
 }
 
+static int swallow(Sink *sink, const void *bytes, size_t size, Err *err)
+{
+    (void)sink, (void)bytes, (void)size, (void)err;
+    return 0;
+}
+
 static void read_npy(Arena *arena, const char *path)
 {
     Tensor *tensor;
-    const void *written;
-    size_t size;
+    Array *array;
+    Sink sink = {swallow};
     Err err = {0};
     if (!ARENA_GUARD(arena)) {
         arena_unguard(arena);
@@ -99,8 +105,9 @@ static void read_npy(Arena *arena, const char *path)
     if (npy_read(arena, path, &tensor, &err) < 0) {
         if (err.code == ERR_OK || !err.message[0])
             abort();
-    } else if (npy_write(arena, tensor, &written, &size, &err) < 0 &&
-               err.code == ERR_OK) {
+    } else if (array_from_tensor(arena, tensor, PRECISION_F64, false, &array,
+                                 &err) < 0 ||
+               npy_write(arena, array, PRECISION_F64, &sink, &err) < 0) {
         abort();
     }
     arena_unguard(arena);
