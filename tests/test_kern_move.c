@@ -8,6 +8,11 @@ static const char *const lines[] = {
     "Transpose(f32[2,3,4,5]) perm=[3,1,0,2]",
     "Transpose(f32[40,1,50]) perm=[2,1,0]",
     "Transpose(f32[200,300])",
+    "Transpose(f32[3,19,37]) perm=[0,2,1]",
+    "Transpose(f32[2,18,3,21]) perm=[3,0,2,1]",
+    "Transpose(i64[2,21,18]) perm=[0,2,1]",
+    "Transpose(f32[2,9,11,3]) perm=[0,3,1,2]",
+    "Transpose(f32[2,3,9,11]) perm=[0,2,3,1]",
     "Transpose(f32[])",
     "Transpose(f32[2,0,3])",
     "Transpose(i64[2,3,4]) perm=[1,0,2]",
@@ -84,6 +89,10 @@ static const ExecRow moves[] = {
     {"SpaceToDepth(f32[1,2,2,2]{1,3,5,7,2,4,6,8}) blocksize=2",
      "float32[1,8,1,1]{1,2,3,4,5,6,7,8}"},
     {"Trilu(f32[2,3]{1,2,3,4,5,6})", "float32[2,3]{1,2,3,0,5,6}"},
+    {"Trilu(f32[2,2]{1,2,3,4}, i64[]{9223372036854775807}) upper=0",
+     "float32[2,2]{1,2,3,4}"},
+    {"Trilu(f32[2,2]{1,2,3,4}, i64[]{-9223372036854775808}) upper=0",
+     "float32[2,2]{0,0,0,0}"},
     {"Trilu(f32[2,3]{1,2,3,4,5,6}, i64[]{1}) upper=0",
      "float32[2,3]{1,2,0,4,5,6}"},
 };
@@ -117,6 +126,12 @@ static const ExecRow places[] = {
     {"ScatterElements(i64[2]{1,5}, i64[2]{0,1}, i64[2]{3,3}) "
      "reduction=\"min\"",
      "int64[2]{1,3}"},
+    {"ScatterElements(u64[2]{1,-1}, i64[2]{0,1}, u64[2]{-2,5}) "
+     "reduction=\"max\"",
+     "uint64[2]{-2,-1}"}, /* -1 is 2^64 - 1 */
+    {"ScatterElements(u64[2]{1,-1}, i64[2]{0,1}, u64[2]{-2,5}) "
+     "reduction=\"min\"",
+     "uint64[2]{1,5}"},
     {"ScatterElements(f32[2], i64[1]{2}, f32[1])", "bad-index"},
     {"ScatterND(f32[2,2]{1,2,3,4}, i64[1,1]{1}, f32[1,2]{8,9})",
      "float32[2,2]{1,2,8,9}"},
@@ -161,6 +176,8 @@ static const ExecRow places[] = {
     {"CumSum(f32[3]{1,2,3}, i64[]{0}) exclusive=1 reverse=1",
      "float32[3]{5,3,0}"},
     {"CumSum(i64[2,2]{1,2,3,4}, i64[]{-2})", "int64[2,2]{1,2,4,6}"},
+    {"CumSum(i32[3]{2147483647,1,1}, i32[]{0})",
+     "int32[3]{2147483647,-2147483648,-2147483647}"},
 };
 
 static const ExecRow makers[] = {

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "exec/move.h"
+#include "exec/walk.h"
 
 static size_t element_size(const KernelCall *call)
 {
@@ -69,53 +70,6 @@ int kernel_gather(KernelCall *call, Err *err)
     return 0;
 }
 
-/* ---- GatherElements, ScatterElements ---- */
-
-/* Where in `data` an element of an index array points: its own position but
- * for the axis, whose place the index takes. */
-static int64_t element_place(const Array *indices, int axis,
-                             const int64_t *strides, int64_t position,
-                             int64_t index)
-{
-    int64_t place = index * strides[axis];
-    for (int i = indices->rank - 1; i >= 0; i--) {
-        if (i != axis)
-            place += position % indices->dims[i] * strides[i];
-        position /= indices->dims[i];
-    }
-    return place;
-}
-
-static int check_elements(const Array *data, const Array *indices, int axis,
-                          Err *err)
-{
-    bool fits = indices->rank == data->rank;
-    for (int i = 0; fits && i < data->rank; i++)
-        fits = i == axis || indices->dims[i] <= data->dims[i];
-    if (!fits)
-        return err_set(err, ERR_BAD_SHAPE, "its indices do not fit its data");
-    return 0;
-}
-
-int kernel_gather_elements(KernelCall *call, Err *err)
-{
-    const Array *in = call->inputs[0], *indices = call->inputs[1];
-    size_t size = element_size(call);
-    int axis;
-    int64_t *places, strides[RANK_MAX];
-    TRY(kernel_axis(node_int(call->node, "axis", 0), in->rank, &axis, err));
-    TRY(check_elements(in, indices, axis, err));
-    TRY(read_indices(call, indices, in->dims[axis], &places, err));
-    dims_strides(in->rank, in->dims, strides);
-    char *out = call->outputs[0]->data;
-    for (int64_t i = 0; i < indices->count; i++) {
-        int64_t from = element_place(indices, axis, strides, i, places[i]);
-        memcpy(out + (size_t)i * size,
-               (const char *)in->data + (size_t)from * size, size);
-    }
-    return 0;
-}
-
 /* ---- Combining what is scattered ---- */
 
 typedef enum Meeting {
@@ -157,17 +111,19 @@ static double meet_real(Meeting meeting, double a, double b)
     }
 }
 
-static int64_t meet_integer(Meeting meeting, int64_t a, int64_t b)
+/* Flipping the sign bit puts the numbers of uint64 in the order of int64. */
+static int64_t meet_integer(DType type, Meeting meeting, int64_t a, int64_t b)
 {
+    const int64_t flip = type == DT_UINT64 ? INT64_MIN : 0;
     switch (meeting) {
     case MEET_ADD:
         return (int64_t)((uint64_t)a + (uint64_t)b);
     case MEET_MUL:
         return (int64_t)((uint64_t)a * (uint64_t)b);
     case MEET_MAX:
-        return a > b ? a : b;
+        return (a ^ flip) > (b ^ flip) ? a : b;
     case MEET_MIN:
-        return a < b ? a : b;
+        return (a ^ flip) < (b ^ flip) ? a : b;
     default:
         return b;
     }
@@ -190,8 +146,8 @@ static void meet(const KernelCall *call, Meeting meeting, const Array *out,
     }
     case STORAGE_I64: {
         int64_t *to = (int64_t *)out->data + at;
-        int64_t met =
-            meet_integer(meeting, *to, ((const int64_t *)updates->data)[from]);
+        int64_t met = meet_integer(out->type, meeting, *to,
+                                   ((const int64_t *)updates->data)[from]);
         *to = integer_wrap(out->type, met);
         break;
     }
@@ -206,25 +162,101 @@ static void copy_data(const KernelCall *call)
                (size_t)in->count * element_size(call));
 }
 
+/* ---- GatherElements, ScatterElements ---- */
+
+/* Elements of `data` that an index array names: each lies where its index
+ * does, but for the axis, whose place the index takes. */
+typedef struct Elements {
+    KernelCall *call;
+    Walk walk; /* over the indices; operand 0 is the data, at place 0 */
+    int64_t *places;
+    int64_t stride; /* of the axis */
+    Meeting meeting;
+} Elements;
+
+static int check_elements(const Array *data, const Array *indices, int axis,
+                          Err *err)
+{
+    bool fits = indices->rank == data->rank;
+    for (int i = 0; fits && i < data->rank; i++)
+        fits = i == axis || indices->dims[i] <= data->dims[i];
+    if (!fits)
+        return err_set(err, ERR_BAD_SHAPE, "its indices do not fit its data");
+    return 0;
+}
+
+static int find_elements(KernelCall *call, Elements *out, Err *err)
+{
+    const Array *data = call->inputs[0], *indices = call->inputs[1];
+    int axis;
+    int64_t strides[RANK_MAX];
+    *out = (Elements){.call = call};
+    TRY(kernel_axis(node_int(call->node, "axis", 0), data->rank, &axis, err));
+    TRY(check_elements(data, indices, axis, err));
+    TRY(read_indices(call, indices, data->dims[axis], &out->places, err));
+    dims_strides(data->rank, data->dims, strides);
+    out->stride = strides[axis];
+    strides[axis] = 0;
+    walk_init(&out->walk, indices->rank, indices->dims);
+    walk_add(&out->walk, strides);
+    walk_ready(&out->walk);
+    return 0;
+}
+
+static void gather_row(void *context, int64_t position, const int64_t *offsets,
+                       int64_t count)
+{
+    const Elements *e = context;
+    size_t size = element_size(e->call);
+    int64_t at = offsets[0], step = walk_step(&e->walk, 0);
+    const char *in = e->call->inputs[0]->data;
+    char *out = (char *)e->call->outputs[0]->data + (size_t)position * size;
+    for (int64_t i = 0; i < count; i++, at += step) {
+        int64_t from = at + e->places[position + i] * e->stride;
+        memcpy(out + (size_t)i * size, in + (size_t)from * size, size);
+    }
+}
+
+static void gather_elements(void *context, int worker, int64_t begin,
+                            int64_t end)
+{
+    (void)worker;
+    walk_run(&((Elements *)context)->walk, begin, end, gather_row, context);
+}
+
+int kernel_gather_elements(KernelCall *call, Err *err)
+{
+    Elements elements;
+    TRY(find_elements(call, &elements, err));
+    pool_run(call->pool, call->inputs[1]->count, GRAIN, gather_elements,
+             &elements);
+    return 0;
+}
+
+static void scatter_row(void *context, int64_t position, const int64_t *offsets,
+                        int64_t count)
+{
+    const Elements *e = context;
+    int64_t at = offsets[0], step = walk_step(&e->walk, 0);
+    for (int64_t i = 0; i < count; i++, at += step)
+        meet(e->call, e->meeting, e->call->outputs[0],
+             at + e->places[position + i] * e->stride, e->call->inputs[2],
+             position + i);
+}
+
+/* One after the other, since several may go to one place. */
 int kernel_scatter_elements(KernelCall *call, Err *err)
 {
-    const Array *in = call->inputs[0], *indices = call->inputs[1];
-    const Array *updates = call->inputs[2];
-    Meeting meeting;
-    int axis;
-    int64_t *places, strides[RANK_MAX];
-    TRY(read_reduction(call->node, &meeting, err));
-    TRY(kernel_axis(node_int(call->node, "axis", 0), in->rank, &axis, err));
-    TRY(check_elements(in, indices, axis, err));
-    if (updates->count != indices->count)
+    const Array *indices = call->inputs[1];
+    Elements elements;
+    TRY(find_elements(call, &elements, err));
+    TRY(read_reduction(call->node, &elements.meeting, err));
+    if (call->inputs[2]->count != indices->count)
         return err_set(err, ERR_BAD_SHAPE,
                        "its updates do not fit its indices");
-    TRY(read_indices(call, indices, in->dims[axis], &places, err));
     copy_data(call);
-    dims_strides(in->rank, in->dims, strides);
-    for (int64_t i = 0; i < indices->count; i++)
-        meet(call, meeting, call->outputs[0],
-             element_place(indices, axis, strides, i, places[i]), updates, i);
+    if (indices->count > 0)
+        walk_run(&elements.walk, 0, indices->count, scatter_row, &elements);
     return 0;
 }
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "exec/integer.h"
 #include "exec/move.h"
 
 /* The tensor of a Constant in any of its numeric forms. */
@@ -140,6 +141,31 @@ int kernel_eye_like(KernelCall *call, Err *err)
     return 0;
 }
 
+typedef struct Triangle {
+    const char *in;
+    char *out;
+    int64_t rows, columns, shift;
+    size_t size; /* of an element */
+    bool upper;
+} Triangle;
+
+/* Row i keeps what is from column i + shift on, or up to there. */
+static void triangle_piece(void *context, int worker, int64_t begin,
+                           int64_t end)
+{
+    const Triangle *t = context;
+    (void)worker;
+    for (int64_t row = begin; row < end; row++) {
+        int64_t edge = row % t->rows + t->shift + (t->upper ? 0 : 1);
+        size_t cut = (size_t)clamp(edge, 0, t->columns) * t->size;
+        size_t all = (size_t)t->columns * t->size, start = (size_t)row * all;
+        size_t first = t->upper ? cut : 0, last = t->upper ? all : cut;
+        memcpy(t->out + start + first, t->in + start + first, last - first);
+        memset(t->out + start, 0, first);
+        memset(t->out + start + last, 0, all - last);
+    }
+}
+
 /* Trilu: keeps what is on one side of the k-th diagonal. */
 int kernel_trilu(KernelCall *call, Err *err)
 {
@@ -147,19 +173,16 @@ int kernel_trilu(KernelCall *call, Err *err)
     const Array *shift = kernel_input(call, 1);
     if (in->rank < 2)
         return err_set(err, ERR_BAD_SHAPE, "its input has rank %d", in->rank);
-    bool upper = node_int(call->node, "upper", 1) != 0;
     int64_t k = shift && shift->count == 1 ? kernel_int(call, shift, 0) : 0;
-    int64_t rows = in->dims[in->rank - 2], columns = in->dims[in->rank - 1];
-    size_t size = storage_size(kernel_storage(call, in));
-    const char *from = in->data;
-    char *to = out->data;
-    for (int64_t i = 0; i < in->count; i++, from += size, to += size) {
-        int64_t off = i % columns - i / columns % rows;
-        if (upper ? off >= k : off <= k)
-            memcpy(to, from, size);
-        else
-            memset(to, 0, size);
-    }
+    Triangle t = {.in = in->data,
+                  .out = out->data,
+                  .rows = in->dims[in->rank - 2],
+                  .columns = in->dims[in->rank - 1],
+                  .size = storage_size(kernel_storage(call, in)),
+                  .upper = node_int(call->node, "upper", 1) != 0};
+    t.shift = clamp(k, -t.rows, t.columns);
+    pool_run(call->pool, in->count / t.columns, 1 + GRAIN / t.columns,
+             triangle_piece, &t);
     return 0;
 }
 

@@ -43,8 +43,23 @@ typedef struct Arg {
 
 enum { LINES = 64 }; /* at once */
 
-/* NaN comes after everything. */
+/* ---- CumSum ---- */
+
+typedef struct Cumulation {
+    const void *in;
+    void *out;
+    int64_t count, inner; /* as those of Arg */
+    bool exclusive, reverse;
+    Storage storage;
+    DType type;
+} Cumulation;
+
+/* ---- Both, by type ---- */
+
+/* NaN comes after everything. Integers wrap. */
 #define LESS(a, b) ((a) < (b) || ((a) == (a) && !((b) == (b))))
+#define SUM double
+#define TAKEN(sum) ((REAL)(sum))
 #include "exec/real_f32.h"
 
 #include "exec/kern_select.inc.c"
@@ -54,19 +69,28 @@ enum { LINES = 64 }; /* at once */
 #include "exec/kern_select.inc.c"
 
 #undef LESS
+#undef SUM
+#undef TAKEN
 #define LESS(a, b)                                                             \
     (arg->is_unsigned ? (uint64_t)(a) < (uint64_t)(b) : (a) < (b))
+#define SUM uint64_t
+#define TAKEN(sum) integer_wrap(c->type, (int64_t)(sum))
 #include "exec/real_i64.h"
 
 #include "exec/kern_select.inc.c"
+
+/* How many of the lines [line, end) go side by side. */
+static int64_t lines_beside(int64_t line, int64_t end, int64_t inner)
+{
+    return at_most(at_most(inner - line % inner, end - line), LINES);
+}
 
 static void arg_piece(void *context, int worker, int64_t begin, int64_t end)
 {
     const Arg *arg = context;
     (void)worker;
     for (int64_t n = begin, width; n < end; n += width) {
-        width = at_most(arg->inner - n % arg->inner, end - n);
-        width = at_most(width, LINES);
+        width = lines_beside(n, end, arg->inner);
         if (arg->storage == STORAGE_F32)
             arg_lines_f32(arg, n, width);
         else if (arg->storage == STORAGE_F64)
@@ -229,37 +253,43 @@ int kernel_non_zero(KernelCall *call, Err *err)
     return 0;
 }
 
+/* ---- CumSum ---- */
+
+static void cumulate_piece(void *context, int worker, int64_t begin,
+                           int64_t end)
+{
+    const Cumulation *c = context;
+    (void)worker;
+    for (int64_t n = begin, width; n < end; n += width) {
+        width = lines_beside(n, end, c->inner);
+        if (c->storage == STORAGE_F32)
+            cumulate_lines_f32(c, n, width);
+        else if (c->storage == STORAGE_F64)
+            cumulate_lines_f64(c, n, width);
+        else
+            cumulate_lines_i64(c, n, width);
+    }
+}
+
 /* CumSum: running sums along an axis; exclusive leaves the element itself out,
  * reverse starts at the end. */
 int kernel_cum_sum(KernelCall *call, Err *err)
 {
-    const Array *in = call->inputs[0], *out = call->outputs[0];
+    const Array *in = call->inputs[0];
+    Cumulation c = {.in = in->data,
+                    .out = call->outputs[0]->data,
+                    .exclusive = node_int(call->node, "exclusive", 0) != 0,
+                    .reverse = node_int(call->node, "reverse", 0) != 0,
+                    .storage = kernel_storage(call, in),
+                    .type = in->type};
     int axis;
     if (call->inputs[1]->count != 1)
         return err_set(err, ERR_BAD_SHAPE, "its axis is not a scalar");
     TRY(kernel_axis(kernel_int(call, call->inputs[1], 0), in->rank, &axis,
                     err));
-    bool exclusive = node_int(call->node, "exclusive", 0) != 0;
-    bool reverse = node_int(call->node, "reverse", 0) != 0;
-    Line line = line_new(call);
-    int64_t lines = in->dims[axis] ? in->count / in->dims[axis] : 0;
-    for (int64_t n = 0; n < lines; n++) {
-        double sum = 0;
-        uint64_t integer = 0;
-        line_of(&line, axis, n);
-        for (int64_t i = 0; i < line.count; i++) {
-            int64_t k = reverse ? line.count - 1 - i : i;
-            int64_t at = line.first + k * line.step;
-            double before = sum;
-            uint64_t integer_before = integer;
-            sum += kernel_real(call, in, at);
-            integer += (uint64_t)kernel_int(call, in, at);
-            if (line.storage != STORAGE_I64)
-                array_put(out, call->precision, at, exclusive ? before : sum);
-            else
-                ((int64_t *)out->data)[at] = integer_wrap(
-                    in->type, (int64_t)(exclusive ? integer_before : integer));
-        }
-    }
+    c.count = in->dims[axis];
+    c.inner = dims_product(in->dims, axis + 1, in->rank);
+    pool_run(call->pool, in->count / c.count, 1 + GRAIN / c.count,
+             cumulate_piece, &c);
     return 0;
 }

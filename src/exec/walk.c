@@ -49,6 +49,13 @@ static void move_axis(Walk *walk, int to, int from, int64_t length)
         walk->strides[k][to] = walk->strides[k][from];
 }
 
+static void set_rows(Walk *walk)
+{
+    int last = walk->rank - 1;
+    walk->length = walk->dims[last];
+    walk->rows = dims_product(walk->dims, 0, last);
+}
+
 void walk_ready(Walk *walk)
 {
     int kept = 0;
@@ -69,10 +76,17 @@ void walk_ready(Walk *walk)
         kept = 1;
     }
     walk->rank = kept;
-    walk->length = walk->dims[kept - 1];
-    walk->rows = 1;
-    for (int i = 0; i < kept - 1; i++)
-        walk->rows *= walk->dims[i];
+    set_rows(walk);
+}
+
+void walk_swap(Walk *walk, int a, int b)
+{
+    Walk before = *walk;
+    move_axis(walk, a, b, before.dims[b]);
+    walk->dims[b] = before.dims[a];
+    for (int k = 0; k < walk->operands; k++)
+        walk->strides[k][b] = before.strides[k][a];
+    set_rows(walk);
 }
 
 int64_t walk_step(const Walk *walk, int operand)

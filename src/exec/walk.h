@@ -29,6 +29,8 @@ int walk_broadcast(Walk *walk, const Array *array);
 /* Drops axes of length 1 and joins neighbours that every operand runs through
  * in one go. To be called before the walk is used. */
 void walk_ready(Walk *walk);
+/* Exchanges two axes of a walk that is ready. */
+void walk_swap(Walk *walk, int a, int b);
 /* The stride of an operand along a row. */
 int64_t walk_step(const Walk *walk, int operand);
 
