@@ -135,7 +135,7 @@ SIMD static void R(softmax_lines)(const REAL *x, REAL *y, int64_t count,
     }
 }
 
-/* One line without gaps, in parts as long as many lines would be wide. */
+/* One line without gaps; powers that are not the result, in parts. */
 SIMD static void R(softmax_line)(const REAL *x, REAL *y, int64_t count,
                                  bool logarithm)
 {
@@ -143,7 +143,7 @@ SIMD static void R(softmax_line)(const REAL *x, REAL *y, int64_t count,
     double sum = 0;
     REAL powers[LINES_MOST];
     for (int64_t at = 0, now; at < count; at += now) {
-        now = count - at < LINES_MOST ? count - at : LINES_MOST;
+        now = logarithm && count - at > LINES_MOST ? LINES_MOST : count - at;
         REAL *to = logarithm ? powers : y + at;
         LOOP for (int64_t i = 0; i < now; i++)
         {
