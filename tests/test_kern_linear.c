@@ -89,18 +89,14 @@ static const char *const reductions[] = {
 START_TEST(reductions_against_the_oracle)
 {
     static const char *const inputs[] = {
-        "(f32[2,3,4,5])",
-        "(f32[2,3,4,5], i64{0})",
-        "(f32[2,3,4,5], i64{-1})",
-        "(f32[2,3,4,5], i64{1,3}) keepdims=0",
-        "(f32[2,3,4,5], i64{2,3})",
-        "(f32[2,3,4,5], i64{3,0,1,2}) keepdims=0",
-        "(f32[7])",
-        "(f32[])",
-        "(f32[2,0,3], i64{1})",
-        "(f32[2,0,3], i64{0})",
-        "(f32[3,4,2], i64{1,2})",
-        "(f32[2,1,3,1,2,1,2], i64{2,4})"};
+        "(f32[2,3,4,5])", "(f32[2,3,4,5], i64{0})", "(f32[2,3,4,5], i64{-1})",
+        "(f32[2,3,4,5], i64{1,3}) keepdims=0", "(f32[2,3,4,5], i64{2,3})",
+        "(f32[2,3,4,5], i64{3,0,1,2}) keepdims=0", "(f32[7])", "(f32[])",
+        "(f32[2,0,3], i64{1})", "(f32[2,0,3], i64{0})",
+        "(f32[3,4,2], i64{1,2})", "(f32[2,1,3,1,2,1,2], i64{2,4})",
+        /* side by side, and row by row: of more than go at once */
+        "(f32[2,3,300], i64{1})", "(f32[3,5,70], i64{0,2})",
+        "(f32[2,4,3,33], i64{2,3})"};
     char line[100];
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
         snprintf(line, sizeof line, "%s%s", reductions[_i], inputs[i]);
@@ -122,6 +118,7 @@ static const ExecRow rows[] = {
      "float32[2]{1,2}"},
     {"ReduceMean(i64[3]{1,2,4})", "int64[1]{2}"},
     {"ReduceMax(f32[3]{1,nan,2})", "float32[1]{nan}"},
+    {"ReduceMax(f32[2,2]{1,nan,2,3}, i64{0})", "float32[1,2]{2,nan}"},
     {"ReduceMax(i8[0])", "int8[1]{-128}"},
     {"ReduceMin(bool[3]{1,0,1})", "bool[1]{0}"},
     {"ReduceMin(u64[2]{-1,5})", "uint64[1]{5}"},

@@ -196,6 +196,29 @@ START_TEST(random_transposed_against_the_oracle)
 }
 END_TEST
 
+/* Rows of outputs in whole blocks, in parts of one, and in too few for any. */
+START_TEST(random_pools_against_the_oracle)
+{
+    uint64_t seed = random_stream(4, (uint64_t)_i);
+    char line[300];
+    int kernel[2], dilation[2], pads[4];
+    for (int i = 0; i < 2; i++) {
+        kernel[i] = pick(&seed, 1, 5);
+        dilation[i] = pick(&seed, 1, 2);
+    }
+    for (int i = 0; i < 4; i++)
+        pads[i] = pick(&seed, 0, kernel[i % 2] - 1);
+    snprintf(line, sizeof line,
+             "%sPool(f32[1,2,%d,%d]) kernel_shape=[%d,%d] strides=[%d,%d] "
+             "dilations=[%d,%d] pads=[%d,%d,%d,%d]%s",
+             _i % 2 ? "Max" : "Average", pick(&seed, 9, 12), pick(&seed, 9, 80),
+             kernel[0], kernel[1], pick(&seed, 1, 3), pick(&seed, 1, 3),
+             dilation[0], dilation[1], pads[0], pads[1], pads[2], pads[3],
+             _i % 4 == 2 ? " count_include_pad=1" : "");
+    check_oracle(line);
+}
+END_TEST
+
 static const ExecRow rows[] = {
     {"GlobalAveragePool(f32[1,2,2,2]{1,2,3,4,5,6,7,8})",
      "float32[1,2,1,1]{2.5,6.5}"},
@@ -210,10 +233,15 @@ static const ExecRow rows[] = {
     /* every window that sees a NaN is one, wherever it is in it */
     {"MaxPool(f32[1,1,6]{1,nan,2,3,inf,-inf}) kernel_shape=[2]",
      "float32[1,1,5]{nan,nan,3,inf,inf}"},
+    {"MaxPool(f32[1,1,12]{1,nan,2,3,inf,-inf,-inf,0,0,0,0,5}) kernel_shape=[2] "
+     "pads=[1,0]",
+     "float32[1,1,12]{1,nan,nan,3,inf,inf,-inf,0,0,0,0,5}"},
+    {"MaxPool(i8[1,1,9]{-1,-2,-3,-4,-5,-6,-7,-8,-9}) kernel_shape=[2] "
+     "pads=[1,1]",
+     "int8[1,1,10]{-1,-1,-2,-3,-4,-5,-6,-7,-8,-9}"},
     {"MaxPool(f64[1,1,2,3]{1,2,3,4,nan,nan}) kernel_shape=[2,2] -> 2",
      "float64[1,1,1,2]{nan,nan}; int64[1,1,1,2]{4,4}"},
-    {"GlobalMaxPool(f32[1,2,3]{1,3,nan,nan,-3,-2})",
-     "float32[1,2,1]{nan,nan}"},
+    {"GlobalMaxPool(f32[1,2,3]{1,3,nan,nan,-3,-2})", "float32[1,2,1]{nan,nan}"},
     /* a window that is mostly on the padding, and one that is there alone */
     {"AveragePool(f32[1,1,3]{4,8,3}) kernel_shape=[200000] "
      "pads=[199998,0]",
@@ -248,6 +276,7 @@ Suite *suite_kern_window(void)
     TCase *tcase = tcase_create("kern_window");
     tcase_add_loop_test(tcase, shapes_against_the_oracle, 0,
                         sizeof lines / sizeof *lines);
+    tcase_add_loop_test(tcase, random_pools_against_the_oracle, 0, 24);
     tcase_add_loop_test(tcase, random_convolutions_against_the_oracle, 0, 60);
     tcase_add_loop_test(tcase, random_wide_convolutions_against_the_oracle, 0,
                         40);

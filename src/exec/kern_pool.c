@@ -1,9 +1,9 @@
-/* MaxPool, AveragePool and the global ones. */
+/* MaxPool and AveragePool. */
 #include <math.h>
+#include <string.h>
 
 #include "exec/integer.h"
 #include "exec/simd.h"
-#include "exec/sums.h"
 #include "exec/window.h"
 
 /* A kernel position along the last axis: outputs [begin, end) of a row see an
@@ -11,6 +11,17 @@
 typedef struct Tap {
     int64_t shift, begin, end;
 } Tap;
+
+/* All of them. Wide ones go block by block, for strides of 1 and 2: then there
+ * is at least a block of outputs, of which those behind the last one count for
+ * nothing, and rows go on as far as any of them sees. */
+typedef struct Taps {
+    Tap *list;
+    int64_t count, stride, outputs;
+    bool is_wide;
+} Taps;
+
+enum { BLOCK = 32, NARROW = 8 }; /* fewer outputs than that are not wide */
 
 typedef struct Pooling {
     Window window;
@@ -20,12 +31,19 @@ typedef struct Pooling {
     int64_t least;    /* what the maximum of nothing is, for integers */
     Storage storage;
     bool is_mean, is_integer, counts_pads, column_major;
-    Tap *taps; /* of the last axis */
-    int64_t tap_count;
-    int64_t *counts[WINDOW_AXES]; /* positions that a mean counts, by output */
-    int64_t ring;                 /* lines that are kept at once; 0 for none */
-    double *lines; /* for each worker: those, and one more; NULL where each
-                      window is looked at by itself */
+    Taps taps;                   /* of the last axis */
+    Tap all;                     /* what stands where it is seen */
+    Taps made;                   /* that alone */
+    double *counts[WINDOW_AXES]; /* positions that a mean counts, by output */
+    double *inverse;             /* of those of the last axis */
+    int64_t before, length;      /* of a line with what is around it; length is
+                                    0 where nothing need be */
+    int64_t ring;                /* lines that are kept at once; 0 for none */
+    /* For each worker; NULL where each window is looked at by itself. */
+    double *lines;     /* those, and one more of sums */
+    double *padded;    /* one with what is around it */
+    const void **rows; /* what a row of outputs sees */
+    int64_t row_most;
 } Pooling;
 
 /* Which kernel positions of an output see an element, and where position 0
@@ -41,8 +59,9 @@ typedef struct Place {
  * of equal elements stays the first either way.
  */
 typedef struct Lines {
-    double *kept, *sums;
-    int64_t done; /* lines that have been made */
+    double *kept, *sums, *padded;
+    const void **rows; /* that are seen at once */
+    int64_t done;      /* lines that have been made */
 } Lines;
 
 static int64_t line_of(const Window *w, const Place *p, int64_t z, int64_t y)
@@ -53,7 +72,7 @@ static int64_t line_of(const Window *w, const Place *p, int64_t z, int64_t y)
 
 static void *line_at(const Pooling *pool, const Lines *lines, int64_t line)
 {
-    return lines->kept + line % pool->ring * pool->window.out[2];
+    return lines->kept + line % pool->ring * pool->taps.outputs;
 }
 
 static void place_axis(const Window *w, int axis, int64_t at, Place *place)
@@ -61,6 +80,18 @@ static void place_axis(const Window *w, int axis, int64_t at, Place *place)
     place->origin[axis] = at * w->stride[axis] - w->pad[axis];
     window_range(w, axis, at, &place->first[axis], &place->last[axis]);
 }
+
+#include "exec/real_f32.h"
+
+#include "exec/kern_pool_taps.inc.c"
+
+#include "exec/real_f64.h"
+
+#include "exec/kern_pool_taps.inc.c"
+
+#include "exec/real_i64.h"
+
+#include "exec/kern_pool_taps.inc.c"
 
 #include "exec/real_f32.h"
 
@@ -77,11 +108,13 @@ static void place_axis(const Window *w, int axis, int64_t at, Place *place)
 static void pool_piece(void *context, int worker, int64_t begin, int64_t end)
 {
     const Pooling *pool = context;
-    int64_t width = pool->window.out[2];
+    int64_t width = pool->taps.outputs;
     Lines lines = {.done = 0};
     if (pool->lines) {
+        lines.rows = pool->rows + worker * pool->row_most;
         lines.sums = pool->lines + worker * (pool->ring + 1) * width;
         lines.kept = lines.sums + width;
+        lines.padded = pool->padded + worker * pool->length;
     }
     for (int64_t plane = begin; plane < end; plane++)
         if (pool->storage == STORAGE_F32)
@@ -102,16 +135,37 @@ static void set_taps(const KernelCall *call, Pooling *pool)
         divide_up(at_least(pad - stride * (w->out[2] - 1), 0), dilation);
     int64_t end =
         at_most(divide_up(at_least(w->in[2] + pad, 0), dilation), w->kernel[2]);
-    pool->tap_count = at_least(end - first, 0);
-    pool->taps =
-        arena_array(call->arena, (size_t)pool->tap_count + 1, sizeof(Tap));
-    for (int64_t k = 0; k < pool->tap_count; k++) {
+    Taps taps = {.count = at_least(end - first, 0),
+                 .stride = stride,
+                 .outputs = w->out[2],
+                 .is_wide = stride <= 2 && w->out[2] >= NARROW};
+    if (taps.is_wide)
+        taps.outputs = at_least(taps.outputs, BLOCK);
+    taps.list = arena_array(call->arena, (size_t)taps.count + 1, sizeof(Tap));
+    for (int64_t k = 0; k < taps.count; k++) {
         int64_t shift = (first + k) * dilation - pad;
-        Tap *tap = &pool->taps[k];
+        Tap *tap = &taps.list[k];
         tap->shift = shift;
         tap->begin = shift < 0 ? divide_up(-shift, stride) : 0;
         tap->end = at_most(divide_up(w->in[2] - shift, stride), w->out[2]);
     }
+    pool->taps = taps;
+    pool->all = (Tap){0, 0, taps.outputs};
+    pool->made = (Taps){&pool->all, 1, 1, taps.outputs, taps.outputs >= BLOCK};
+}
+
+/* How far outputs look beyond a line. */
+static void set_padding(Pooling *pool)
+{
+    const Window *w = &pool->window;
+    const Taps *taps = &pool->taps;
+    if (taps->count == 0 || !taps->is_wide)
+        return;
+    int64_t end = taps->list[taps->count - 1].shift +
+                  (taps->outputs - 1) * taps->stride + 1;
+    pool->before = at_least(-taps->list[0].shift, 0);
+    if (pool->before > 0 || end > w->in[2])
+        pool->length = pool->before + at_least(end, w->in[2]);
 }
 
 /* How many positions a mean divides by is a product over the axes: of those
@@ -122,30 +176,41 @@ static void set_counts(const KernelCall *call, Pooling *pool)
     Place place;
     for (int i = 0; i < WINDOW_AXES; i++) {
         pool->counts[i] =
-            arena_array(call->arena, (size_t)w->out[i] + 1, sizeof(int64_t));
+            arena_array(call->arena, (size_t)w->out[i] + 1, sizeof(double));
         for (int64_t at = 0; at < w->out[i]; at++) {
             place_axis(w, i, at, &place);
             int64_t room = w->in[i] + w->pad_end[i] - place.origin[i];
             pool->counts[i][at] =
-                pool->counts_pads
-                    ? at_most(divide_up(room, w->dilation[i]), w->kernel[i])
-                    : at_least(place.last[i] - place.first[i], 0);
+                (double)(pool->counts_pads
+                             ? at_most(divide_up(room, w->dilation[i]),
+                                       w->kernel[i])
+                             : at_least(place.last[i] - place.first[i], 0));
         }
     }
+    pool->inverse =
+        arena_array(call->arena, (size_t)w->out[2] + 1, sizeof(double));
+    for (int64_t at = 0; at < w->out[2]; at++)
+        pool->inverse[at] = 1 / pool->counts[2][at];
 }
 
 static void make_room(const KernelCall *call, Pooling *pool)
 {
     const Window *w = &pool->window;
     size_t workers = (size_t)pool_threads(call->pool);
-    bool is_shared =
-        w->kernel[1] > 2 * w->stride[1] || w->kernel[0] > 2 * w->stride[0];
+    bool is_shared = w->kernel[1] > 2 * w->stride[1] ||
+                     w->kernel[0] > 2 * w->stride[0] || pool->length > 0;
     if (is_shared && w->in[0] == 1)
         pool->ring = at_most(w->in[1], (w->kernel[1] - 1) * w->dilation[1] + 1);
     else if (is_shared)
         pool->ring = w->in[0] * w->in[1];
     pool->lines = kernel_scratch(call, workers * (size_t)(pool->ring + 1),
-                                 (size_t)w->out[2] * sizeof(double));
+                                 (size_t)pool->taps.outputs * sizeof(double));
+    pool->padded =
+        kernel_scratch(call, workers * (size_t)pool->length, sizeof(double));
+    pool->row_most =
+        at_most(w->kernel[0], w->in[0]) * at_most(w->kernel[1], w->in[1]);
+    pool->rows = kernel_scratch(call, workers * (size_t)(pool->row_most + 1),
+                                sizeof *pool->rows);
 }
 
 static int pooling_make(KernelCall *call, Pooling *pool, Err *err)
@@ -170,6 +235,7 @@ static void run_pooling(KernelCall *call, Pooling *pool)
     if (call->outputs[0]->count == 0)
         return;
     set_taps(call, pool);
+    set_padding(pool);
     if (pool->is_mean)
         set_counts(call, pool);
     if (pool->is_mean || (!pool->indices && pool->window.out[2] > 1))
@@ -199,45 +265,5 @@ int kernel_average_pool(KernelCall *call, Err *err)
     pool.is_mean = true;
     pool.counts_pads = node_int(call->node, "count_include_pad", 0) != 0;
     run_pooling(call, &pool);
-    return 0;
-}
-
-static void mean_piece(void *context, int worker, int64_t begin, int64_t end)
-{
-    const Pooling *pool = context;
-    int64_t size = pool->window.in_size;
-    double n = (double)size;
-    (void)worker;
-    for (int64_t plane = begin; plane < end; plane++)
-        if (pool->storage == STORAGE_F32)
-            ((float *)pool->out)[plane] =
-                (float)(sum_of_f32((const float *)pool->in + plane * size,
-                                   size) /
-                        n);
-        else
-            ((double *)pool->out)[plane] =
-                sum_of_f64((const double *)pool->in + plane * size, size) / n;
-}
-
-/* GlobalAveragePool and GlobalMaxPool: one window over all spatial axes. */
-int kernel_global_pool(KernelCall *call, Err *err)
-{
-    const Array *in = call->inputs[0];
-    Pooling pool;
-    TRY(pooling_make(call, &pool, err));
-    int64_t size = dims_product(in->dims, 2, in->rank);
-    pool.window = (Window){.in = {1, 1, size},
-                           .out = {1, 1, 1},
-                           .kernel = {1, 1, size},
-                           .stride = {1, 1, 1},
-                           .dilation = {1, 1, 1},
-                           .in_size = size,
-                           .out_size = 1,
-                           .kernel_size = size};
-    if (call->node->op == OP_GlobalAveragePool)
-        pool_run(call->pool, in->dims[0] * in->dims[1],
-                 1 + GRAIN / (size > 0 ? size : 1), mean_piece, &pool);
-    else
-        run_pooling(call, &pool);
     return 0;
 }

@@ -8,6 +8,14 @@ static inline bool R(beats)(REAL value, REAL most)
     return value > most || (value != same && most == kept);
 }
 
+/* What a window holds of nothing. */
+static REAL R(start)(const Pooling *pool)
+{
+    if (pool->is_mean)
+        return 0;
+    return pool->is_integer ? (REAL)pool->least : (REAL)-INFINITY;
+}
+
 /* The maximum of one window, and where it is. */
 static void R(max_window)(const Pooling *pool, const REAL *plane,
                           const Place *p, REAL *out, int64_t *index)
@@ -15,7 +23,7 @@ static void R(max_window)(const Pooling *pool, const REAL *plane,
     const Window *w = &pool->window;
     bool found = false;
     int64_t k[WINDOW_AXES];
-    *out = pool->is_integer ? (REAL)pool->least : (REAL)-INFINITY;
+    *out = R(start)(pool);
     *index = 0;
     for (k[0] = p->first[0]; k[0] < p->last[0]; k[0]++)
         for (k[1] = p->first[1]; k[1] < p->last[1]; k[1]++)
@@ -35,75 +43,40 @@ static void R(max_window)(const Pooling *pool, const REAL *plane,
             }
 }
 
-/* A term for all outputs of a row that see an element `x` in one tap. A stride
- * that is known is one that a compiler can widen. */
-#define ALONG(tap, term)                                                       \
-    do {                                                                       \
-        const int64_t shift = (tap).shift, end = (tap).end;                    \
-        if (stride == 1)                                                       \
-            LOOP for (int64_t i = (tap).begin; i < end; i++)                   \
-            {                                                                  \
-                REAL x = line[shift + i];                                      \
-                term;                                                          \
-            }                                                                  \
-        else if (stride == 2)                                                  \
-            LOOP for (int64_t i = (tap).begin; i < end; i++)                   \
-            {                                                                  \
-                REAL x = line[shift + 2 * i];                                  \
-                term;                                                          \
-            }                                                                  \
-        else                                                                   \
-            for (int64_t i = (tap).begin; i < end; i++) {                      \
-                REAL x = line[shift + stride * i];                             \
-                term;                                                          \
-            }                                                                  \
-    } while (0)
-
-/* What a row of outputs begins with. */
-static void R(clear)(const Pooling *pool, void *to)
+/* A maximum of none of them needs one comparison for each element. */
+SIMD static bool R(has_nan)(const REAL *x, int64_t count)
 {
-    const REAL least = pool->is_integer ? (REAL)pool->least : (REAL)-INFINITY;
-    for (int64_t i = 0; i < pool->window.out[2]; i++)
-        if (pool->is_mean)
-            ((double *)to)[i] = 0;
-        else
-            ((REAL *)to)[i] = least;
-}
-
-/* Takes in what the windows of a row see of one line of the input. */
-SIMD static void R(take_line)(const Pooling *pool, const REAL *line, void *to)
-{
-    const int64_t stride = pool->window.stride[2];
-    double *sum = to;
-    REAL *most = to;
-    for (int64_t k = 0; k < pool->tap_count; k++)
-        if (pool->is_mean)
-            ALONG(pool->taps[k], sum[i] += (double)x);
-        else
-            ALONG(pool->taps[k], most[i] = R(beats)(x, most[i]) ? x : most[i]);
-}
-
-#undef ALONG
-
-/* Takes in what has been made of one line. */
-SIMD static void R(take_made)(const Pooling *pool, const void *from, void *to)
-{
-    const int64_t count = pool->window.out[2];
-    if (pool->is_mean) {
-        const double *part = from;
-        double *sum = to;
-        LOOP for (int64_t i = 0; i < count; i++)
-        {
-            sum[i] += part[i];
-        }
-    } else {
-        const REAL *part = from;
-        REAL *most = to;
-        LOOP for (int64_t i = 0; i < count; i++)
-        {
-            most[i] = R(beats)(part[i], most[i]) ? part[i] : most[i];
-        }
+    int any = 0;
+    LOOP for (int64_t i = 0; i < count; i++)
+    {
+        const REAL same = x[i];
+        any |= x[i] != same;
     }
+    return any != 0;
+}
+
+static void R(fold_taps)(const Pooling *pool, const Taps *taps,
+                         const void *rows, int64_t count, void *to)
+{
+    if (pool->is_mean)
+        R(sum_taps)(taps, rows, count, 0, to);
+    else
+        R(most_taps)(taps, rows, count, R(start)(pool), to);
+}
+
+/* A line with nothing around it. */
+static const REAL *R(pad_line)(const Pooling *pool, const REAL *line, REAL *to)
+{
+    int64_t width = pool->window.in[2], end = pool->before + width;
+    const REAL start = R(start)(pool);
+    if (pool->length == 0)
+        return line;
+    for (int64_t i = 0; i < pool->before; i++)
+        to[i] = start;
+    memcpy(to + pool->before, line, (size_t)width * sizeof *to);
+    for (int64_t i = end; i < pool->length; i++)
+        to[i] = start;
+    return to + pool->before;
 }
 
 /* Makes the lines that a row of outputs sees, unless they are there. */
@@ -119,9 +92,11 @@ static void R(make_lines)(const Pooling *pool, const REAL *plane,
         lines->done =
             at_least(lines->done, line_of(w, p, p->first[0], p->first[1]));
     for (; lines->done < end; lines->done++) {
-        void *made = line_at(pool, lines, lines->done);
-        R(clear)(pool, made);
-        R(take_line)(pool, plane + lines->done * w->in[2], made);
+        const REAL *line =
+            R(pad_line)(pool, plane + lines->done * w->in[2],
+                        (REAL *)(void *)lines->padded);
+        R(fold_taps)(pool, &pool->taps, &line, 1,
+                     line_at(pool, lines, lines->done));
     }
 }
 
@@ -130,25 +105,40 @@ static void R(pool_row)(const Pooling *pool, const REAL *plane, const Place *p,
                         Lines *lines, REAL *out)
 {
     const Window *w = &pool->window;
-    void *to = pool->is_mean ? (void *)lines->sums : out;
+    bool fits = !pool->is_mean && pool->taps.outputs == w->out[2];
+    void *to = fits ? out : (void *)lines->sums;
+    int64_t count = 0;
     if (pool->ring > 0)
         R(make_lines)(pool, plane, p, lines);
-    R(clear)(pool, to);
     for (int64_t z = p->first[0]; z < p->last[0]; z++)
         for (int64_t y = p->first[1]; y < p->last[1]; y++) {
             int64_t line = line_of(w, p, z, y);
-            if (pool->ring > 0)
-                R(take_made)(pool, line_at(pool, lines, line), to);
-            else
-                R(take_line)(pool, plane + line * w->in[2], to);
+            lines->rows[count++] = pool->ring > 0
+                                       ? line_at(pool, lines, line)
+                                       : (void *)(plane + line * w->in[2]);
         }
+    if (pool->ring == 0)
+        R(fold_taps)(pool, &pool->taps, lines->rows, count, to);
+    else if (pool->is_mean)
+        sum_taps_f64(&pool->made, (const void *)lines->rows, count, 0, to);
+    else
+        R(fold_taps)(pool, &pool->made, lines->rows, count, to);
+    if (!fits && !pool->is_mean)
+        memcpy(out, to, (size_t)w->out[2] * sizeof *out);
 }
 
-static void R(divide_row)(const Pooling *pool, const double *sums,
-                          int64_t counted, REAL *out)
+/* A product with the inverse, in double, is as good as a quotient that is
+ * rounded to float32, but not as one that stays a double. */
+SIMD static void R(divide_row)(const Pooling *pool, const double *sums,
+                               double counted, REAL *out)
 {
-    for (int64_t i = 0; i < pool->window.out[2]; i++)
-        out[i] = (REAL)(sums[i] / (double)(counted * pool->counts[2][i]));
+    const double *counts = pool->counts[2], *inverse = pool->inverse;
+    const double scale = 1 / counted;
+    LOOP for (int64_t i = 0; i < pool->window.out[2]; i++)
+    {
+        out[i] = REAL_BYTES == 4 ? (REAL)(sums[i] * (scale * inverse[i]))
+                                 : (REAL)(sums[i] / (counted * counts[i]));
+    }
 }
 
 /* With the indices of the maxima. */
@@ -170,13 +160,15 @@ static void R(pool_plane)(const Pooling *pool, int64_t plane, Lines *lines)
     int64_t from = plane * w->in_size, to = plane * w->out_size;
     const REAL *in = (const REAL *)pool->in + from;
     Place place;
+    bool alone = !pool->lines ||
+                 (!pool->is_mean && R(has_nan)(in, w->in_size));
     lines->done = 0;
     for (int64_t z = 0; z < w->out[0]; z++)
         for (int64_t y = 0; y < w->out[1]; y++, to += w->out[2]) {
             REAL *out = (REAL *)pool->out + to;
             place_axis(w, 0, z, &place);
             place_axis(w, 1, y, &place);
-            if (!pool->lines) {
+            if (alone) {
                 R(index_row)(pool, in, &place, out,
                              pool->indices ? pool->indices + to : NULL, from);
                 continue;

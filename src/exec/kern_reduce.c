@@ -1,9 +1,11 @@
 /*
- * Reductions over a set of axes.  Sums of reals are held in double, whatever
- * the precision; integers wrap.
+ * Reductions over a set of axes, and the global pools, which are some.  Sums
+ * of reals are held in double, whatever the precision; integers wrap.
  */
 #include <math.h>
+#include <string.h>
 
+#include "exec/integer.h"
 #include "exec/kernel.h"
 #include "exec/sums.h"
 #include "exec/walk.h"
@@ -18,19 +20,23 @@ typedef enum Fold {
     FOLD_EXPONENTIAL
 } Fold;
 
+/* Outputs that are computed at once, and sums of one output. */
+enum { LINES = 256, LANES = 32 };
+
 typedef struct Reducing {
     Walk kept, reduced; /* operand 0 is the input */
     const void *in;
     void *out;
-    Op op;
-    Fold fold;
+    Op op; /* a Reduce operator */
     Storage storage;
     DType type;
     int64_t reduced_count;
-    /* Of the element that is being computed. */
-    int64_t origin;
-    double sum_f32, sum_f64, most;
-    int64_t sum_i64;
+    bool is_one; /* outputs come one by one: what is reduced has no gaps */
+    /* Of what is being computed. */
+    Fold fold;
+    int64_t origin, lanes;
+    double sums_f32[LINES], sums_f64[LINES], most[LINES];
+    int64_t sums_i64[LINES];
 } Reducing;
 
 /* What the maximum and the minimum of nothing are. */
@@ -60,7 +66,7 @@ static int64_t greatest_i64(const Reducing *r)
     return integer_wrap(r->type, ~least_i64(r));
 }
 
-static double finish_f64(const Reducing *r, double sum)
+static double finish_f64(const Reducing *r, double sum, double most)
 {
     switch (r->op) {
     case OP_ReduceMean:
@@ -70,61 +76,21 @@ static double finish_f64(const Reducing *r, double sum)
     case OP_ReduceLogSum:
         return log(sum);
     case OP_ReduceLogSumExp:
-        return log(sum) + r->most;
+        return log(sum) + most;
     default:
         return sum;
     }
 }
 
-static int64_t finish_i64(const Reducing *r, int64_t sum)
+static int64_t finish_i64(const Reducing *r, int64_t sum, double most)
 {
     if (r->op == OP_ReduceMean)
         return r->reduced_count ? sum / r->reduced_count : 0;
     if (r->op == OP_ReduceL2 || r->op == OP_ReduceLogSum ||
         r->op == OP_ReduceLogSumExp)
-        return integer_from_real(r->type, finish_f64(r, (double)sum));
+        return integer_from_real(r->type, finish_f64(r, (double)sum, most));
     return integer_wrap(r->type, sum);
 }
-
-#define SUM double
-#define ADD(a, b) ((a) + (b))
-#define MULTIPLY(a, b) ((a) * (b))
-#define NEGATE(a) (-(a))
-#define LESS(a, b) ((a) < (b))
-/* Both real types are summed alike. */
-#define least_f32 least_f64
-#define greatest_f32 greatest_f64
-#define finish_f32 finish_f64
-#include "exec/real_f32.h"
-
-#include "exec/kern_reduce.inc.c"
-
-#include "exec/real_f64.h"
-
-#include "exec/kern_reduce.inc.c"
-
-#undef SUM
-#undef ADD
-#undef MULTIPLY
-#undef NEGATE
-#undef LESS
-#define SUM int64_t
-#define ADD(a, b) ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
-#define MULTIPLY(a, b) ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
-#define NEGATE(a) ((int64_t)(0 - (uint64_t)(a)))
-#define LESS(a, b)                                                             \
-    (r->type == DT_UINT64 ? (uint64_t)(a) < (uint64_t)(b) : (a) < (b))
-#include "exec/real_i64.h"
-
-static int64_t sum_of_i64(const int64_t *x, int64_t count)
-{
-    uint64_t sum = 0;
-    for (int64_t i = 0; i < count; i++)
-        sum += (uint64_t)x[i];
-    return (int64_t)sum;
-}
-
-#include "exec/kern_reduce.inc.c"
 
 static Fold fold_of(Op op)
 {
@@ -145,6 +111,49 @@ static Fold fold_of(Op op)
     }
 }
 
+#define SUM double
+#define ADD(a, b) ((a) + (b))
+#define MULTIPLY(a, b) ((a) * (b))
+#define NEGATE(a) (-(a))
+#define LESS(a, b) ((a) < (b))
+#define IS_NAN(a) ((a) != (a))
+/* Both real types are summed alike. */
+#define least_f32 least_f64
+#define greatest_f32 greatest_f64
+#define finish_f32 finish_f64
+#include "exec/real_f32.h"
+
+#include "exec/kern_reduce.inc.c"
+
+#include "exec/real_f64.h"
+
+#include "exec/kern_reduce.inc.c"
+
+#undef SUM
+#undef ADD
+#undef MULTIPLY
+#undef NEGATE
+#undef LESS
+#undef IS_NAN
+#define IS_NAN(a) false
+#define SUM int64_t
+#define ADD(a, b) ((int64_t)((uint64_t)(a) + (uint64_t)(b)))
+#define MULTIPLY(a, b) ((int64_t)((uint64_t)(a) * (uint64_t)(b)))
+#define NEGATE(a) ((int64_t)(0 - (uint64_t)(a)))
+#define LESS(a, b)                                                             \
+    (r->type == DT_UINT64 ? (uint64_t)(a) < (uint64_t)(b) : (a) < (b))
+#include "exec/real_i64.h"
+
+static int64_t sum_of_i64(const int64_t *x, int64_t count)
+{
+    uint64_t sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        sum += (uint64_t)x[i];
+    return (int64_t)sum;
+}
+
+#include "exec/kern_reduce.inc.c"
+
 static void reduce_piece(void *context, int worker, int64_t begin, int64_t end)
 {
     Reducing r = *(const Reducing *)context;
@@ -157,18 +166,13 @@ static void reduce_piece(void *context, int worker, int64_t begin, int64_t end)
 }
 
 /* Sorts the input's axes into those that stay and those that go. */
-static int split_axes(KernelCall *call, Reducing *r, Err *err)
+static void split_axes(const Array *in, const bool *chosen, Reducing *r)
 {
-    const Array *in = call->inputs[0];
-    bool chosen[RANK_MAX];
     int64_t strides[RANK_MAX], dims[2][RANK_MAX], steps[2][RANK_MAX];
-    int64_t count;
     int ranks[2] = {0, 0};
-    TRY(kernel_axes(call, 1, in->rank, chosen, &count, err));
-    bool all = count <= 0 && !node_int(call->node, "noop_with_empty_axes", 0);
     dims_strides(in->rank, in->dims, strides);
     for (int i = 0; i < in->rank; i++) {
-        int side = all || chosen[i];
+        int side = chosen[i];
         dims[side][ranks[side]] = in->dims[i];
         steps[side][ranks[side]++] = strides[i];
     }
@@ -179,22 +183,48 @@ static int split_axes(KernelCall *call, Reducing *r, Err *err)
     walk_add(&r->reduced, steps[1]);
     walk_ready(&r->reduced);
     r->reduced_count = dims_product(dims[1], 0, ranks[1]);
-    return 0;
+    r->is_one = walk_step(&r->reduced, 0) == 1;
+}
+
+static void reduce_axes(KernelCall *call, Op op, const bool *chosen)
+{
+    const Array *in = call->inputs[0], *out = call->outputs[0];
+    Reducing r = {.in = in->data,
+                  .out = out->data,
+                  .op = op,
+                  .storage = kernel_storage(call, in),
+                  .type = in->type};
+    split_axes(in, chosen, &r);
+    int64_t grain = 1 + GRAIN / (r.reduced_count > 0 ? r.reduced_count : 1);
+    pool_run(call->pool, out->count, grain, reduce_piece, &r);
 }
 
 /* ReduceSum and its kin: axes are an attribute or an input, by opset; without
  * any all are reduced. */
 int kernel_reduce(KernelCall *call, Err *err)
 {
-    const Array *in = call->inputs[0], *out = call->outputs[0];
-    Reducing r = {.in = in->data,
-                  .out = out->data,
-                  .op = call->node->op,
-                  .fold = fold_of(call->node->op),
-                  .storage = kernel_storage(call, in),
-                  .type = in->type};
-    TRY(split_axes(call, &r, err));
-    int64_t grain = 1 + GRAIN / (r.reduced_count > 0 ? r.reduced_count : 1);
-    pool_run(call->pool, out->count, grain, reduce_piece, &r);
+    const Array *in = call->inputs[0];
+    bool chosen[RANK_MAX];
+    int64_t count;
+    TRY(kernel_axes(call, 1, in->rank, chosen, &count, err));
+    if (count <= 0 && !node_int(call->node, "noop_with_empty_axes", 0))
+        for (int i = 0; i < in->rank; i++)
+            chosen[i] = true;
+    reduce_axes(call, call->node->op, chosen);
+    return 0;
+}
+
+/* GlobalAveragePool and GlobalMaxPool: over all spatial axes. */
+int kernel_global_pool(KernelCall *call, Err *err)
+{
+    const Array *in = call->inputs[0];
+    bool chosen[RANK_MAX];
+    if (in->rank < 2)
+        return err_set(err, ERR_BAD_SHAPE, "its input has rank %d", in->rank);
+    for (int i = 0; i < in->rank; i++)
+        chosen[i] = i >= 2;
+    reduce_axes(
+        call, call->node->op == OP_GlobalMaxPool ? OP_ReduceMax : OP_ReduceMean,
+        chosen);
     return 0;
 }

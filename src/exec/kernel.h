@@ -171,14 +171,14 @@ KernelRun kernel_arg, kernel_top_k, kernel_non_zero, kernel_cum_sum;
 KernelRun kernel_constant, kernel_constant_of_shape, kernel_shape, kernel_size,
     kernel_range, kernel_eye_like, kernel_trilu, kernel_dropout;
 /* kern_reduce.c */
-KernelRun kernel_reduce;
+KernelRun kernel_reduce, kernel_global_pool;
 /* kern_norm.c */
 KernelPrepare prepare_batch_norm;
 KernelChain chain_add_batch_norm;
 KernelRun kernel_batch_norm, kernel_instance_norm, kernel_group_norm,
     kernel_layer_norm, kernel_lines, kernel_lrn;
 /* kern_pool.c */
-KernelRun kernel_max_pool, kernel_average_pool, kernel_global_pool;
+KernelRun kernel_max_pool, kernel_average_pool;
 /* kern_conv.c */
 KernelRun kernel_conv;
 KernelPrepare prepare_conv;

@@ -38,6 +38,10 @@
 #define KEEP(vector) ((void)0)
 #endif
 
+/* A compiler that sees where a pointer goes may run two rounds of the loop
+ * around a wide one at once, and then widen neither. */
+#define HIDE(pointer) __asm__ volatile("" : "+r"(pointer))
+
 typedef enum SimdLevel {
     SIMD_BEST, /* as a wish: whatever the machine has */
     SIMD_PLAIN,
