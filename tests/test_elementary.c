@@ -138,6 +138,14 @@ START_TEST(limits_are_exact)
 }
 END_TEST
 
+START_TEST(zero_keeps_its_sign)
+{
+    ck_assert(signbit(fast_tanh_f32(-0.0f)) && signbit(fast_tanh_f64(-0.0)));
+    ck_assert(!signbit(fast_tanh_f32(0)) && !signbit(fast_tanh_f64(0)));
+    ck_assert(signbit(fast_erf_f32(-0.0f)) && signbit(fast_erf_f64(-0.0)));
+}
+END_TEST
+
 START_TEST(nan_stays_nan)
 {
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
@@ -156,6 +164,7 @@ Suite *suite_elementary(void)
     tcase_add_loop_test(tcase, limits_are_exact, 0,
                         sizeof limits / sizeof *limits);
     tcase_add_test(tcase, log_at_its_limits);
+    tcase_add_test(tcase, zero_keeps_its_sign);
     tcase_add_test(tcase, nan_stays_nan);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -111,6 +111,9 @@ static const ExecRow rows[] = {
     {"MatMul(f32[2,3], f32[4,5])", "bad-shape"},
     {"Gemm(i64[1,2]{1,2}, i64[2,1]{3,4}, i64[1]{5})", "int64[1,1]{16}"},
     {"Gemm(f32[2,3], f32[3,4], f32[3])", "bad-shape"},
+    /* a C that does not count may be anything */
+    {"Gemm(f32[1,2]{1,2}, f32[2,1]{3,4}, f32[1]{nan}) beta=0.",
+     "float32[1,1]{11}"},
     /* axes as attribute, none at all, and none on purpose */
     {"ReduceSum(f32[2,2]{1,2,3,4}) axes=[0] @11", "float32[1,2]{4,6}"},
     {"ReduceSum(f32[2,2]{1,2,3,4}) keepdims=0", "float32[]{10}"},

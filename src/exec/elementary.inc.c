@@ -99,8 +99,8 @@ INLINE REAL F(fast_tanh)(REAL x)
 {
     REAL size = x < 0 ? -x : x;
     size = size > R(FADED) / 2 ? R(FADED) / 2 : size;
-    REAL m = F(fast_expm1)(2 * size), result = m / (m + 2);
-    return x < 0 ? -result : result;
+    REAL m = F(fast_expm1)(2 * size);
+    return M(__builtin_copysign)(m / (m + 2), x);
 }
 
 /* x times a polynomial near 0, else 1 - erfc. */

@@ -38,7 +38,7 @@ static inline REAL R(clamp)(REAL x, REAL low, REAL high)
 
 MAP(absolute, M(fabs)(x))
 MAP(negate, -x)
-MAP(sign, (REAL)((x > 0) - (x < 0)))
+MAP(sign, x != x ? x : (REAL)((x > 0) - (x < 0)))
 MAP(reciprocal, 1 / x)
 MAP(square_root, M(sqrt)(x))
 MAP(exponential, R(fast_exp)(x))

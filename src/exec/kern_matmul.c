@@ -277,8 +277,9 @@ int kernel_gemm(KernelCall *call, Err *err)
     walk_add(&p.batch, (const int64_t[]){0});
     walk_add(&p.batch, (const int64_t[]){0});
     walk_ready(&p.batch);
-    if (c)
-        TRY(start_with(&p, c, (double)node_float(call->node, "beta", 1), err));
+    double beta = (double)node_float(call->node, "beta", 1);
+    if (c && beta != 0) /* 0 times a NaN would be one */
+        TRY(start_with(&p, c, beta, err));
     run_product(call, &p);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* Operators that only move elements. */
 #include <string.h>
 
+#include "exec/integer.h"
 #include "exec/move.h"
 
 static size_t element_size(const KernelCall *call)
@@ -157,11 +158,9 @@ int kernel_tile(KernelCall *call, Err *err)
     return 0;
 }
 
-/* Where Pad takes element i of a padded axis from: -1 is the constant. */
+/* Where Pad takes element i of an axis from that it makes longer. */
 static int64_t pad_source(const char *mode, int64_t i, int64_t size)
 {
-    if (mode[0] == 'c')
-        return i < 0 || i >= size ? -1 : i;
     if (mode[0] == 'e')
         return i < 0 ? 0 : i >= size ? size - 1 : i;
     if (mode[0] == 'w')
@@ -184,8 +183,9 @@ static const char *pad_mode(const Node *node)
     return NULL;
 }
 
-/* The begin pads of all axes. Opset 1 calls the attribute paddings. */
-static int pad_begins(const KernelCall *call, int64_t *begins, Err *err)
+/* The pads of all axes, at their begins and ends. Opset 1 calls the attribute
+ * paddings. */
+static int read_pads(const KernelCall *call, int64_t (*out)[2], Err *err)
 {
     int rank = call->inputs[0]->rank;
     const int64_t *pads, *axes;
@@ -197,11 +197,32 @@ static int pad_begins(const KernelCall *call, int64_t *begins, Err *err)
         return err_set(err, ERR_BAD_SHAPE, "it has %lld pads instead of %lld",
                        (long long)count, (long long)expected);
     for (int i = 0; i < rank; i++)
-        begins[i] = 0;
+        out[i][0] = out[i][1] = 0;
     for (int64_t k = 0; k < count / 2; k++) {
         int axis;
         TRY(kernel_axis(axis_count < 0 ? k : axes[k], rank, &axis, err));
-        begins[axis] = pads[k];
+        out[axis][0] = pads[k];
+        out[axis][1] = pads[count / 2 + k];
+    }
+    return 0;
+}
+
+/* Where the elements of one axis come from; -1 is the constant. Negative pads
+ * take away before others look at what there is. */
+static int fill_table(const char *mode, int64_t size, const int64_t *pads,
+                      int64_t *table, int64_t length, Err *err)
+{
+    int64_t first = -clamp(pads[0], -size, 0);
+    int64_t left = size - first + clamp(pads[1], -size, 0);
+    bool is_constant = mode[0] == 'c';
+    if (!is_constant && left <= 0)
+        return err_set(err, ERR_BAD_SHAPE, "it pads an empty axis");
+    for (int64_t j = 0; j < length; j++) {
+        int64_t i = j - at_least(pads[0], 0);
+        if (!is_constant)
+            table[j] = first + pad_source(mode, i, left);
+        else
+            table[j] = i < 0 || i >= left ? -1 : first + i;
     }
     return 0;
 }
@@ -212,17 +233,15 @@ int kernel_pad(KernelCall *call, Err *err)
     const Array *in = call->inputs[0], *out = call->outputs[0];
     const Array *constant = kernel_input(call, 2);
     const char *mode = pad_mode(call->node);
-    int64_t begins[RANK_MAX], *tables[RANK_MAX];
+    int64_t pads[RANK_MAX][2], *tables[RANK_MAX];
     if (!mode)
         return err_set(err, ERR_BAD_ATTRIBUTE, "its mode is unknown");
-    TRY(pad_begins(call, begins, err));
+    TRY(read_pads(call, pads, err));
     for (int i = 0; i < in->rank; i++) {
-        if (mode[0] != 'c' && in->dims[i] == 0)
-            return err_set(err, ERR_BAD_SHAPE, "it pads an empty axis");
         tables[i] =
             arena_block(call->arena, (size_t)out->dims[i], sizeof *tables[i]);
-        for (int64_t j = 0; j < out->dims[i]; j++)
-            tables[i][j] = pad_source(mode, j - begins[i], in->dims[i]);
+        TRY(fill_table(mode, in->dims[i], pads[i], tables[i], out->dims[i],
+                       err));
     }
     float value_f32 = node_float(call->node, "value", 0);
     double value_f64 = (double)value_f32;

@@ -56,8 +56,9 @@ typedef struct Cumulation {
 
 /* ---- Both, by type ---- */
 
-/* NaN comes after everything. Integers wrap. */
-#define LESS(a, b) ((a) < (b) || ((a) == (a) && !((b) == (b))))
+/* Integers wrap. */
+#define LESS(a, b) ((a) < (b))
+#define IS_NAN(a) ((a) != (a))
 #define SUM double
 #define TAKEN(sum) ((REAL)(sum))
 #include "exec/real_f32.h"
@@ -69,10 +70,12 @@ typedef struct Cumulation {
 #include "exec/kern_select.inc.c"
 
 #undef LESS
+#undef IS_NAN
 #undef SUM
 #undef TAKEN
 #define LESS(a, b)                                                             \
     (arg->is_unsigned ? (uint64_t)(a) < (uint64_t)(b) : (a) < (b))
+#define IS_NAN(a) false
 #define SUM uint64_t
 #define TAKEN(sum) integer_wrap(c->type, (int64_t)(sum))
 #include "exec/real_i64.h"
@@ -100,7 +103,7 @@ static void arg_piece(void *context, int worker, int64_t begin, int64_t end)
     }
 }
 
-/* The first of equals, or the last on demand. */
+/* The first of equals, or the last on demand; a NaN is beyond any number. */
 int kernel_arg(KernelCall *call, Err *err)
 {
     const Array *in = call->inputs[0], *out = call->outputs[0];

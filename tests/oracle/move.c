@@ -53,6 +53,7 @@ static int64_t come_back(const Node *node, int64_t i, int64_t size)
     return i;
 }
 
+/* Negative pads take elements away; then the others are added. */
 void oracle_pad(const OracleCall *call)
 {
     const Grid *x = call->inputs[0], *pads = call->inputs[1];
@@ -62,9 +63,13 @@ void oracle_pad(const OracleCall *call)
         bool outside = false;
         grid_index(y, o, at);
         for (int i = 0; i < y->rank; i++) {
-            at[i] = come_back(call->node, at[i] - (int64_t)pads->data[i],
-                              x->dims[i]);
-            outside = outside || at[i] < 0 || at[i] >= x->dims[i];
+            int64_t before = (int64_t)pads->data[i];
+            int64_t after = (int64_t)pads->data[y->rank + i];
+            int64_t first = before < 0 ? -before : 0;
+            int64_t left = x->dims[i] - first + (after < 0 ? after : 0);
+            int64_t in = come_back(call->node, at[i] - before - first, left);
+            outside = outside || in < 0 || in >= left;
+            at[i] = first + in;
         }
         double filler = call->inputs[2] ? call->inputs[2]->data[0] : 0;
         y->data[o] = outside ? filler : grid_at(x, at);
