@@ -101,7 +101,8 @@ static void partners_by_name(Differ *differ)
         Value *output = node_output(node, 0);
         Node *other =
             output ? map_get(differ->b.producers, output->name) : NULL;
-        if (!other || !facts_agree(differ, output, other->outputs[0]))
+        if (!other || !node_output(other, 0) ||
+            !facts_agree(differ, output, other->outputs[0]))
             continue;
         Node *first = split_off(titles, node, other);
         partners_set(differ, node, first ? first : other);

@@ -176,6 +176,25 @@ static void list_attr(Parser *parser, Node *node, const char *name)
     attr->count = (size_t)count;
 }
 
+static void strings_attr(Parser *parser, Node *node, const char *name)
+{
+    Span *items = arena_array(parser->arena, ITEMS_MAX, sizeof *items);
+    size_t count = 0;
+    while (!take(parser, "]")) {
+        expect(parser, "\"");
+        size_t length = strcspn(parser->next, "\"");
+        ck_assert_uint_lt(count, ITEMS_MAX);
+        items[count++] = (Span){(const uint8_t *)parser->next, length};
+        parser->next += length + 1;
+        take(parser, ",");
+    }
+    node_set_string(node, name, "");
+    Attr *attr = &node->attrs[node->attr_count - 1];
+    attr->type = ATTR_STRINGS;
+    attr->strings = items;
+    attr->count = count;
+}
+
 static void string_attr(Parser *parser, Node *node, const char *name)
 {
     size_t length = strcspn(parser->next, "\"");
@@ -200,7 +219,9 @@ static void attribute(Parser *parser, Node *node)
 {
     const char *name = word(parser);
     expect(parser, "=");
-    if (take(parser, "["))
+    if (take(parser, "[") && *parser->next == '"')
+        strings_attr(parser, node, name);
+    else if (parser->next[-1] == '[')
         list_attr(parser, node, name);
     else if (take(parser, "\""))
         string_attr(parser, node, name);

@@ -6,7 +6,8 @@
  *
  * An input is "-" (absent), "?" (unknown), or a type with dims; {1,N} after it
  * are its elements, without dims of a list as long.  Dims are numbers, names,
- * or "?".  An attribute is 1, 1., [1,2], [1.,2.], "text", or {1}: a tensor.
+ * or "?".  An attribute is 1, 1., [1,2], [1.,2.], "text", ["a","b"], or {1}: a
+ * tensor.
  * "-> 3" asks for three outputs, whose facts are joined by "; ".  A trailing
  * "@11" is the opset.  The result of an error is the name of its code.
  */
@@ -17,7 +18,7 @@
 
 enum { CASE_OPSET = 20 }; /* without "@" */
 
-enum { CASE_INPUTS = 8, CASE_OUTPUTS = 5 };
+enum { CASE_INPUTS = 9, CASE_OUTPUTS = 5 };
 
 /* The node of a line, in a graph of its own, and what it says of the inputs:
  * NULL where absent or not given. */

@@ -33,6 +33,7 @@ static const Row rows[] = {
     {"Sub(f32[2,3], f32[3])", 0.5},
     {"Mul(f32[2,3], f32[3])", 0.5},
     {"Div(f32[2,3], f32[3]{3,-2,4})", 0.5},
+    {"DequantizeLinear(i8[2,3], f32[3], i8[3]{3,-2,4})", 0.5},
     {"Sum(f32[3], f32[3], f32[3])", 0.5},
     {"Mean(f32[3], f32[3])", 0.5},
     {"Max(f32[8], f32[8])", 0.5},
@@ -46,6 +47,12 @@ static const Row rows[] = {
     {"Resize(f32[1,1,3,3], -, f32[4]{1,1,2,2}) mode=\"linear\"", 0.3},
     {"Resize(f32[1,1,3,3], -, f32[4]{1,1,2,2}) mode=\"nearest\"", 0.5},
     {"Resize(f32[1,1,4,4], -, f32[4]{1,1,2,2}) mode=\"cubic\"", 0},
+    {"RoiAlign(f32[1,1,4,4], f32[1,4]{0.5,0.5,3,3}, i64[1]{0}) "
+     "output_height=2 output_width=2",
+     0.3},
+    {"RoiAlign(f32[1,1,4,4], f32[1,4]{0.5,0.5,3,3}, i64[1]{0}) "
+     "output_height=2 mode=\"max\"",
+     0.2},
     {"Transpose(f32[2,3]) perm=[1,0]", 0.5},
     {"DepthToSpace(f32[1,4,2,2]) blocksize=2", 0.5},
     {"Concat(f32[2], f32[3]) axis=0", 0.5},
@@ -159,7 +166,7 @@ static double part_met(const ExecCase *run, const Bounded *inputs,
 /* What says how large the output is has no error. */
 static bool is_operand(const Node *node, int slot)
 {
-    return node->op != OP_Resize || slot == 0;
+    return (node->op != OP_Resize && node->op != OP_RoiAlign) || slot == 0;
 }
 
 /* With errors of the first real input alone, or of all. */

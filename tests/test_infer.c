@@ -338,10 +338,60 @@ static const InferCase normalized[] = {
     {"Softmax(f32[N,4]) axis=2", "bad-attribute"},
     {"Softmax(f32[N,4]) axis=2 @11", "float32[N,4]"},
     {"GridSample(f32[N,C,H,W], f32[N,7,8,2])", "float32[N,C,7,8]"},
+    {"RoiAlign(f32[N,C,H,W], f32[R,4], i64[R]) output_height=7",
+     "float32[R,C,7,1]"},
+    {"RoiAlign(f16[N,8,H,W], f16[R,4], i64[5])", "float16[5,8,1,1]"},
+    {"RoiAlign(f32[N,C,H], f32[R,4], i64[R])", "bad-shape"},
+    {"RoiAlign(f32[N,C,H,W], f32[3,4], i64[2])", "bad-shape"},
+    {"RoiAlign(f32[N,C,H,W], f32[R,4], i64[R]) output_width=0",
+     "bad-attribute"},
     {"CumSum(f32[N,4], i64[]{-2})", "float32[N,4]"},
     {"CumSum(f32[N,4], i64[]{2})", "bad-attribute"},
     {"PRelu(f32[N,4,H], f32[4,1])", "float32[N,4,H]"},
     {"PRelu(f32[1,4,5], f32[3,1])", "bad-shape"},
+};
+
+static const InferCase quantized[] = {
+    {"QuantizeLinear(f32[N,8], f32[], u8[])", "uint8[N,8]"},
+    {"QuantizeLinear(f32[N,8], f32[8], i8[8])", "int8[N,8]"},
+    {"QuantizeLinear(f32[N,8], f32[])", "uint8[N,8]"},
+    {"QuantizeLinear(f32[N,8], f32[]) output_dtype=5 @21", "int16[N,8]"},
+    {"QuantizeLinear(f32[N,8], f32[], i8[]) output_dtype=5 @21",
+     "bad-attribute"},
+    {"QuantizeLinear(f32[N,8], f32[]) output_dtype=99 @21", "bad-attribute"},
+    {"QuantizeLinear(f32[N,8], f32[], ?)", "?[N,8]"},
+    {"DequantizeLinear(i8[N,8], f32[], i8[])", "float32[N,8]"},
+    {"DequantizeLinear(i32[N], f16[])", "float16[N]"},
+    {"DequantizeLinear(i32[N], f16[]) output_dtype=1 @23", "float32[N]"},
+    {"DynamicQuantizeLinear(f32[N,8]) -> 3", "uint8[N,8]; float32[]; uint8[]"},
+    {"ConvInteger(u8[N,3,H,W], i8[8,3,3,3], u8[], i8[8]) pads=[1,1,1,1]",
+     "int32[N,8,H,W]"},
+    {"ConvInteger(u8[N,4,H,W], i8[8,3,3,3])", "bad-shape"},
+    {"MatMulInteger(u8[N,T,8], i8[8,3])", "int32[N,T,3]"},
+    {"MatMulInteger(u8[2,3], i8[4,5])", "bad-shape"},
+    {"QLinearConv(u8[N,3,H,W], f32[], u8[], i8[8,3,1,1], f32[8], i8[8], f32[], "
+     "u8[], i32[8])",
+     "uint8[N,8,H,W]"},
+    {"QLinearConv(u8[N,3,H,W], f32[], u8[], i8[8,3,1,1], f32[8], i8[8], f32[], "
+     "u8[], i32[7])",
+     "bad-shape"},
+    {"QLinearMatMul(u8[N,8], f32[], u8[], i8[8,3], f32[], i8[], f32[], i8[])",
+     "int8[N,3]"},
+};
+
+static const InferCase recurrent[] = {
+    {"LSTM(f32[T,N,8], f32[1,20,8], f32[1,20,5]) hidden_size=5 -> 3",
+     "float32[T,1,N,5]; float32[1,N,5]; float32[1,N,5]"},
+    {"GRU(f32[T,N,8], f32[2,15,8], f32[2,15,5]) "
+     "direction=\"bidirectional\" -> 2",
+     "float32[T,2,N,5]; float32[2,N,5]"},
+    {"RNN(f16[N,T,8], f16[1,5,8], f16[1,5,5]) layout=1 -> 2",
+     "float16[N,T,1,5]; float16[N,1,5]"},
+    {"RNN(?, ?, ?)", "?[?,1,?,?]"},
+    {"RNN(f32[T,N], f32[1,5,8], f32[1,5,5])", "bad-shape"},
+    {"RNN(f32[T,N,7], f32[1,5,8], f32[1,5,5])", "bad-shape"},
+    {"RNN(f32[T,N,8], f32[1,5,8], f32[1,5,5]) hidden_size=4", "bad-shape"},
+    {"RNN(f32[T,N,8], f32[1,5,8], f32[1,5,5]) hidden_size=0", "bad-attribute"},
 };
 
 static const InferCase products[] = {
@@ -402,6 +452,8 @@ TABLE_TEST(moved)
 TABLE_TEST(picked)
 TABLE_TEST(windows)
 TABLE_TEST(normalized)
+TABLE_TEST(quantized)
+TABLE_TEST(recurrent)
 TABLE_TEST(products)
 
 #define ADD_TABLE(table)                                                       \
@@ -418,6 +470,8 @@ Suite *suite_infer(void)
     ADD_TABLE(picked);
     ADD_TABLE(windows);
     ADD_TABLE(normalized);
+    ADD_TABLE(quantized);
+    ADD_TABLE(recurrent);
     ADD_TABLE(products);
     suite_add_tcase(suite, rows);
     return suite;

@@ -270,6 +270,25 @@ static const ExecRow makers[] = {
     {"GridSample(f32[1,1,0], f32[1,1,1]{0})", "bad-shape"},
     {"GridSample(f32[1,1,2,2], f32[1,1,2,3])", "bad-shape"},
     {"GridSample(f32[1,1,2,2], f32[1,1,2])", "bad-shape"},
+    /* RoiAlign: of the four neighbours that count most, each by its weight */
+    {"RoiAlign(f32[1,1,2,2]{1,2,3,4}, f32[1,4]{0,0,2,2}, i64{0}) mode=\"max\" "
+     "sampling_ratio=1",
+     "float32[1,1,1,1]{1}"},
+    {"RoiAlign(f32[1,1,2,2]{1,2,3,4}, f32[1,4]{0,0,2,2}, i64{0}) mode=\"max\"",
+     "float32[1,1,1,1]{4}"},
+    {"RoiAlign(f32[1,1,2,2]{1,2,3,4}, f32[1,4]{0,0,2,2}, i64{0}) "
+     "output_height=2 output_width=2",
+     "float32[1,1,2,2]{1,2,3,4}"},
+    /* a region without size, and one far away */
+    {"RoiAlign(f32[1,1,2,2]{1,2,3,4}, f32[2,4]{1,1,1,1,9,9,9,9}, i64{0,0})",
+     "float32[2,1,1,1]{0,0}"},
+    {"RoiAlign(f32[1,1,2,2]{1,2,3,4}, f32[1,4]{0,0,nan,2}, i64{0})",
+     "bad-shape"},
+    {"RoiAlign(f32[1,1,2,2], f32[1,4]{0,0,1e9,2}, i64{0})", "bad-shape"},
+    {"RoiAlign(f32[1,1,2,2], f32[1,4], i64{1})", "bad-index"},
+    {"RoiAlign(f32[1,1,2,2], f32[1,5], i64{0})", "bad-shape"},
+    {"RoiAlign(f32[1,1,0,2], f32[1,4], i64{0})", "bad-shape"},
+    {"RoiAlign(f32[1,1,2,2], f32[1,4], i64{0}) mode=\"min\"", "bad-attribute"},
 };
 
 START_TEST(moves_by_hand)

@@ -517,6 +517,35 @@ START_TEST(samples)
 }
 END_TEST
 
+/* Regions inside and beyond the input, in whole numbers and halves. */
+START_TEST(regions)
+{
+    start(_i);
+    Dims x = some_dims(4, 4, 1);
+    int64_t count = pick(0, 3);
+    Text corners = {.arena = arena}, images = {.arena = arena};
+    for (int64_t i = 0; i < count; i++) {
+        double left = 0.5 * (double)pick(-4, 8),
+               top = 0.5 * (double)pick(-4, 8);
+        text_printf(&corners, "%s%g,%g,%g,%g", i ? "," : "", left, top,
+                    left + 0.5 * (double)pick(0, 9),
+                    top + 0.5 * (double)pick(0, 9));
+        text_printf(&images, "%s%lld", i ? "," : "",
+                    (long long)pick(0, x.size[0] - 1));
+    }
+    static const char *const modes[] = {"half_pixel", "output_half_pixel"};
+    check_oracle(arena_printf(
+        arena,
+        "RoiAlign(%s, f32[%lld,4]{%s}, i64[%lld]{%s}) output_height=%lld "
+        "output_width=%lld sampling_ratio=%lld spatial_scale=0.5 "
+        "coordinate_transformation_mode=\"%s\"",
+        input_text("f32", &x), (long long)count,
+        corners.bytes ? corners.bytes : "", (long long)count,
+        images.bytes ? images.bytes : "", (long long)pick(1, 3),
+        (long long)pick(1, 3), (long long)pick(0, 2), PICK_OF(modes)));
+}
+END_TEST
+
 START_TEST(einsums)
 {
     start(_i);
@@ -566,6 +595,7 @@ Suite *suite_kern_random(void)
                                      pools,
                                      resizes,
                                      samples,
+                                     regions,
                                      einsums};
     Suite *suite = suite_create("kern_random");
     TCase *tc = tcase_create("kern_random");

@@ -314,11 +314,15 @@ static void build_raised_rank(Bench *b)
 
 /* ---- Neighbours ---- */
 
+/* Opaque, but where it is one of ONNX's own, of the graph's opset. */
 static Value *opaque(Bench *b, const char *domain, const char *type,
                      Value *const *inputs, int count)
 {
     Value *y = graph_fresh_value(b->graph, "opaque");
-    Node *node = node_new(b->graph, OP_OTHER, "opaque", inputs, count, &y, 1);
+    Op op = is_onnx_domain(domain) ? op_find(type) : OP_OTHER;
+    if (!op_exists(op, graph_opset(b->graph)))
+        op = OP_OTHER;
+    Node *node = node_new(b->graph, op, "opaque", inputs, count, &y, 1);
     node->op_type = type;
     node->domain = domain;
     graph_add_node(b->graph, node);
@@ -345,12 +349,42 @@ static void build_quantized_reader(Bench *b)
     bench_output(b, quantizer(b, "QuantizeLinear", bench_batchnorm(b, x, 2)));
 }
 
+static void build_quantized_at_run_time(Bench *b)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 2, 5));
+    x = bench_batchnorm(b, x, 2);
+    bench_output(b, opaque(b, "", "DynamicQuantizeLinear", &x, 1));
+}
+
+/* Its numbers are constants, and known. They stay eight bits each. */
 static void build_quantized_weight(Bench *b)
 {
     int64_t dims[4] = {2, 2, 1, 1};
     void *data;
     Tensor *tensor = tensor_alloc(b->arena, DT_INT8, 4, dims, &data);
     Value *weight = graph_add_initializer(b->graph, "w", tensor);
+    weight = quantizer(b, "DequantizeLinear", weight);
+    Value *y = bench_binary(b, OP_Conv, bench_image(b, 2, 5), weight);
+    bench_output(b, bench_batchnorm(b, y, 2));
+}
+
+static void build_quantized_bias(Bench *b)
+{
+    int64_t count = 2;
+    void *data;
+    Tensor *tensor = tensor_alloc(b->arena, DT_INT32, 1, &count, &data);
+    Value *inputs[3] = {bench_image(b, 2, 5),
+                        bench_constant(b, 4, (int64_t[]){2, 2, 1, 1}),
+                        graph_add_initializer(b->graph, "b", tensor)};
+    inputs[2] = quantizer(b, "DequantizeLinear", inputs[2]);
+    bench_output(b, bench_batchnorm(b, bench_node(b, OP_Conv, inputs, 3), 2));
+}
+
+/* As it is trained: the weight is a float32 that is quantized and back. */
+static void build_fake_quantized_weight(Bench *b)
+{
+    Value *weight = bench_constant(b, 4, (int64_t[]){2, 2, 1, 1});
+    weight = quantizer(b, "QuantizeLinear", weight);
     weight = quantizer(b, "DequantizeLinear", weight);
     Value *y = bench_binary(b, OP_Conv, bench_image(b, 2, 5), weight);
     bench_output(b, bench_batchnorm(b, y, 2));
@@ -425,7 +459,10 @@ static const struct Row {
     {build_captured, "subgraph-capture", "BatchNormalization", ""},
     {build_quantized, "quantized", "BatchNormalization", ""},
     {build_quantized_reader, "quantized", "BatchNormalization", ""},
+    {build_quantized_at_run_time, "quantized", "BatchNormalization", ""},
     {build_quantized_weight, "quantized", "BatchNormalization", ""},
+    {build_quantized_bias, "quantized", "BatchNormalization", ""},
+    {build_fake_quantized_weight, "quantized", "BatchNormalization", ""},
     {build_reflect, "pad-mode", "Pad", ""},
     {build_nonlinear, "nonlinear", "BatchNormalization", ""},
     {build_nonlinear_branch, "nonlinear", "Mul", ""},

@@ -220,6 +220,11 @@ START_TEST(types_have_names_and_sizes)
     ck_assert(dtype_is_integer(DT_BOOL));
     ck_assert(!dtype_is_integer(DT_STRING));
     ck_assert(!dtype_is_integer(DT_INT4));
+    ck_assert_int_eq(dtype_range(DT_INT8).least, -128);
+    ck_assert_int_eq(dtype_range(DT_UINT16).most, 65535);
+    ck_assert_int_eq(dtype_range(DT_UINT64).most, INT64_MAX);
+    ck_assert_int_eq(dtype_range(DT_BOOL).most, 1);
+    ck_assert_int_eq(dtype_range(DT_FLOAT).most, 0);
     ck_assert(dtype_is_real(DT_BFLOAT16));
     ck_assert(!dtype_is_real(DT_COMPLEX64));
     ck_assert(!dtype_is_real(DT_FLOAT8E5M2));

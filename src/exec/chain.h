@@ -18,6 +18,9 @@ typedef struct MapNumbers {
 /* Maps `count` elements; `out` may be `in`. */
 typedef void MapRow(const void *in, void *out, int64_t count,
                     const MapNumbers *numbers);
+/* The inner loop of an operator on reals, and its numbers where attributes do
+ * not give others. */
+MapRow *map_row(Op op, Precision precision, MapNumbers *numbers);
 /* Combines `count` elements; a step is 1, or 0 for one value throughout. `out`
  * may be one of the inputs. */
 typedef void ZipRow(const void *left, int64_t left_step, const void *right,

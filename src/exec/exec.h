@@ -53,8 +53,9 @@ typedef struct ExecOptions {
      * in [-u, u], u the roundoff of its type: what storing it once more may
      * do. Scalars (rank 0) are literals of the program, not parameters, and
      * stay; so do the sizes, exponents and limits that Resize, Upsample, Pow,
-     * Range and NonMaxSuppression read, what is cast to an integer, and the
-     * constants that those are computed from. r is larger by the scale, where
+     * Range, NonMaxSuppression and RoiAlign read, what is cast or quantized to
+     * an integer and the scale of that, and the constants that those are
+     * computed from. r is larger by the scale, where
      * there is one. */
     uint64_t perturb;
     double perturb_scale; /* 0 for 1 */

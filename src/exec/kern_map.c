@@ -198,6 +198,14 @@ static int find_map(const KernelCall *call, MapRow **row, MapNumbers *numbers,
     return 0;
 }
 
+MapRow *map_row(Op op, Precision precision, MapNumbers *numbers)
+{
+    const MapRows *rows = &maps[op];
+    *numbers =
+        (MapNumbers){.alpha = (double)rows->alpha, .beta = (double)rows->beta};
+    return precision == PRECISION_F32 ? rows->f32 : rows->f64;
+}
+
 int kernel_map(KernelCall *call, Err *err)
 {
     const Array *in = call->inputs[0], *out = call->outputs[0];

@@ -198,5 +198,14 @@ KernelRun kernel_resize, kernel_upsample;
 KernelRun kernel_non_max_suppression;
 /* kern_sample.c */
 KernelRun kernel_grid_sample;
+/* kern_region.c */
+KernelRun kernel_roi_align;
+/* kern_quantize.c */
+KernelRun kernel_quantize, kernel_dequantize, kernel_dynamic_quantize;
+/* kern_integer.c */
+KernelRun kernel_conv_integer, kernel_matmul_integer, kernel_qlinear_conv,
+    kernel_qlinear_matmul;
+/* kern_recurrent.c */
+KernelRun kernel_lstm, kernel_gru, kernel_rnn;
 
 #endif

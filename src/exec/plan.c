@@ -69,6 +69,9 @@ static int plan_slot(Exec *exec, const char *name, Err *err)
 static bool reads_structure(const Node *node, int input)
 {
     switch (node->op) {
+    case OP_QLinearConv:
+    case OP_QLinearMatMul:
+    case OP_QuantizeLinear:
     case OP_Range:
         return true;
     case OP_Cast:
@@ -76,6 +79,7 @@ static bool reads_structure(const Node *node, int input)
     case OP_Resize:
     case OP_Upsample:
     case OP_Pow:
+    case OP_RoiAlign:
         return input > 0;
     case OP_NonMaxSuppression:
         return input > 1;

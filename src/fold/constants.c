@@ -185,7 +185,7 @@ static bool node_is_doubtful(const Fold *fold, const Node *node)
 static bool node_is_constant(const Fold *fold, const Node *node)
 {
     if (node->op == OP_OTHER || !exec_supports(node) || node_has_graphs(node) ||
-        node_is_parametric(node))
+        node_is_parametric(node) || node_is_quantizer(node))
         return false;
     for (int i = 0; i < node->input_count; i++) {
         const Value *value = node->inputs[i];

@@ -577,7 +577,8 @@ Form **forms_build(Fold *fold)
         arena_array(fold->scratch, graph->node_count + 1, sizeof *forms);
     for (size_t i = 0; i < graph->node_count; i++) {
         Node *node = graph->nodes[i];
-        if (node->removed || node->op == OP_OTHER || node->outputs[0]->tensor)
+        if (node->removed || node->op == OP_OTHER || !node->outputs[0] ||
+            node->outputs[0]->tensor)
             continue;
         if (is_binary_sum(fold, node))
             forms[i] = build_sum(fold, forms, node);

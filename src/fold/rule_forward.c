@@ -41,8 +41,8 @@ static void forward_try(Fold *fold, Node *node, Ways *ways)
 {
     AffineMap map;
     const char *fact = NULL;
-    if (node->removed || node->op == OP_OTHER || node->outputs[0]->tensor ||
-        affine_read(fold, node, &map, &fact))
+    if (node->removed || node->op == OP_OTHER || !node->outputs[0] ||
+        node->outputs[0]->tensor || affine_read(fold, node, &map, &fact))
         return;
     Sight sight = {.scale = map.scale, .shift = map.shift, .axis = map.axis};
     Reason reason = ways_find(fold, ways, node->outputs[0], &sight);

@@ -25,12 +25,6 @@ const char *reason_advice(Reason reason)
     return texts[reason];
 }
 
-bool node_is_quantizer(const Node *node)
-{
-    return node && (strcmp(node->op_type, "QuantizeLinear") == 0 ||
-                    strcmp(node->op_type, "DequantizeLinear") == 0);
-}
-
 Reason constant_obstacle(const Fold *fold, const Value *value)
 {
     if (!value)

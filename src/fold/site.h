@@ -191,8 +191,6 @@ int affine_axis_back(const Fold *fold, const Node *node, int axis);
  * axes (Flatten), 1 as a rule. */
 int affine_axis_forward(const Fold *fold, const Node *node, int axis,
                         int64_t *repeat);
-/* QuantizeLinear and DequantizeLinear; `node` may be NULL. */
-bool node_is_quantizer(const Node *node);
 /* BatchNormalization and Dropout in training mode, whatever is assumed.
  * ONNX BatchNormalization-1, -7, -9, -14; Dropout-1, -7, -12. */
 bool node_trains(const Fold *fold, const Node *node);

@@ -61,6 +61,12 @@ static int check_read(const Scope *scope, const Node *node, const Value *value,
     return check_defined(scope->graph, node, value, reader, err);
 }
 
+/* Of a recurrent layer only the last state may be wanted. */
+static bool op_needs_output(Op op)
+{
+    return op != OP_LSTM && op != OP_GRU && op != OP_RNN;
+}
+
 int node_check_arity(const Node *node, Err *err)
 {
     OpArity arity = op_arity(node->op);
@@ -75,7 +81,8 @@ int node_check_arity(const Node *node, Err *err)
     for (int i = 0; i < arity.min_inputs; i++)
         if (!node->inputs[i])
             return err_set(err, ERR_INVALID_MODEL, "lacks its input %d", i);
-    if (node->op != OP_OTHER && (out == 0 || !node->outputs[0]))
+    if (node->op != OP_OTHER &&
+        (out == 0 || (op_needs_output(node->op) && !node->outputs[0])))
         return err_set(err, ERR_INVALID_MODEL, "lacks its output 0");
     return 0;
 }

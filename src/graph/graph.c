@@ -275,6 +275,16 @@ Value *node_output(const Node *node, int slot)
     return slot < node->output_count ? node->outputs[slot] : NULL;
 }
 
+bool node_is_quantizer(const Node *node)
+{
+    static const char *const names[] = {"QuantizeLinear", "DequantizeLinear",
+                                        "DynamicQuantizeLinear"};
+    bool found = false;
+    for (size_t i = 0; node && i < sizeof names / sizeof *names; i++)
+        found |= strcmp(node->op_type, names[i]) == 0;
+    return found;
+}
+
 static void node_claim_outputs(Node *node)
 {
     for (int i = 0; i < node->output_count; i++)

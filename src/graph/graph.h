@@ -304,6 +304,11 @@ const Function *node_function(const Node *node);
 /* The value of an input slot, NULL when absent or past the end. */
 Value *node_input(const Node *node, int slot);
 Value *node_output(const Node *node, int slot);
+/* Goes to integers of few bits, or comes back: of whatever domain; false of
+ * NULL. What is
+ * made of constants that way is taken for unknown: as numbers of a real type
+ * they would be larger, and no longer what was quantized. */
+bool node_is_quantizer(const Node *node);
 
 /* Appends a node; its outputs get it as producer. */
 void graph_add_node(Graph *graph, Node *node);

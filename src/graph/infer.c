@@ -61,6 +61,12 @@ const Fact *infer_in(const InferCall *call, int slot)
                                                        : &unknown_fact;
 }
 
+DType infer_either_type(const InferCall *call)
+{
+    DType type = infer_in(call, 0)->type;
+    return type != DT_UNDEFINED ? type : infer_in(call, 1)->type;
+}
+
 const Tensor *infer_tensor(const InferCall *call, int slot)
 {
     return infer_has(call, slot) && call->tensors ? call->tensors[slot] : NULL;
@@ -172,6 +178,17 @@ int infer_int_attr(const InferCall *call, const char *name, int64_t fallback,
         return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
                           "%s is %lld, which is not possible", name,
                           (long long)*out);
+    return 0;
+}
+
+int infer_type_attr(const InferCall *call, const char *name, DType fallback,
+                    DType *out, Err *err)
+{
+    int64_t type = node_int(call->node, name, fallback);
+    if (type < 0 || type >= DT_COUNT)
+        return infer_fail(call, err, ERR_BAD_ATTRIBUTE, "%s %lld is not a type",
+                          name, (long long)type);
+    *out = (DType)type;
     return 0;
 }
 
@@ -306,18 +323,10 @@ int infer_broadcast(const InferCall *call, const Fact *a, const Fact *b,
 
 Dim infer_fit(const InferCall *call, DType type, Dim dim)
 {
-    static const struct {
-        int64_t least, most;
-    } ranges[DT_COUNT] = {
-        [DT_UINT8] = {0, UINT8_MAX},         [DT_INT8] = {INT8_MIN, INT8_MAX},
-        [DT_UINT16] = {0, UINT16_MAX},       [DT_BOOL] = {0, 1},
-        [DT_INT16] = {INT16_MIN, INT16_MAX}, [DT_UINT32] = {0, UINT32_MAX},
-        [DT_INT32] = {INT32_MIN, INT32_MAX}, [DT_UINT64] = {0, INT64_MAX},
-        [DT_INT64] = {INT64_MIN, INT64_MAX},
-    };
+    IntegerRange range = dtype_range(type);
     int64_t value;
     if (!dim_is_known(call->symbols, dim, &value) ||
-        (value >= ranges[type].least && value <= ranges[type].most))
+        (value >= range.least && value <= range.most))
         return dim;
     return dim_unknown(call->symbols);
 }

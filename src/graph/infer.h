@@ -29,6 +29,8 @@ int infer_fail(const InferCall *call, Err *err, ErrCode code,
 bool infer_has(const InferCall *call, int slot);
 /* The fact of an input; one that knows nothing where the input is absent. */
 const Fact *infer_in(const InferCall *call, int slot);
+/* The type of the first two inputs, whichever is known. */
+DType infer_either_type(const InferCall *call);
 /* The known tensor of an input, or NULL. */
 const Tensor *infer_tensor(const InferCall *call, int slot);
 /* The elements of a small integer input. */
@@ -48,6 +50,9 @@ int infer_axis(const InferCall *call, int64_t axis, int rank, int *out,
 /* An integer attribute that must be in [least, INT32_MAX]. */
 int infer_int_attr(const InferCall *call, const char *name, int64_t fallback,
                    int64_t least, int64_t *out, Err *err);
+/* The element type that an integer attribute names. */
+int infer_type_attr(const InferCall *call, const char *name, DType fallback,
+                    DType *out, Err *err);
 
 /* ---- Outputs ---- */
 
@@ -87,6 +92,13 @@ void fact_of_tensor(Arena *arena, Symbols *symbols, const Tensor *tensor,
                     Fact *out);
 /* A number that the element type can hold stays; another is unknown. */
 Dim infer_fit(const InferCall *call, DType type, Dim dim);
+
+/* ---- What operators share ---- */
+
+/* The shapes of a matrix product and of a convolution, for operators that have
+ * the operands in these slots (bias -1 for none); the type is theirs. */
+int infer_matrix_product(InferCall *call, int a, int b, Err *err);
+int infer_convolution(InferCall *call, int in, int weight, int bias, Err *err);
 
 /* One for each name in op.def's last column. */
 #define OP(name, min_in, max_in, max_out, since, until, infer)                 \

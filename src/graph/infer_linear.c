@@ -5,19 +5,12 @@
 
 #include "graph/infer.h"
 
-static DType either_type(const InferCall *call)
-{
-    DType type = infer_in(call, 0)->type;
-    return type != DT_UNDEFINED ? type : infer_in(call, 1)->type;
-}
-
 /* MatMul-1 follows numpy: a vector is a row on the left and a column on the
  * right, and that axis goes again; the axes before the last two broadcast. */
-int infer_matmul(InferCall *call, Err *err)
+int infer_matrix_product(InferCall *call, int first, int second, Err *err)
 {
-    const Fact *a = infer_in(call, 0), *b = infer_in(call, 1);
+    const Fact *a = infer_in(call, first), *b = infer_in(call, second);
     Fact *out = infer_out(call, 0);
-    out->type = either_type(call);
     if (a->rank < 0 || b->rank < 0)
         return 0;
     if (a->rank == 0 || b->rank == 0)
@@ -39,6 +32,12 @@ int infer_matmul(InferCall *call, Err *err)
         dims[rank++] = b->dims[b->rank - 1];
     infer_set(call, out, out->type, rank, dims);
     return 0;
+}
+
+int infer_matmul(InferCall *call, Err *err)
+{
+    infer_out(call, 0)->type = infer_either_type(call);
+    return infer_matrix_product(call, 0, 1, err);
 }
 
 /* The third input spreads over the result, and does not enlarge it. */
@@ -73,7 +72,7 @@ int infer_gemm(InferCall *call, Err *err)
     if (a->rank == 2 && b->rank == 2)
         TRY(infer_same(call, a->dims[!turn_a], b->dims[turn_b],
                        "inner sizes differ", &inner, err));
-    infer_set(call, out, either_type(call), 2, dims);
+    infer_set(call, out, infer_either_type(call), 2, dims);
     return check_addend(call, out, err);
 }
 

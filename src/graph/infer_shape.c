@@ -496,11 +496,7 @@ int infer_eyelike(InferCall *call, Err *err)
     const Fact *in = infer_in(call, 0);
     Fact *out = infer_out(call, 0);
     infer_copy(call, out, in);
-    int64_t type = node_int(call->node, "dtype", in->type);
-    if (type < 0 || type >= DT_COUNT)
-        return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
-                          "dtype %lld is not a type", (long long)type);
-    out->type = (DType)type;
+    TRY(infer_type_attr(call, "dtype", in->type, &out->type, err));
     if (in->rank >= 0 && in->rank != 2)
         return infer_fail(call, err, ERR_BAD_SHAPE, "its input has rank %d",
                           in->rank);

@@ -196,7 +196,7 @@ static int conv_channels(const InferCall *call, const Fact *in,
     if (in->rank >= 0)
         TRY(infer_same(call, in->dims[1], needs,
                        "input channels and weight differ", &same, err));
-    return check_bias(call, 2, *out, err);
+    return 0;
 }
 
 /* Weight of ConvTranspose: [in, out/group, kernel...]. */
@@ -217,15 +217,15 @@ static int transposed_channels(const InferCall *call, const Fact *in,
     return check_bias(call, 2, *out, err);
 }
 
-int infer_conv(InferCall *call, Err *err)
+int infer_convolution(InferCall *call, int input, int kernel, int bias,
+                      Err *err)
 {
-    const Fact *in = infer_in(call, 0), *weight = infer_in(call, 1);
+    const Fact *in = infer_in(call, input), *weight = infer_in(call, kernel);
     Fact *out = infer_out(call, 0);
     Dim dims[RANK_MAX];
     Window window;
     int rank;
     int64_t group;
-    out->type = in->type != DT_UNDEFINED ? in->type : weight->type;
     TRY(infer_int_attr(call, "group", 1, 1, &group, err));
     TRY(conv_rank(call, in, weight, &rank, err));
     if (rank < 0)
@@ -233,11 +233,19 @@ int infer_conv(InferCall *call, Err *err)
     TRY(read_window(call, &window, rank - 2, weight, err));
     dims[0] = infer_axis_size(call, in, 0);
     TRY(conv_channels(call, in, weight, group, &dims[1], err));
+    if (weight->rank >= 0 && bias >= 0)
+        TRY(check_bias(call, bias, dims[1], err));
     for (int i = 0; i < window.spatial; i++)
         TRY(window_size(call, &window, i, infer_axis_size(call, in, 2 + i),
                         &dims[2 + i], err));
     infer_set(call, out, out->type, rank, dims);
     return 0;
+}
+
+int infer_conv(InferCall *call, Err *err)
+{
+    infer_out(call, 0)->type = infer_either_type(call);
+    return infer_convolution(call, 0, 1, 2, err);
 }
 
 /* ConvTranspose-11: stride*(in-1) + output_padding + dilation*(kernel-1) + 1
@@ -393,14 +401,12 @@ int infer_groupnorm(InferCall *call, Err *err)
 int infer_layernorm(InferCall *call, Err *err)
 {
     const Fact *in = infer_in(call, 0);
-    int64_t type = node_int(call->node, "stash_type", DT_FLOAT);
     Fact statistics = FACT_UNKNOWN;
     Dim *dims = infer_copy(call, &statistics, in);
+    DType type;
     int axis;
     infer_copy(call, infer_out(call, 0), in);
-    if (type <= 0 || type >= DT_COUNT)
-        return infer_fail(call, err, ERR_BAD_ATTRIBUTE,
-                          "stash_type %lld is not a type", (long long)type);
+    TRY(infer_type_attr(call, "stash_type", DT_FLOAT, &type, err));
     if (in->rank >= 0) {
         TRY(infer_axis(call, node_int(call->node, "axis", -1), in->rank, &axis,
                        err));
@@ -408,7 +414,7 @@ int infer_layernorm(InferCall *call, Err *err)
             dims[i] = 1;
     }
     for (int i = 1; i < call->node->output_count; i++)
-        infer_set(call, infer_out(call, i), (DType)type, in->rank, dims);
+        infer_set(call, infer_out(call, i), type, in->rank, dims);
     return 0;
 }
 
@@ -560,26 +566,5 @@ int infer_resize(InferCall *call, Err *err)
         return resize_by_scales(call, &resize, dims, err);
     for (int i = 0; i < resize.count; i++)
         dims[resize.axes[i]] = dim_size_unknown(call->symbols);
-    return 0;
-}
-
-/* GridSample: (N, C, spatial...) read at (N, places..., spatial rank). */
-int infer_gridsample(InferCall *call, Err *err)
-{
-    const Fact *in = infer_in(call, 0), *grid = infer_in(call, 1);
-    Fact *out = infer_out(call, 0);
-    out->type = in->type;
-    if (in->rank < 0 || grid->rank < 0)
-        return 0;
-    int last = grid->rank - 1;
-    if (in->rank < 3 || grid->rank != in->rank ||
-        (grid->dims[last] >= 0 && grid->dims[last] != in->rank - 2))
-        return infer_fail(call, err, ERR_BAD_SHAPE, "a grid %s does not fit %s",
-                          infer_text(call, grid), infer_text(call, in));
-    Dim dims[RANK_MAX] = {0, in->dims[1]};
-    TRY(infer_same(call, in->dims[0], grid->dims[0], "batch size", &dims[0],
-                   err));
-    memcpy(dims + 2, grid->dims + 1, (size_t)(last - 1) * sizeof *dims);
-    infer_set(call, out, in->type, in->rank, dims);
     return 0;
 }

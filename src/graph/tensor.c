@@ -69,6 +69,32 @@ bool dtype_is_integer(DType type)
            type == DT_UINT32 || type == DT_UINT64;
 }
 
+IntegerRange dtype_range(DType type)
+{
+    switch (type) {
+    case DT_INT8:
+        return (IntegerRange){INT8_MIN, INT8_MAX};
+    case DT_UINT8:
+        return (IntegerRange){0, UINT8_MAX};
+    case DT_INT16:
+        return (IntegerRange){INT16_MIN, INT16_MAX};
+    case DT_UINT16:
+        return (IntegerRange){0, UINT16_MAX};
+    case DT_INT32:
+        return (IntegerRange){INT32_MIN, INT32_MAX};
+    case DT_UINT32:
+        return (IntegerRange){0, UINT32_MAX};
+    case DT_INT64:
+        return (IntegerRange){INT64_MIN, INT64_MAX};
+    case DT_UINT64:
+        return (IntegerRange){0, INT64_MAX};
+    case DT_BOOL:
+        return (IntegerRange){0, 1};
+    default:
+        return (IntegerRange){0, 0};
+    }
+}
+
 double dtype_roundoff(DType type)
 {
     switch (type) {

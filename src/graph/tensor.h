@@ -58,6 +58,12 @@ size_t dtype_size(DType type);
 bool dtype_is_real(DType type);
 /* An integer type of 8 to 64 bits or bool. */
 bool dtype_is_integer(DType type);
+/* The least and the largest number of an integer type; of uint64 only those
+ * that int64 has. */
+typedef struct IntegerRange {
+    int64_t least, most;
+} IntegerRange;
+IntegerRange dtype_range(DType type);
 /* Unit roundoff u of a real type: 2^-24 for float32. */
 double dtype_roundoff(DType type);
 /* The smallest positive number that has that roundoff: 2^-126 for float32. */

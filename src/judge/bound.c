@@ -118,6 +118,8 @@ static double sum_length(const BoundCall *call)
         return length;
     case OP_Einsum:
         return (double)x->count;
+    case OP_RoiAlign: /* its kernel refuses more samples of a bin */
+        return 4.0 * 1024 * 1024;
     default:
         return y && y->count && x ? ceil((double)x->count / (double)y->count)
                                   : 1;
@@ -195,6 +197,30 @@ static int bound_resize(BoundCall *call, Array **errors, Err *err)
     return node_string_is(call->node, "mode", "cubic")
                ? bound_weak(call, errors, err)
                : bound_positive(call, errors, err);
+}
+
+/* RoiAlign in both modes, where the regions are exact. */
+static int bound_region(BoundCall *call, Array **errors, Err *err)
+{
+    return call->inputs[1].error ? bound_weak(call, errors, err)
+                                 : bound_positive(call, errors, err);
+}
+
+/* (x - zero) * scale, where only the scale is not exact. */
+static int bound_dequantize(BoundCall *call, Array **errors, Err *err)
+{
+    Array *inputs[3] = {call->inputs[0].value, call->inputs[1].error, NULL};
+    Array *more = NULL;
+    errors[0] = blend(call, call->arena, rounding_of(call),
+                      (Bounded){.value = call->outputs[0]});
+    if (!inputs[1])
+        return 0;
+    if (call->node->input_count > 2)
+        inputs[2] = call->inputs[2].value;
+    TRY(exec_node(call->arena, call->node, call->options, inputs, &more, err));
+    make_absolute(more);
+    add_to(errors[0], more);
+    return 0;
 }
 
 /* x * w + b, two factors: |x|, |w| and their errors e, f give
@@ -438,6 +464,7 @@ static int (*const rules[OP_COUNT])(BoundCall *, Array **, Err *) = {
     [OP_ConvTranspose] = bound_product,
     [OP_Cos] = bound_lipschitz,
     [OP_DepthToSpace] = bound_move,
+    [OP_DequantizeLinear] = bound_dequantize,
     [OP_Div] = bound_quotient,
     [OP_Dropout] = bound_move,
     [OP_Einsum] = bound_einsum,
@@ -479,6 +506,7 @@ static int (*const rules[OP_COUNT])(BoundCall *, Array **, Err *) = {
     [OP_Relu] = bound_lipschitz,
     [OP_Reshape] = bound_move,
     [OP_Resize] = bound_resize,
+    [OP_RoiAlign] = bound_region,
     [OP_Selu] = bound_lipschitz,
     [OP_Sigmoid] = bound_lipschitz,
     [OP_Sin] = bound_lipschitz,

@@ -352,7 +352,7 @@ static bool node_jumps(Scope *scope, const Node *node)
 static bool node_is_constant(Scope *scope, const Node *node)
 {
     if (node->op == OP_OTHER || !exec_supports(node) || node_has_graphs(node) ||
-        node_is_parametric(node))
+        node_is_parametric(node) || node_is_quantizer(node))
         return false;
     for (int i = 0; i < node->input_count; i++) {
         const Known *input = scope_known(scope, node->inputs[i]);

@@ -20,7 +20,7 @@ typedef struct OracleCall {
     const Node *node;
     int64_t opset;
     int input_count;
-    const Grid *inputs[8]; /* NULL where absent */
+    const Grid *inputs[9]; /* NULL where absent */
     Grid *output;          /* its shape is given */
 } OracleCall;
 
@@ -54,5 +54,6 @@ Oracle oracle_scatter_elements, oracle_scatter_nd, oracle_one_hot;
 Oracle oracle_cum_sum, oracle_sorted, oracle_trilu;
 Oracle oracle_lrn, oracle_lp_norm, oracle_global_pool;
 Oracle oracle_resize, oracle_grid_sample, oracle_clip;
+Oracle oracle_roi_align, oracle_recurrent;
 
 #endif

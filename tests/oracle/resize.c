@@ -163,3 +163,55 @@ void oracle_grid_sample(const OracleCall *call)
         }
     }
 }
+
+/* ---- RoiAlign ---- */
+
+/* How much of pixel k is in a sample at that place of an axis. */
+static double pixel_share(double at, double k, double size)
+{
+    if (at < -1 || at > size)
+        return 0;
+    return fmax(0, 1 - fabs(fmin(fmax(at, 0), size - 1) - k));
+}
+
+/* Samples of a bin along an axis, the share of pixel k in all of them. */
+static double bin_share(const OracleCall *call, const double *region, int axis,
+                        int64_t bin, double k)
+{
+    double scale = (double)node_float(call->node, "spatial_scale", 1);
+    bool shifted = call->opset >= 16 &&
+                   !node_string_is(call->node, "coordinate_transformation_mode",
+                                   "output_half_pixel");
+    double first = region[1 - axis] * scale - (shifted ? 0.5 : 0);
+    double size = (region[3 - axis] - region[1 - axis]) * scale, sum = 0;
+    if (!shifted)
+        size = fmax(size, 1);
+    size /= (double)call->output->dims[2 + axis];
+    double samples = (double)node_int(call->node, "sampling_ratio", 0);
+    if (samples == 0)
+        samples = ceil(size);
+    for (double i = 0.5; i < samples; i++)
+        sum += pixel_share(first + ((double)bin + i / samples) * size, k,
+                           (double)call->inputs[0]->dims[2 + axis]);
+    return samples > 0 ? sum / samples : 0;
+}
+
+/* y[r, c, i, j] = sum over all k, l of x[image of r, c, k, l] times the shares
+ * of k in i and of l in j: the mean of the samples. */
+void oracle_roi_align(const OracleCall *call)
+{
+    const Grid *x = call->inputs[0];
+    Grid *y = call->output;
+    for (int64_t o = 0; o < y->count; o++) {
+        int64_t at[RANK_MAX];
+        grid_index(y, o, at);
+        const double *region = call->inputs[1]->data + 4 * at[0];
+        int64_t image = (int64_t)call->inputs[2]->data[at[0]];
+        y->data[o] = 0;
+        for (int64_t k = 0; k < x->dims[2]; k++)
+            for (int64_t l = 0; l < x->dims[3]; l++)
+                y->data[o] += grid_at(x, (int64_t[]){image, at[1], k, l}) *
+                              bin_share(call, region, 0, at[2], (double)k) *
+                              bin_share(call, region, 1, at[3], (double)l);
+    }
+}
