@@ -1,4 +1,5 @@
 /* The noise floor: that chance does not decide. */
+#include "base/random.h"
 #include "judging.h"
 #include "net.h"
 #include "suites.h"
@@ -48,12 +49,82 @@ START_TEST(one_number_may_be_wrong)
 }
 END_TEST
 
+/* ---- What jumps ---- */
+
+enum { SIZE = 24, CHANNELS = 4, TAPS = 9 };
+
+static void add_weights(Net *net, const char *name, int rank,
+                        const int64_t *dims, uint64_t seed, double *values)
+{
+    int64_t count = 1;
+    for (int i = 0; i < rank; i++)
+        count *= dims[i];
+    for (int64_t i = 0; i < count; i++)
+        values[i] = (double)(float)random_normal(seed, (uint64_t)i);
+    toy_weight(net, name, DT_FLOAT, rank, dims, values);
+}
+
+/* A convolution with a factor for each channel, apart or folded, whose result
+ * is rounded to steps of 1/8; the mean of those is the output. */
+static const Model *stepped(Arena *arena, uint64_t seed, bool folded,
+                            double off)
+{
+    int64_t image[4] = {1, 1, SIZE, SIZE}, kernel[4] = {CHANNELS, 1, 3, 3};
+    int64_t factors[3] = {CHANNELS, 1, 1};
+    double weight[CHANNELS * TAPS], factor[CHANNELS], step = 0.125;
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 4, image);
+    add_weights(&net, "w", 4, kernel, seed, weight);
+    add_weights(&net, "g", 3, factors, ~seed, factor);
+    for (int i = 0; i < CHANNELS * TAPS; i++)
+        weight[i] = (double)(float)(weight[i] * factor[i / TAPS] * (1 + off));
+    toy_weight(&net, "folded", DT_FLOAT, 4, kernel, weight);
+    toy_weight(&net, "step", DT_FLOAT, 0, NULL, &step);
+    toy_node(&net, OP_Conv, folded ? "x folded" : "x w", folded ? "b" : "a");
+    if (!folded)
+        toy_node(&net, OP_Mul, "a g", "b");
+    toy_node(&net, OP_QuantizeLinear, "b step", "q");
+    toy_node(&net, OP_DequantizeLinear, "q step", "d");
+    toy_node(&net, OP_GlobalAveragePool, "d", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
+}
+
+/* The other model takes a number over an edge in one seed of three or so. */
+static void check_steps(int seeds, double off, const char *verdict)
+{
+    for (int seed = 1; seed <= seeds; seed++) {
+        Arena *arena = arena_new(0);
+        uint64_t stream = random_stream(3, (uint64_t)seed);
+        rp_verdict_info info =
+            judge_pair(arena, stepped(arena, stream, false, 0),
+                       stepped(arena, stream, true, off), false,
+                       (rp_verify_options){.seed = stream >> 1 | 1});
+        check_verdict(&info, verdict);
+        arena_free(arena);
+    }
+}
+
+START_TEST(a_step_is_not_different_by_chance)
+{
+    check_steps(150, 0, "equivalent");
+}
+END_TEST
+
+START_TEST(a_step_may_be_wrong)
+{
+    check_steps(20, 1e-3, "different");
+}
+END_TEST
+
 Suite *suite_noise(void)
 {
     Suite *suite = suite_create("noise");
     TCase *tc = tcase_create("noise");
     tcase_add_test(tc, one_number_is_not_different_by_chance);
     tcase_add_test(tc, one_number_may_be_wrong);
+    tcase_add_test(tc, a_step_is_not_different_by_chance);
+    tcase_add_test(tc, a_step_may_be_wrong);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -2,7 +2,6 @@
  * Shape functions of convolution, pooling, resizing and normalisation.
  */
 #include <math.h>
-#include <string.h>
 
 #include "graph/infer.h"
 

@@ -16,6 +16,35 @@ static const double LINEAR_MOST = 1.0 / 16, ROUNDING_MOST = 1.0 / 16;
  * is drawn for it may be almost nothing. */
 static const double DECIDED = 8, DECIDED_AT_ONCE = 1024;
 enum { CHANCES = 6 };
+/* More than so many times in proportion to the noise is a jump. */
+static const double JUMP = 4;
+
+/* A number that comes from the inputs is rounded to a whole one, or decides
+ * something. */
+static bool node_jumps(const Graph *graph, const Node *node)
+{
+    bool reads = false, gives = op_jumps(node->op);
+    if (node->op == OP_Shape || node->op == OP_Size)
+        return false;
+    for (int i = 0; i < node->input_count; i++) {
+        const Value *in = node->inputs[i];
+        reads |=
+            in && dtype_is_real(in->fact.type) && !value_constant(graph, in);
+    }
+    for (int i = 0; i < node->output_count; i++) {
+        const Value *out = node->outputs[i];
+        gives |= out && dtype_is_integer(out->fact.type);
+    }
+    return reads && gives;
+}
+
+static bool model_jumps(const Model *model)
+{
+    bool jumps = false;
+    for (size_t i = 0; i < model->graph->node_count && !jumps; i++)
+        jumps = node_jumps(model->graph, model->graph->nodes[i]);
+    return jumps;
+}
 
 /* At least one for each sample. */
 static int noise_passes(const Numbers *numbers)
@@ -24,9 +53,16 @@ static int noise_passes(const Numbers *numbers)
                                                   : numbers->samples;
 }
 
+/* Beyond those: as many again for what jumps. */
+static int further_runs(const Numbers *numbers)
+{
+    return numbers->noise_runs * numbers->samples;
+}
+
 int noise_runs_most(const Numbers *numbers)
 {
-    return noise_passes(numbers) + numbers->noise_runs * numbers->samples;
+    return noise_passes(numbers) +
+           further_runs(numbers) * (model_jumps(numbers->a) ? 2 : 1);
 }
 
 static bool is_real(const Numbers *numbers, size_t output)
@@ -45,12 +81,13 @@ static bool is_settled(const Numbers *numbers, int sample)
     return true;
 }
 
-static bool all_settled(const Numbers *numbers)
+/* A sample that is not, or -1. */
+static int find_unsettled(const Numbers *numbers)
 {
     for (int i = 0; i < numbers->samples; i++)
         if (!is_settled(numbers, i))
-            return false;
-    return true;
+            return i;
+    return -1;
 }
 
 /* The sample in which b is farthest above the noise floor, but so near that a
@@ -135,6 +172,43 @@ static int run_quick(Numbers *numbers, bool *settled, Err *err)
     return 0;
 }
 
+/* One run on a sample with noise as large as the worst of K roundings, which
+ * add up to sqrt(3 K) times what random ones do. It counts where it shows a
+ * jump: where it is out of proportion to the floor that `smooth` has. */
+static int run_jump(Numbers *numbers, int number, int sample,
+                    const double *smooth, Err *err)
+{
+    size_t count = numbers->output_count;
+    double *floor = numbers_at(numbers, numbers->noise_floor, sample, 0);
+    double *kept = arena_array(numbers->arena, count + 1, sizeof *kept);
+    double scale = sqrt(3 * numbers->traits.longest);
+    ExecOptions options = {.precision = PRECISION_F64, .perturb_scale = scale};
+    for (size_t i = 0; i < count; i++) {
+        kept[i] = floor[i];
+        floor[i] = 0;
+    }
+    TRY(run_perturbed(numbers, number, sample, options, err));
+    for (size_t i = 0; i < count; i++)
+        floor[i] = floor[i] > JUMP * scale * smooth[i] ? fmax(floor[i], kept[i])
+                                                       : kept[i];
+    return 0;
+}
+
+static int run_jumps(Numbers *numbers, int first, Err *err)
+{
+    size_t count = (size_t)numbers->samples * numbers->output_count;
+    double *smooth = arena_array(numbers->arena, count + 1, sizeof *smooth);
+    memcpy(smooth, numbers->noise_floor, count * sizeof *smooth);
+    for (int k = 0; k < further_runs(numbers); k++) {
+        int sample = find_unsettled(numbers);
+        if (sample < 0)
+            break;
+        TRY(run_jump(numbers, first + k, sample,
+                     numbers_at(numbers, smooth, sample, 0), err));
+    }
+    return 0;
+}
+
 int noise_run(Numbers *numbers, Err *err)
 {
     ExecOptions options = {.precision = PRECISION_F64};
@@ -144,9 +218,9 @@ int noise_run(Numbers *numbers, Err *err)
         TRY(run_quick(numbers, &settled, err));
     for (int k = 0; k < passes && !settled; k++) {
         TRY(run_perturbed(numbers, k, k % numbers->samples, options, err));
-        settled = k + 1 >= numbers->samples && all_settled(numbers);
+        settled = k + 1 >= numbers->samples && find_unsettled(numbers) < 0;
     }
-    int further = settled ? 0 : numbers->noise_runs * numbers->samples;
+    int further = settled ? 0 : further_runs(numbers);
     int *tried = arena_array(numbers->arena, (size_t)numbers->samples + 1,
                              sizeof *tried);
     for (int k = 0; k < further; k++) {
@@ -156,5 +230,7 @@ int noise_run(Numbers *numbers, Err *err)
         tried[sample]++;
         TRY(run_perturbed(numbers, passes + k, sample, options, err));
     }
+    if (model_jumps(numbers->a) && !settled)
+        TRY(run_jumps(numbers, passes + further, err));
     return 0;
 }

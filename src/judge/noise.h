@@ -13,6 +13,14 @@
  * the change is small (the output still follows the parameters linearly) and
  * large beside what float32 does to the same model without noise, and only to
  * find b equivalent: what it would call different is decided in double.
+ *
+ * A network that rounds to whole numbers jumps: QuantizeLinear, Round, Cast, an
+ * arg max.  It depends on chance whether one rounding of a parameter takes a
+ * number over the edge, and where none does the floor may be 0.  So, where b
+ * is above the floor, there are as many further runs with noise as large as
+ * the worst roundings, sqrt(3 K) times the random ones in a sum of K products.
+ * A change in them that is out of proportion is one that storing the parameters
+ * can make, and raises the floor; one in proportion says nothing new.
  */
 #ifndef REPFOLD_JUDGE_NOISE_H
 #define REPFOLD_JUDGE_NOISE_H
