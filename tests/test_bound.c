@@ -68,6 +68,8 @@ static const Row rows[] = {
     {"HardSwish(f32[16])", 0.2},
     {"Sigmoid(f32[8])", 0.2},
     {"Tanh(f32[8])", 0.2},
+    {"Atan(f32[8])", 0.2},
+    {"Asinh(f32[8])", 0.2},
     {"Erf(f32[8])", 0.2},
     {"Softplus(f32[8])", 0.2},
     {"Gelu(f32[16])", 0.2},

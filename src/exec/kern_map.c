@@ -75,6 +75,15 @@ static const MapRows maps[OP_COUNT] = {
     [OP_Log] = {REALS(logarithm)},
     [OP_Sin] = {REALS(sine)},
     [OP_Cos] = {REALS(cosine)},
+    [OP_Tan] = {REALS(tangent)},
+    [OP_Asin] = {REALS(arc_sine)},
+    [OP_Acos] = {REALS(arc_cosine)},
+    [OP_Atan] = {REALS(arc_tangent)},
+    [OP_Sinh] = {REALS(hyperbolic_sine)},
+    [OP_Cosh] = {REALS(hyperbolic_cosine)},
+    [OP_Asinh] = {REALS(inverse_hyperbolic_sine)},
+    [OP_Acosh] = {REALS(inverse_hyperbolic_cosine)},
+    [OP_Atanh] = {REALS(inverse_hyperbolic_tangent)},
     [OP_Tanh] = {REALS(hyperbolic_tangent)},
     [OP_Erf] = {REALS(error_function), INTS(error_function)},
     [OP_Ceil] = {REALS(ceiling)},
@@ -83,6 +92,7 @@ static const MapRows maps[OP_COUNT] = {
     [OP_Relu] = {REALS(relu), .i64 = relu_i64, .u64 = same_u64},
     [OP_LeakyRelu] = {REALS(leaky_relu), .alpha = 0.01f},
     [OP_ThresholdedRelu] = {REALS(thresholded_relu), .alpha = 1},
+    [OP_Shrink] = {REALS(shrink), .alpha = 0.5f},
     [OP_Elu] = {REALS(elu), .alpha = 1},
     [OP_Celu] = {REALS(celu), .alpha = 1},
     [OP_Selu] = {REALS(selu), .alpha = 1.67326319217681884765625f,
@@ -187,8 +197,12 @@ static int find_map(const KernelCall *call, MapRow **row, MapNumbers *numbers,
         numbers->alpha = (double)node_int(node, "detect_negative", 1);
         numbers->beta = (double)node_int(node, "detect_positive", 1);
     } else {
-        const char *beta = node->op == OP_Selu ? "gamma" : "beta";
-        numbers->alpha = (double)node_float(node, "alpha", rows->alpha);
+        bool shrinks = node->op == OP_Shrink;
+        const char *alpha = shrinks ? "lambd" : "alpha";
+        const char *beta = shrinks               ? "bias"
+                           : node->op == OP_Selu ? "gamma"
+                                                 : "beta";
+        numbers->alpha = (double)node_float(node, alpha, rows->alpha);
         numbers->beta = (double)node_float(node, beta, rows->beta);
     }
     *row = pick_row(rows, kernel_storage(call, in), in->type);

@@ -172,6 +172,17 @@ static void R(lp_line)(const REAL *x, REAL *y, int64_t count, int64_t step,
         y[i * step] = norm == 0 ? 0 : (REAL)((double)x[i * step] / norm);
 }
 
+/* 1 for the first of the largest elements, 0 for all others. */
+static void R(hard_line)(const REAL *x, REAL *y, int64_t count, int64_t step)
+{
+    int64_t most = 0;
+    for (int64_t i = 0; i < count; i++) {
+        most = x[i * step] > x[most * step] ? i : most;
+        y[i * step] = 0;
+    }
+    y[most * step] = 1;
+}
+
 /* Up to LINES_MOST lines that lie side by side, from `line` on; returns how
  * many. */
 static int64_t R(run_lines)(const Lines *lines, int64_t line, int64_t end)
@@ -183,7 +194,10 @@ static int64_t R(run_lines)(const Lines *lines, int64_t line, int64_t end)
     bool logarithm = lines->op == OP_LogSoftmax;
     width = width < end - line ? width : end - line;
     width = width < LINES_MOST ? width : LINES_MOST;
-    if (lines->op == OP_LpNormalization)
+    if (lines->op == OP_Hardmax)
+        for (int k = 0; k < (int)width; k++)
+            R(hard_line)(x + k, y + k, lines->count, inner);
+    else if (lines->op == OP_LpNormalization)
         for (int64_t k = 0; k < width; k++)
             R(lp_line)(x + k, y + k, lines->count, inner, lines->p);
     else if (inner == 1)

@@ -46,11 +46,11 @@ static void R(recur)(const Direction *d, const Gemm *part, int64_t first,
 {
     Gemm product = *part;
     REAL *to = (REAL *)w->recurrent + first;
+    const REAL *bias = d->recurrent_bias;
     product.a.data = state;
     product.c = to;
     gemm_alone(&product, w->worker, w->scratch);
-    R(add)(to, d->recurrent_bias ? (const REAL *)d->recurrent_bias + first : NULL,
-           part->columns);
+    R(add)(to, bias ? bias + first : NULL, part->columns);
 }
 
 static void R(rnn_step)(const Layer *l, const Direction *d, const Workspace *w)
@@ -120,7 +120,8 @@ static void R(step)(const Layer *l, const Direction *d, const Workspace *w)
 }
 
 /* A state before the first step, 0 where it is not given. */
-static void R(begin)(const Layer *l, const Array *given, int64_t at, REAL *state)
+static void R(begin)(const Layer *l, const Array *given, int64_t at,
+                     REAL *state)
 {
     memset(state, 0, (size_t)l->units * sizeof *state);
     R(add)(state, given ? (const REAL *)given->data + at : NULL, l->units);

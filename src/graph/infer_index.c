@@ -408,13 +408,14 @@ int infer_gathernd(InferCall *call, Err *err)
     return 0;
 }
 
-/* ScatterElements and ScatterND write into a copy of their first input. */
+/* ScatterElements, at first Scatter, and ScatterND write into a copy of their
+ * first input. */
 int infer_scatter(InferCall *call, Err *err)
 {
     const Fact *data = infer_in(call, 0);
     int axis;
     infer_copy(call, infer_out(call, 0), data);
-    if (data->rank < 0 || call->node->op != OP_ScatterElements)
+    if (data->rank < 0 || call->node->op == OP_ScatterND)
         return 0;
     return infer_axis(call, node_int(call->node, "axis", 0), data->rank, &axis,
                       err);

@@ -258,8 +258,8 @@ int infer_along_axis(InferCall *call, Err *err)
 {
     const Fact *in = infer_in(call, 0);
     /* Softmax had 1 as default until 12, where axis could be the rank. */
-    bool softmax =
-        call->node->op == OP_Softmax || call->node->op == OP_LogSoftmax;
+    Op op = call->node->op;
+    bool softmax = op == OP_Softmax || op == OP_LogSoftmax || op == OP_Hardmax;
     bool flattens = softmax && call->opset > 0 && call->opset < 13;
     int64_t axis = node_int(call->node, "axis", flattens ? 1 : -1);
     int unused;

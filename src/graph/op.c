@@ -58,9 +58,11 @@ bool op_jumps(Op op)
     switch (op) {
     case OP_Ceil:
     case OP_Floor:
+    case OP_Hardmax:
     case OP_Mod:
     case OP_Range:
     case OP_Round:
+    case OP_Shrink:
     case OP_Sign:
     case OP_ThresholdedRelu:
     case OP_TopK:

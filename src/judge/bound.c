@@ -453,6 +453,8 @@ static int bound_softmax(BoundCall *call, Array **errors, Err *err)
 static int (*const rules[OP_COUNT])(BoundCall *, Array **, Err *) = {
     [OP_Abs] = bound_lipschitz,
     [OP_Add] = bound_sum,
+    [OP_Asinh] = bound_lipschitz,
+    [OP_Atan] = bound_lipschitz,
     [OP_AveragePool] = bound_positive,
     [OP_BatchNormalization] = bound_batchnorm,
     [OP_Cast] = bound_move,
