@@ -4,6 +4,7 @@
  */
 #include "base/random.h"
 #include "exec_case.h"
+#include "folding.h"
 #include "graph/dump.h"
 #include "suites.h"
 
@@ -173,6 +174,44 @@ START_TEST(layers_against_the_oracle)
 }
 END_TEST
 
+/* ---- In a network ---- */
+
+/* A text recogniser in small: convolutions, of whose columns a layer reads one
+ * after the other; only its last state is wanted. */
+static void build_reader(Bench *b)
+{
+    enum { CHANNELS = 4, COLUMNS = 5, UNITS = 3 };
+    int64_t features[3] = {COLUMNS, 1, CHANNELS};
+    int64_t input[3] = {1, 4 * UNITS, CHANNELS},
+            state[3] = {1, 4 * UNITS, UNITS};
+    Value *x = bench_image(b, 2, COLUMNS);
+    x = bench_conv(b, x, (ConvShape){.out = CHANNELS, .kernel = 3, .pad = 1});
+    x = bench_batchnorm(b, x, CHANNELS);
+    x = bench_unary(b, OP_Relu, x);
+    x = bench_binary(b, OP_ReduceMean, x, bench_ints(b, 1, (int64_t[]){2}));
+    Node *turn =
+        node_new(b->graph, OP_Transpose, "turn", &x, 1,
+                 (Value *[]){graph_fresh_value(b->graph, "turned")}, 1);
+    node_set_ints(turn, "perm", (int64_t[]){3, 0, 1, 2}, 4);
+    bench_add(b, turn);
+    x = bench_binary(b, OP_Reshape, turn->outputs[0],
+                     bench_ints(b, 3, features));
+    Value *inputs[3] = {x, bench_constant(b, 3, input),
+                        bench_constant(b, 3, state)};
+    Value *outputs[2] = {NULL, graph_fresh_value(b->graph, "last")};
+    bench_add(b, node_new(b->graph, OP_LSTM, "read", inputs, 3, outputs, 2));
+    bench_output(b, outputs[1]);
+}
+
+START_TEST(folds_before_a_layer_that_only_gives_its_last_state)
+{
+    Folded folded = fold_model(build_reader, NULL);
+    ck_assert_uint_eq(folded.report.fold_count, 1);
+    ck_assert_double_le(folded.difference, 1e-14);
+    folded_free(&folded);
+}
+END_TEST
+
 Suite *suite_kern_recurrent(void)
 {
     Suite *suite = suite_create("kern_recurrent");
@@ -181,6 +220,7 @@ Suite *suite_kern_recurrent(void)
     tcase_add_loop_test(tcase, layers_by_hand, 0,
                         (int)(sizeof rows / sizeof *rows));
     tcase_add_loop_test(tcase, layers_against_the_oracle, 0, SEEDS);
+    tcase_add_test(tcase, folds_before_a_layer_that_only_gives_its_last_state);
     suite_add_tcase(suite, tcase);
     return suite;
 }
