@@ -203,6 +203,10 @@ static const InferCase picked[] = {
     {"ScatterElements(f32[4], i64[2], f32[2]) axis=1", "bad-attribute"},
     {"ScatterND(f32[N,5], i64[1,1], f32[1,5])", "float32[N,5]"},
     {"NonMaxSuppression(f32[1,6,4], f32[1,2,6])", "int64[?,3]"},
+    {"Compress(f32[N,5], bool[5]) axis=1", "float32[N,?]"},
+    {"Compress(f32[N,5], bool[5])", "float32[?]"},
+    {"Compress(f32[N,5], bool[5]) axis=2", "bad-attribute"},
+    {"ReverseSequence(f32[T,N,5], i64[N])", "float32[T,N,5]"},
     {"NonZero(f32[4,5])", "int64[2,?]"},
     {"NonZero(f32[])", "int64[1,?]"},
     {"OneHot(i64[N,3], i64[]{10}, f32[2])", "float32[N,3,10]"},
@@ -310,6 +314,20 @@ static const InferCase windows[] = {
     {"Resize(f32[1,1,5], -, -, i64{3,3}) axes=[2,2]", "bad-attribute"},
     {"Upsample(f32[1,1,5], f32{1,1,2}) @9", "float32[1,1,10]"},
     {"Upsample(f32[1,1,5]) scales=[1.,1.,3.] @7", "float32[1,1,15]"},
+};
+
+static const InferCase unfolded[] = {
+    {"DeformConv(f32[N,4,H,W], f32[8,4,3,3], f32[N,18,H,W], f32[8]) "
+     "pads=[1,1,1,1]",
+     "float32[N,8,H,W]"},
+    {"DeformConv(f32[N,4,H,W], f32[8,4,3,3], f32[N,18,H,W], f32[7])",
+     "bad-shape"},
+    {"Col2Im(f32[N,12,L], i64{5,W}, i64{2,2})", "float32[N,3,5,W]"},
+    {"Col2Im(f32[N,12,L], i64[2], i64{2,2})", "float32"},
+    {"Col2Im(f32[N,12,L], i64{5}, i64{2,2})", "bad-shape"},
+    {"Col2Im(f32[N,12,L], i64{5,-1}, i64{2,2})", "bad-shape"},
+    {"Col2Im(f32[N,12,L], i64{5,5}, i64{2,0})", "bad-shape"},
+    {"Col2Im(f32[N,12], i64{5,5}, i64{2,2})", "bad-shape"},
 };
 
 static const InferCase normalized[] = {
@@ -451,6 +469,7 @@ TABLE_TEST(followed)
 TABLE_TEST(moved)
 TABLE_TEST(picked)
 TABLE_TEST(windows)
+TABLE_TEST(unfolded)
 TABLE_TEST(normalized)
 TABLE_TEST(quantized)
 TABLE_TEST(recurrent)
@@ -469,6 +488,7 @@ Suite *suite_infer(void)
     ADD_TABLE(moved);
     ADD_TABLE(picked);
     ADD_TABLE(windows);
+    ADD_TABLE(unfolded);
     ADD_TABLE(normalized);
     ADD_TABLE(quantized);
     ADD_TABLE(recurrent);

@@ -270,6 +270,20 @@ static const ExecRow makers[] = {
     {"GridSample(f32[1,1,0], f32[1,1,1]{0})", "bad-shape"},
     {"GridSample(f32[1,1,2,2], f32[1,1,2,3])", "bad-shape"},
     {"GridSample(f32[1,1,2,2], f32[1,1,2])", "bad-shape"},
+    /* Compress: elements, or slices of an axis */
+    {"Compress(f32[2,2]{1,2,3,4}, bool[3]{0,1,1})", "float32[2]{2,3}"},
+    {"Compress(i64[2,2]{1,2,3,4}, bool[2]{0,1}) axis=-1", "int64[2,1]{2,4}"},
+    {"Compress(f32[2,2]{1,2,3,4}, bool[9]{0,0,1,1,1,1,1,1,1}) axis=0",
+     "float32[0,2]{}"},
+    {"Compress(f32[2,2], f32[2])", "unsupported-type"},
+    {"ReverseSequence(f32[3,2]{1,2,3,4,5,6}, i64[2]{2,0})",
+     "float32[3,2]{3,2,1,4,5,6}"},
+    {"ReverseSequence(i64[2,2,2]{1,2,3,4,5,6,7,8}, i64[2]{1,2}) batch_axis=0 "
+     "time_axis=1",
+     "int64[2,2,2]{1,2,3,4,7,8,5,6}"},
+    {"ReverseSequence(f32[3,2], i64[2]{4,0})", "bad-shape"},
+    {"ReverseSequence(f32[3,2], i64[3]{1,1,1})", "bad-shape"},
+    {"ReverseSequence(f32[3,2], i64[2]{1,1}) time_axis=1", "bad-attribute"},
     /* RoiAlign: of the four neighbours that count most, each by its weight */
     {"RoiAlign(f32[1,1,2,2]{1,2,3,4}, f32[1,4]{0,0,2,2}, i64{0}) mode=\"max\" "
      "sampling_ratio=1",

@@ -90,6 +90,20 @@ static const char *const lines[] = {
     "ConvTranspose(f32[1,4,4,5], f32[4,1,3,3]) group=4 strides=[2,2]",
     "ConvTranspose(f32[1,3,6], f32[3,2,3]) strides=[2]",
     "ConvTranspose(f32[1,2,3,3,3], f32[2,2,2,2,2]) strides=[2,1,2]",
+    /* deformed, in groups of both kinds */
+    "DeformConv(f32[2,4,6,7], f32[3,4,3,3], f32[2,18,6,7], f32[3]) "
+    "pads=[1,1,1,1]",
+    "DeformConv(f32[1,4,6,7], f32[6,2,2,3], f32[1,24,3,5], -, f32[1,12,3,5]) "
+    "group=2 offset_group=2 strides=[2,1]",
+    "DeformConv(f32[1,2,9,7], f32[5,2,3,3], f32[1,36,5,3], f32[5], "
+    "f32[1,18,5,3]) offset_group=2 dilations=[2,2]",
+    /* blocks that overlap, leave gaps, or begin outside */
+    "Col2Im(f32[2,12,12], i64{4,5}, i64{2,2})",
+    "Col2Im(f32[1,12,4], i64{5,5}, i64{2,3}) strides=[3,2]",
+    "Col2Im(f32[1,9,16], i64{4,4}, i64{3,3}) pads=[1,1,1,1]",
+    "Col2Im(f32[1,8,6], i64{4,5}, i64{2,2}) dilations=[2,2]",
+    "Col2Im(f32[1,6,4], i64{6}, i64{3})",
+    "Col2Im(f32[1,8,8], i64{3,3,3}, i64{2,2,2})",
     /* pools */
     "MaxPool(f32[2,3,9,8]) kernel_shape=[3,2]",
     "MaxPool(f32[2,3,9,8]) kernel_shape=[3,3] strides=[2,2] pads=[1,1,1,1]",
@@ -257,6 +271,22 @@ static const ExecRow rows[] = {
     {"ConvTranspose(f32[1,1,2]{1,2}, f32[1,1,2]{10,1}) strides=[2] "
      "output_shape=[4]",
      "float32[1,1,4]{10,1,20,2}"},
+    /* half a pixel to the right, half of which is outside, and a mask */
+    {"DeformConv(f32[1,1,2,2]{1,2,3,4}, f32[1,1,1,1]{10}, "
+     "f32[1,2,2,2]{0,0,0,0,0.5,0.5,0,9}, f32{1}, f32[1,1,2,2]{1,1,0.5,1})",
+     "float32[1,1,2,2]{16,11,16,1}"},
+    {"DeformConv(f32[1,1,2,2], f32[1,1,1,1], f32[1,1,2,2])", "bad-shape"},
+    {"DeformConv(f32[1,1,2,2], f32[1,1,1,1], f32[1,2,2,2], -, f32[1,2,2,2])",
+     "bad-shape"},
+    {"DeformConv(f32[1,1,2,2], f32[1,1,1,1], f32[1,4,2,2]) offset_group=2",
+     "bad-shape"},
+    {"DeformConv(f32[1,1,2], f32[1,1,1], f32[1,1,2])", "unsupported-operator"},
+    /* every element lies in so many blocks */
+    {"Col2Im(f32[1,4,4]{1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1}, i64{3,3}, i64{2,2})",
+     "float32[1,1,3,3]{1,2,1,2,4,2,1,2,1}"},
+    {"Col2Im(f32[1,4,3], i64{3,3}, i64{2,2})", "bad-shape"},
+    {"Col2Im(f32[1,4,4], i64{3,3}, i64{2,2}) strides=[1]", "bad-attribute"},
+    {"Col2Im(f32[1,4,4], i64{3,3}, i64{2,2}) dilations=[1,0]", "bad-attribute"},
     {"Conv(f32[1,2,4,4], f32[4,2,3,3]) group=3", "bad-shape"},
     {"Conv(f32[1,2,4,4], f32[4,3,3,3])", "bad-shape"},
     {"Conv(f32[1,2,4,4], f32[4,2,3,3], f32[3])", "bad-shape"},

@@ -50,6 +50,10 @@ static inline KernelCall *conv_call(KernelCall *call, int index)
     return index == 0 ? call : &call->beside[index - 1];
 }
 
+/* The weights of all groups in panels, group by group. */
+void *conv_pack_weights(const KernelCall *call, const GemmSet *set,
+                        const Array *weight, int64_t groups);
+
 /* Kernels over one channel of their own, in at most two dimensions: that of
  * the call, and those beside. */
 void conv_run_depthwise(KernelCall *call, Conv *convs, int count);

@@ -108,9 +108,8 @@ static void dense_piece(void *context, int worker, int64_t begin, int64_t end)
     }
 }
 
-/* All groups' weights in panels. */
-static void *pack_weights(const KernelCall *call, const GemmSet *set,
-                          const Array *weight, int64_t groups)
+void *conv_pack_weights(const KernelCall *call, const GemmSet *set,
+                        const Array *weight, int64_t groups)
 {
     int64_t rows = weight->dims[0] / groups;
     int64_t depth = dims_product(weight->dims, 1, weight->rank);
@@ -173,8 +172,8 @@ static void run_dense(KernelCall *call, Dense *dense)
         .epilogue = conv->epilogue};
     if (!product->a_packed &&
         (size_t)call->inputs[1]->count * conv->size <= PACKED_BYTES)
-        product->a_packed = packed =
-            pack_weights(call, product->set, call->inputs[1], conv->groups);
+        product->a_packed = packed = conv_pack_weights(
+            call, product->set, call->inputs[1], conv->groups);
     dense->panels_size =
         gemm_packed_a(product->set, product->rows, product->depth);
     gemm_plan(product, conv->images * conv->groups, pool_threads(call->pool));
@@ -239,8 +238,8 @@ int prepare_conv(const KernelCall *call, Prepared **out, Err *err)
     panels->data =
         conv_is_direct(call, weight, groups)
             ? conv_pack_direct(call, weight, groups)
-            : pack_weights(call, gemm_set(call->precision, call->level), weight,
-                           groups);
+            : conv_pack_weights(call, gemm_set(call->precision, call->level),
+                                weight, groups);
     *out = &panels->prepared;
     return 0;
 }

@@ -1,6 +1,7 @@
 /* Operators that move elements to or from places that an input names. */
 #include <string.h>
 
+#include "exec/integer.h"
 #include "exec/move.h"
 #include "exec/walk.h"
 
@@ -48,6 +49,23 @@ static void gather_piece(void *context, int worker, int64_t begin, int64_t end)
     }
 }
 
+/* Slices of an array along an axis. */
+static void gather_slices(KernelCall *call, const Array *in, int axis,
+                          const int64_t *places, int64_t count)
+{
+    int64_t inner = dims_product(in->dims, axis + 1, in->rank);
+    Gather gather = {.in = in->data,
+                     .out = call->outputs[0]->data,
+                     .indices = places,
+                     .count = count,
+                     .axis_size = in->dims[axis],
+                     .run = (size_t)inner * element_size(call)};
+    int64_t outer = dims_product(in->dims, 0, axis);
+    if (inner > 0)
+        pool_run(call->pool, outer * count, 1 + GRAIN / inner, gather_piece,
+                 &gather);
+}
+
 /* Gather: slices along `axis`, in the order of the indices. */
 int kernel_gather(KernelCall *call, Err *err)
 {
@@ -56,17 +74,32 @@ int kernel_gather(KernelCall *call, Err *err)
     int64_t *places;
     TRY(kernel_axis(node_int(call->node, "axis", 0), in->rank, &axis, err));
     TRY(read_indices(call, indices, in->dims[axis], &places, err));
-    int64_t inner = dims_product(in->dims, axis + 1, in->rank);
-    Gather gather = {.in = in->data,
-                     .out = call->outputs[0]->data,
-                     .indices = places,
-                     .count = indices->count,
-                     .axis_size = in->dims[axis],
-                     .run = (size_t)inner * element_size(call)};
-    int64_t outer = dims_product(in->dims, 0, axis);
-    if (inner > 0)
-        pool_run(call->pool, outer * indices->count, 1 + GRAIN / inner,
-                 gather_piece, &gather);
+    gather_slices(call, in, axis, places, indices->count);
+    return 0;
+}
+
+/* Compress: the slices along `axis` that a condition chooses, or elements where
+ * there is none. The condition may end before they do. */
+int kernel_compress(KernelCall *call, Err *err)
+{
+    const Array *condition = call->inputs[1];
+    const bool flattens = !node_attr(call->node, "axis");
+    Array in = *call->inputs[0];
+    int axis = 0;
+    if (flattens)
+        array_set_shape(&in, in.type, 1, &call->inputs[0]->count);
+    in.data = call->inputs[0]->data;
+    TRY(kernel_axis(node_int(call->node, "axis", 0), in.rank, &axis, err));
+    int64_t most = at_most(in.dims[axis], condition->count), count = 0;
+    int64_t *places = arena_array(call->arena, (size_t)most, sizeof *places);
+    for (int64_t i = 0; i < most; i++)
+        if (((const int64_t *)condition->data)[i])
+            places[count++] = i;
+    int64_t dims[RANK_MAX];
+    memcpy(dims, in.dims, sizeof dims);
+    dims[axis] = count;
+    TRY(kernel_make_output(call, 0, in.type, in.rank, dims, err));
+    gather_slices(call, &in, axis, places, count);
     return 0;
 }
 

@@ -297,3 +297,39 @@ int kernel_space_to_depth(KernelCall *call, Err *err)
 {
     return move_blocks(call, false, err);
 }
+
+/* ReverseSequence: of each sequence in the batch the first steps, as many as
+ * are said, the other way round. */
+int kernel_reverse_sequence(KernelCall *call, Err *err)
+{
+    const Array *in = call->inputs[0], *lengths = call->inputs[1];
+    const Array *out = call->outputs[0];
+    int64_t batch_axis = node_int(call->node, "batch_axis", 1);
+    int64_t time_axis = node_int(call->node, "time_axis", 0);
+    if (in->rank < 2 || (batch_axis != 0 && time_axis != 0) ||
+        batch_axis + time_axis != 1)
+        return err_set(err, ERR_BAD_ATTRIBUTE,
+                       "batch and time are not its first two axes");
+    int64_t batch = in->dims[batch_axis], time = in->dims[time_axis];
+    if (lengths->rank != 1 || lengths->count != batch)
+        return err_set(err, ERR_BAD_SHAPE,
+                       "it has %lld lengths for %lld "
+                       "sequences",
+                       (long long)lengths->count, (long long)batch);
+    size_t run =
+        (size_t)dims_product(in->dims, 2, in->rank) * element_size(call);
+    for (int64_t i = 0; i < batch * time; i++) {
+        int64_t sequence = batch_axis ? i % batch : i / time;
+        int64_t at = batch_axis ? i / batch : i % time;
+        int64_t step = batch_axis ? batch : 1;
+        int64_t length = kernel_int(call, lengths, sequence);
+        if (length < 0 || length > time)
+            return err_set(err, ERR_BAD_SHAPE,
+                           "a sequence has %lld of %lld steps",
+                           (long long)length, (long long)time);
+        int64_t from = at < length ? i + (length - 1 - 2 * at) * step : i;
+        memcpy((char *)out->data + (size_t)i * run,
+               (const char *)in->data + (size_t)from * run, run);
+    }
+    return 0;
+}

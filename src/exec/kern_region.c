@@ -7,8 +7,7 @@
 
 #include "exec/integer.h"
 #include "exec/kernel.h"
-
-enum { TAPS = 4 };
+#include "exec/tap.h"
 
 typedef struct Pooling {
     const void *in;
@@ -29,12 +28,6 @@ typedef struct Region {
     double start[2], bin[2]; /* y and x, in pixels */
     int64_t grid[2];
 } Region;
-
-/* One neighbour: where it lies in a channel, and what it counts. */
-typedef struct Tap {
-    int64_t offset;
-    double weight;
-} Tap;
 
 /* The two neighbours on an axis. What lies more than a pixel outside counts
  * nothing, what is nearer is at the border. */
@@ -64,11 +57,7 @@ static void sample_taps(const Pooling *p, const Region *region, int64_t bin,
                       ((double)bins[axis] + inside) * region->bin[axis],
                   p->size[axis], along[axis]);
     }
-    for (int t = 0; t < TAPS; t++) {
-        const Tap *y = &along[0][t / 2], *x = &along[1][t % 2];
-        taps[t] =
-            (Tap){y->offset * p->size[1] + x->offset, y->weight * x->weight};
-    }
+    taps_cross(along[0], along[1], p->size[1], taps);
 }
 
 #include "exec/real_f32.h"

@@ -7,12 +7,12 @@ static void R(take_sample)(const Pooling *p, const Tap *taps, const REAL *in,
                            bool is_first, REAL *out)
 {
     for (int64_t channel = 0; channel < p->channels; channel++) {
-        REAL part[TAPS], *result = &out[channel * p->out_size];
-        for (int t = 0; t < TAPS; t++)
+        REAL part[PLANE_TAPS], *result = &out[channel * p->out_size];
+        for (int t = 0; t < PLANE_TAPS; t++)
             part[t] = (REAL)taps[t].weight * in[taps[t].offset];
         if (p->is_max) {
             REAL most = is_first ? part[0] : *result;
-            for (int t = 0; t < TAPS; t++)
+            for (int t = 0; t < PLANE_TAPS; t++)
                 most = part[t] > most ? part[t] : most;
             *result = most;
         } else {
@@ -32,7 +32,7 @@ static void R(pool_bin)(const Pooling *p, const Region *region, int64_t bin,
     for (int64_t i = 0; i < p->channels; i++)
         out[i * p->out_size] = 0;
     for (int64_t i = 0; i < samples; i++) {
-        Tap taps[TAPS];
+        Tap taps[PLANE_TAPS];
         sample_taps(p, region, bin, i, taps);
         R(take_sample)(p, taps, in, i == 0, out);
     }

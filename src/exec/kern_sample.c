@@ -7,6 +7,7 @@
 
 #include "exec/cubic.h"
 #include "exec/kernel.h"
+#include "exec/tap.h"
 
 typedef enum Mode { MODE_NEAREST, MODE_LINEAR, MODE_CUBIC } Mode;
 typedef enum Padding { PADDING_ZEROS, PADDING_BORDER, PADDING_REFLECT } Padding;
@@ -25,12 +26,6 @@ typedef struct Sampling {
     void *out;
     Storage storage;
 } Sampling;
-
-/* One neighbour: where it lies in a channel, and what it counts. */
-typedef struct Tap {
-    int64_t offset;
-    double weight;
-} Tap;
 
 /* Mirrors x at both ends until it lies between them. */
 static double reflect(double x, double low, double high)

@@ -161,10 +161,10 @@ KernelChain chain_add_zip, chain_add_zip_all;
 /* kern_move.c */
 KernelRun kernel_transpose, kernel_slice, kernel_expand, kernel_concat,
     kernel_split, kernel_tile, kernel_pad, kernel_depth_to_space,
-    kernel_space_to_depth;
+    kernel_space_to_depth, kernel_reverse_sequence;
 /* kern_gather.c */
 KernelRun kernel_gather, kernel_gather_elements, kernel_scatter_elements,
-    kernel_gather_nd, kernel_scatter_nd, kernel_one_hot;
+    kernel_gather_nd, kernel_scatter_nd, kernel_one_hot, kernel_compress;
 /* kern_select.c */
 KernelRun kernel_arg, kernel_top_k, kernel_non_zero, kernel_cum_sum;
 /* kern_make.c */
@@ -183,6 +183,10 @@ KernelRun kernel_max_pool, kernel_average_pool;
 KernelRun kernel_conv;
 KernelPrepare prepare_conv;
 KernelBeside conv_goes_beside;
+/* kern_deform.c */
+KernelRun kernel_deform_conv;
+/* kern_col2im.c */
+KernelRun kernel_col2im;
 /* kern_transposed.c */
 KernelRun kernel_conv_transpose;
 /* kern_attention.c */

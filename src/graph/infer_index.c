@@ -434,6 +434,25 @@ int infer_nonzero(InferCall *call, Err *err)
     return 0;
 }
 
+/* Compress-9: how much is chosen only running shows. Without an axis the input
+ * is flattened. */
+int infer_compress(InferCall *call, Err *err)
+{
+    const Fact *in = infer_in(call, 0);
+    Fact *out = infer_out(call, 0);
+    Dim size = dim_size_unknown(call->symbols);
+    int axis;
+    out->type = in->type;
+    if (!node_attr(call->node, "axis"))
+        infer_set(call, out, in->type, 1, &size);
+    else if (in->rank >= 0) {
+        TRY(infer_axis(call, node_int(call->node, "axis", 0), in->rank, &axis,
+                       err));
+        infer_copy(call, out, in)[axis] = size;
+    }
+    return 0;
+}
+
 /* NonMaxSuppression: image, class and box of each that is chosen. */
 int infer_suppression(InferCall *call, Err *err)
 {

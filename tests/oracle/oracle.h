@@ -55,5 +55,6 @@ Oracle oracle_cum_sum, oracle_sorted, oracle_trilu;
 Oracle oracle_lrn, oracle_lp_norm, oracle_global_pool;
 Oracle oracle_resize, oracle_grid_sample, oracle_clip;
 Oracle oracle_roi_align, oracle_recurrent;
+Oracle oracle_deform_conv, oracle_col2im;
 
 #endif

@@ -126,3 +126,98 @@ void oracle_pool(const OracleCall *call)
         y->data[o] = call->node->op == OP_MaxPool ? most : sum / seen;
     }
 }
+
+/* ---- Taps that are moved ---- */
+
+/* x at a fractional place of a plane: its neighbours by their distance, zeros
+ * outside. */
+static double between(const Grid *x, const int64_t *plane, double row,
+                      double column)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < x->dims[2]; i++)
+        for (int64_t j = 0; j < x->dims[3]; j++)
+            sum += fmax(0, 1 - fabs(row - (double)i)) *
+                   fmax(0, 1 - fabs(column - (double)j)) *
+                   grid_at(x, (int64_t[]){plane[0], plane[1], i, j});
+    return sum;
+}
+
+/* As oracle_conv, with x between its elements: moved by the offsets of the tap
+ * at that position, and times its mask. */
+void oracle_deform_conv(const OracleCall *call)
+{
+    const Grid *x = call->inputs[0], *w = call->inputs[1];
+    const Grid *offsets = call->inputs[2], *b = call->inputs[3];
+    const Grid *mask = call->inputs[4];
+    Grid *y = call->output;
+    Axis axes[RANK_MAX];
+    axes_of(call, w->dims + 2, axes);
+    int64_t per_group = y->dims[1] / node_int(call->node, "group", 1);
+    int64_t shared = x->dims[1] / node_int(call->node, "offset_group", 1);
+    int64_t area = w->dims[2] * w->dims[3], taps = area * w->dims[1];
+    for (int64_t o = 0; o < y->count; o++) {
+        int64_t at[RANK_MAX], tap[RANK_MAX];
+        grid_index(y, o, at);
+        y->data[o] = b ? b->data[at[1]] : 0;
+        for (int64_t k = 0; k < taps; k++) {
+            grid_index(w, at[1] * taps + k, tap);
+            int64_t from[2] = {at[0], at[1] / per_group * w->dims[1] + tap[1]};
+            int64_t part = from[1] / shared * area + k % area;
+            double place[2];
+            for (int i = 0; i < 2; i++)
+                place[i] = (double)(at[2 + i] * axes[2 + i].stride +
+                                    tap[2 + i] * axes[2 + i].dilation -
+                                    axes[2 + i].begin) +
+                           grid_at(offsets, (int64_t[]){at[0], 2 * part + i,
+                                                        at[2], at[3]});
+            double factor =
+                mask ? grid_at(mask, (int64_t[]){at[0], part, at[2], at[3]})
+                     : 1;
+            y->data[o] +=
+                grid_at(w, tap) * factor * between(x, from, place[0], place[1]);
+        }
+    }
+}
+
+/* How many blocks begin on an axis of the padded image. */
+static int64_t blocks_of(const OracleCall *call, int i)
+{
+    int spatial = call->output->rank - 2;
+    int64_t block = (int64_t)call->inputs[2]->data[i];
+    int64_t room = call->output->dims[2 + i] + oracle_int(call, "pads", i, 0) +
+                   oracle_int(call, "pads", spatial + i, 0) -
+                   oracle_int(call, "dilations", i, 1) * (block - 1) - 1;
+    return room / oracle_int(call, "strides", i, 1) + 1;
+}
+
+/* y[n, c, p] = sum over all blocks b and places t in one of
+ * x[n, (c, t), b] where p = b * stride + t * dilation - pad. */
+void oracle_col2im(const OracleCall *call)
+{
+    const Grid *x = call->inputs[0], *block = call->inputs[2];
+    Grid *y = call->output;
+    int64_t area = x->dims[1] / y->dims[1];
+    for (int64_t o = 0; o < y->count; o++)
+        y->data[o] = 0;
+    for (int64_t i = 0; i < x->count; i++) {
+        int64_t from[RANK_MAX], to[RANK_MAX];
+        grid_index(x, i, from);
+        int64_t tap = from[1] % area, number = from[2];
+        bool inside = true;
+        to[0] = from[0];
+        to[1] = from[1] / area;
+        for (int k = y->rank - 3; k >= 0; k--) {
+            int64_t size = (int64_t)block->data[k], blocks = blocks_of(call, k);
+            int64_t at = number % blocks * oracle_int(call, "strides", k, 1) +
+                         tap % size * oracle_int(call, "dilations", k, 1) -
+                         oracle_int(call, "pads", k, 0);
+            inside = inside && at >= 0 && at < y->dims[2 + k];
+            to[2 + k] = at;
+            number /= blocks;
+            tap /= size;
+        }
+        if (inside)
+            y->data[grid_position(y, to)] += x->data[i];
+    }
+}
