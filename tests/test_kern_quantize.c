@@ -45,6 +45,9 @@ static const ExecRow quantizers[] = {
     {"QuantizeLinear(f32[2,3], f32[2]) axis=1", "bad-shape"},
     {"QuantizeLinear(f32[2,3], f32[2,1]) axis=1", "bad-shape"},
     {"QuantizeLinear(f32[2,3], f32[2,1]) axis=1 block_size=2 @21", "bad-shape"},
+    {"QuantizeLinear(f32[2,3], f32[2,1]) axis=1 "
+     "block_size=9223372036854775807 @21",
+     "bad-shape"},
     {"QuantizeLinear(f32[2,3], f32[3], i8[2]) axis=1", "bad-shape"},
     {"QuantizeLinear(f32[2,3], f32[3]) axis=2", "bad-attribute"},
     {"QuantizeLinear(f32[2], f32[], i64[])", "unsupported-type"},
@@ -110,6 +113,9 @@ static const ExecRow products[] = {
     {"QLinearConv(u8[1,1,2]{10,250}, f32[]{1}, u8[]{9}, u8[1,1,1]{250}, "
      "f32[]{1}, u8[]{249}, f32[]{0.5}, u8[]{0})",
      "uint8[1,1,2]{2,255}"},
+    {"QLinearConv(u8[1,1,1], f32[], u8[], i8[1,1,1], f32[], i8[], f32[], "
+     "i64[])",
+     "unsupported-type"},
     {"QLinearConv(u8[1,1,1], f32[], u8[], i8[2,1,1], f32[3], i8[], f32[], "
      "u8[])",
      "bad-shape"},

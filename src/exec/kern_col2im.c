@@ -88,14 +88,16 @@ static int blocks_read(const KernelCall *call, Blocks *b, Err *err)
     if (taps->count != b->axes)
         return err_set(err, ERR_BAD_SHAPE, "its block has %lld axes, not %d",
                        (long long)taps->count, b->axes);
-    b->tap_count = b->block_count = 1;
     for (int i = 0; i < b->axes; i++) {
         b->image[i] = out->dims[2 + i];
         b->taps[i] = kernel_int(call, taps, i);
+        if (b->taps[i] < 1 || b->taps[i] > INT32_MAX)
+            return err_set(err, ERR_BAD_SHAPE, "a size of its block is %lld",
+                           (long long)b->taps[i]);
         b->count[i] = blocks_on(b, i);
-        b->tap_count *= b->taps[i];
-        b->block_count *= b->count[i];
     }
+    b->tap_count = dims_product(b->taps, 0, b->axes);
+    b->block_count = dims_product(b->count, 0, b->axes);
     b->image_size = dims_product(b->image, 0, b->axes);
     if (in->dims[1] != out->dims[1] * b->tap_count ||
         in->dims[2] != b->block_count)

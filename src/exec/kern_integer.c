@@ -81,16 +81,22 @@ static void centre_piece(void *context, int worker, int64_t begin, int64_t end)
         job->to[i] = (double)(job->from[i] - element(&job->zero, i));
 }
 
+static int check_type(DType type, int slot, Err *err)
+{
+    if (dtype_size(type) == 1)
+        return 0;
+    return err_set(err, ERR_UNSUPPORTED_TYPE,
+                   "input %d is %s, which it does not take", slot,
+                   dtype_name(type));
+}
+
 /* A factor without its zero point, which is in that slot. */
 static int centre(const KernelCall *call, int slot, int zero_slot,
                   Parameter pattern, Array **out, Err *err)
 {
     const Array *in = call->inputs[slot];
     Array *array = arena_alloc(call->arena, sizeof *array);
-    if (dtype_size(in->type) != 1)
-        return err_set(err, ERR_UNSUPPORTED_TYPE,
-                       "input %d is %s, which it does not take", slot,
-                       dtype_name(in->type));
+    TRY(check_type(in->type, slot, err));
     array_set_shape(array, DT_DOUBLE, in->rank, in->dims);
     array->data = kernel_scratch(call, (size_t)in->count, sizeof(double));
     Centring job = {in->data, array->data, pattern};
@@ -106,8 +112,7 @@ static int centre(const KernelCall *call, int slot, int zero_slot,
 
 /* ---- Sums ---- */
 
-/* Where an operator has its factors and their zero points; and along what the
- * parameters of the factors and of the output go. */
+/* Where an operator has its factors and their zero points. */
 typedef struct Slots {
     int x, x_zero, w, w_zero;
 } Slots;
@@ -198,12 +203,14 @@ static void requantize_piece(void *context, int worker, int64_t begin,
                                               : requantize_f64(q, i);
 }
 
-/* Scales of x in slot 1, of w in 4, of y in 6; the zero point of y in 7. */
+/* Scales of x in slot 1, of w in 4, of y in 6; the zero point of y in 7, and of
+ * QLinearConv the bias in 8. */
 static int requantize(KernelCall *call, const Array *sums, Requantization *q,
                       Err *err)
 {
     static const int scales[] = {1, 4, 6};
     const Array *out = call->outputs[0];
+    TRY(check_type(out->type, 7, err));
     for (int i = 0; i < 3; i++)
         TRY(parameter_take(call, scales[i], out->count, &q->scales[i], err));
     TRY(parameter_take(call, 7, out->count, &q->zero, err));

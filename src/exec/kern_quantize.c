@@ -72,7 +72,7 @@ static void quantize_piece(void *context, int worker, int64_t begin,
 static bool is_blocked(const Array *x, const Array *scale, int axis,
                        int64_t block)
 {
-    bool fits = block > 0 && scale->rank == x->rank;
+    bool fits = block > 0 && block <= INT32_MAX && scale->rank == x->rank;
     for (int i = 0; fits && i < x->rank; i++)
         fits = scale->dims[i] ==
                (i == axis ? divide_up(x->dims[i], block) : x->dims[i]);

@@ -122,8 +122,9 @@ static int pooling_read(const KernelCall *call, Pooling *p, Err *err)
     const Array *regions = call->inputs[1];
     if (!mode || !shift)
         return err_set(err, ERR_BAD_ATTRIBUTE, "one of its modes is unknown");
-    if (regions->dims[1] != 4)
-        return err_set(err, ERR_BAD_SHAPE, "its regions are no rectangles");
+    if (regions->dims[1] != 4 || call->inputs[2]->count != regions->dims[0])
+        return err_set(err, ERR_BAD_SHAPE,
+                       "its regions are not one rectangle each");
     /* Opset 10 knew no shift. */
     bool is_old = call->opset > 0 && call->opset < 16;
     bool is_shifted = shift == shifts[0] && !is_old;
