@@ -1,4 +1,8 @@
-/* Calls of a model's own functions: which one, and with what attributes. */
+/* Calls of a model's own functions: which one, and with what attributes. And
+ * what bodies take and give. */
+#include <stdio.h>
+#include <string.h>
+
 #include "models.h"
 #include "suites.h"
 
@@ -125,6 +129,22 @@ START_TEST(one_attribute_has_one_type)
 }
 END_TEST
 
+START_TEST(an_attribute_may_be_referred_to_twice)
+{
+    Proto file, call = {.size = 0}, function = call, node = call, attr = call;
+    proto_text(&attr, 1, "alpha");
+    proto_text(&attr, 21, "slope");
+    proto_int(&attr, 20, ATTR_FLOAT);
+    proto_text(&node, 1, "x");
+    proto_text(&node, 2, "z");
+    proto_text(&node, 4, "LeakyRelu");
+    proto_message(&node, 5, &attr);
+    proto_message(&function, 7, &node);
+    call_elu(&file, &call, &function);
+    ck_assert_uint_eq(model_of(&file)->functions[0].body->node_count, 2);
+}
+END_TEST
+
 START_TEST(only_functions_have_attributes_to_refer_to)
 {
     Proto extra = {.size = 0}, attr = extra, graph;
@@ -185,6 +205,127 @@ START_TEST(a_function_may_import_what_the_model_does_not)
 }
 END_TEST
 
+/* local.F0(x) calls F1, and that F2; the last is Identity. */
+static void call_in_a_row(Proto *file, int functions)
+{
+    Proto extra = {.size = 0}, graph;
+    char name[16], next[16];
+    proto_text(&extra, 7, "local");
+    node_graph(&graph, "F0", &extra);
+    proto_model(file, &graph);
+    for (int i = 0; i < functions; i++) {
+        Proto function = {.size = 0}, node = function;
+        bool is_last = i + 1 == functions;
+        snprintf(name, sizeof name, "F%d", i);
+        snprintf(next, sizeof next, "F%d", i + 1);
+        proto_text(&node, 1, "x");
+        proto_text(&node, 2, "y");
+        proto_text(&node, 4, is_last ? "Identity" : next);
+        if (!is_last)
+            proto_text(&node, 7, "local");
+        proto_text(&function, 1, name);
+        proto_text(&function, 4, "x");
+        proto_text(&function, 5, "y");
+        proto_message(&function, 7, &node);
+        proto_text(&function, 10, "local");
+        proto_message(file, 25, &function);
+    }
+}
+
+START_TEST(a_hundred_calls_may_be_in_one_another)
+{
+    Proto file;
+    call_in_a_row(&file, 100);
+    ck_assert_uint_eq(model_of(&file)->function_count, 100);
+    call_in_a_row(&file, 101);
+    check_refused(&file, ERR_TOO_DEEP, "more than 100 that call one another");
+}
+END_TEST
+
+/* ---- Bodies ---- */
+
+static const struct Taking {
+    const char *op;
+    int inputs, outputs;           /* of the node */
+    int body_inputs, body_outputs; /* of its body */
+    const char *refused;           /* or NULL */
+} takings[] = {
+    {"If", 1, 1, 0, 1, NULL},
+    {"If", 1, 2, 0, 1, "then_branch gives 1 values instead of 2"},
+    {"If", 1, 1, 0, 2, "then_branch gives 2 values instead of 1"},
+    {"If", 1, 1, 1, 1, "then_branch takes 1 values instead of 0"},
+    /* An iteration and a condition, then what is carried. */
+    {"Loop", 3, 1, 3, 2, NULL},
+    {"Loop", 3, 1, 3, 1, "body gives 1 values instead of 2"},
+    {"Loop", 3, 1, 4, 2, "body takes 4 values instead of 3"},
+    {"Loop", 3, 1, 3, 3, NULL}, /* one is not named */
+    {"Loop", 2, 1, 2, 2, NULL},
+    {"Loop", 2, 1, 3, 2, "body takes 3 values instead of 2"},
+    {"Loop", 1, 1, 2, 2, NULL}, /* the condition is left out */
+    {"Loop", 1, 1, 3, 2, "body takes 3 values instead of 2"},
+    {"Scan", 2, 1, 2, 1, NULL},
+    {"Scan", 2, 1, 3, 1, "body takes 3 values instead of 2"},
+    {"Scan", 2, 2, 2, 1, "body gives 1 values instead of 2"},
+};
+
+static void put_names(Proto *node, int field, const char *stem, int count)
+{
+    char name[16];
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%s%d", stem, i);
+        proto_text(node, field, name);
+    }
+}
+
+/* Each output is a number that the body has. */
+static void put_body(Proto *node, const char *name, const struct Taking *taking)
+{
+    static const float one = 1;
+    Proto body = {.size = 0};
+    char text[16];
+    for (int i = 0; i < taking->body_inputs; i++) {
+        snprintf(text, sizeof text, "in%d", i);
+        proto_input(&body, text, 0, NULL);
+    }
+    for (int i = 0; i < taking->body_outputs; i++) {
+        char made[16];
+        snprintf(text, sizeof text, "one%d", i);
+        snprintf(made, sizeof made, "out%d", i);
+        proto_weight(&body, text, 0, NULL, &one);
+        proto_node(&body, "Identity", text, made);
+        proto_output(&body, made, 0, NULL);
+    }
+    put_attribute(node, name, 6, body.bytes, body.size, ATTR_GRAPH);
+}
+
+START_TEST(a_body_takes_and_gives_what_its_node_does)
+{
+    const struct Taking *taking = &takings[_i];
+    const int64_t dims[1] = {2};
+    bool is_if = strcmp(taking->op, "If") == 0;
+    Proto graph = {.size = 0}, node = graph;
+    put_names(&node, 1, "x", taking->inputs);
+    put_names(&node, 2, "y", taking->outputs);
+    proto_text(&node, 4, taking->op);
+    put_body(&node, is_if ? "then_branch" : "body", taking);
+    if (is_if)
+        put_body(&node, "else_branch", taking);
+    if (strcmp(taking->op, "Scan") == 0)
+        put_int(&node, "num_scan_inputs", 1);
+    proto_message(&graph, 1, &node);
+    for (int i = 0; i < taking->inputs; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "x%d", i);
+        proto_input(&graph, name, 1, dims);
+    }
+    proto_output(&graph, "y0", 1, dims);
+    if (taking->refused)
+        check_graph_refused(&graph, ERR_INVALID_MODEL, taking->refused);
+    else
+        ck_assert_uint_eq(model_of_graph(&graph)->graph->node_count, 1);
+}
+END_TEST
+
 Suite *suite_nesting(void)
 {
     Suite *suite = suite_create("nesting");
@@ -198,6 +339,10 @@ Suite *suite_nesting(void)
     tcase_add_test(tcase, only_functions_have_attributes_to_refer_to);
     tcase_add_test(tcase, overloads_are_not_told_apart);
     tcase_add_test(tcase, a_function_may_import_what_the_model_does_not);
+    tcase_add_test(tcase, an_attribute_may_be_referred_to_twice);
+    tcase_add_test(tcase, a_hundred_calls_may_be_in_one_another);
+    tcase_add_loop_test(tcase, a_body_takes_and_gives_what_its_node_does, 0,
+                        sizeof takings / sizeof *takings);
     suite_add_tcase(suite, tcase);
     return suite;
 }
