@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+const float four_numbers[4] = {1, 2, 3, 4};
+
 static const int64_t two[] = {2};
 
 static void put_entry(Proto *tensor, const char *key, const char *value)
@@ -68,4 +70,25 @@ void external_refused(const char *path, const char *why)
                   err.message);
     ck_assert_msg(strstr(err.message, "initializer \"w\""), "%s", err.message);
     ck_assert_msg(strstr(err.message, why) != NULL, "%s", err.message);
+}
+
+const char *model_with(const Entries *entries)
+{
+    Proto w;
+    external_tensor(&w, "w", 2, entries);
+    return external_model(&w);
+}
+
+void put_numbers(const char *name)
+{
+    put_bytes(in_folder(name), four_numbers, sizeof four_numbers);
+}
+
+void check_w(const Model *model, double a, double b)
+{
+    double values[2];
+    const Tensor *w = find_initializer(model->graph, "w")->tensor;
+    ck_assert(w->is_external);
+    tensor_read_f64(w, 0, 2, values);
+    ck_assert(values[0] == a && values[1] == b);
 }

@@ -218,13 +218,6 @@ static void check_border_stays(Build *build, const rp_fold_options *options,
     folded_free(&folded);
 }
 
-START_TEST(a_rounded_border_is_refused_and_says_so)
-{
-    check_border_stays(build_rounded_border, NULL, "border",
-                       "as rounded by the exporter");
-}
-END_TEST
-
 static void build_other_border(Bench *b)
 {
     int64_t dims[4] = {1, 4, 1, 1};
@@ -232,6 +225,17 @@ static void build_other_border(Bench *b)
     y = bordered(b, y, bench_constant(b, 4, dims));
     bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2}));
 }
+
+START_TEST(only_a_rounded_border_is_said_to_be_one)
+{
+    check_border_stays(build_rounded_border, NULL, "border",
+                       "as rounded by the exporter");
+    Folded folded = fold_model(build_other_border, NULL);
+    for (size_t i = 0; i < folded.report.refusal_count; i++)
+        ck_assert_ptr_null(strstr(folded.report.refusals[i].fact, "rounded"));
+    folded_free(&folded);
+}
+END_TEST
 
 /* The border of a convolution's bias, of which one number is another. */
 static void build_varying_border(Bench *b)
@@ -330,6 +334,67 @@ START_TEST(a_mirror_is_no_border)
 }
 END_TEST
 
+/* ---- What is inside ---- */
+
+/* An operator that is given, its bias around what it gives, and a convolution
+ * that could take zeros for that. */
+static void border_around(Bench *b, Value *y)
+{
+    const int64_t dims[4] = {1, y->fact.dims[1], 1, 1};
+    Value *bias = y->producer->inputs[2];
+    y = bordered(b, y,
+                 bench_binary(b, OP_Reshape, bias, bench_ints(b, 4, dims)));
+    bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 2}));
+}
+
+/* Of three taps all but one still reach what is there. */
+static void build_wide_inside(Bench *b)
+{
+    ConvShape shape = {.kernel = 3, .bias = true};
+    border_around(b, bench_conv(b, bench_image(b, 4, 8), shape));
+}
+
+static void pad_inside(Bench *b, const int64_t *pads)
+{
+    Value *y = bench_conv(b, bench_image(b, 4, 8), (ConvShape){.bias = true});
+    node_set_ints(y->producer, "pads", pads, 4);
+    y->fact = FACT_UNKNOWN;
+    Err err = {0};
+    ck_assert_int_eq(graph_infer(b->graph, &err), 0);
+    border_around(b, y);
+}
+
+static void build_padded_inside_before(Bench *b)
+{
+    pad_inside(b, (int64_t[]){1, 1, 0, 0});
+}
+
+static void build_padded_inside_behind(Bench *b)
+{
+    pad_inside(b, (int64_t[]){0, 0, 1, 1});
+}
+
+/* Its pads would cut off what zeros add to. */
+static void build_transposed_inside(Bench *b)
+{
+    const int64_t dims[4] = {4, 4, 1, 1};
+    Value *inputs[3] = {bench_image(b, 4, 8), bench_constant(b, 4, dims),
+                        bench_constant(b, 1, dims)};
+    border_around(b, bench_node(b, OP_ConvTranspose, inputs, 3));
+}
+
+START_TEST(only_an_unpadded_pointwise_convolution_reads_zeros_instead)
+{
+    static Build *const builds[] = {
+        build_wide_inside, build_padded_inside_before,
+        build_padded_inside_behind, build_transposed_inside};
+    const rp_fold_options allow = {.allow_cost = 1};
+    Folded folded = fold_model(builds[_i], &allow);
+    ck_assert_uint_eq(folded.report.fold_count, 0);
+    folded_free(&folded);
+}
+END_TEST
+
 /* ---- Around an affine map ---- */
 
 static void build_normalized_border(Bench *b)
@@ -389,11 +454,69 @@ static void build_raised_read_twice(Bench *b)
     bench_output(b, bench_conv(b, y, (ConvShape){.kernel = 3}));
 }
 
+static void build_padded_twice_before(Bench *b)
+{
+    Value *y = bench_conv(b, raised(b, 3), SAME(3));
+    node_set_ints(y->producer, "pads", (int64_t[]){1, 1, 0, 0}, 4);
+    y->fact = FACT_UNKNOWN;
+    bench_output(b, y);
+}
+
+/* A number for each row, or each image, of as many as there are channels, and
+ * around them what would be right for channels. */
+static void raised_along(Bench *b, int axis)
+{
+    int64_t sizes[4] = {axis == 0 ? 4 : 1, 4, 4, 4}, dims[4] = {1, 1, 1, 1};
+    const int64_t channels[4] = {1, 4, 1, 1};
+    const double numbers[4] = {1, 2, 3, 4};
+    Value *x = bench_unary(b, OP_Relu, bench_input(b, 4, sizes));
+    Value *around = bench_numbers(b, 4, channels, numbers);
+    sizes[1] = 4;
+    sizes[2] = 1;
+    around = bench_binary(b, OP_Expand, around, bench_ints(b, 4, sizes));
+    dims[axis] = 4;
+    x = bench_binary(b, OP_Add, x, bench_numbers(b, 4, dims, numbers));
+    Value *parts[2] = {around, x};
+    x = bench_concat(b, parts, 2, 2);
+    bench_output(b, bench_conv(b, x, (ConvShape){.kernel = 2}));
+}
+
+static void build_rows_raised(Bench *b)
+{
+    raised_along(b, 2);
+}
+
+static void build_images_raised(Bench *b)
+{
+    raised_along(b, 0);
+}
+
+static void build_raised_and_pooled(Bench *b)
+{
+    bench_output(b, bench_pool(b, raised(b, 3), 2));
+}
+
 START_TEST(a_map_before_another_border_stays)
 {
     check_refuses(build_padded_by_another_value, "border");
     check_refuses(build_padded_twice, "pad-shift");
+    check_refuses(build_padded_twice_before, "pad-shift");
     check_refuses(build_raised_read_twice, "multi-use");
+    check_refuses(build_rows_raised, "wrong-axis");
+    check_refuses(build_images_raised, "wrong-axis");
+    check_refuses(build_raised_and_pooled, "pad-mode");
+}
+END_TEST
+
+START_TEST(a_map_before_its_border_can_be_left)
+{
+    Folded all = fold_model(build_padded_by_value, NULL);
+    const char *undo[1] = {all.report.folds[0].output};
+    const rp_fold_options skip = {.skip = "C7"},
+                          leave = {.undo = undo, .undo_count = 1};
+    check_border_stays(build_padded_by_value, &skip, "disabled", "");
+    check_border_stays(build_padded_by_value, &leave, "certificate", "");
+    folded_free(&all);
 }
 END_TEST
 
@@ -405,12 +528,16 @@ Suite *suite_rule_border(void)
     tcase_add_test(tcase, a_border_may_be_scattered_over_padding);
     tcase_add_test(tcase, an_average_behind_a_border_joins_a_sum);
     tcase_add_test(tcase, an_average_behind_a_border_alone_is_cheaper_as_it_is);
-    tcase_add_test(tcase, a_rounded_border_is_refused_and_says_so);
+    tcase_add_test(tcase, only_a_rounded_border_is_said_to_be_one);
     tcase_add_loop_test(tcase, other_borders_stay, 0, 6);
     tcase_add_test(tcase, a_border_can_be_left_by_option);
     tcase_add_test(tcase, a_mirror_is_no_border);
     tcase_add_test(tcase, a_map_goes_behind_its_border);
     tcase_add_test(tcase, a_map_before_another_border_stays);
+    tcase_add_loop_test(
+        tcase, only_an_unpadded_pointwise_convolution_reads_zeros_instead, 0,
+        4);
+    tcase_add_test(tcase, a_map_before_its_border_can_be_left);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -174,7 +174,7 @@ static const char *location_fault(const char *location)
         if (!is_plain((unsigned char)*c))
             return "has a character that no such path should have";
     for (const char *part = location; part; part = strchr(part, '/')) {
-        part += *part == '/' && part != location;
+        part += part != location; /* behind the slash */
         size_t length = strcspn(part, "/");
         if (length == 0)
             return "is not a relative path";
@@ -350,11 +350,11 @@ static void hash_file(const External *external, DataFile *file)
     file->is_hashed = true;
 }
 
-/* The value of a hexadecimal digit, or -1. */
+/* The value of a hexadecimal digit, which is not NUL; or -1. */
 static int hex_digit(char c)
 {
     static const char digits[] = "0123456789abcdef";
-    const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c) : 0;
+    const char *at = strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c);
     return at ? (int)(at - digits) : -1;
 }
 
@@ -395,7 +395,7 @@ static int find_place(External *external, Arena *arena, const Place *place,
                        "begins at byte %llu of a file of %zu",
                        (unsigned long long)place->offset, size);
     size_t left = size - (size_t)place->offset;
-    if (place->has_length && place->length > left)
+    if (place->length > left)
         return err_set(err, ERR_EXTERNAL_DATA,
                        "%llu bytes from byte %llu on do not fit into a file "
                        "of %zu",
