@@ -1,7 +1,8 @@
 /* Options that leave more alone, or less; and what is reported of float16. */
+#include <stdio.h>
 #include <string.h>
 
-#include "blocks.h"
+#include "composing.h"
 #include "suites.h"
 
 START_TEST(float16_stays_and_loses_no_more_than_it_must)
@@ -218,6 +219,158 @@ START_TEST(cost_can_be_allowed)
 }
 END_TEST
 
+/* ---- Leaving out ---- */
+
+static Value *mapped(Bench *b)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 4, 6));
+    return bench_batchnorm(b, x, 4);
+}
+
+static void build_forward(Bench *b)
+{
+    bench_output(b, bench_conv(b, mapped(b), (ConvShape){.out = 3}));
+}
+
+static void build_through_relu(Bench *b)
+{
+    double two = 2;
+    Value *x = bench_unary(b, OP_Sigmoid, bench_image(b, 4, 6));
+    x = bench_binary(b, OP_Mul, x, bench_numbers(b, 0, NULL, &two));
+    x = bench_unary(b, OP_Relu, x);
+    bench_output(b, bench_conv(b, x, (ConvShape){.out = 3}));
+}
+
+static void build_idle_pad(Bench *b)
+{
+    const int64_t pads[8] = {0};
+    Value *x = bench_image(b, 4, 6);
+    x = bench_binary(b, OP_Pad, x, bench_ints(b, 8, pads));
+    bench_output(b, bench_unary(b, OP_Relu, x));
+}
+
+static void build_padded_average(Bench *b)
+{
+    const int64_t pads[8] = {0, 0, 1, 1, 0, 0, 1, 1}, taps[2] = {2, 2};
+    Value *x = bench_image(b, 4, 6), *y = graph_fresh_value(b->graph, "pool");
+    x = bench_binary(b, OP_Pad, x, bench_ints(b, 8, pads));
+    Node *node = node_new(b->graph, OP_AveragePool, "pool", &x, 1, &y, 1);
+    node_set_ints(node, "kernel_shape", taps, 2);
+    bench_add(b, node);
+    bench_output(b, y);
+}
+
+/* Around the 3 that is added there is as much. */
+static void build_padded_shift(Bench *b)
+{
+    const int64_t pads[8] = {0, 0, 1, 1, 0, 0, 1, 1};
+    double by = 3;
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 4, 6));
+    Value *inputs[3] = {
+        bench_binary(b, OP_Add, x, bench_numbers(b, 0, NULL, &by)),
+        bench_ints(b, 8, pads), bench_numbers(b, 0, NULL, &by)};
+    x = bench_node(b, OP_Pad, inputs, 3);
+    bench_output(b, bench_conv(b, x, (ConvShape){.kernel = 3}));
+}
+
+/* The same around what a convolution gives. */
+static void build_padded_bias(Bench *b)
+{
+    const int64_t pads[8] = {0, 0, 1, 1, 0, 0, 1, 1};
+    double by = 3;
+    Value *x = bench_conv(b, bench_image(b, 4, 6), (ConvShape){.bias = true});
+    for (int i = 0; i < 4; i++)
+        ((float *)x->producer->inputs[2]->tensor->data)[i] = 3;
+    Value *inputs[3] = {x, bench_ints(b, 8, pads),
+                        bench_numbers(b, 0, NULL, &by)};
+    x = bench_node(b, OP_Pad, inputs, 3);
+    bench_output(b, bench_conv(b, x, (ConvShape){.out = 4, .kernel = 3}));
+}
+
+static void build_two_in_a_row(Bench *b)
+{
+    Value *x = bench_conv(b, bench_image(b, 4, 6), (ConvShape){.out = 8});
+    bench_output(b, bench_conv(b, x, (ConvShape){.out = 4}));
+}
+
+static void build_norm(Bench *b)
+{
+    const int64_t dims[2] = {3, 4}, weight[2] = {4, 5}, size[1] = {4};
+    Value *inputs[3] = {bench_input(b, 2, dims), bench_constant(b, 1, size),
+                        bench_constant(b, 1, size)};
+    Value *x = bench_node(b, OP_LayerNormalization, inputs, 3);
+    bench_output(b,
+                 bench_binary(b, OP_MatMul, x, bench_constant(b, 2, weight)));
+}
+
+static const struct {
+    Build *build;
+    const char *enable, *rules; /* of one fold */
+} leaving[] = {
+    {build_conv_bn, NULL, "C1"},          {build_repvgg, NULL, "C1,C4,C5"},
+    {build_pool_branch, NULL, "C1,C6"},   {build_pad_conv, NULL, "C1,C18"},
+    {build_forward, NULL, "C7"},          {build_through_relu, NULL, "C9,C14"},
+    {build_idle_pad, NULL, "C0"},         {build_padded_average, NULL, "C18"},
+    {build_padded_shift, NULL, "C7,C13"}, {build_padded_bias, NULL, "C13"},
+    {build_two_in_a_row, "C12", "C12"},   {build_norm, "C16", "C16"},
+    {build_joined_average, "C19", "C19"},
+};
+enum { LEAVING = sizeof leaving / sizeof *leaving };
+
+static bool refuses(const Folded *folded, const char *reason)
+{
+    for (size_t i = 0; i < folded->report.refusal_count; i++)
+        if (strcmp(folded->report.refusals[i].reason, reason) == 0)
+            return true;
+    return false;
+}
+
+/* As when its certificate did not hold. */
+START_TEST(each_fold_can_be_left_out)
+{
+    rp_fold_options options = {.enable = leaving[_i].enable};
+    Folded all = fold_model(leaving[_i].build, &options);
+    bool found = false;
+    for (size_t i = 0; i < all.report.fold_count; i++) {
+        found |= strcmp(all.report.folds[i].rules, leaving[_i].rules) == 0;
+        const char *undo[1] = {all.report.folds[i].output};
+        options.undo = undo;
+        options.undo_count = 1;
+        Folded others = fold_model(leaving[_i].build, &options);
+        for (size_t k = 0; k < others.report.fold_count; k++)
+            ck_assert_str_ne(others.report.folds[k].output, undo[0]);
+        ck_assert(refuses(&others, "certificate"));
+        folded_free(&others);
+    }
+    ck_assert_msg(found, "no fold by %s", leaving[_i].rules);
+    folded_free(&all);
+}
+END_TEST
+
+static bool has_rule(const char *rules, const char *rule, size_t length)
+{
+    for (; *rules; rules += strcspn(rules, ",") + (strchr(rules, ',') != NULL))
+        if (strcspn(rules, ",") == length && strncmp(rules, rule, length) == 0)
+            return true;
+    return false;
+}
+
+START_TEST(each_rule_of_a_fold_can_be_skipped)
+{
+    const char *rule = leaving[_i].rules;
+    for (size_t length; *rule; rule += length + (rule[length] == ',')) {
+        length = strcspn(rule, ",");
+        char name[8];
+        snprintf(name, sizeof name, "%.*s", (int)length, rule);
+        rp_fold_options options = {.enable = leaving[_i].enable, .skip = name};
+        Folded folded = fold_model(leaving[_i].build, &options);
+        for (size_t i = 0; i < folded.report.fold_count; i++)
+            ck_assert(!has_rule(folded.report.folds[i].rules, rule, length));
+        folded_free(&folded);
+    }
+}
+END_TEST
+
 Suite *suite_fold_options(void)
 {
     Suite *suite = suite_create("fold_options");
@@ -233,6 +386,8 @@ Suite *suite_fold_options(void)
     tcase_add_test(tcase, stop_after_counts_folds);
     tcase_add_test(tcase, a_fold_can_be_left_out_by_its_output);
     tcase_add_test(tcase, cost_can_be_allowed);
+    tcase_add_loop_test(tcase, each_fold_can_be_left_out, 0, LEAVING);
+    tcase_add_loop_test(tcase, each_rule_of_a_fold_can_be_skipped, 0, LEAVING);
     suite_add_tcase(suite, tcase);
     return suite;
 }
