@@ -17,7 +17,7 @@ static bool front_read_added(Fold *fold, Node *adder, Front *front)
 {
     AffineMap map;
     const char *fact;
-    if (affine_read(fold, adder, &map, &fact) || map.scale.size)
+    if (affine_read(fold, adder, &map, &fact))
         return false;
     Node *node = map.input->producer;
     if (!node || node->op != OP_MatMul ||
