@@ -1,12 +1,9 @@
-/* On demand: linear operators in a row, normalizations before them,
- * convolutions side by side. */
+/* Linear operators in a row become one (C12). */
 #include "composing.h"
 #include "suites.h"
 
 static const rp_fold_options compose = {.enable = "C12"};
 static const rp_fold_options costly = {.enable = "C12", .allow_cost = 1};
-
-/* ---- C12 ---- */
 
 static void build_pointwise(Bench *b)
 {
@@ -337,176 +334,6 @@ START_TEST(a_transposed_operand_is_no_row)
 }
 END_TEST
 
-/* ---- C16 ---- */
-
-static const rp_fold_options norms = {.enable = "C16"};
-
-static Value *bench_norm(Bench *b, Value *x, bool rms)
-{
-    const int64_t *dims = x->fact.dims + x->fact.rank - 1;
-    Value *inputs[3] = {x, bench_constant(b, 1, dims), NULL};
-    if (!rms)
-        inputs[2] = bench_constant(b, 1, dims);
-    b->model->opset = rms ? 23 : 17;
-    return bench_node(b, rms ? OP_RMSNormalization : OP_LayerNormalization,
-                      inputs, rms ? 2 : 3);
-}
-
-static Value *bench_matmul(Bench *b, Value *x, int64_t out)
-{
-    int64_t dims[2] = {x->fact.dims[x->fact.rank - 1], out};
-    return bench_binary(b, OP_MatMul, x, bench_constant(b, 2, dims));
-}
-
-static Value *bench_tokens(Bench *b)
-{
-    int64_t dims[3] = {2, 3, 6};
-    return bench_input(b, 3, dims);
-}
-
-static void build_layer_norm(Bench *b)
-{
-    int64_t four[1] = {4};
-    Value *y = bench_norm(b, bench_tokens(b), false);
-    bench_output(b, bench_matmul(b, y, 5));
-    bench_output(b, bench_binary(b, OP_Add, bench_matmul(b, y, 4),
-                                 bench_constant(b, 1, four)));
-}
-
-static void build_rms_norm(Bench *b)
-{
-    Value *y = bench_norm(b, bench_tokens(b), true);
-    bench_output(b, bench_matmul(b, y, 5));
-}
-
-static void check_norm(Build *build, Op op, size_t nodes)
-{
-    Folded folded = fold_model(build, &norms);
-    ck_assert_double_lt(folded.difference, 1e-13);
-    ck_assert_uint_eq(folded.report.fold_count, 1);
-    ck_assert_str_eq(folded.report.folds[0].rules, "C16");
-    ck_assert_uint_eq(folded.after->graph->node_count, nodes);
-    const Node *norm = only_node(&folded, op);
-    ck_assert_int_eq(norm->input_count, 2);
-    double ones[6];
-    tensor_read_f64(norm->inputs[1]->tensor, 0, 6, ones);
-    for (int i = 0; i < 6; i++)
-        ck_assert_double_eq(ones[i], 1);
-    folded_free(&folded);
-    folded = fold_model(build, NULL);
-    ck_assert_uint_eq(folded.report.fold_count, 0);
-    folded_free(&folded);
-}
-
-START_TEST(scale_and_bias_of_a_normalization_go_forward)
-{
-    check_norm(build_layer_norm, OP_LayerNormalization, 5);
-    check_norm(build_rms_norm, OP_RMSNormalization, 2);
-}
-END_TEST
-
-static void build_norm_residual(Bench *b)
-{
-    Value *y = bench_norm(b, bench_tokens(b), false);
-    bench_output(b, bench_binary(b, OP_Add, y, bench_matmul(b, y, 6)));
-}
-
-static void build_norm_output(Bench *b)
-{
-    build_layer_norm(b);
-    bench_output(b, b->graph->nodes[0]->outputs[0]);
-}
-
-static void build_norm_dynamic(Bench *b)
-{
-    int64_t six[1] = {6};
-    Value *inputs[2] = {bench_tokens(b), bench_input(b, 1, six)};
-    Value *y = bench_node(b, OP_LayerNormalization, inputs, 2);
-    bench_output(b, bench_matmul(b, y, 5));
-}
-
-static void build_norm_two_axes(Bench *b)
-{
-    int64_t dims[2] = {3, 6};
-    Value *inputs[2] = {bench_tokens(b), bench_constant(b, 2, dims)};
-    Value *y = bench_node(b, OP_LayerNormalization, inputs, 2);
-    node_set_int(y->producer, "axis", 1);
-    bench_output(b, bench_matmul(b, y, 5));
-}
-
-START_TEST(normalizations_that_others_read_keep_their_scale)
-{
-    check_stays(build_norm_output, &norms, "graph-output", "");
-    check_stays(build_norm_dynamic, &norms, "dynamic-weight", "x");
-    check_stays(build_norm_two_axes, &norms, "wrong-axis", "w");
-    Folded folded = fold_model(build_norm_residual, &norms);
-    ck_assert_uint_eq(folded.report.fold_count, 0);
-    folded_free(&folded);
-}
-END_TEST
-
-/* ---- C19 ---- */
-
-static const rp_fold_options stack = {.enable = "C19"};
-
-static void join_two(Bench *b, ConvShape first, ConvShape second)
-{
-    Value *x = bench_image(b, 4, 7);
-    Value *parts[2] = {bench_conv(b, x, first), bench_conv(b, x, second)};
-    bench_output(b, bench_concat(b, parts, 2, 1));
-}
-
-static void build_joined(Bench *b)
-{
-    join_two(b, (ConvShape){.out = 3, .kernel = 3, .pad = 1, .stride = 2},
-             (ConvShape){
-                 .out = 5, .kernel = 3, .pad = 1, .stride = 2, .bias = true});
-}
-
-START_TEST(joined_convolutions_are_one)
-{
-    check_composes(build_joined, &stack, "C19", 1, 1);
-    Folded folded = fold_model(build_joined, NULL);
-    ck_assert_uint_eq(folded.report.fold_count, 0);
-    folded_free(&folded);
-}
-END_TEST
-
-START_TEST(an_average_of_joined_convolutions_is_one_of_a_larger)
-{
-    Folded folded = fold_model(build_joined_average, &stack);
-    ck_assert_double_lt(folded.difference, 1e-13);
-    ck_assert_uint_eq(count_ops(folded.after, OP_Conv), 1);
-    ck_assert_uint_eq(folded.after->graph->node_count, 3);
-    folded_free(&folded);
-}
-END_TEST
-
-static void build_joined_groups(Bench *b)
-{
-    join_two(b, (ConvShape){.group = 2}, (ConvShape){.group = 2});
-}
-
-static void build_joined_kernels(Bench *b)
-{
-    join_two(b, SAME(1), SAME(3));
-}
-
-static void build_joined_read(Bench *b)
-{
-    join_two(b, SAME(3), SAME(3));
-    Value *first = b->graph->nodes[0]->outputs[0];
-    bench_output(b, bench_unary(b, OP_Relu, first));
-}
-
-START_TEST(convolutions_that_differ_are_not_joined)
-{
-    check_stays(build_joined_groups, &stack, "groups", "conv");
-    check_stays(build_joined_kernels, &stack, "slack-differs", "conv");
-    check_stays(build_joined_read, &stack, "multi-use", "conv");
-}
-END_TEST
-
 Suite *suite_rule_compose(void)
 {
     Suite *suite = suite_create("rule_compose");
@@ -525,11 +352,6 @@ Suite *suite_rule_compose(void)
     tcase_add_test(tcase, what_regrouping_would_blow_up_is_refused);
     tcase_add_test(tcase, who_reads_the_shape_between_keeps_both);
     tcase_add_test(tcase, a_transposed_operand_is_no_row);
-    tcase_add_test(tcase, scale_and_bias_of_a_normalization_go_forward);
-    tcase_add_test(tcase, normalizations_that_others_read_keep_their_scale);
-    tcase_add_test(tcase, joined_convolutions_are_one);
-    tcase_add_test(tcase, an_average_of_joined_convolutions_is_one_of_a_larger);
-    tcase_add_test(tcase, convolutions_that_differ_are_not_joined);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -58,6 +58,162 @@ static void build_known_if_of_ir_3(Bench *b)
     build_known_if(b);
 }
 
+/* ---- Which branch, and what it may hold ---- */
+
+static Value *constant_condition(Bench *b, DType type, int rank)
+{
+    const int64_t dims[1] = {2};
+    void *data;
+    Tensor *tensor = tensor_alloc(b->arena, type, rank, dims, &data);
+    tensor_store_f64(type, (const double[]){1, 1}, tensor->count, data);
+    return graph_add_initializer(b->graph, "condition", tensor);
+}
+
+typedef void Filling(Bench *inside, Value *x);
+
+/* y = If(condition), with both branches filled so. */
+static void build_filled(Bench *b, Value *condition, Filling *fill)
+{
+    Value *x = bench_unary(b, OP_Relu, bench_image(b, 2, 5));
+    Value *y = graph_fresh_value(b->graph, "y");
+    Node *node = node_new(b->graph, OP_If, "if", &condition, 1, &y, 1);
+    node->attrs = arena_array(b->arena, 2, sizeof *node->attrs);
+    node->attr_count = 2;
+    for (int i = 0; i < 2; i++) {
+        Bench inside = *b;
+        inside.graph = graph_new(b->model, b->graph);
+        Value *captured = graph_read_value(inside.graph, x->name);
+        captured->fact = x->fact;
+        fill(&inside, captured);
+        node->attrs[i] = (Attr){.name = i ? "else_branch" : "then_branch",
+                                .type = ATTR_GRAPH,
+                                .graph = inside.graph};
+    }
+    graph_add_node(b->graph, node);
+    bench_output(b, y);
+}
+
+static void fill_negated(Bench *b, Value *x)
+{
+    bench_output(b, bench_unary(b, OP_Neg, x));
+}
+
+/* What nothing in the branch computes. */
+static void fill_captured(Bench *b, Value *x)
+{
+    bench_output(b, x);
+}
+
+/* One more result than anybody takes. */
+static void fill_twice(Bench *b, Value *x)
+{
+    fill_negated(b, x);
+    bench_output(b, b->graph->outputs[0]);
+}
+
+/* An operator that nobody knows, with an attribute of that type. */
+static AttrType attr_type;
+
+static void fill_unknown(Bench *b, Value *x)
+{
+    static const int64_t ints[1] = {1};
+    static const float floats[1] = {1};
+    static const Span text = {(const uint8_t *)"text", 4};
+    Value *y = graph_fresh_value(b->graph, "unknown");
+    Node *node = node_new(b->graph, OP_OTHER, "unknown", &x, 1, &y, 1);
+    node->op_type = "Unknown";
+    node->domain = "local";
+    node->attrs = arena_array(b->arena, 1, sizeof *node->attrs);
+    node->attr_count = 1;
+    node->attrs[0] = (Attr){.name = "a", .type = attr_type, .count = 1};
+    Attr *attr = &node->attrs[0];
+    if (attr_type == ATTR_INTS)
+        attr->ints = (int64_t *)(uintptr_t)ints;
+    else if (attr_type == ATTR_FLOATS)
+        attr->floats = (float *)(uintptr_t)floats;
+    else if (attr_type == ATTR_STRINGS)
+        attr->strings = (Span *)(uintptr_t)&text;
+    else if (attr_type == ATTR_STRING)
+        attr->s = text;
+    graph_add_node(b->graph, node);
+    y->fact = x->fact;
+    bench_output(b, y);
+}
+
+static void build_captured_result(Bench *b)
+{
+    build_filled(b, always(b), fill_captured);
+}
+
+static void build_two_results(Bench *b)
+{
+    build_filled(b, always(b), fill_twice);
+}
+
+static void build_unknown(Bench *b)
+{
+    build_filled(b, always(b), fill_unknown);
+}
+
+static void build_number_for_a_condition(Bench *b)
+{
+    build_filled(b, constant_condition(b, DT_FLOAT, 0), fill_negated);
+}
+
+static void build_two_conditions(Bench *b)
+{
+    build_filled(b, constant_condition(b, DT_BOOL, 1), fill_negated);
+}
+
+/* How many nodes If there are after folding. */
+static size_t ifs_left(Build *build, const rp_fold_options *options)
+{
+    static const rp_fold_options defaults;
+    Arena *arena = arena_new(0);
+    Model *model = build_model(arena, build, false);
+    FoldReport report = {0};
+    Err err = {0};
+    int failed =
+        model_fold(model, options ? options : &defaults, &report, &err);
+    ck_assert_msg(failed == 0, "%s", err.message);
+    size_t count = count_ops(model, OP_If);
+    ck_assert_uint_eq(report.fold_count, !count);
+    arena_free(arena);
+    return count;
+}
+
+START_TEST(what_a_branch_gives_need_not_be_computed_there)
+{
+    Folded folded = fold_model(build_captured_result, NULL);
+    ck_assert_double_eq(folded.difference, 0);
+    ck_assert_uint_eq(count_ops(folded.after, OP_If), 0);
+    folded_free(&folded);
+}
+END_TEST
+
+START_TEST(only_a_branch_that_can_be_copied_is)
+{
+    static const AttrType types[] = {ATTR_FLOAT,  ATTR_INT,  ATTR_STRING,
+                                     ATTR_FLOATS, ATTR_INTS, ATTR_STRINGS};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        attr_type = types[i];
+        ck_assert_uint_eq(ifs_left(build_unknown, NULL), 0);
+    }
+    attr_type = ATTR_SPARSE_TENSOR;
+    ck_assert_uint_eq(ifs_left(build_unknown, NULL), 1);
+    ck_assert_uint_eq(ifs_left(build_two_results, NULL), 1);
+}
+END_TEST
+
+START_TEST(only_a_condition_takes_a_branch)
+{
+    const rp_fold_options skip = {.skip = "C0"};
+    ck_assert_uint_eq(ifs_left(build_number_for_a_condition, NULL), 1);
+    ck_assert_uint_eq(ifs_left(build_two_conditions, NULL), 1);
+    ck_assert_uint_eq(ifs_left(build_captured_result, &skip), 1);
+}
+END_TEST
+
 START_TEST(initializers_that_are_inputs_are_none_of_a_branch)
 {
     Arena *arena = arena_new(0);
@@ -314,6 +470,9 @@ Suite *suite_rule_inline(void)
     tcase_add_test(tcase, bodies_of_loops_fold_on_their_own);
     tcase_add_test(tcase, function_bodies_fold_with_constant_nodes);
     tcase_add_test(tcase, a_function_called_once_can_take_its_place);
+    tcase_add_test(tcase, what_a_branch_gives_need_not_be_computed_there);
+    tcase_add_test(tcase, only_a_branch_that_can_be_copied_is);
+    tcase_add_test(tcase, only_a_condition_takes_a_branch);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -121,6 +121,56 @@ static const struct {
 };
 enum { REFUSED = sizeof refused / sizeof *refused };
 
+/* Only above and on the left, as many as the kernel has. */
+static void build_lopsided(Bench *b)
+{
+    static const Pool two = {.kernel = 2, .stride = 1};
+    const int64_t pads[8] = {0, 0, 2, 2, 0, 0, 0, 0};
+    Value *x =
+        bench_binary(b, OP_Pad, bench_image(b, 3, 6), bench_ints(b, 8, pads));
+    bench_output(b, pooled(b, x, &two));
+}
+
+/* Before opset 7 no pool counts its padding. */
+static void build_of_opset(Bench *b, int opset)
+{
+    const int64_t pads[8] = {0, 0, 1, 1, 0, 0, 1, 1}, taps[2] = {2, 2};
+    b->model->opset = opset;
+    Value *x = bench_image(b, 3, 6), *made[2];
+    Op ops[2] = {OP_Pad, OP_AveragePool};
+    for (int i = 0; i < 2; i++) {
+        made[i] = graph_fresh_value(b->graph, "y");
+        Node *node = node_new(b->graph, ops[i], "", &x, 1, &made[i], 1);
+        if (i == 0)
+            node_set_ints(node, "pads", pads, 8);
+        else
+            node_set_ints(node, "kernel_shape", taps, 2);
+        bench_add(b, node);
+        x = made[i];
+    }
+    bench_output(b, x);
+}
+
+static void build_of_opset_6(Bench *b)
+{
+    build_of_opset(b, 6);
+}
+
+static void build_of_opset_7(Bench *b)
+{
+    build_of_opset(b, 7);
+}
+
+START_TEST(a_pool_that_cannot_count_them_takes_none)
+{
+    check_folds(build_of_opset_7, 0, 1);
+    Folded folded = fold_model(build_of_opset_6, NULL);
+    ck_assert_uint_eq(folded.report.fold_count, 0);
+    folded_free(&folded);
+    check_refuses(build_lopsided, "pad-width");
+}
+END_TEST
+
 START_TEST(others_are_left)
 {
     built = &refused[_i].pool;
@@ -187,6 +237,7 @@ Suite *suite_rule_pad(void)
     tcase_add_loop_test(tcase, others_are_left, 0, REFUSED);
     tcase_add_test(tcase, zeros_that_others_read_stay);
     tcase_add_test(tcase, scales_go_through);
+    tcase_add_test(tcase, a_pool_that_cannot_count_them_takes_none);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -41,18 +41,11 @@ static bool front_read(Fold *fold, const Value *value, Front *front)
                : linear_read(fold, node, &front->linear, &fact) == REASON_NONE;
 }
 
-/* Even whoever reads only the shape would read another one afterwards. */
-static Reason value_obstacle(const Value *value)
-{
-    Reason reason = use_obstacle(value);
-    return !reason && value->use_count != 1 ? REASON_MULTI_USE : reason;
-}
-
 static Reason front_obstacle(const Front *front, const Value *value)
 {
-    Reason reason = value_obstacle(value);
+    Reason reason = sole_use_obstacle(value);
     return !reason && front->adder
-               ? value_obstacle(front->linear.node->outputs[0])
+               ? sole_use_obstacle(front->linear.node->outputs[0])
                : reason;
 }
 

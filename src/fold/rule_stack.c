@@ -50,10 +50,8 @@ static Reason member_obstacle(const Linear *first, const Linear *member,
                               const char **fact)
 {
     const Value *output = member->node->outputs[0];
+    Reason reason = sole_use_obstacle(output);
     *fact = output->name;
-    if (output->use_count > 1)
-        return REASON_MULTI_USE;
-    Reason reason = use_obstacle(output);
     if (reason)
         return reason;
     if (member->kernel->group != 1)

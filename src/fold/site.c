@@ -86,6 +86,12 @@ Reason use_obstacle(const Value *value)
     return reason;
 }
 
+Reason sole_use_obstacle(const Value *value)
+{
+    Reason reason = use_obstacle(value);
+    return !reason && value->use_count != 1 ? REASON_MULTI_USE : reason;
+}
+
 void value_free_move(Value *from, Value *to)
 {
     for (int i = 0; i < from->use_count; i++)

@@ -181,6 +181,8 @@ bool use_is_value_free(const Use *use);
 const Use *only_data_use(const Value *value, Reason *reason);
 /* The reason alone: why a value's reader cannot absorb what computes it. */
 Reason use_obstacle(const Value *value);
+/* The same where even who reads only the shape would read another one. */
+Reason sole_use_obstacle(const Value *value);
 /* Readers of the shape or type alone read it from another value like it. */
 void value_free_move(Value *from, Value *to);
 
