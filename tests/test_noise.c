@@ -64,6 +64,18 @@ static void add_weights(Net *net, const char *name, int rank,
     toy_weight(net, name, DT_FLOAT, rank, dims, values);
 }
 
+/* As a model is that was read and not changed: nothing is known of its values.
+ */
+static const Model *forget_types(Model *model)
+{
+    for (size_t i = 0; i < model->graph->node_count; i++) {
+        Value *value = model->graph->nodes[i]->outputs[0];
+        if (!value->is_output)
+            value->fact = FACT_UNKNOWN;
+    }
+    return model;
+}
+
 /* A convolution with a factor for each channel, apart or folded, whose result
  * is rounded to steps of 1/8; the mean of those is the output. */
 static const Model *stepped(Arena *arena, uint64_t seed, bool folded,
@@ -87,7 +99,7 @@ static const Model *stepped(Arena *arena, uint64_t seed, bool folded,
     toy_node(&net, OP_DequantizeLinear, "q step", "d");
     toy_node(&net, OP_GlobalAveragePool, "d", "y");
     toy_output(&net, "y", DT_FLOAT);
-    return toy_finish(&net);
+    return forget_types(toy_finish(&net));
 }
 
 /* The other model takes a number over an edge in one seed of three or so. */

@@ -19,23 +19,30 @@ enum { CHANCES = 6 };
 /* More than so many times in proportion to the noise is a jump. */
 static const double JUMP = 4;
 
-/* A number that comes from the inputs is rounded to a whole one, or decides
- * something. */
+/* True where a number that comes from the inputs is rounded to a whole one, or
+ * decides something. The models' types need not be known. */
 static bool node_jumps(const Graph *graph, const Node *node)
 {
-    bool reads = false, gives = op_jumps(node->op);
-    if (node->op == OP_Shape || node->op == OP_Size)
-        return false;
+    bool reads = false;
     for (int i = 0; i < node->input_count; i++) {
         const Value *in = node->inputs[i];
-        reads |=
-            in && dtype_is_real(in->fact.type) && !value_constant(graph, in);
+        DType type = in ? in->fact.type : DT_BOOL;
+        reads |= (type == DT_UNDEFINED || dtype_is_real(type)) &&
+                 !value_constant(graph, in);
     }
-    for (int i = 0; i < node->output_count; i++) {
-        const Value *out = node->outputs[i];
-        gives |= out && dtype_is_integer(out->fact.type);
+    switch (node->op) {
+    case OP_ArgMax:
+    case OP_ArgMin:
+    case OP_DynamicQuantizeLinear:
+    case OP_NonMaxSuppression:
+    case OP_QuantizeLinear:
+        return reads;
+    case OP_Cast:
+        return reads &&
+               dtype_is_integer((DType)node_int(node, "to", DT_UNDEFINED));
+    default:
+        return reads && op_jumps(node->op);
     }
-    return reads && gives;
 }
 
 static bool model_jumps(const Model *model)
