@@ -381,6 +381,28 @@ START_TEST(many_branches_become_one_kernel)
 }
 END_TEST
 
+/* The border of a maximum over one element is the least of all numbers. */
+static void build_padded_maximum(Bench *b)
+{
+    Value *x = bench_image(b, 4, 8);
+    Value *most = pool(b, OP_MaxPool, x, 1, 1, 1);
+    Value *conv = bench_conv(b, x, (ConvShape){.kernel = 3, .pad = 2});
+    bench_output(b, bench_binary(b, OP_Add, most, conv));
+}
+
+START_TEST(a_padded_maximum_is_no_identity)
+{
+    Arena *arena = arena_new(0);
+    Model *model = build_model(arena, build_padded_maximum, false);
+    rp_fold_options options = {0};
+    FoldReport report = {0};
+    Err err = {0};
+    ck_assert_int_eq(model_fold(model, &options, &report, &err), 0);
+    ck_assert_uint_eq(report.fold_count, 0);
+    arena_free(arena);
+}
+END_TEST
+
 /* Rows and columns from `from` to `to`. */
 static Value *crop(Bench *b, Value *x, int64_t from, int64_t to)
 {
@@ -587,6 +609,7 @@ Suite *suite_rule_branch(void)
     tcase_add_test(tcase, an_identity_joins_a_transposed_convolution);
     tcase_add_test(tcase, padding_may_name_its_axes);
     tcase_add_test(tcase, many_branches_become_one_kernel);
+    tcase_add_test(tcase, a_padded_maximum_is_no_identity);
     tcase_add_test(tcase, a_branch_may_read_a_crop);
     tcase_add_test(tcase, a_known_size_may_make_slack_equal);
     tcase_add_test(tcase, nested_sums_are_flattened);

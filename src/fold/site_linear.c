@@ -265,16 +265,17 @@ bool linear_identity(Fold *fold, Value *value, LinearKind kind, DType type,
 
 /* ONNX AveragePool: the divisor must be the same everywhere, so padding counts
  * or there is none, and no window may overhang the padded input, as with
- * ceil_mode and steps of more than one pixel it does for some sizes. */
+ * ceil_mode and steps of more than one pixel it does for some sizes. MaxPool
+ * has the least of all numbers around its image, which is no zero. */
 static Reason pool_divisor(const Fold *fold, Linear *linear)
 {
     const Node *node = linear->node;
-    bool include = node_int(node, "count_include_pad", 0) != 0;
+    bool is_average = node->op == OP_AveragePool;
+    bool include = is_average && node_int(node, "count_include_pad", 0) != 0;
     for (int i = 0; i < linear->spatial; i++) {
         const Axis *axis = &linear->axes[i];
-        if (!include && (axis->begin || axis->end) &&
-            node->op == OP_AveragePool)
-            return REASON_EXCLUDE_PAD;
+        if (!include && (axis->begin || axis->end))
+            return is_average ? REASON_EXCLUDE_PAD : REASON_NONLINEAR;
         int64_t size;
         if (!node_int(node, "ceil_mode", 0) || axis->stride == 1)
             continue;
