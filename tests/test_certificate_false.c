@@ -238,6 +238,42 @@ static void same_lower(Bench *b)
     same(b, "SAME_LOWER", false);
 }
 
+/* A kernel of 3x3 and one of 1x1, both with such pads: where the small one
+ * lies in the large one follows from the size as well. */
+static void two_same(Bench *b, bool merged)
+{
+    const int64_t strides[2] = {2, 2};
+    Value *x = image(b, false);
+    Node *node = convolution(b, x, 1, 1, 3);
+    node_set_string(node, "auto_pad", "SAME_UPPER");
+    node_set_ints(node, "strides", strides, 2);
+    Node *small = convolution(b, x, 2, 1, 1);
+    node_set_string(small, "auto_pad", "SAME_UPPER");
+    node_set_ints(small, "strides", strides, 2);
+    if (!merged) {
+        end(b, bench_binary(b, OP_Add, done(b, node), done(b, small)));
+        return;
+    }
+    double large[CHANNELS * CHANNELS * 9], point[CHANNELS * CHANNELS];
+    const Tensor *from = node->inputs[1]->tensor;
+    tensor_read_f64(from, 0, from->count, large);
+    tensor_read_f64(small->inputs[1]->tensor, 0, CHANNELS * CHANNELS, point);
+    for (int i = 0; i < CHANNELS * CHANNELS; i++)
+        large[i * 9] += point[i];
+    node->inputs[1] = bench_numbers(b, 4, from->dims, large);
+    end(b, done(b, node));
+}
+
+static void same_beside_same(Bench *b)
+{
+    two_same(b, false);
+}
+
+static void same_in_same(Bench *b)
+{
+    two_same(b, true);
+}
+
 /* ---- What rounding of a weight does to a shift ---- */
 
 static Value *numbers(Bench *b, int rank, double number)
@@ -476,6 +512,114 @@ static void scale_then_channels(Bench *b)
     resize_then_scale(b, 1.1, true);
 }
 
+/* ---- Crops ---- */
+
+/* What a crop leaves is padded with zeros, not with what it left out. */
+static void cropped(Bench *b, bool crops, int64_t pad)
+{
+    const int64_t ones[2] = {1, 1}, ends[2] = {-1, -1}, axes[2] = {2, 3};
+    Value *x = image(b, true);
+    if (crops) {
+        Value *inputs[4] = {x, bench_ints(b, 2, ones), bench_ints(b, 2, ends),
+                            bench_ints(b, 2, axes)};
+        x = bench_node(b, OP_Slice, inputs, 4);
+    }
+    end(b, done(b, padded(b, x, pad)));
+}
+
+/* Zeros in place of what was cropped, whose average or maximum is then taken
+ * over one element. */
+static void bordered(Bench *b, bool crops)
+{
+    const int64_t ones[2] = {1, 1}, ends[2] = {-1, -1}, axes[2] = {2, 3};
+    const int64_t pads[8] = {0, 0, 1, 1, 0, 0, 1, 1};
+    Value *x = image(b, true);
+    if (crops) {
+        Value *inputs[4] = {x, bench_ints(b, 2, ones), bench_ints(b, 2, ends),
+                            bench_ints(b, 2, axes)};
+        x = bench_node(b, OP_Slice, inputs, 4);
+        Value *more[2] = {x, bench_ints(b, 8, pads)};
+        x = bench_node(b, OP_Pad, more, 2);
+    }
+    end(b, pointwise(b, x, 1, 1));
+}
+
+static void zeros_for_a_border(Bench *b)
+{
+    bordered(b, true);
+}
+
+static void the_border_itself(Bench *b)
+{
+    bordered(b, false);
+}
+
+/* A pool of one element with padding around it. */
+static void pooled(Bench *b, Op op)
+{
+    const int64_t ones[4] = {1, 1, 1, 1};
+    Value *x = image(b, true), *y = graph_fresh_value(b->graph, "pooled");
+    Node *node = node_new(b->graph, op, "pool", &x, 1, &y, 1);
+    node_set_ints(node, "kernel_shape", ones, 2);
+    node_set_ints(node, "pads", ones, 4);
+    if (op == OP_AveragePool)
+        node_set_int(node, "count_include_pad", 1);
+    end(b, bench_binary(b, OP_Add, done(b, node), done(b, padded(b, x, 2))));
+}
+
+static void largest_of_one(Bench *b)
+{
+    pooled(b, OP_MaxPool);
+}
+
+static void average_of_one(Bench *b)
+{
+    pooled(b, OP_AveragePool);
+}
+
+static void cropped_and_padded(Bench *b)
+{
+    cropped(b, true, 1);
+}
+
+static void as_if_uncropped(Bench *b)
+{
+    cropped(b, false, 0);
+}
+
+/* ---- Numbers that the field takes for others ---- */
+
+/* Modulo 2^61 - 1 this is 1. */
+static const double turn = 0x1p61;
+
+static void image_by_a_turn(Bench *b)
+{
+    end(b, scaled(b, image(b, true), turn));
+}
+
+static void image_by_one(Bench *b)
+{
+    end(b, scaled(b, image(b, true), 1));
+}
+
+static Value *added(Bench *b, Value *x, double number)
+{
+    int64_t dims[1] = {1};
+    return bench_binary(b, OP_Add, x, bench_numbers(b, 1, dims, &number));
+}
+
+/* What is added is 0 there, and may not meet a padding. */
+static void a_turn_less_one(Bench *b)
+{
+    Value *x = added(b, added(b, image(b, true), turn), -1);
+    end(b, done(b, padded(b, x, 1)));
+}
+
+static void nothing_added(Bench *b)
+{
+    end(b, done(b, padded(b, image(b, true), 1)));
+}
+
 /* ---- The pairs ---- */
 
 static const struct {
@@ -507,6 +651,12 @@ static const struct {
     {"SAME pads of a padded input", same_lower_of_padded, same_upper, false},
     {"pixels that are resized", pixels_then_scale, scale_then_pixels, true},
     {"channels that are", channels_then_scale, scale_then_channels, false},
+    {"a crop before a padding", cropped_and_padded, as_if_uncropped, false},
+    {"zeros for a border", zeros_for_a_border, the_border_itself, false},
+    {"what is around a maximum", largest_of_one, average_of_one, false},
+    {"SAME pads of two kernels", same_beside_same, same_in_same, false},
+    {"a factor of 2^61", image_by_a_turn, image_by_one, false},
+    {"2^61 less 1 before a padding", a_turn_less_one, nothing_added, false},
 };
 enum { PAIRS = sizeof pairs / sizeof *pairs };
 

@@ -80,7 +80,7 @@ static bool rows_scale(Region *region, const Part *part, int64_t outputs,
     bool *known = arena_array(region->arena, (size_t)outputs, sizeof *known);
     for (int64_t c = 0; c < part->row_count; c++) {
         int64_t row = part->rows[c];
-        if (known[row] && own.exact[row] != part->out.exact[c])
+        if (known[row] && !coefs_agree(own, row, part->out, c))
             return false;
         known[row] = true;
         own.exact[row] = part->out.exact[c];

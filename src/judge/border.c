@@ -233,7 +233,7 @@ static const Operator *padded(Region *region, const Operator *linear,
     *copy = *linear;
     for (int i = 0; i < copy->spatial; i++) {
         Lattice *axis = &copy->axes[i];
-        if ((border->begin[i] || border->end[i]) && axis->taps != 1)
+        if (!axis_gives_zeros(axis, border->begin[i], border->end[i]))
             return NULL;
         axis->begin += axis->stride * border->begin[i];
         axis->end += axis->stride * border->end[i];
@@ -271,7 +271,7 @@ static bool border_is_around(Region *region, Known *output, Border *border,
     if (!*inside || (*inside)->axis > 1 || (*inside)->axis == 0 ||
         (*inside)->broadcasts)
         return false;
-    return is_pad ? coefs_are_zero((*inside)->bias)
+    return is_pad ? bias_is_zero(*inside)
                   : border_read(region, output, border) &&
                         border_continues(border, *inside);
 }

@@ -1,4 +1,5 @@
 /* Numbers over channels, in double and modulo 2^61 - 1. */
+#include <float.h>
 #include <math.h>
 
 #include "judge/sum.h"
@@ -60,6 +61,16 @@ Coefs coefs_add(Arena *arena, Coefs a, Coefs b)
     return sum;
 }
 
+Coefs coefs_absolute(Arena *arena, Coefs coefs)
+{
+    Coefs out = coefs_new(arena, coefs.size);
+    for (int64_t i = 0; i < out.size; i++) {
+        out.real[i] = fabs(coefs.real[i]);
+        out.exact[i] = residue_of(out.real[i]);
+    }
+    return out;
+}
+
 Coefs coefs_slice(Coefs coefs, int64_t start, int64_t length)
 {
     return coefs.size <= 1
@@ -80,10 +91,24 @@ Coefs coefs_spread(Arena *arena, Coefs coefs, int64_t start, int64_t size)
     return out;
 }
 
+/* Equal residues are those of equal numbers, or of such that differ by far more
+ * than double rounds: 2^61 is 1. */
+static bool are_near(double a, double b, double size)
+{
+    return size <= DBL_MAX && fabs(a - b) <= 0x1p-40 * size;
+}
+
+bool coefs_agree(Coefs a, int64_t i, Coefs b, int64_t k)
+{
+    double one = coefs_real(a, i, 1), other = coefs_real(b, k, 1);
+    return coefs_exact(a, i, 1) == coefs_exact(b, k, 1) &&
+           are_near(one, other, fmax(fabs(one), fabs(other)));
+}
+
 bool coefs_are_uniform(Coefs coefs)
 {
     for (int64_t i = 0; i < coefs.size; i++)
-        if (coefs.real[i] != coefs.real[0] || coefs.real[i] == 0)
+        if (!coefs_agree(coefs, i, coefs, 0) || coefs.real[i] == 0)
             return false;
     return true;
 }
@@ -91,15 +116,37 @@ bool coefs_are_uniform(Coefs coefs)
 bool coefs_are_ones(Coefs coefs)
 {
     for (int64_t i = 0; i < coefs.size; i++)
-        if (coefs.exact[i] != 1)
+        if (!coefs_agree(coefs, i, (Coefs){0}, 0))
             return false;
     return true;
 }
 
-bool coefs_are_zero(Coefs coefs)
+bool coefs_cancel(Coefs coefs, Coefs sizes)
 {
     for (int64_t i = 0; i < coefs.size; i++)
-        if (coefs.exact[i])
+        if (coefs.exact[i] || !are_near(coefs.real[i], 0, sizes.real[i]))
+            return false;
+    return true;
+}
+
+static double bias_size(const Sum *sum, int64_t channel)
+{
+    return sum->bias.size ? sum->bias_size[sum->bias.size == 1 ? 0 : channel]
+                          : 0;
+}
+
+bool bias_agrees(const Sum *a, int64_t i, const Sum *b, int64_t k)
+{
+    double size = bias_size(a, i) + bias_size(b, k);
+    return coefs_exact(a->bias, i, 0) == coefs_exact(b->bias, k, 0) &&
+           are_near(coefs_real(a->bias, i, 0), coefs_real(b->bias, k, 0), size);
+}
+
+bool bias_is_zero(const Sum *sum)
+{
+    static const Sum none;
+    for (int64_t i = 0; i < sum->bias.size; i++)
+        if (!bias_agrees(sum, i, &none, 0))
             return false;
     return true;
 }

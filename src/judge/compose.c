@@ -90,9 +90,16 @@ bool operator_is_pointwise(const Operator *linear)
     return true;
 }
 
-/* The second must not read zeros where the first would give something else:
- * where it is padded, the first has one tap, which outside of its output reads
- * outside of its input. (That there is no bias is seen to by who composes.) */
+bool axis_gives_zeros(const Lattice *axis, int64_t begin, int64_t end)
+{
+    if (begin <= 0 && end <= 0)
+        return true;
+    return axis->taps == 1 && (begin <= 0 || axis->begin >= 0) &&
+           (end <= 0 || axis->end >= 0);
+}
+
+/* The second must not read zeros where the first would give something else.
+ * (That there is no bias is seen to by who composes.) */
 static bool may_compose(const Operator *first, const Operator *second)
 {
     if (operator_is_far(first) || operator_is_far(second) ||
@@ -109,7 +116,7 @@ static bool may_compose(const Operator *first, const Operator *second)
                    : operator_is_pointwise(first);
     for (int i = 0; i < second->spatial; i++) {
         const Lattice *own = &second->axes[i];
-        if ((own->begin || own->end) && first->axes[i].taps != 1)
+        if (!axis_gives_zeros(&first->axes[i], own->begin, own->end))
             return false;
     }
     return true;

@@ -23,9 +23,15 @@ static bool has_place(const Sum *sum, int count, const Part *like)
     return false;
 }
 
+static Coefs coefs_sum(Region *region, Coefs a, Coefs b)
+{
+    return a.size ? coefs_add(region->arena, a, b) : b;
+}
+
 /* The numbers with which a place itself goes into a sum; size 0 where it does
- * not. */
-static Coefs place_total(Region *region, const Sum *sum, const Part *like)
+ * not. Their magnitudes are added to `sizes`. */
+static Coefs place_total(Region *region, const Sum *sum, const Part *like,
+                         Coefs *sizes)
 {
     Coefs total = {0};
     for (int i = 0; i < sum->count; i++) {
@@ -34,7 +40,8 @@ static Coefs place_total(Region *region, const Sum *sum, const Part *like)
             continue;
         Coefs own =
             part->out.size ? part->out : coefs_uniform(region->arena, 1);
-        total = total.size ? coefs_add(region->arena, total, own) : own;
+        total = coefs_sum(region, total, own);
+        *sizes = coefs_sum(region, *sizes, coefs_absolute(region->arena, own));
     }
     return total;
 }
@@ -45,14 +52,14 @@ static Coefs place_total(Region *region, const Sum *sum, const Part *like)
 static int place_to_assign(Region *region, const Sum *a, const Sum *b,
                            const Part *like, bool apart, Part *out)
 {
-    Coefs kept = place_total(region, b, like);
+    Coefs sizes = {0}, kept = place_total(region, b, like, &sizes);
     Coefs minus = kept.size ? coefs_multiply(region->arena, kept,
                                              coefs_uniform(region->arena, -1))
                             : kept;
-    Coefs total = place_total(region, a, like);
+    Coefs total = place_total(region, a, like, &sizes);
     if (kept.size)
         total = coefs_add(region->arena, total, minus);
-    if (coefs_are_zero(total))
+    if (coefs_cancel(total, sizes))
         return 0;
     int count = 0;
     for (int i = 0; apart && i < a->count; i++)

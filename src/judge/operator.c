@@ -6,14 +6,6 @@
 /* Below this sums and products of a few attributes stay in int64. */
 enum { ATTRIBUTE_MAX = 1 << 24, FAR_AWAY = 1 << 25 };
 
-bool operator_is_far(const Operator *linear)
-{
-    bool far = false;
-    for (int i = 0; i < linear->spatial; i++)
-        far |= linear->axes[i].begin >= FAR_AWAY;
-    return far;
-}
-
 static bool read_list(const Node *node, const char *name, int count,
                       int64_t fallback, int64_t least, int64_t *out)
 {
@@ -30,11 +22,25 @@ static bool read_list(const Node *node, const char *name, int count,
 }
 
 /* Pads that follow from a size that is not known are the same where everything
- * they follow from is: such taps lie where no others are. */
+ * they follow from is: the taps lie where no others are, and how far they reach
+ * is left in the slack, for the pads follow from that too. */
 static void pad_far(Lattice *axis, int64_t by)
 {
     axis->begin = FAR_AWAY + by;
-    axis->end = FAR_AWAY + by + axis->dilation * (axis->taps - 1);
+    axis->end = FAR_AWAY + by;
+}
+
+static bool is_far(const Lattice *axis)
+{
+    return axis->begin >= FAR_AWAY;
+}
+
+bool operator_is_far(const Operator *linear)
+{
+    bool far = false;
+    for (int i = 0; i < linear->spatial; i++)
+        far |= is_far(&linear->axes[i]);
+    return far;
 }
 
 /* ONNX Conv-11, auto_pad: SAME makes ceil(size / stride) outputs, with the odd
@@ -220,12 +226,12 @@ static int64_t last_offset(const Lattice *axis)
 }
 
 /* ONNX AveragePool: padding counts or there is none, and no window hangs over
- * the padded input. */
+ * the padded input. What MaxPool has around its image is no zero. */
 static bool divisor_is_one_number(const Scope *scope, const Node *node,
                                   const Fact *input, const Operator *pool)
 {
-    bool counts =
-        node->op == OP_MaxPool || node_int(node, "count_include_pad", 0) != 0;
+    bool counts = node->op == OP_AveragePool &&
+                  node_int(node, "count_include_pad", 0) != 0;
     for (int i = 0; i < pool->spatial; i++) {
         const Lattice *axis = &pool->axes[i];
         int64_t size;
@@ -299,6 +305,7 @@ OperatorClass operator_class(const Operator *linear, const Fact *input)
     for (int i = 0; i < linear->spatial; i++) {
         const Lattice *axis = &linear->axes[i];
         class.stride[i] = axis->stride;
+        class.far[i] = is_far(axis) ? axis->begin : 0;
         class.extent[i] = axis->end - last_offset(axis);
         class.keeps_sizes &= axis->stride == 1 && class.extent[i] == 0;
         if (linear->kind != OPERATOR_CONV || input->rank < i + 3 ||
@@ -450,7 +457,7 @@ void operator_apply(Region *region, const Operator *linear, const Residue *x,
 {
     int64_t rows = operator_rows(linear);
     Application job = {.linear = linear, .x = x, .input = input, .sum = sum};
-    if (!coefs_are_zero(input->bias))
+    if (!bias_is_zero(input))
         job.shift = input->bias;
     if (!linear->weight) {
         apply_pool(&job);

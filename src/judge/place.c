@@ -258,7 +258,7 @@ bool classes_agree(const OperatorClass *a, const OperatorClass *b)
         return false;
     for (int i = 0; i < a->spatial; i++)
         if (a->stride[i] != b->stride[i] || a->extent[i] != b->extent[i] ||
-            a->is_sized[i] != b->is_sized[i])
+            a->is_sized[i] != b->is_sized[i] || a->far[i] != b->far[i])
             return false;
     return true;
 }

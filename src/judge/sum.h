@@ -73,6 +73,7 @@ typedef struct OperatorClass {
      * follows, or that size where it is known. */
     int64_t extent[SPACE_MAX];
     bool is_sized[SPACE_MAX];
+    int64_t far[SPACE_MAX]; /* what pads that are not known follow from, or 0 */
     int input_axis;
     bool keeps_sizes; /* but for the channels; follows from the rest */
 } OperatorClass;
@@ -273,13 +274,20 @@ Coefs coefs_new(Arena *arena, int64_t size);
 Coefs coefs_of_constant(Arena *arena, const Constant *constant);
 Coefs coefs_multiply(Arena *arena, Coefs a, Coefs b);
 Coefs coefs_add(Arena *arena, Coefs a, Coefs b);
+Coefs coefs_absolute(Arena *arena, Coefs coefs);
 Coefs coefs_slice(Coefs coefs, int64_t start, int64_t length);
 /* The numbers from `start` on, among so many that are 1. */
 Coefs coefs_spread(Arena *arena, Coefs coefs, int64_t start, int64_t size);
+/* The same factor in channel i of one and k of the other. */
+bool coefs_agree(Coefs a, int64_t i, Coefs b, int64_t k);
 /* True for one number, not 0, in all channels. */
 bool coefs_are_uniform(Coefs coefs);
 bool coefs_are_ones(Coefs coefs);
-bool coefs_are_zero(Coefs coefs);
+/* True where sums of terms are 0; `sizes` are those of their magnitudes. */
+bool coefs_cancel(Coefs coefs, Coefs sizes);
+/* The same for what two sums add. */
+bool bias_agrees(const Sum *a, int64_t i, const Sum *b, int64_t k);
+bool bias_is_zero(const Sum *sum);
 bool coefs_are_positive(Coefs coefs);
 double coefs_real(Coefs coefs, int64_t channel, double none);
 Residue coefs_exact(Coefs coefs, int64_t channel, Residue none);
@@ -373,6 +381,10 @@ void operator_apply(Region *region, const Operator *linear, const Residue *x,
 
 /* ---- compose.c ---- */
 
+/* Whether such paddings around what an operator gives are what it would give
+ * there: it must have one tap, which outside of its output reads outside of its
+ * input. That of a crop does not. */
+bool axis_gives_zeros(const Lattice *axis, int64_t begin, int64_t end);
 /* One tap, no padding, a stride of 1. */
 bool operator_is_pointwise(const Operator *linear);
 

@@ -253,7 +253,7 @@ static void note_scaled(Region *region, Known *known, const Sum *input,
         scaled |= !coefs_are_ones(input->parts[i].out);
     }
     bool mixed = given > 0 && given < input->count;
-    bool apart = given == 0 && (scaled || !coefs_are_zero(input->bias));
+    bool apart = given == 0 && (scaled || !bias_is_zero(input));
     bool crossed = map->axis >= 0 && input->axis >= 0 && /* of one channel */
                    map->axis != input->axis;
     bool shared = given == input->count && (known->readers > 1 || crossed);
@@ -267,8 +267,7 @@ static void note_scaled(Region *region, Known *known, const Sum *input,
 static Sum *composed_read(Region *region, Known *known, Sum *input,
                           const Affine *map)
 {
-    bool composed =
-        input->count > 0 && map->shift.size && !coefs_are_zero(input->bias);
+    bool composed = input->count > 0 && map->shift.size && !bias_is_zero(input);
     for (int i = 0; i < input->count; i++)
         composed &= input->parts[i].linear && input->parts[i].linear->dense;
     return composed && region_reading(region, known_root(known),

@@ -190,10 +190,8 @@ static bool pieces_alike(const Pieces *pieces)
             own->width != first->width)
             return false;
         for (int64_t c = 0; c < first->width; c++)
-            if (coefs_exact(own->bias, c, 0) !=
-                    coefs_exact(first->bias, c, 0) ||
-                coefs_exact(own->parts[0].out, c, 1) !=
-                    coefs_exact(first->parts[0].out, c, 1))
+            if (!bias_agrees(own, c, first, c) ||
+                !coefs_agree(own->parts[0].out, c, first->parts[0].out, c))
                 return false;
     }
     return true;
@@ -222,7 +220,7 @@ static bool first_adds(const Pieces *pieces)
              (own->axis != first->axis || own->width != first->width)))
             return false;
     }
-    return !coefs_are_zero(first->bias);
+    return !bias_is_zero(first);
 }
 
 /* The piece less what the first one adds. */

@@ -61,7 +61,7 @@ static bool moves_positive(Region *region, const Node *node, const Sum *input)
     if (!is_homogeneous(node) || input->count != 1 || input->parts[0].linear ||
         input->parts[0].length || !coefs_are_positive(input->parts[0].out))
         return false;
-    if (node->op != OP_MaxPool && !coefs_are_zero(input->bias))
+    if (node->op != OP_MaxPool && !bias_is_zero(input))
         return false;
     if (input->parts[0].out.size)
         region_rely(region, FACT_POSITIVE);
@@ -71,11 +71,10 @@ static bool moves_positive(Region *region, const Node *node, const Sum *input)
 /* The same numbers in both channels. */
 static bool channels_agree(const Sum *sum, int64_t a, int64_t b)
 {
-    if (coefs_exact(sum->bias, a, 0) != coefs_exact(sum->bias, b, 0))
+    if (!bias_agrees(sum, a, sum, b))
         return false;
     for (int i = 0; i < sum->count; i++)
-        if (coefs_exact(sum->parts[i].out, a, 1) !=
-            coefs_exact(sum->parts[i].out, b, 1))
+        if (!coefs_agree(sum->parts[i].out, a, sum->parts[i].out, b))
             return false;
     return true;
 }
@@ -220,7 +219,7 @@ static Sum *as_read(Region *region, Known *read, Sum *input)
         region_reading(region, known_root(read), 1u << READ_COMPOSED) ==
             READ_COMPOSED)
         return input;
-    return is_mixed(input) && !coefs_are_zero(input->bias) &&
+    return is_mixed(input) && !bias_is_zero(input) &&
                    region_choice(region, known_root(read), 1u << READ_WHOLE) ==
                        READ_WHOLE
                ? sum_as_whole(region, read, input)
@@ -248,7 +247,7 @@ static Sum *move_reads(Region *region, const Known *output, Known *read,
     bool moves_axes = node->op == OP_Reshape || node->op == OP_Transpose;
     Sum *input =
         moves_axes ? region_sum(region, read) : region_plain_sum(region, read);
-    if (!coefs_are_zero(input->bias) && !moves(output->scope, node, true) &&
+    if (!bias_is_zero(input) && !moves(output->scope, node, true) &&
         moves(output->scope, node, false))
         input = sum_as_whole(region, read, input);
     else if (is_homogeneous(node) && !moves_positive(region, node, input))
@@ -259,7 +258,7 @@ static Sum *move_reads(Region *region, const Known *output, Known *read,
         input = as_read(region, read, input);
     else if (!region->is_original && !is_of_places(input))
         input = as_mixed(region, read, input);
-    if (!moves(output->scope, node, !coefs_are_zero(input->bias)) &&
+    if (!moves(output->scope, node, !bias_is_zero(input)) &&
         !moves_positive(region, node, input))
         return NULL;
     if (!route_find(region, output, input, route)) {

@@ -283,7 +283,7 @@ static Sum *sum_of_operator(Region *region, const Known *output,
     sum->width = linear->outputs;
     sum->value =
         arena_array(region->arena, (size_t)sum->width, sizeof *sum->value);
-    bool shifts = !coefs_are_zero(input->bias);
+    bool shifts = !bias_is_zero(input);
     if (shifts) {
         sum_make_bias(region, sum);
         sum->bias_steps =
@@ -306,7 +306,7 @@ static bool operator_takes(const Sum *input, const Operator *linear)
     return (input->axis < 0 || (input->axis == linear->input_axis &&
                                 input->rank == input->fact->rank &&
                                 input->width == linear->inputs)) &&
-           (coefs_are_zero(input->bias) || !operator_is_padded(linear));
+           (bias_is_zero(input) || !operator_is_padded(linear));
 }
 
 /* True for what an operator gave, or gave for some of the channels. */
@@ -323,7 +323,7 @@ static bool is_given(const Region *region, const Part *part)
  * have gone on to what reads the sum. */
 static Sum *given_read(Region *region, Known *known, Sum *input, bool apart)
 {
-    bool shifted = !coefs_are_zero(input->bias);
+    bool shifted = !bias_is_zero(input);
     unsigned possible = !apart << READ_COMPOSED | shifted << READ_WHOLE |
                         1 << READ_SHARED | shifted << READ_SHARED_WHOLE;
     if (!region->is_original && shifted &&
@@ -362,7 +362,7 @@ static Sum *operator_reads(Region *region, Known *known, const Operator *linear)
         given |= is_given(region, part);
         apart |= (part->linear || part->length) && !is_given(region, part);
     }
-    if (!coefs_are_zero(input->bias))
+    if (!bias_is_zero(input))
         region_rely(region, FACT_UNPADDED);
     return given || apart ? given_read(region, known, input, apart) : input;
 }
@@ -388,7 +388,7 @@ Sum *take_operator(Region *region, Known *output)
                           part, places[i], &parts[i]))
             return NULL;
     }
-    if (!coefs_are_zero(input->bias)) /* once for the operator */
+    if (!bias_is_zero(input)) /* once for the operator */
         parts[0].shift = input->bias;
     Sum *sum = sum_of_operator(region, output, linear, input, places);
     memcpy(sum->parts, parts, (size_t)input->count * sizeof *parts);

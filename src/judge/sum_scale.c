@@ -91,7 +91,7 @@ static bool numbers_find(const Region *region, int place, Coefs scale,
 bool sum_is_place(const Sum *sum)
 {
     return sum->count == 1 && !sum->parts[0].linear && !sum->parts[0].length &&
-           coefs_are_ones(sum->parts[0].out) && coefs_are_zero(sum->bias);
+           coefs_are_ones(sum->parts[0].out) && bias_is_zero(sum);
 }
 
 static int opaque_scaled(Region *region, const Place *place, Coefs scale,
