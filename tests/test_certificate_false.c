@@ -3,6 +3,7 @@
  * the same and have one. Each pair is a way to be wrong that the algebra must
  * see without running anything.
  */
+#include <math.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -587,6 +588,42 @@ static void as_if_uncropped(Bench *b)
     cropped(b, false, 0);
 }
 
+/* ---- Numbers beyond all others ---- */
+
+static void biased(Bench *b, double bias)
+{
+    double biases[CHANNELS] = {1, 2, 3, bias};
+    int64_t dims[1] = {CHANNELS};
+    Node *node = convolution(b, image(b, true), 1, 1, 1);
+    Value *inputs[3] = {node->inputs[0], node->inputs[1],
+                        bench_numbers(b, 1, dims, biases)};
+    bench_end(b, OP_Relu, bench_node(b, OP_Conv, inputs, 3));
+}
+
+static void finite_bias(Bench *b)
+{
+    biased(b, 4);
+}
+
+static void infinite_bias(Bench *b)
+{
+    biased(b, (double)INFINITY);
+}
+
+/* In float64: their product is no number of it. */
+static void huge_twice(Bench *b)
+{
+    b->type = DT_DOUBLE;
+    bench_end(b, OP_Relu,
+              scaled(b, pointwise(b, image(b, true), 1, 1e200), 1e200));
+}
+
+static void not_huge(Bench *b)
+{
+    b->type = DT_DOUBLE;
+    bench_end(b, OP_Relu, pointwise(b, image(b, true), 1, 1));
+}
+
 /* ---- Numbers that the field takes for others ---- */
 
 /* Modulo 2^61 - 1 this is 1. */
@@ -655,6 +692,8 @@ static const struct {
     {"zeros for a border", zeros_for_a_border, the_border_itself, false},
     {"what is around a maximum", largest_of_one, average_of_one, false},
     {"SAME pads of two kernels", same_beside_same, same_in_same, false},
+    {"an infinite bias", finite_bias, infinite_bias, false},
+    {"weights that double does not hold", huge_twice, not_huge, false},
     {"a factor of 2^61", image_by_a_turn, image_by_one, false},
     {"2^61 less 1 before a padding", a_turn_less_one, nothing_added, false},
 };

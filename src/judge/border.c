@@ -217,8 +217,8 @@ static bool border_continues(const Border *border, const Sum *sum)
         double should = coefs_real(sum->bias, c, 0);
         int64_t at = sum->bias.size > 1 ? c : 0;
         double size = sum->bias.size ? sum->bias_size[at] : 0;
-        if (!(fabs(border->around[c] - should) <=
-              (sum->bias_steps + 16) * 0x1p-52 * size))
+        double noise = (sum->bias_steps + 16) * 0x1p-52 * size;
+        if (!(fabs(border->around[c] - should) <= noise) || isinf(noise))
             return false;
     }
     return true;

@@ -151,7 +151,7 @@ static bool biases_agree(Region *region, const Sum *a, const Sum *b,
         double half = b->bias.size ? b->bias_slack[c] : 0;
         if (b->bias_sources == 1 && b->bias_type)
             half = half_ulp(b->bias_type, expected);
-        if (!(own <= half + noise)) {
+        if (!(own <= half + noise) || isinf(noise)) {
             region->proof->why = arena_printf(
                 region->proof->arena,
                 "the bias of channel %lld differs by %.3g", (long long)c, own);

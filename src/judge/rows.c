@@ -1,5 +1,6 @@
 #include "judge/rows.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -218,7 +219,7 @@ static void compare_row(const Merge *merge, int64_t row, Bench *bench)
         double half = grid_half(grid, bench->real[i]);
         double away = fabs(bench->stored[i] - bench->real[i]);
         double noise = merge->noise * bench->size[i];
-        wrong = away <= half + noise ? wrong : i;
+        wrong = away <= half + noise && noise <= DBL_MAX ? wrong : i;
         if (away > worst * 2 * half)
             worst = away / (2 * half);
         bench->source[i] =
