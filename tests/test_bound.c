@@ -86,6 +86,25 @@ static const Row rows[] = {
     {"LogSoftmax(f32[2,3])", 0.2},
     {"BatchNormalization(f32[2,2,3], f32[2], f32[2], f32[2], f32[2]{1,4})", 0},
     {"LayerNormalization(f32[2,4], f32[4])", 0},
+    {"Abs(f32[8])", 0.5},
+    {"AveragePool(f32[1,1,4,4]) kernel_shape=[2,2] pads=[1,1,1,1] "
+     "count_include_pad=1",
+     0.3},
+    {"Clip(f32[8], f32[]{-0.5}, f32[]{0.5})", 0},
+    {"Cos(f32[8])", 0.2},
+    {"Expand(f32[1,3], i64[2]{2,3})", 0.5},
+    {"Gather(f32[4,2], i64[2]{3,0})", 0.5},
+    {"GlobalMaxPool(f32[1,2,3,3])", 0.5},
+    {"Neg(f32[8])", 0.5},
+    {"ReduceL1(f32[2,3])", 0.3},
+    {"ReduceSum(f32[2,3], i64[1]{1})", 0.3},
+    {"Sin(f32[8])", 0.2},
+    {"Slice(f32[4], i64[1]{1}, i64[1]{3})", 0.5},
+    {"Softmax(f32[2,3,2]) axis=1", 0.1},
+    {"Softsign(f32[8])", 0.2},
+    {"Swish(f32[16]) alpha=2. @24", 0.2},
+    {"Tile(f32[2], i64[1]{2})", 0.5},
+    {"Upsample(f32[1,1,3,3]) mode=\"linear\" scales=[1.,1.,2.,2.] @7", 0.3},
 };
 
 static Arena *arena;
@@ -203,6 +222,95 @@ static void check_row(const Row *row, bool all)
                   "%s: %g of the bound", row->line, part);
 }
 
+/* ---- What is exact ---- */
+
+/* The bounds of a node's outputs, with an error of its first input or none. */
+static void errors_of(const char *line, bool has_error, ExecCase *run,
+                      Array **errors)
+{
+    Bounded inputs[CASE_INPUTS] = {{0}};
+    exec_case(arena, line, &options, run);
+    ck_assert_msg(run->result == 0, "%s: %s", line, run->err.message);
+    for (int i = 0; i < run->line.node->input_count; i++)
+        inputs[i].value = run->inputs[i];
+    if (has_error)
+        inputs[0].error = error_of(run->inputs[0], 0);
+    BoundCall call = {.arena = arena,
+                      .node = run->line.node,
+                      .options = &options,
+                      .inputs = inputs,
+                      .outputs = run->outputs};
+    ck_assert_int_eq(bound_node(&call, errors, &run->err), 0);
+}
+
+/* No number that an attribute holds is an error. */
+START_TEST(what_a_node_puts_in_is_exact)
+{
+    static const char *const lines[] = {
+        "Pad(f32[3]) pads=[1,1] value=-5. @2",
+        "Resize(f32[1,1,2,2], f32[8]{0,0,-1,-1,1,1,2,2}, f32[4]{1,1,2,2}) "
+        "mode=\"linear\" extrapolation_value=-5. "
+        "coordinate_transformation_mode=\"tf_crop_and_resize\"",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        ExecCase run;
+        Array *errors[CASE_OUTPUTS] = {0};
+        errors_of(lines[i], true, &run, errors);
+        const double *y = run.outputs[0]->data, *error = errors[0]->data;
+        ck_assert_double_eq(y[0], -5);
+        for (int64_t k = 0; k < errors[0]->count; k++)
+            ck_assert_msg(error[k] >= 0 && error[k] < 1.1e-4 &&
+                              (y[k] != -5 || error[k] == 0),
+                          "%s: %g at %lld", lines[i], error[k], (long long)k);
+    }
+}
+END_TEST
+
+/* Whoever reads the second output alone gets as good a bound. */
+START_TEST(an_output_that_nobody_reads_changes_no_bound)
+{
+    ExecCase run;
+    Array *errors[CASE_OUTPUTS] = {0}, *alone[CASE_OUTPUTS] = {0};
+    const char *line = "Split(f32[4], i64[2]{1,3}) -> 2";
+    errors_of(line, true, &run, errors);
+    Bounded inputs[CASE_INPUTS] = {
+        {.value = run.inputs[0], .error = error_of(run.inputs[0], 0)},
+        {.value = run.inputs[1]}};
+    run.outputs[0] = NULL;
+    BoundCall call = {.arena = arena,
+                      .node = run.line.node,
+                      .options = &options,
+                      .inputs = inputs,
+                      .outputs = run.outputs};
+    ck_assert_int_eq(bound_node(&call, alone, &run.err), 0);
+    ck_assert_ptr_null(alone[0]);
+    ck_assert_mem_eq(alone[1]->data, errors[1]->data, 3 * sizeof(double));
+}
+END_TEST
+
+/* Of as many exponentials as are added up. */
+START_TEST(a_long_softmax_rounds_more)
+{
+    static const char *const lines[] = {
+        "Softmax(f32[2,1000,3]) axis=1",
+        "LogSoftmax(f32[2,1000,3]) axis=1",
+        "Softmax(f32[2,50,20]) @11",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        ExecCase run;
+        Array *errors[CASE_OUTPUTS] = {0};
+        errors_of(lines[i], false, &run, errors);
+        for (int64_t k = 0; k < errors[0]->count; k++) {
+            double size = fabs(((const double *)run.outputs[0]->data)[k]);
+            double error = ((const double *)errors[0]->data)[k];
+            ck_assert_msg(error >= 1000 * 0x1p-53 * size &&
+                              error <= 1010 * 0x1p-53 * (size + 1),
+                          "%s: %g", lines[i], error);
+        }
+    }
+}
+END_TEST
+
 START_TEST(no_output_moves_further_than_its_bound)
 {
     check_row(&rows[_i], false);
@@ -217,6 +325,9 @@ Suite *suite_bound(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, no_output_moves_further_than_its_bound, 0,
                         (int)(sizeof rows / sizeof *rows));
+    tcase_add_test(tcase, what_a_node_puts_in_is_exact);
+    tcase_add_test(tcase, a_long_softmax_rounds_more);
+    tcase_add_test(tcase, an_output_that_nobody_reads_changes_no_bound);
     suite_add_tcase(suite, tcase);
     return suite;
 }

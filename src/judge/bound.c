@@ -2,6 +2,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 /* Elements that a thread takes at a time. */
 enum { PIECE = 16 * 1024 };
@@ -85,6 +86,24 @@ static void add_to(Array *sum, const Array *term)
         to[i] += from[i];
 }
 
+/* Runs the node on errors. A number that it puts in itself, an older Pad or a
+ * Resize beyond the image, has none. */
+static int run_errors(BoundCall *call, Array *const *inputs, Array **outputs,
+                      Err *err)
+{
+    Node node = *call->node;
+    size_t count = (size_t)node.attr_count;
+    node.attrs = arena_array(call->scratch, count, sizeof *node.attrs);
+    node.attr_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const Attr *attr = &call->node->attrs[i];
+        if (strcmp(attr->name, "value") != 0 &&
+            strcmp(attr->name, "extrapolation_value") != 0)
+            node.attrs[node.attr_count++] = *attr;
+    }
+    return exec_node(call->arena, &node, call->options, inputs, outputs, err);
+}
+
 /* Runs an operator in place of the node's own, on its attributes. */
 static int run_as(BoundCall *call, Op op, Array *const *inputs, Array **outputs,
                   Err *err)
@@ -93,6 +112,18 @@ static int run_as(BoundCall *call, Op op, Array *const *inputs, Array **outputs,
     node.op = op;
     node.op_type = op_name(op);
     return exec_node(call->arena, &node, call->options, inputs, outputs, err);
+}
+
+/* ONNX Softmax-13, and Softmax-11, which takes all axes from that one on. */
+static double softmax_length(const Node *node, const Array *x)
+{
+    bool early = graph_opset(node->graph) < 13;
+    int64_t axis = node_int(node, "axis", early ? 1 : -1);
+    axis += axis < 0 ? x->rank : 0;
+    double length = 1;
+    for (int64_t i = axis < 0 ? 0 : axis; i < (early ? x->rank : axis + 1); i++)
+        length *= (double)x->dims[i];
+    return length;
 }
 
 /* The longest sum the node makes. */
@@ -110,6 +141,9 @@ static double sum_length(const BoundCall *call)
                (double)call->inputs[1].value->dims[1];
     case OP_MatMul:
         return (double)x->dims[x->rank - 1];
+    case OP_Softmax:
+    case OP_LogSoftmax:
+        return softmax_length(call->node, x);
     case OP_Gemm:
         return (double)x->dims[node_int(call->node, "transA", 0) ? 0 : 1];
     case OP_AveragePool:
@@ -169,14 +203,7 @@ static int bound_move(BoundCall *call, Array **errors, Err *err)
                     : in.error ? in.error
                                : in.value;
     }
-    if (exact)
-        return 0;
-    TRY(exec_node(call->arena, call->node, call->options, inputs, errors, err));
-    /* An older Pad's value lies in an attribute. */
-    for (int i = 0; i < call->node->output_count; i++)
-        if (is_real(call->outputs[i]))
-            make_absolute(errors[i]);
-    return 0;
+    return exact ? 0 : run_errors(call, inputs, errors, err);
 }
 
 /* y = f(x) with coefficients that are not negative: what f makes of
@@ -188,8 +215,7 @@ static int bound_positive(BoundCall *call, Array **errors, Err *err)
     for (int i = 1; i < count; i++)
         inputs[i] = call->inputs[i].value;
     inputs[0] = blend(call, call->scratch, rounding_of(call), call->inputs[0]);
-    return exec_node(call->arena, call->node, call->options, inputs, errors,
-                     err);
+    return run_errors(call, inputs, errors, err);
 }
 
 static int bound_resize(BoundCall *call, Array **errors, Err *err)
@@ -434,14 +460,18 @@ static int bound_steep(BoundCall *call, Array **errors, Err *err)
     return 0;
 }
 
-/* In the maximum norm softmax has the constant 1/2, its logarithm 2. */
+/* In the maximum norm softmax has the constant 1/2, its logarithm 2. As many
+ * exponentials are added up as the axis has elements, and before opset 13 those
+ * after it; the logarithm makes of that relative error an absolute one. */
 static int bound_softmax(BoundCall *call, Array **errors, Err *err)
 {
     (void)err;
-    double constant = call->node->op == OP_Softmax ? 0.5 : 2;
+    bool is_log = call->node->op == OP_LogSoftmax;
     const Array *error = call->inputs[0].error;
-    double most = error ? constant * array_max(error) : 0;
+    double most = error ? (is_log ? 2 : 0.5) * array_max(error) : 0;
     double t = rounding_of(call);
+    if (is_log)
+        most += t;
     errors[0] =
         blend(call, call->arena, t, (Bounded){.value = call->outputs[0]});
     double *to = errors[0]->data;
@@ -540,7 +570,10 @@ int bound_node(BoundCall *call, Array **errors, Err *err)
     for (int i = 0; i < call->node->output_count; i++)
         errors[i] = NULL;
     call->scratch = arena_child(call->arena);
-    bool has_rule = rules[call->node->op] && is_real(call->outputs[0]);
+    bool gives_reals = false;
+    for (int i = 0; i < call->node->output_count; i++)
+        gives_reals |= is_real(call->outputs[i]);
+    bool has_rule = rules[call->node->op] && gives_reals;
     int status = has_rule ? rules[call->node->op](call, errors, err)
                           : bound_weak(call, errors, err);
     for (int i = 0; i < call->node->output_count; i++)
