@@ -424,6 +424,30 @@ START_TEST(threads_change_nothing_and_seeds_the_residue_alone)
 }
 END_TEST
 
+static void build_three_in_double(Bench *b)
+{
+    b->type = DT_DOUBLE;
+    build_three(b);
+}
+
+/* Also of zeros in float64, of whose ulp there is no half. */
+START_TEST(what_is_exact_is_rounded_by_nothing)
+{
+    Folded folded = fold_exactly(build_three_in_double);
+    rp_certify_options options = {.threads = 1, .histogram = 1};
+    rp_certificates_info info;
+    Err err = {0};
+    ck_assert_int_eq(certify_models(folded.arena, folded.before, folded.after,
+                                    &options, &info, &err),
+                     0);
+    ck_assert_msg(info.hold, "%s", info.why);
+    ck_assert_uint_gt(info.rounding.count, 0);
+    ck_assert_uint_eq(info.rounding.bins[0], info.rounding.count);
+    ck_assert_double_eq(info.rounding.largest, 0);
+    folded_free(&folded);
+}
+END_TEST
+
 /* The outputs, in double, of the model with weights as stored or not. */
 static const double *outputs_of(Arena *arena, const Model *model, bool exact,
                                 const double *x, int64_t *count)
@@ -487,6 +511,7 @@ Suite *suite_certificate(void)
     tcase_add_test(tcase, a_model_is_itself);
     tcase_add_test(tcase, a_certificate_names_what_it_is_about);
     tcase_add_test(tcase, threads_change_nothing_and_seeds_the_residue_alone);
+    tcase_add_test(tcase, what_is_exact_is_rounded_by_nothing);
     tcase_add_test(tcase, the_bound_bounds_and_not_by_much);
     suite_add_tcase(suite, tcase);
     return suite;

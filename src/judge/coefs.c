@@ -2,6 +2,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "judge/grid.h"
 #include "judge/sum.h"
 
 Coefs coefs_new(Arena *arena, int64_t size)
@@ -161,16 +162,5 @@ bool coefs_are_positive(Coefs coefs)
 
 double half_ulp(DType type, double value)
 {
-    /* Digits of the significand, exponent of the least subnormal. */
-    int digits = 24, least = -149, exponent;
-    if (type == DT_DOUBLE)
-        digits = 53, least = -1074;
-    else if (type == DT_FLOAT16)
-        digits = 11, least = -24;
-    else if (type == DT_BFLOAT16)
-        digits = 8, least = -133;
-    frexp(value, &exponent);
-    exponent -= digits;
-    return value == 0 || exponent < least ? ldexp(1, least - 1)
-                                          : ldexp(1, exponent - 1);
+    return 0.5 * grid_ulp(grid_of(type), value);
 }

@@ -4,33 +4,9 @@
 #include <string.h>
 
 #include "graph/dump.h"
+#include "judge/grid.h"
 
 enum { PIECE = 512 };
-
-/* The distance from |value| to the next number of that type. */
-static double type_ulp(DType type, double value)
-{
-    static const struct {
-        int digits, min_exponent; /* as frexp counts */
-    } formats[DT_COUNT] = {
-        [DT_FLOAT] = {24, -125},
-        [DT_DOUBLE] = {53, -1021},
-        [DT_FLOAT16] = {11, -13},
-        [DT_BFLOAT16] = {8, -125},
-    };
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    /* As frexp counts; what is below the smallest exponent has its ulp. */
-    int exponent = (int)(bits >> 52 & 0x7ff) - 1022;
-    if (exponent < formats[type].min_exponent)
-        exponent = formats[type].min_exponent;
-    exponent -= formats[type].digits;
-    if (exponent < -1022)
-        return ldexp(1, exponent);
-    bits = (uint64_t)(exponent + 1023) << 52;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
 
 static void note(Comparison *out, int64_t index, double difference,
                  double ratio)
@@ -77,7 +53,7 @@ static void compare_real(DType type, double a, double b, double tolerance,
     double difference = fabs(a - b);
     if (difference > 0 && fabs(b) > out->moved)
         out->moved = fabs(b);
-    double ulp = difference / type_ulp(type, b);
+    double ulp = difference / grid_ulp(grid_of(type), b);
     if (ulp > out->max_ulp)
         out->max_ulp = ulp;
     note(out, index, difference, tolerance_ratio(difference, tolerance));

@@ -98,12 +98,12 @@ static Part *parts_to_assign(Region *region, const Sum *a, const Sum *b,
     return out;
 }
 
-void rounding_take(rp_rounding_info *info, double halves, bool counts)
+void rounding_take(rp_rounding_info *info, double ulps, bool counts)
 {
-    info->largest = fmax(info->largest, halves / 2);
+    info->largest = fmax(info->largest, ulps);
     if (!counts)
         return;
-    double bin = halves * RP_ROUNDING_BINS;
+    double bin = 2 * ulps * RP_ROUNDING_BINS;
     info->bins[bin < RP_ROUNDING_BINS ? (int)bin : RP_ROUNDING_BINS - 1]++;
     info->count++;
 }
@@ -158,7 +158,8 @@ static bool biases_agree(Region *region, const Sum *a, const Sum *b,
             return false;
         }
         if (half > 0)
-            rounding_take(&region->proof->rounding, own / half, region->counts);
+            rounding_take(&region->proof->rounding, own / (2 * half),
+                          region->counts);
         bound[c] += fabs(away) + noise;
     }
     region->proof->weights += (uint64_t)b->bias.size;

@@ -16,8 +16,8 @@ typedef struct Proof {
     rp_rounding_info rounding; /* of those, in ulp of the stored type */
 } Proof;
 
-/* Takes a number's distance from the exact one, in half units. */
-void rounding_take(rp_rounding_info *info, double halves, bool counts);
+/* Takes a number's distance from the exact one, in units in the last place. */
+void rounding_take(rp_rounding_info *info, double ulps, bool counts);
 void rounding_add(rp_rounding_info *info, const rp_rounding_info *more);
 
 /* Compares the sum of the original with that of the converted graph; `bound`

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "judge/grid.h"
+
 /* What one worker needs and finds. */
 typedef struct Bench {
     double *real, *size, *stored, *source;
@@ -175,39 +177,6 @@ static void add_summand(Row *row)
 
 /* ---- Comparing it ---- */
 
-/* As half_ulp, for what a file stores. */
-typedef struct Grid {
-    int digits, least;
-} Grid;
-
-static Grid grid_of(DType type)
-{
-    switch (type) {
-    case DT_FLOAT16:
-        return (Grid){11, -24};
-    case DT_BFLOAT16:
-        return (Grid){8, -133};
-    case DT_DOUBLE:
-        return (Grid){53, -1074};
-    default:
-        return (Grid){24, -149};
-    }
-}
-
-static inline double grid_half(Grid grid, double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    int power = (int)(bits >> 52 & 0x7ff) - grid.digits;
-    int least = grid.least - 1 + 1023;
-    power = power < least ? least : power;
-    if (power < 1)
-        return ldexp(1, power - 1023);
-    bits = (uint64_t)power << 52;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* Holds the stored row against what it should be. What both are apart, noise
  * and all, is left in bench->source. */
 static void compare_row(const Merge *merge, int64_t row, Bench *bench)
@@ -216,20 +185,20 @@ static void compare_row(const Merge *merge, int64_t row, Bench *bench)
     double worst = bench->rounding.largest;
     int64_t wrong = -1;
     for (int64_t i = merge->width; i-- > 0;) {
-        double half = grid_half(grid, bench->real[i]);
+        double ulp = grid_ulp(grid, bench->real[i]);
         double away = fabs(bench->stored[i] - bench->real[i]);
         double noise = merge->noise * bench->size[i];
-        wrong = away <= half + noise && noise <= DBL_MAX ? wrong : i;
-        if (away > worst * 2 * half)
-            worst = away / (2 * half);
+        wrong = away <= 0.5 * ulp + noise && noise <= DBL_MAX ? wrong : i;
+        if (away > worst * ulp)
+            worst = away / ulp;
         bench->source[i] =
             away + noise + merge->inside * fabs(bench->stored[i]);
     }
     bench->rounding.largest = worst;
     for (int64_t i = 0; merge->counts && i < merge->width; i++) {
-        double half = grid_half(grid, bench->real[i]);
         double away = fabs(bench->stored[i] - bench->real[i]);
-        rounding_take(&bench->rounding, away / half, true);
+        rounding_take(&bench->rounding, away / grid_ulp(grid, bench->real[i]),
+                      true);
     }
     if (wrong >= 0 && (bench->row < 0 || row < bench->row)) {
         bench->row = row;
