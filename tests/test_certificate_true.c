@@ -71,6 +71,22 @@ static void shifts_part_beside_a_difference(Bench *b)
     bench_output(b, shifted(b, matrix(b, matrix(b, y, 1, 8), 8, 2), 2));
 }
 
+/* A normalization of one channel, across those of the product, whose weight is
+ * computed: it goes on to the second product, behind two reshapes. */
+static void one_channel_across_others(Bench *b)
+{
+    const int64_t tokens[3] = {6, 1, 3}, rows[2] = {6, 3};
+    const double divisor = 0.7;
+    Value *x = bench_input(b, 3, (int64_t[]){6, 1, 4});
+    Value *weight =
+        bench_binary(b, OP_Div, bench_constant(b, 2, (int64_t[]){4, 3}),
+                     bench_numbers(b, 0, NULL, &divisor));
+    Value *y = bench_binary(b, OP_MatMul, x, weight);
+    y = bench_batchnorm(b, shifted(b, y, 3), 1);
+    y = shaped(b, shaped(b, y, 2, rows), 3, tokens);
+    bench_output(b, matrix(b, y, 3, 2));
+}
+
 /* ---- Shapes ---- */
 
 /* Nothing is known of its shape. */
@@ -326,6 +342,7 @@ static const struct {
     {"more of them", "C12", more_shifts_part_in_a_product, 5},
     {"shifts that part beside a difference", NULL,
      shifts_part_beside_a_difference, 8},
+    {"one channel across others", NULL, one_channel_across_others, 5},
     {"the shape of a sum of unknown shape", NULL, shape_of_a_sum, 3},
     {"the shape of a scaled sum of unknown shape", NULL, shape_before_a_scale,
      3},

@@ -202,12 +202,13 @@ static bool is_mixed(const Sum *sum)
 }
 
 /* What operators of the converted graph gave, where the original has it as a
- * place because there it was mixed. */
-static Sum *as_mixed(Region *region, Known *read, Sum *input)
+ * place because there it was mixed, or because its scale stayed outside. */
+static Sum *as_there(Region *region, Known *read, Sum *input)
 {
     Sum *sum = sum_as_original(region, read, input);
     const Place *place = &region->places[sum->parts[0].place];
-    return sum != input && is_mixed(place->sums[0]) ? sum : input;
+    return sum != input && (place->closed || is_mixed(place->sums[0])) ? sum
+                                                                       : input;
 }
 
 /* As others may read it, or part by part. What operators gave beside what
@@ -257,7 +258,7 @@ static Sum *move_reads(Region *region, const Known *output, Known *read,
              (may_be_pooled(output->scope, node) && !is_of_places(input)))
         input = as_read(region, read, input);
     else if (!region->is_original && !is_of_places(input))
-        input = as_mixed(region, read, input);
+        input = as_there(region, read, input);
     if (!moves(output->scope, node, !bias_is_zero(input)) &&
         !moves_positive(region, node, input))
         return NULL;
