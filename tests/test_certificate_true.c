@@ -87,6 +87,29 @@ static void one_channel_across_others(Bench *b)
     bench_output(b, matrix(b, y, 3, 2));
 }
 
+/* A product that is normalized in rows of another number, so that it is a place
+ * in both graphs, and subtracted: both have it with the other sign as well. */
+static void negated_in_both(Bench *b)
+{
+    const int64_t rows[2] = {-1, 1}, tokens[3] = {3, 6, 1}, flat[2] = {18, 1};
+    Value *x = bench_input(b, 3, (int64_t[]){-1, 6, 3});
+    fact_set(b->arena, &x->fact, DT_FLOAT, 3, x->fact.dims)[0] =
+        dim_named(b->model->symbols, "batch");
+    const double divisor = 0.7;
+    Value *weight =
+        bench_binary(b, OP_Div, bench_constant(b, 3, (int64_t[]){1, 3, 1}),
+                     bench_numbers(b, 0, NULL, &divisor));
+    Value *first = bench_binary(b, OP_MatMul, x, weight);
+    Value *y = shaped(b, matrix(b, x, 3, 1), 2, rows);
+    y = shaped(b, bench_batchnorm(b, y, 1), 3, tokens);
+    y = bench_binary(b, OP_Add, first, y);
+    y = bench_binary(b, OP_Sub, bench_constant(b, 2, (int64_t[]){1, 1}), y);
+    y = shaped(b, shaped(b, y, 2, flat), 3, tokens);
+    y = bench_binary(b, OP_MatMul, y,
+                     bench_constant(b, 3, (int64_t[]){1, 1, 8}));
+    bench_output(b, shifted(b, y, 8));
+}
+
 /* ---- Shapes ---- */
 
 /* Nothing is known of its shape. */
@@ -343,6 +366,7 @@ static const struct {
     {"shifts that part beside a difference", NULL,
      shifts_part_beside_a_difference, 8},
     {"one channel across others", NULL, one_channel_across_others, 5},
+    {"what is negated in both", "C16", negated_in_both, 10},
     {"the shape of a sum of unknown shape", NULL, shape_of_a_sum, 3},
     {"the shape of a scaled sum of unknown shape", NULL, shape_before_a_scale,
      3},

@@ -94,6 +94,47 @@ bool sum_is_place(const Sum *sum)
            coefs_are_ones(sum->parts[0].out) && bias_is_zero(sum);
 }
 
+static bool numbers_agree(Coefs a, Coefs b)
+{
+    for (int64_t c = 0; c < a.size || c < b.size; c++)
+        if (!coefs_agree(a, c, b, c))
+            return false;
+    return true;
+}
+
+/* The same parts of the same places, and the same numbers. */
+static bool sums_are_one(const Sum *a, const Sum *b)
+{
+    bool same = a->axis == b->axis && a->more == b->more &&
+                a->rank == b->rank && a->width == b->width &&
+                a->count == b->count;
+    for (int64_t c = 0; same && c < a->width; c++)
+        same = bias_agrees(a, c, b, c);
+    for (int i = 0; same && i < a->count; i++) {
+        const Part *one = &a->parts[i], *other = &b->parts[i];
+        same = one->place == other->place && one->linear == other->linear &&
+               one->start == other->start && one->length == other->length &&
+               one->rows == other->rows && numbers_agree(one->in, other->in) &&
+               numbers_agree(one->out, other->out);
+    }
+    return same;
+}
+
+/* A place of the original, that the converted graph has too, may be scaled
+ * there as it is here; -1 where it is not. */
+static int opaque_of_original(const Region *region, const Place *like,
+                              const Sum *scaled)
+{
+    for (int i = 0; i < region->place_count; i++) {
+        const Place *place = &region->places[i];
+        if (place->kind == PLACE_OPAQUE && place->scope == like->scope &&
+            place->node == like->node && place->output == like->output &&
+            sums_are_one(place->sums[0], scaled))
+            return i;
+    }
+    return -1;
+}
+
 static int opaque_scaled(Region *region, const Place *place, Coefs scale,
                          int steps)
 {
@@ -116,6 +157,11 @@ static int opaque_scaled(Region *region, const Place *place, Coefs scale,
         region_rely(region, FACT_POSITIVE);
     if (!place->node && sum_is_place(sums[0]))
         return sums[0]->parts[0].place;
+    int found = place->scope->is_original && !region->is_original
+                    ? opaque_of_original(region, place, sums[0])
+                    : -1;
+    if (found >= 0)
+        return found;
     return place_opaque(region, place->scope, place->node, sums, place->output);
 }
 
