@@ -588,6 +588,34 @@ static void as_if_uncropped(Bench *b)
     cropped(b, false, 0);
 }
 
+/* A pool that overhangs its input by a pixel, unless zeros follow. */
+static void overhanging(Bench *b, bool zeros)
+{
+    const int64_t pads[8] = {0, 0, 0, 0, 0, 0, 1, 1};
+    const int64_t ones[2] = {1, 1}, twos[2] = {2, 2};
+    Value *x = image(b, true);
+    if (zeros) {
+        Value *inputs[2] = {x, bench_ints(b, 8, pads)};
+        x = bench_node(b, OP_Pad, inputs, 2);
+    }
+    Value *y = graph_fresh_value(b->graph, "pooled");
+    Node *node = node_new(b->graph, OP_AveragePool, "pool", &x, 1, &y, 1);
+    node_set_ints(node, "kernel_shape", ones, 2);
+    node_set_ints(node, "strides", twos, 2);
+    node_set_int(node, "ceil_mode", 1);
+    end(b, done(b, node));
+}
+
+static void zeros_follow(Bench *b)
+{
+    overhanging(b, true);
+}
+
+static void nothing_follows(Bench *b)
+{
+    overhanging(b, false);
+}
+
 /* ---- Numbers beyond all others ---- */
 
 static void biased(Bench *b, double bias)
@@ -692,6 +720,7 @@ static const struct {
     {"zeros for a border", zeros_for_a_border, the_border_itself, false},
     {"what is around a maximum", largest_of_one, average_of_one, false},
     {"SAME pads of two kernels", same_beside_same, same_in_same, false},
+    {"what a pool has taken in", zeros_follow, nothing_follows, false},
     {"an infinite bias", finite_bias, infinite_bias, false},
     {"weights that double does not hold", huge_twice, not_huge, false},
     {"a factor of 2^61", image_by_a_turn, image_by_one, false},

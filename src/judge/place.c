@@ -190,8 +190,9 @@ int place_move(Region *region, Scope *scope, const Node *node, int output,
         return place_pool(region, scope, node, inner, &pool);
     for (int i = 0; i < region->place_count; i++) {
         const Place *place = &region->places[i];
-        if (place->kind == PLACE_MOVE && place->inner == inner &&
-            place->output == output && does_same(place, scope, node))
+        if (place->kind == PLACE_MOVE && !place->pool &&
+            place->inner == inner && place->output == output &&
+            does_same(place, scope, node))
             return i;
     }
     return place_add(region, &(Place){.kind = PLACE_MOVE,
@@ -205,8 +206,11 @@ bool places_move_alike(const Region *region, int *a, int *b)
 {
     const Place *one = &region->places[*a], *other = &region->places[*b];
     if (one->kind != PLACE_MOVE || other->kind != PLACE_MOVE ||
-        one->output != other->output ||
-        !does_same(one, other->scope, other->node))
+        one->output != other->output || !one->pool != !other->pool)
+        return false;
+    /* A pool has taken in paddings that its node does not show. */
+    if (one->pool ? !pools_agree(one->pool, other->pool)
+                  : !does_same(one, other->scope, other->node))
         return false;
     *a = one->inner;
     *b = other->inner;
