@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "composing.h"
 #include "folding.h"
 #include "suites.h"
 
@@ -330,7 +331,7 @@ static void one_product_and_more(Bench *b)
 /* ---- Channels in other places ---- */
 
 static const double primes[CHANNELS] = {2, 3, 5, 7};
-static const double turned[CHANNELS] = {2, 5, 3, 7};
+static const double mixed[CHANNELS] = {2, 5, 3, 7};
 static const double first_two[CHANNELS] = {2, 3, 1, 1};
 static const double last_two[CHANNELS] = {1, 1, 2, 3};
 
@@ -380,7 +381,7 @@ static void shuffled_then_scaled(Bench *b)
 
 static void scaled_then_shuffled(Bench *b)
 {
-    end(b, shuffled(b, weighted(b, turned)));
+    end(b, shuffled(b, weighted(b, mixed)));
 }
 
 static void scaled_as_if_not_shuffled(Bench *b)
@@ -424,6 +425,36 @@ static void other_part_scaled(Bench *b)
 static void both_parts_scaled(Bench *b)
 {
     end(b, first_part(b, weighted(b, primes)));
+}
+
+static Value *channels_of(Bench *b, Value *x, int64_t start, int64_t end)
+{
+    const int64_t axis = 1;
+    Value *inputs[4] = {x, bench_ints(b, 1, &start), bench_ints(b, 1, &end),
+                        bench_ints(b, 1, &axis)};
+    return bench_node(b, OP_Slice, inputs, 4);
+}
+
+/* Some channels of what an operator gave go before the others into another one.
+ * What was added before them may be read with it or apart, and only where it is
+ * apart could the two operators be composed. */
+static void turned_between(Bench *b, double factor)
+{
+    Value *x = image(b, true), *y;
+    y = pointwise(b, bench_batchnorm(b, x, CHANNELS), 1, 1);
+    Value *parts[2] = {channels_of(b, y, 1, 4), channels_of(b, y, 0, 1)};
+    y = pointwise(b, bench_concat(b, parts, 2, 1), 2, factor);
+    end(b, bench_binary(b, OP_Add, shuffled(b, x), y));
+}
+
+static void turned(Bench *b)
+{
+    turned_between(b, 1);
+}
+
+static void turned_and_twice(Bench *b)
+{
+    turned_between(b, 2);
 }
 
 /* ---- Calls ---- */
@@ -711,6 +742,7 @@ static const struct {
     {"a part of a split", split_then_scaled, scaled_then_split, true},
     {"the other part of a split", split_then_scaled, other_part_scaled, false},
     {"both parts of a split", split_then_scaled, both_parts_scaled, false},
+    {"channels in turn between operators", turned, turned_and_twice, false},
     {"SAME pads", same_upper, same_upper, true},
     {"SAME pads at the other end", same_upper, same_lower, false},
     {"SAME pads of a padded input", same_lower_of_padded, same_upper, false},

@@ -62,7 +62,8 @@ Reading region_choice(Region *region, const Known *at, unsigned possible)
         *joint = (Joint){at, 0, region->preferred};
     }
     joint->possible |= possible | 1u << READ_PLACE;
-    return joint->possible >> joint->now & 1 ? joint->now : READ_PLACE;
+    /* What is possible for another reader need not be so for this one. */
+    return possible >> joint->now & 1 ? joint->now : READ_PLACE;
 }
 
 Reading region_reading(Region *region, const Known *at, unsigned possible)

@@ -229,6 +229,15 @@ static void operator_add_bias(Region *region, const Operator *linear, Sum *sum)
     sum->bias_steps++;
 }
 
+/* True for what an operator gave, or gave for some of the channels. */
+static bool is_given(const Region *region, const Part *part)
+{
+    const Place *place = &region->places[part->place];
+    if (part->linear && place->kind == PLACE_SLOT)
+        place = &region->places[place->inner];
+    return part->linear && place->kind == PLACE_LINEAR;
+}
+
 /* The part of the sum that a part of the input becomes; false when it cannot be
  * said with one operator. */
 static bool part_through(Region *region, const Operator *linear,
@@ -246,6 +255,8 @@ static bool part_through(Region *region, const Operator *linear,
     if (from->linear) {
         const Operator *first = from->linear;
         Coefs between = from->out;
+        if (!is_given(region, from))
+            return false;
         const Place *own = &region->places[from->place];
         if (own->kind == PLACE_SLOT) {
             first = operator_among(region, first, from->start, linear->inputs);
@@ -307,15 +318,6 @@ static bool operator_takes(const Sum *input, const Operator *linear)
                                 input->rank == input->fact->rank &&
                                 input->width == linear->inputs)) &&
            (bias_is_zero(input) || !operator_is_padded(linear));
-}
-
-/* True for what an operator gave, or gave for some of the channels. */
-static bool is_given(const Region *region, const Part *part)
-{
-    const Place *place = &region->places[part->place];
-    if (part->linear && place->kind == PLACE_SLOT)
-        place = &region->places[place->inner];
-    return part->linear && place->kind == PLACE_LINEAR;
 }
 
 /* What operators gave, as another one reads it. The converted graph stores what
