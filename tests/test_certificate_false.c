@@ -647,6 +647,23 @@ static void nothing_follows(Bench *b)
     overhanging(b, false);
 }
 
+static void typed(Bench *b, DType type)
+{
+    Value *x = image(b, true);
+    b->type = type;
+    end(b, pointwise(b, x, 1, 1));
+}
+
+static void weight_of_its_type(Bench *b)
+{
+    typed(b, DT_FLOAT);
+}
+
+static void weight_of_another(Bench *b)
+{
+    typed(b, DT_DOUBLE);
+}
+
 /* ---- Numbers beyond all others ---- */
 
 static void biased(Bench *b, double bias)
@@ -753,6 +770,7 @@ static const struct {
     {"what is around a maximum", largest_of_one, average_of_one, false},
     {"SAME pads of two kernels", same_beside_same, same_in_same, false},
     {"what a pool has taken in", zeros_follow, nothing_follows, false},
+    {"a weight of another type", weight_of_its_type, weight_of_another, false},
     {"an infinite bias", finite_bias, infinite_bias, false},
     {"weights that double does not hold", huge_twice, not_huge, false},
     {"a factor of 2^61", image_by_a_turn, image_by_one, false},

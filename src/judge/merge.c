@@ -260,7 +260,8 @@ bool sums_compare(Region *region, Sum *a, Sum *b, double *bound)
     Merges merges;
     sum_widen(region, a, b->axis, b->rank, b->width);
     sum_widen(region, b, a->axis, a->rank, a->width);
-    if (!axes_agree(a, b) || !shapes_agree(region, a, b)) {
+    if (!axes_agree(a, b) || a->width != b->width ||
+        !shapes_agree(region, a, b)) {
         region->proof->why = "the shapes differ";
         return false;
     }

@@ -189,6 +189,13 @@ static void operator_init(Operator *out, const Node *node, OperatorKind kind)
         out->axes[i] = (Lattice){1, 1, 1, 0, 0};
 }
 
+/* ONNX has no operator for operands of two types, though numbers may agree. */
+static bool is_of_type(const Constant *constant, const Known *input)
+{
+    return input->fact.type == DT_UNDEFINED ||
+           input->fact.type == constant->type;
+}
+
 bool operator_read(Region *region, Scope *scope, const Node *node,
                    Operator *out)
 {
@@ -209,7 +216,8 @@ bool operator_read(Region *region, Scope *scope, const Node *node,
         const Known *weight = scope_known(scope, node_input(node, 1));
         if (!input || input->constant || !weight || !weight->constant ||
             weight->constant->count == 0 ||
-            !dtype_is_real(weight->constant->type))
+            !dtype_is_real(weight->constant->type) ||
+            !is_of_type(weight->constant, input))
             return false;
         operator_init(out, node, kinds[i].kind);
         out->weight = weight->constant;
