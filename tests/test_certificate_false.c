@@ -664,6 +664,27 @@ static void weight_of_another(Bench *b)
     typed(b, DT_DOUBLE);
 }
 
+/* What rounding a weight makes of it goes on, through a Sigmoid inside, and no
+ * bound says how far. */
+static void rounded_inside(Bench *b, bool folded)
+{
+    const double factor = (double)0.1f;
+    Value *x = pointwise(b, image(b, true), 1, folded ? factor : 1);
+    x = bench_unary(b, OP_Relu, folded ? x : scaled(b, x, factor));
+    x = bench_unary(b, OP_Sigmoid, pointwise(b, x, 2, 1));
+    bench_end(b, OP_Relu, pointwise(b, x, 3, 1));
+}
+
+static void scaled_inside(Bench *b)
+{
+    rounded_inside(b, false);
+}
+
+static void folded_inside(Bench *b)
+{
+    rounded_inside(b, true);
+}
+
 /* ---- Numbers beyond all others ---- */
 
 static void biased(Bench *b, double bias)
@@ -770,6 +791,8 @@ static const struct {
     {"what is around a maximum", largest_of_one, average_of_one, false},
     {"SAME pads of two kernels", same_beside_same, same_in_same, false},
     {"what a pool has taken in", zeros_follow, nothing_follows, false},
+    {"rounding before a Sigmoid inside", scaled_inside, folded_inside, false},
+    {"the same without any", folded_inside, folded_inside, true},
     {"a weight of another type", weight_of_its_type, weight_of_another, false},
     {"an infinite bias", finite_bias, infinite_bias, false},
     {"weights that double does not hold", huge_twice, not_huge, false},
@@ -800,12 +823,46 @@ START_TEST(claimed_shapes_do_not_matter)
 }
 END_TEST
 
+/* A tenth before Relu, which a weight may take, and a factor after it. */
+static void tenth(Bench *b, bool folded)
+{
+    const double factor = (double)0.1f;
+    Value *x = pointwise(b, image(b, true), 1, folded ? factor : 1);
+    x = bench_unary(b, OP_Relu, folded ? x : scaled(b, x, factor));
+    bench_end(b, OP_Relu, pointwise(b, scaled(b, x, 3), 2, 1));
+}
+
+static void tenth_apart(Bench *b)
+{
+    tenth(b, false);
+}
+
+static void tenth_within(Bench *b)
+{
+    tenth(b, true);
+}
+
+/* What a weight is rounded by is multiplied by all that follows. */
+START_TEST(bounds_go_through_scales)
+{
+    Arena *arena = arena_new(0);
+    Model *a = build_model(arena, tenth_apart, false);
+    Model *b = build_converted(arena, tenth_within);
+    rp_certificates_info info = certify(arena, a, b);
+    ck_assert_msg(info.hold, "%s", info.why);
+    ck_assert_double_gt(info.certificates[0].bound, 1e-8);
+    ck_assert_double_lt(info.certificates[0].bound, 1e-5);
+    arena_free(arena);
+}
+END_TEST
+
 Suite *suite_certificate_false(void)
 {
     Suite *suite = suite_create("certificate_false");
     TCase *tcase = tcase_create("certificate_false");
     tcase_add_loop_test(tcase, only_the_same_is_certified, 0, PAIRS);
     tcase_add_test(tcase, claimed_shapes_do_not_matter);
+    tcase_add_test(tcase, bounds_go_through_scales);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -274,8 +274,16 @@ bool sums_compare(Region *region, Sum *a, Sum *b, double *bound)
     return true;
 }
 
+static bool sum_is_rounded(const Region *region, const Sum *sum)
+{
+    for (int i = 0; i < sum->count; i++)
+        if (place_is_rounded(region, sum->parts[i].place))
+            return true;
+    return false;
+}
+
 bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
-                const double **bound)
+                Match *match)
 {
     Proof *outer = region->proof, inner = {.arena = outer->arena};
     bool is_bound = !place->node || is_homogeneous(place->node) ||
@@ -286,8 +294,8 @@ bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
     region->proof = &inner;
     bool agree = sums_compare(region, a, b, own);
     region->proof = outer;
-    agree =
-        agree && ((is_bound && isfinite(gain)) || inner.rounding.largest == 0);
+    bool rounded = inner.rounding.largest > 0 || sum_is_rounded(region, b);
+    agree = agree && ((is_bound && isfinite(gain)) || !rounded);
     if (!agree) {
         region->obstacle = inner.why;
         return false;
@@ -297,6 +305,7 @@ bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
     for (int64_t c = 0; is_bound && c < width; c++)
         own[c] = own[c] > 0 ? gain * own[c] : 0;
     if (is_bound)
-        *bound = own;
+        match->bound = own;
+    match->is_rounded |= rounded;
     return true;
 }

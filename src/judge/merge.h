@@ -25,9 +25,18 @@ void rounding_add(rp_rounding_info *info, const rp_rounding_info *more);
  * place is added. On failure the region's proof says why. */
 bool sums_compare(Region *region, Sum *a, Sum *b, double *bound);
 
+/* How nearly a place of the converted graph is the original's. */
+typedef struct Match {
+    const double *bound; /* by channel, what rounding changes; or NULL */
+    bool is_rounded;     /* some weight that went into it is */
+} Match;
+
 /* The same for what an opaque node reads: it must be equal without rounding,
  * or the node must be one that does not increase differences. */
 bool sums_match(Region *region, const Place *place, Sum *a, Sum *b,
-                const double **bound);
+                Match *match);
+
+/* Tells an opaque place of another one that it is. */
+void place_raise(Region *region, Place *place, const Match *match);
 
 #endif

@@ -285,22 +285,22 @@ static bool norms_same(const Node *a, const Node *b)
 }
 
 static bool sums_agree(Region *region, const Place *place, Scope *scope,
-                       const Node *node, Sum **sums, const double **bound)
+                       const Node *node, Sum **sums, Match *match)
 {
     if (place->node == node && node)
         return true;
     if (place->scope == scope || !place->node != !node)
         return false;
     if (!node)
-        return sums_match(region, place, place->sums[0], sums[0], bound);
+        return sums_match(region, place, place->sums[0], sums[0], match);
     if (is_norm(node))
         return norms_same(place->node, node) &&
-               sums_match(region, place, place->sums[0], sums[0], bound);
+               sums_match(region, place, place->sums[0], sums[0], match);
     if (place->count != node->input_count || !node_same(place->node, node))
         return false;
     for (int i = 0; i < place->count; i++) {
         if (place->sums[i] && sums[i]) {
-            if (!sums_match(region, place, place->sums[i], sums[i], bound))
+            if (!sums_match(region, place, place->sums[i], sums[i], match))
                 return false;
             continue;
         }
@@ -314,8 +314,10 @@ static bool sums_agree(Region *region, const Place *place, Scope *scope,
 }
 
 /* Several nodes of the converted graph may be the same one of the original. */
-static void bound_raise(Region *region, Place *place, const double *bound)
+void place_raise(Region *region, Place *place, const Match *match)
 {
+    const double *bound = match->bound;
+    place->is_rounded |= match->is_rounded;
     if (!place->bound || !bound) {
         place->bound = place->bound ? place->bound : bound;
         return;
@@ -348,6 +350,18 @@ double place_bound(const Region *region, int place)
     return largest > 0 ? factor * largest : 0;
 }
 
+bool place_is_rounded(const Region *region, int place)
+{
+    const Place *own = &region->places[place];
+    while (own->kind == PLACE_MOVE || own->kind == PLACE_SLOT ||
+           own->kind == PLACE_PADDED || own->kind == PLACE_LINEAR)
+        own = &region->places[own->inner];
+    bool rounded = own->is_rounded;
+    for (int i = 0; own->kind == PLACE_JOIN && i < own->count; i++)
+        rounded |= place_is_rounded(region, own->joined[i]);
+    return rounded;
+}
+
 /* The place of the original that the sums of the converted graph are; of equal
  * ones the last, which is what scales have made of the others, and one that no
  * other has taken; -1 where there is none. */
@@ -358,12 +372,12 @@ static int opaque_find(Region *region, Scope *scope, const Node *node,
     for (int i = region->place_count; i-- > 0;) {
         /* Comparing sums adds no places. */
         Place *place = &region->places[i];
-        const double *bound = NULL;
+        Match match = {0};
         if (place->kind != PLACE_OPAQUE || place->output != output ||
             (found >= 0 && place->taken) ||
-            !sums_agree(region, place, scope, node, sums, &bound))
+            !sums_agree(region, place, scope, node, sums, &match))
             continue;
-        bound_raise(region, place, bound);
+        place_raise(region, place, &match);
         found = i;
         if (!place->taken)
             break;

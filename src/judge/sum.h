@@ -106,8 +106,9 @@ typedef struct Place {
     int count;         /* of joined or sums */
     bool closed;       /* scales stay outside, for what reads it */
     bool taken;        /* a place of the converted graph is this one */
-    /* By channel, what rounding of weights inside changes; or NULL. */
+    /* What rounding of weights inside changes: see Match. */
     const double *bound;
+    bool is_rounded;
 } Place;
 
 typedef struct Part {
@@ -322,6 +323,8 @@ int place_opaque(Region *region, Scope *scope, const Node *node, Sum **sums,
 int place_of_original(Region *region, Scope *scope, Sum **sum);
 /* What rounding inside changes at the place, at most, in any channel. */
 double place_bound(const Region *region, int place);
+/* True where a weight is rounded that goes into it. */
+bool place_is_rounded(const Region *region, int place);
 /* How the numbers of a sum that lie along some axes lie behind a Reshape, or a
  * Transpose that changes two of these axes; false for other nodes, and where
  * they are no longer side by side. */

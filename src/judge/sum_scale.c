@@ -2,8 +2,10 @@
  * Scales that go into places: s relu(x) = relu(s x) for s > 0, and s goes into
  * what operators gave, where one of them may have taken it.
  */
+#include "judge/merge.h"
 #include "judge/sum_parts.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { DEPTH_MAX = 16 };
@@ -165,6 +167,22 @@ static int opaque_scaled(Region *region, const Place *place, Coefs scale,
     return place_opaque(region, place->scope, place->node, sums, place->output);
 }
 
+/* What rounding changes at a place is scaled with it. */
+static void bound_scale(Region *region, const Place *from, Coefs scale, int to)
+{
+    Place *scaled = &region->places[to];
+    Match match = {.is_rounded = from->is_rounded};
+    if (scaled->kind != PLACE_OPAQUE || !from->bound)
+        return;
+    int64_t width = scaled->sums[0]->width;
+    double *bound = arena_array(region->arena, (size_t)width, sizeof *bound);
+    for (int64_t c = 0; c < width; c++)
+        bound[c] = fabs(coefs_real(scale, c, 1)) *
+                   from->bound[from->sums[0]->width == 1 ? 0 : c];
+    match.bound = bound;
+    place_raise(region, scaled, &match);
+}
+
 static int place_scaled(Region *region, int place, Coefs scale, int steps);
 
 static int join_scaled(Region *region, const Place *join, Coefs scale,
@@ -193,6 +211,7 @@ static int place_scaled(Region *region, int place, Coefs scale, int steps)
     int made, before = region->place_count;
     if (own.kind == PLACE_OPAQUE) {
         made = opaque_scaled(region, &own, scale, steps);
+        bound_scale(region, &own, scale, made);
     } else if (own.kind == PLACE_JOIN) {
         made = join_scaled(region, &own, scale, steps);
     } else {
