@@ -619,6 +619,37 @@ static void as_if_uncropped(Bench *b)
     cropped(b, false, 0);
 }
 
+/* Averages with three rows and columns of zeros after the image: where they are
+ * the pool's own, it leaves out windows that begin in them. */
+static void windows_beyond(Bench *b, bool own)
+{
+    const int64_t pads[8] = {0, 0, 0, 0, 0, 0, 3, 3};
+    const int64_t threes[2] = {3, 3}, amounts[4] = {0, 0, 3, 3};
+    Value *x = image(b, true);
+    if (!own) {
+        Value *inputs[2] = {x, bench_ints(b, 8, pads)};
+        x = bench_node(b, OP_Pad, inputs, 2);
+    }
+    Value *y = graph_fresh_value(b->graph, "pooled");
+    Node *node = node_new(b->graph, OP_AveragePool, "pool", &x, 1, &y, 1);
+    node_set_ints(node, "kernel_shape", threes, 2);
+    node_set_int(node, "ceil_mode", 1);
+    node_set_int(node, "count_include_pad", 1);
+    if (own)
+        node_set_ints(node, "pads", amounts, 4);
+    end(b, done(b, node));
+}
+
+static void windows_in_zeros(Bench *b)
+{
+    windows_beyond(b, false);
+}
+
+static void windows_left_out(Bench *b)
+{
+    windows_beyond(b, true);
+}
+
 /* A pool that overhangs its input by a pixel, unless zeros follow. */
 static void overhanging(Bench *b, bool zeros)
 {
@@ -790,6 +821,7 @@ static const struct {
     {"zeros for a border", zeros_for_a_border, the_border_itself, false},
     {"what is around a maximum", largest_of_one, average_of_one, false},
     {"SAME pads of two kernels", same_beside_same, same_in_same, false},
+    {"windows beyond the image", windows_in_zeros, windows_left_out, false},
     {"what a pool has taken in", zeros_follow, nothing_follows, false},
     {"rounding before a Sigmoid inside", scaled_inside, folded_inside, false},
     {"the same without any", folded_inside, folded_inside, true},

@@ -277,7 +277,12 @@ static Reason pool_divisor(const Fold *fold, Linear *linear)
         if (!include && (axis->begin || axis->end))
             return is_average ? REASON_EXCLUDE_PAD : REASON_NONLINEAR;
         int64_t size;
-        if (!node_int(node, "ceil_mode", 0) || axis->stride == 1)
+        if (!node_int(node, "ceil_mode", 0))
+            continue;
+        /* A window that begins beyond the image is left out. */
+        if (axis->end > axis->dilation * (axis->taps - 1))
+            return REASON_CEIL_OVERHANG;
+        if (axis->stride == 1)
             continue;
         linear->static_size = true;
         if (!dim_is_known(fold->model->symbols, linear->input->fact.dims[2 + i],

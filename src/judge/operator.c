@@ -233,8 +233,9 @@ static int64_t last_offset(const Lattice *axis)
     return axis->dilation * (axis->taps - 1) - axis->begin;
 }
 
-/* ONNX AveragePool: padding counts or there is none, and no window hangs over
- * the padded input. What MaxPool has around its image is no zero. */
+/* ONNX AveragePool: padding counts or there is none. What MaxPool has around
+ * its image is no zero. With ceil_mode, no window may hang over the padded
+ * input; one that begins beyond the image is left out, whatever is padded. */
 static bool divisor_is_one_number(const Scope *scope, const Node *node,
                                   const Fact *input, const Operator *pool)
 {
@@ -245,9 +246,12 @@ static bool divisor_is_one_number(const Scope *scope, const Node *node,
         int64_t size;
         if (!counts && (axis->begin || axis->end))
             return false;
-        if (node_int(node, "ceil_mode", 0) && axis->stride > 1 &&
-            (!dim_is_known(scope->symbols, input->dims[2 + i], &size) ||
-             (size + axis->end - last_offset(axis) - 1) % axis->stride))
+        if (!node_int(node, "ceil_mode", 0))
+            continue;
+        if (axis->end > axis->dilation * (axis->taps - 1) ||
+            (axis->stride > 1 &&
+             (!dim_is_known(scope->symbols, input->dims[2 + i], &size) ||
+              (size + axis->end - last_offset(axis) - 1) % axis->stride)))
             return false;
     }
     return true;
