@@ -288,7 +288,8 @@ END_TEST
 
 /* ---- Bounds through other operators ---- */
 
-/* An operator on "t", which rounding has touched, and on |t|, called "p". */
+/* An operator on "t", which rounding has touched, on |t|, called "p", or on
+ * what Relu leaves of it, called "r", of whose zeros Log has no bound. */
 typedef struct Chain {
     Op op;
     const char *inputs;
@@ -302,7 +303,7 @@ static const char *renamed(const char *inputs, bool second)
     const char *out = "";
     for (char *name = strtok_r(names, " ", &rest); name;
          name = strtok_r(NULL, " ", &rest)) {
-        bool touched = strcmp(name, "t") == 0 || strcmp(name, "p") == 0;
+        bool touched = strlen(name) == 1 && strchr("tpr", name[0]);
         out = arena_printf(arena, "%s %s%s", out, name,
                            touched && second ? "2" : "");
     }
@@ -328,6 +329,7 @@ static const Model *chain(const Chain *link, bool second, double error)
     toy_weight(&net, "flat", DT_INT64, 1, &two, flat);
     toy_node(&net, OP_Mul, "x w", second ? "t2" : "t");
     toy_node(&net, OP_Abs, second ? "t2" : "t", second ? "p2" : "p");
+    toy_node(&net, OP_Relu, second ? "t2" : "t", second ? "r2" : "r");
     Node *node = toy_node(&net, link->op, renamed(link->inputs, second), "y");
     int64_t window[2] = {2, 2};
     if (link->op == OP_MaxPool || link->op == OP_AveragePool)
@@ -339,45 +341,26 @@ static const Model *chain(const Chain *link, bool second, double error)
 }
 
 static const Chain chains[] = {
-    {OP_Relu, "t"},
-    {OP_Sigmoid, "t"},
-    {OP_Tanh, "t"},
-    {OP_Erf, "t"},
-    {OP_HardSwish, "t"},
-    {OP_LeakyRelu, "t"},
-    {OP_Elu, "t"},
-    {OP_Softplus, "t"},
-    {OP_Exp, "t"},
-    {OP_Sqrt, "p"},
-    {OP_Log, "p"},
-    {OP_Reciprocal, "p"},
-    {OP_Pow, "t power"},
-    {OP_Clip, "t low high"},
-    {OP_Add, "t x"},
-    {OP_Sub, "x t"},
-    {OP_Mul, "t t"},
-    {OP_Mul, "x t"},
-    {OP_Div, "t x"},
-    {OP_Div, "x t"},
-    {OP_Max, "t x"},
-    {OP_Min, "t x"},
-    {OP_MatMul, "t t"},
-    {OP_MatMul, "x t"},
-    {OP_Neg, "t"},
-    {OP_Reshape, "t flat"},
-    {OP_Transpose, "t"},
-    {OP_Concat, "t x"},
-    {OP_Softmax, "t"},
-    {OP_LogSoftmax, "t"},
-    {OP_MaxPool, "t"},
-    {OP_AveragePool, "t"},
-    {OP_GlobalAveragePool, "t"},
-    {OP_GlobalMaxPool, "t"},
-    {OP_ReduceMean, "t"},
-    {OP_ReduceSum, "t"},
-    {OP_ReduceMax, "t"},
-    {OP_Gelu, "t"},
-    {OP_Mish, "t"},
+    {OP_Relu, "t"},          {OP_Sigmoid, "t"},
+    {OP_Tanh, "t"},          {OP_Erf, "t"},
+    {OP_HardSwish, "t"},     {OP_LeakyRelu, "t"},
+    {OP_Elu, "t"},           {OP_Softplus, "t"},
+    {OP_Exp, "t"},           {OP_Sqrt, "p"},
+    {OP_Log, "p"},           {OP_Log, "r"},
+    {OP_Reciprocal, "p"},    {OP_Pow, "t power"},
+    {OP_Clip, "t low high"}, {OP_Add, "t x"},
+    {OP_Sub, "x t"},         {OP_Mul, "t t"},
+    {OP_Mul, "x t"},         {OP_Div, "t x"},
+    {OP_Div, "x t"},         {OP_Max, "t x"},
+    {OP_Min, "t x"},         {OP_MatMul, "t t"},
+    {OP_MatMul, "x t"},      {OP_Neg, "t"},
+    {OP_Reshape, "t flat"},  {OP_Transpose, "t"},
+    {OP_Concat, "t x"},      {OP_Softmax, "t"},
+    {OP_LogSoftmax, "t"},    {OP_MaxPool, "t"},
+    {OP_AveragePool, "t"},   {OP_GlobalAveragePool, "t"},
+    {OP_GlobalMaxPool, "t"}, {OP_ReduceMean, "t"},
+    {OP_ReduceSum, "t"},     {OP_ReduceMax, "t"},
+    {OP_Gelu, "t"},          {OP_Mish, "t"},
     {OP_Cos, "t"},
 };
 

@@ -269,9 +269,11 @@ const Operator *operator_compose(Region *region, const Operator *first,
 const Operator *operator_among(Region *region, const Operator *linear,
                                int64_t start, int64_t outputs)
 {
+    int64_t taps = operator_taps(linear);
+    if ((double)outputs * (double)linear->inputs * (double)taps >= DENSE_MAX)
+        return NULL;
     Operator *whole = arena_alloc(region->arena, sizeof *whole);
     const Dense *part = operator_dense(region, linear);
-    int64_t taps = operator_taps(linear);
     *whole = *linear;
     whole->weight = NULL;
     whole->rows_are_outputs = true;

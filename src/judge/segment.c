@@ -186,17 +186,32 @@ static const Array *add_bounds(Arena *arena, const Cell *a, const Cell *b)
 }
 
 /* A bound as large as what it bounds would let anything pass. What is exact
- * says nothing of the rest. */
+ * says nothing of the rest, nor does what has no bound. */
 static bool bounds_say_something(const Array *bounds, const Array *values)
 {
     const double *bound = bounds->data, *value = values->data;
     double allowed = 0, size = 0;
+    int64_t bounded = 0;
     for (int64_t i = 0; i < bounds->count; i++) {
+        if (!isfinite(bound[i]))
+            continue;
+        bounded++;
         allowed += bound[i];
         if (isfinite(value[i]) && bound[i] != 0)
             size += fabs(value[i]);
     }
-    return allowed <= size || (size == 0 && isfinite(allowed));
+    return (bounded > 0 || bounds->count == 0) &&
+           (allowed <= size || (size == 0 && isfinite(allowed)));
+}
+
+/* Where there is no bound any number will do: b is taken to be as a is. */
+static void take_unbounded(const Array *bounds, const Array *a, Array *b)
+{
+    const double *bound = bounds->data, *from = a->data;
+    double *to = b->data;
+    for (int64_t i = 0; i < bounds->count; i++)
+        if (!isfinite(bound[i]))
+            to[i] = from[i];
 }
 
 /* |a - b| at the element that takes most of its bound. */
@@ -250,6 +265,7 @@ static void compare_cut(Run *run, Arena *scratch, Cell *b, Array *array)
             run->result->left_out++;
             return;
         }
+        take_unbounded(bounds, a->array, array);
     }
     compare_arrays(left, right, &tolerance, &comparison);
     if (comparison.result == COMPARE_SHAPE || comparison.result == COMPARE_TYPE)

@@ -398,7 +398,8 @@ const Dense *operator_dense(Region *region, const Operator *linear);
 /* second * between * first as one operator; NULL when it is none. */
 const Operator *operator_compose(Region *region, const Operator *first,
                                  Coefs between, const Operator *second);
-/* The operator's outputs as those from `start` on of so many. */
+/* The operator's outputs as those from `start` on of so many; NULL where that
+ * is too large. */
 const Operator *operator_among(Region *region, const Operator *linear,
                                int64_t start, int64_t outputs);
 /* What the operator makes of in * place at the output position `at`. */

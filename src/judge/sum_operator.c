@@ -265,7 +265,8 @@ static bool part_through(Region *region, const Operator *linear,
             own = &region->places[own->inner];
         }
         place = own->inner;
-        out->linear = operator_compose(region, first, between, linear);
+        out->linear =
+            first ? operator_compose(region, first, between, linear) : NULL;
         if (!out->linear)
             return false;
         out->in = from->in;
