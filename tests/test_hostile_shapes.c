@@ -72,6 +72,19 @@ START_TEST(any_shape_is_told_of_within_bounds)
 }
 END_TEST
 
+/* What the bounds say of files holds where they are run too, but for values
+ * that are larger than they are. */
+START_TEST(any_shape_is_verified_within_bounds)
+{
+    const Shape *shape = &hostile_shapes().list[_i];
+    size_t size = write_shape(shape, MEGABYTE);
+    REPFOLD("verify", "bad.onnx", "bad.onnx");
+    printf("%-40s verify %5.1f %5.2f s st %d %s\n", shape->name, (double)cli.peak/MEGABYTE, cli.seconds, cli.status, cli.err);
+    REPFOLD("convert", "bad.onnx", "-o", "out.onnx");
+    printf("%-40s convert %5.1f %5.2f s st %d %zu\n", shape->name, (double)cli.peak/MEGABYTE, cli.seconds, cli.status,size);
+}
+END_TEST
+
 /* Certificates look back along chains: each place is passed once. */
 START_TEST(a_chain_of_what_keeps_its_value_is_certified_in_time)
 {
@@ -153,6 +166,7 @@ Suite *suite_hostile_shapes(void)
     tcase_add_loop_test(tc, any_shape_is_converted_or_refused_within_bounds, 0,
                         count);
     tcase_add_loop_test(tc, any_shape_is_told_of_within_bounds, 0, count);
+    tcase_add_loop_test(tc, any_shape_is_verified_within_bounds, 0, count);
     tcase_add_test(tc, a_chain_of_what_keeps_its_value_is_certified_in_time);
     tcase_add_test(tc, one_number_everywhere_takes_no_memory);
     tcase_add_loop_test(tc, bytes_are_run_in_the_memory_of_live_values, 0,

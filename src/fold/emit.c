@@ -358,6 +358,17 @@ static uint64_t node_subnormals(const Node *node)
     return count;
 }
 
+int node_size(const Node *node)
+{
+    return node->merged > 0 ? node->merged : 1;
+}
+
+int nodes_sum(int a, int b)
+{
+    int sum = a + b;
+    return sum > NODES_MAX ? NODES_MAX + 1 : sum;
+}
+
 void fold_record(Fold *fold, const Emission *emission, const Account *account)
 {
     size_t consumed_count = account->consumed_count;
@@ -369,14 +380,17 @@ void fold_record(Fold *fold, const Emission *emission, const Account *account)
     const char **names =
         arena_array(fold->arena, consumed_count, sizeof *names);
     uint64_t before = 0, after = 0, subnormals = 0;
+    int merged = 0;
     for (size_t i = 0; i < consumed_count; i++) {
         const Node *node = account->consumed[i];
         names[i] = node_title(node);
+        merged = nodes_sum(merged, node_size(node));
         before += node_parameters(node);
     }
     const char *origin = consumed_text(fold, names, consumed_count);
     const char *rule_names = rules_text(fold->arena, account->rules);
     for (size_t i = 0; i < emission->count; i++) {
+        emission->nodes[i]->merged = merged;
         emission->nodes[i]->origin = origin;
         emission->nodes[i]->rule = rule_names;
         after += node_parameters(emission->nodes[i]);

@@ -4,6 +4,15 @@
 
 #include "fold/site.h"
 
+/* What becomes one node is made of so many of the file's at most: half of what
+ * the judge looks at to certify it. */
+enum { NODES_MAX = 1 << 13 };
+
+/* How many of the file's nodes it is made of; a sum of such numbers, which is
+ * no more than it takes to be above NODES_MAX. */
+int node_size(const Node *node);
+int nodes_sum(int a, int b);
+
 /* The nodes of one fold until they are put in place, each with the consumed
  * node in whose place it will stand. There its inputs exist already, and so
  * readers of a shape further on can read it from what is new. */

@@ -20,6 +20,13 @@ static Form *form_new(Fold *fold, Value *value, Node *node, int parts,
     return form;
 }
 
+static void form_count_nodes(Form *form)
+{
+    form->nodes = node_size(form->node);
+    for (int k = 0; k < form->part_count; k++)
+        form->nodes = nodes_sum(form->nodes, form->parts[k]->nodes);
+}
+
 static Form *form_leaf(Fold *fold, Value *value)
 {
     Form *form = form_new(fold, value, NULL, 0, 1);
@@ -148,23 +155,6 @@ Form *form_scaled(Fold *fold, Form *part, const Sight *sight)
 
 /* ---- Building, node by node ---- */
 
-/* Why nothing can go into what produces a value that has no form: what keeps
- * that from being linear, if that is known. A product of two activations is no
- * weight that could be a constant. */
-static Obstacle producer_obstacle(const Fold *fold, const Value *value)
-{
-    const Node *node = value->producer;
-    const Value *first = node ? node_output(node, 0) : NULL;
-    const Obstacle *known =
-        first ? map_get(fold->obstacles, first->name) : NULL;
-    if (known &&
-        (node->op != OP_MatMul || known->reason != REASON_DYNAMIC_WEIGHT))
-        return *known;
-    return (Obstacle){node_is_quantizer(node) ? REASON_QUANTIZED
-                                              : REASON_NONLINEAR,
-                      value->name};
-}
-
 static bool is_asked_for_its_shape(const Value *value)
 {
     for (int i = 0; i < value->use_count; i++)
@@ -221,7 +211,8 @@ static Form *form_take(Fold *fold, Form **forms, Value *value,
     if (!form)
         obstacle = producer_obstacle(fold, value);
     else
-        obstacle.reason = use_obstacle(value);
+        obstacle.reason =
+            form->nodes < NODES_MAX ? use_obstacle(value) : REASON_TOO_LONG;
     if (!obstacle.reason && is_asked_for_its_shape(value) &&
         may_broadcast(form))
         obstacle.reason = REASON_BROADCAST;
@@ -385,7 +376,7 @@ static void sum_share(const Fold *fold, Form **forms, Form **parts, int count,
 static int sum_parts(Fold *fold, Form **forms, Node *node, Form **parts,
                      int *axis)
 {
-    int count = 0;
+    int count = 0, nodes = 0;
     *axis = -1;
     for (int k = 0; k < node->input_count; k++) {
         Value *value = node->inputs[k];
@@ -393,11 +384,12 @@ static int sum_parts(Fold *fold, Form **forms, Node *node, Form **parts,
             return 0;
         Form *part = form_take(fold, forms, value, NULL);
         int room = BRANCHES_MAX - count - (node->input_count - 1 - k);
-        if (part->count > room ||
+        if (part->count > room || nodes_sum(nodes, part->nodes) > NODES_MAX ||
             (part->axis >= 0 && *axis >= 0 && part->axis != *axis))
             part = form_leaf(fold, value);
         *axis = part->axis >= 0 ? part->axis : *axis;
         count += part->count;
+        nodes = nodes_sum(nodes, part->nodes);
         parts[k] = part;
     }
     sum_share(fold, forms, parts, node->input_count, axis);
@@ -458,7 +450,10 @@ static Form *move_part(Fold *fold, Form **forms, Value *input)
 {
     Form *part =
         input && !use_obstacle(input) ? form_of(fold, forms, input) : NULL;
-    return part && part->moves < MOVES_MAX && form_absorbs(part) ? part : NULL;
+    return part && part->moves < MOVES_MAX && part->nodes < NODES_MAX &&
+                   form_absorbs(part)
+               ? part
+               : NULL;
 }
 
 /* What a mover gives in one output, as a branch. */
@@ -565,9 +560,16 @@ static bool is_binary_sum(const Fold *fold, const Node *node)
            !value_constant(fold->graph, node->inputs[1]);
 }
 
-static bool is_pool(const Node *node)
+static Form *form_build(Fold *fold, Form **forms, Node *node)
 {
-    return node->op == OP_AveragePool || node->op == OP_MaxPool;
+    if (is_binary_sum(fold, node))
+        return build_sum(fold, forms, node);
+    bool is_pool = node->op == OP_AveragePool || node->op == OP_MaxPool;
+    /* No other branch reads what a pool reads. */
+    Form *form = is_pool ? build_move(fold, forms, node) : NULL;
+    form = form ? form : build_linear(fold, node);
+    form = form ? form : build_affine(fold, forms, node);
+    return form ? form : build_move(fold, forms, node);
 }
 
 Form **forms_build(Fold *fold)
@@ -580,14 +582,9 @@ Form **forms_build(Fold *fold)
         if (node->removed || node->op == OP_OTHER || !node->outputs[0] ||
             node->outputs[0]->tensor)
             continue;
-        if (is_binary_sum(fold, node))
-            forms[i] = build_sum(fold, forms, node);
-        else if (is_pool(node) &&
-                 (forms[i] = build_move(fold, forms, node)) != NULL)
-            continue; /* no other branch reads what it reads */
-        else if ((forms[i] = build_linear(fold, node)) == NULL &&
-                 (forms[i] = build_affine(fold, forms, node)) == NULL)
-            forms[i] = build_move(fold, forms, node);
+        forms[i] = form_build(fold, forms, node);
+        if (forms[i])
+            form_count_nodes(forms[i]);
     }
     return forms;
 }

@@ -51,6 +51,7 @@ struct Form {
     int axis;  /* along which scales and shifts lie, -1 while uniform */
     int more;  /* axes that follow and that they lie along as well */
     int moves; /* moving nodes on the longest way down */
+    int nodes; /* of the file that it is made of */
     RuleSet rules;
     bool taken;      /* a larger form has it */
     bool tried;      /* folding it was; several parts of a Split lead here */

@@ -229,3 +229,17 @@ void site_end(Fold *fold, Arena *outer)
     arena_free(fold->scratch);
     fold->scratch = outer;
 }
+
+Obstacle producer_obstacle(const Fold *fold, const Value *value)
+{
+    const Node *node = value->producer;
+    const Value *first = node ? node_output(node, 0) : NULL;
+    const Obstacle *known =
+        first ? map_get(fold->obstacles, first->name) : NULL;
+    if (known &&
+        (node->op != OP_MatMul || known->reason != REASON_DYNAMIC_WEIGHT))
+        return *known;
+    return (Obstacle){node_is_quantizer(node) ? REASON_QUANTIZED
+                                              : REASON_NONLINEAR,
+                      value->name};
+}

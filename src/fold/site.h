@@ -93,6 +93,10 @@ bool fold_is_done(const Fold *fold);
 bool fold_is_undone(const Fold *fold, const Value *output);
 /* Notes why a node stays, as of this round. */
 void fold_note(Fold *fold, const Node *node, Reason reason, const char *fact);
+/* Why nothing can go into what produces a value that has no form: what keeps
+ * that from being linear, if that is known. A product of two activations is no
+ * weight that could be a constant. */
+Obstacle producer_obstacle(const Fold *fold, const Value *value);
 
 typedef enum LinearKind {
     LINEAR_CONV,

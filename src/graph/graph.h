@@ -132,6 +132,7 @@ struct Node {
     Op op;
     int input_count, output_count, attr_count;
     int attr_capacity; /* 0 where the array is not the node's alone */
+    int merged;        /* how many of the file's a new node is made of */
     bool edited;
     bool removed;
     bool keep_dead; /* had no used output in the file, see graph_sweep */
