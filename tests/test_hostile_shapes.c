@@ -72,16 +72,16 @@ START_TEST(any_shape_is_told_of_within_bounds)
 }
 END_TEST
 
-/* What the bounds say of files holds where they are run too, but for values
- * that are larger than they are. */
-START_TEST(any_shape_is_verified_within_bounds)
+/* What runs it holds values too, which may be larger than the file is; here
+ * they are small. */
+START_TEST(any_shape_is_run_within_bounds)
 {
     const Shape *shape = &hostile_shapes().list[_i];
-    size_t size = write_shape(shape, MEGABYTE);
+    size_t size = write_shape(shape, MEGABYTE / 8);
     REPFOLD("verify", "bad.onnx", "bad.onnx");
-    printf("%-40s verify %5.1f %5.2f s st %d %s\n", shape->name, (double)cli.peak/MEGABYTE, cli.seconds, cli.status, cli.err);
+    check_answer(shape, "verify", 2 * size);
     REPFOLD("convert", "bad.onnx", "-o", "out.onnx");
-    printf("%-40s convert %5.1f %5.2f s st %d %zu\n", shape->name, (double)cli.peak/MEGABYTE, cli.seconds, cli.status,size);
+    check_answer(shape, "convert with certificates and a verdict", size);
 }
 END_TEST
 
@@ -166,7 +166,7 @@ Suite *suite_hostile_shapes(void)
     tcase_add_loop_test(tc, any_shape_is_converted_or_refused_within_bounds, 0,
                         count);
     tcase_add_loop_test(tc, any_shape_is_told_of_within_bounds, 0, count);
-    tcase_add_loop_test(tc, any_shape_is_verified_within_bounds, 0, count);
+    tcase_add_loop_test(tc, any_shape_is_run_within_bounds, 0, count);
     tcase_add_test(tc, a_chain_of_what_keeps_its_value_is_certified_in_time);
     tcase_add_test(tc, one_number_everywhere_takes_no_memory);
     tcase_add_loop_test(tc, bytes_are_run_in_the_memory_of_live_values, 0,
