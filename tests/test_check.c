@@ -127,6 +127,27 @@ START_TEST(arity_is_checked)
 }
 END_TEST
 
+/* A name of another operator's attribute is no better than any other. */
+START_TEST(attributes_are_checked)
+{
+    Node *relu = graph->nodes[0];
+    Err err = {0};
+    node_set_int(relu, "__of_the_writer", 1);
+    ck_assert_int_eq(graph_check(graph, &err), 0);
+    node_set_int(relu, "consumed_inputs", 1);
+    check_fails(ERR_BAD_ATTRIBUTE, "Relu node \"relu\": attribute "
+                                   "\"consumed_inputs\" is of another type "
+                                   "than that of Relu");
+    node_set_ints(relu, "consumed_inputs", NULL, 0);
+    ck_assert_int_eq(graph_check(graph, &err), 0);
+    node_set_float(relu, "alpha", 0.1f);
+    check_fails(ERR_BAD_ATTRIBUTE,
+                "attribute \"alpha\": Relu has none of that");
+    relu->op = OP_OTHER;
+    ck_assert_int_eq(graph_check(graph, &err), 0);
+}
+END_TEST
+
 START_TEST(an_operator_we_do_not_know_has_any_arity)
 {
     Err err = {0};
@@ -229,6 +250,7 @@ Suite *suite_check(void)
     tcase_add_test(tcase, defining_an_input_is_found);
     tcase_add_test(tcase, listing_twice_is_found);
     tcase_add_test(tcase, arity_is_checked);
+    tcase_add_test(tcase, attributes_are_checked);
     tcase_add_test(tcase, an_operator_we_do_not_know_has_any_arity);
     tcase_add_test(tcase, a_tensor_must_be_of_the_known_type_and_shape);
     tcase_add_test(tcase, a_gap_that_was_not_closed_is_found);

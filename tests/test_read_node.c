@@ -86,6 +86,25 @@ START_TEST(wrong_attributes_are_named)
     proto_int(&attr, 20, ATTR_TENSOR);
     proto_message(&extra, 5, &attr);
     check_attribute_refused(&extra, "attribute \"value\": holds no value");
+    extra = (Proto){.size = 0};
+    put_attribute(&extra, "kernel_shape", 8, "\3\3", 2, ATTR_INTS);
+    check_attribute_refused(&extra,
+                            "attribute \"kernel_shape\": Relu has none");
+    extra = (Proto){.size = 0};
+    put_int(&extra, "consumed_inputs", 0);
+    check_attribute_refused(&extra, "\"consumed_inputs\" is of another type");
+}
+END_TEST
+
+/* ONNX's checker leaves names with two underlines to the writer. */
+START_TEST(attributes_of_the_writer_stay)
+{
+    Proto extra = {.size = 0}, graph;
+    put_int(&extra, "__layout", 1);
+    node_graph(&graph, "Relu", &extra);
+    const Node *node = model_of_graph(&graph)->graph->nodes[0];
+    ck_assert_int_eq(node->op, OP_Relu);
+    ck_assert_int_eq(node_int(node, "__layout", 0), 1);
 }
 END_TEST
 
@@ -230,7 +249,7 @@ START_TEST(functions_go_before_operators)
     small_graph(&graph);
     proto_model(&file, &graph);
     put_function(&file, "ai.onnx", "Relu", "Elu");
-    put_function(&file, "other", "Add", "Abs");
+    put_function(&file, "other", "Add", "Selu");
     const Model *model = model_of(&file);
     ck_assert_int_eq(model->graph->nodes[0]->op, OP_Add);
     ck_assert_int_eq(model->graph->nodes[1]->op, OP_OTHER);
@@ -255,6 +274,7 @@ Suite *suite_read_node(void)
     tcase_add_test(tcase, attributes_have_their_types);
     tcase_add_test(tcase, a_number_left_out_is_zero);
     tcase_add_test(tcase, wrong_attributes_are_named);
+    tcase_add_test(tcase, attributes_of_the_writer_stay);
     tcase_add_test(tcase, operators_have_their_arity);
     tcase_add_test(tcase, operators_of_other_domains_are_opaque);
     tcase_add_test(tcase, subgraphs_read_outer_values);

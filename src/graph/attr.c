@@ -2,33 +2,6 @@
 
 #include "graph/graph.h"
 
-static const struct {
-    const char *name;
-    uint32_t types;
-} attrs[] = {
-#define ATTR(name, types) {#name, types},
-#include "graph/attr.def"
-#undef ATTR
-};
-
-bool attr_type_fits(Op op, const char *name, AttrType type)
-{
-    if (op == OP_Pad && strcmp(name, "value") == 0)
-        return type == ATTR_FLOAT;
-    size_t low = 0, high = sizeof attrs / sizeof *attrs;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(name, attrs[middle].name);
-        if (order == 0)
-            return attrs[middle].types >> type & 1;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return strncmp(name, "__", 2) == 0;
-}
-
 Tensor *attr_tensor(const Attr *attr)
 {
     return attr->type == ATTR_TENSOR ? attr->tensor : NULL;

@@ -2,6 +2,8 @@
  * The graph's promises, checked.  In time linear in the graph: it runs after
  * every pass.
  */
+#include <string.h>
+
 #include "graph/dump.h"
 #include "graph/graph.h"
 
@@ -87,9 +89,26 @@ int node_check_arity(const Node *node, Err *err)
     return 0;
 }
 
-static int check_arity(const Graph *graph, const Node *node, Err *err)
+int node_check_attrs(const Node *node, Err *err)
 {
-    return node_check_arity(node, err) < 0
+    for (int i = 0; node->op != OP_OTHER && i < node->attr_count; i++) {
+        const Attr *attr = &node->attrs[i];
+        uint32_t types = op_attr_types(node->op, attr->name);
+        if (types >> attr->type & 1 || strncmp(attr->name, "__", 2) == 0)
+            continue;
+        return err_set(err, ERR_BAD_ATTRIBUTE,
+                       types ? "attribute %s is of another type than that of %s"
+                             : "attribute %s: %s has none of that name",
+                       name_text(node->graph->arena, attr->name),
+                       op_name(node->op));
+    }
+    return 0;
+}
+
+/* What is in op.def of an operator. */
+static int check_table(const Graph *graph, const Node *node, Err *err)
+{
+    return node_check_arity(node, err) < 0 || node_check_attrs(node, err) < 0
                ? err_prefix(err, "%s", node_text(graph->arena, node))
                : 0;
 }
@@ -137,7 +156,7 @@ static int check_node(const Scope *scope, const Node *node, Err *err)
     if (!node_is_placed(graph, node) || node->before)
         return err_set(err, ERR_INTERNAL, "%s: not in its place",
                        node_text(graph->arena, node));
-    TRY(check_arity(graph, node, err));
+    TRY(check_table(graph, node, err));
     TRY(check_opset(graph, node, err));
     for (int i = 0; i < node->input_count; i++)
         if (node->inputs[i])

@@ -24,7 +24,7 @@ typedef enum Op {
     /* Opaque: not in op.def, not in the ai.onnx domain, or not in its opset
      * that is imported. */
     OP_OTHER,
-#define OP(name, min_in, max_in, max_out, since, until, infer) OP_##name,
+#define OP(name, min_in, max_in, max_out, since, until, infer, attrs) OP_##name,
 #include "graph/op.def"
 #undef OP
     OP_COUNT
@@ -43,6 +43,9 @@ typedef struct OpRange {
 OpRange op_range(Op op);
 /* True where that opset has the operator; opset 0 is one that is not said. */
 bool op_exists(Op op, int64_t opset);
+/* The AttrTypes, as bits, that some opset gives the operator's attribute of
+ * that name; 0 where it has none, and for OP_OTHER. */
+uint32_t op_attr_types(Op op, const char *name);
 /* True where a real input that is a little another one may give quite another
  * result. */
 bool op_jumps(Op op);
@@ -265,11 +268,6 @@ void node_set_ints(Node *node, const char *name, const int64_t *values,
 void node_set_string(Node *node, const char *name, const char *value);
 void node_set_tensor(Node *node, const char *name, Tensor *tensor);
 
-/* False for an attribute of a known operator that no opset gives this type, or
- * that none has; true for names that begin with "__", which are the writer's
- * own. */
-bool attr_type_fits(Op op, const char *name, AttrType type);
-
 /* The tensor that an attribute holds, NULL where it is none. */
 Tensor *attr_tensor(const Attr *attr);
 /* The one graph or the several that it holds; NULL and 0 where there is none.
@@ -344,10 +342,14 @@ bool value_is_overridable(const Graph *graph, const Value *value);
 /* Inputs and outputs fit op.def: none that is needed is absent, and the first
  * output of an operator that repfold knows is there. */
 int node_check_arity(const Node *node, Err *err);
+/* Each attribute is one that op.def gives the operator, and of its type: what
+ * is not known would not be heeded. Names that begin with "__" are the
+ * writer's own, as for ONNX's checker. */
+int node_check_attrs(const Node *node, Err *err);
 
 /* Every promise of the comments above that can be checked, and: defined
- * before use, defined once, arity and opset within op.def, known types agree.
- */
+ * before use, defined once, arity, attributes and opset within op.def, known
+ * types agree. */
 int graph_check(const Graph *graph, Err *err);
 
 /* Shape inference over the graph in order, subgraphs left out; fills

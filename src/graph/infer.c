@@ -14,7 +14,7 @@ static const Fact unknown_fact = {.rank = -1, .int_count = -1};
 /* ORDER Op */
 static InferFunction *const functions[OP_COUNT] = {
     [OP_OTHER] = infer_opaque,
-#define OP(name, min_in, max_in, max_out, since, until, infer)                 \
+#define OP(name, min_in, max_in, max_out, since, until, infer, attrs)          \
     [OP_##name] = infer_##infer,
 #include "graph/op.def"
 #undef OP

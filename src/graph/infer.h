@@ -100,8 +100,8 @@ Dim infer_fit(const InferCall *call, DType type, Dim dim);
 int infer_matrix_product(InferCall *call, int a, int b, Err *err);
 int infer_convolution(InferCall *call, int in, int weight, int bias, Err *err);
 
-/* One for each name in op.def's last column. */
-#define OP(name, min_in, max_in, max_out, since, until, infer)                 \
+/* One for each name in op.def's column `infer`. */
+#define OP(name, min_in, max_in, max_out, since, until, infer, attrs)          \
     InferFunction infer_##infer;
 #include "graph/op.def"
 #undef OP

@@ -323,20 +323,6 @@ static int read_attrs(Reading *reading)
     return check_names_differ(reading);
 }
 
-/* A number of another type would be taken for one that is not there. */
-static int check_attr_types(const Reading *reading)
-{
-    const Node *node = reading->node;
-    for (int i = 0; node->op != OP_OTHER && i < node->attr_count; i++)
-        if (!attr_type_fits(node->op, node->attrs[i].name, node->attrs[i].type))
-            return err_set(
-                reading->reader->err, ERR_BAD_ATTRIBUTE,
-                "attribute %s is none that the operator has, or not of "
-                "the type that it has there",
-                name_text(reading->reader->arena, node->attrs[i].name));
-    return 0;
-}
-
 static int check_operator(const Reading *reading)
 {
     const Node *node = reading->node;
@@ -368,7 +354,7 @@ static int read_parts(Reading *reading)
     TRY(read_attrs(reading));
     TRY(read_outputs(reading));
     TRY(node_check_arity(node, reader->err));
-    TRY(check_attr_types(reading));
+    TRY(node_check_attrs(node, reader->err));
     return check_bodies(node, reader->err);
 }
 

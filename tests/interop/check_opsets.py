@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-"""Do the tables say when each operator came and went, and what attributes are?
+"""Does the table say when each operator came and went, and its attributes?
 
-    check_opsets.py OP_DEF ATTR_DEF
+    check_opsets.py OP_DEF
 
-Holds the columns `since` and `until` of src/graph/op.def, and the types of
-src/graph/attr.def, against the schemas of the onnx package. A removed operator is one whose newest schema is deprecated;
-an older deprecated one, of which a newer is not, only changed its form. Exit
-status 1 when a row differs or cannot be read.
+Holds the columns `since`, `until` and `attrs` of src/graph/op.def against the
+schemas of the onnx package. A removed operator is one whose newest schema is
+deprecated; an older deprecated one, of which a newer is not, only changed its
+form. Exit status 1 when a row differs or cannot be read.
 """
 import re
 import sys
 
 import onnx.defs
 
-ROW = re.compile(r'^OP\((\w+), [^)]*?(\d+), (\d+), \w+\)$', re.MULTILINE)
-ATTRIBUTE = re.compile(r'^ATTR\((\w+), (.*)\)$', re.MULTILINE)
-TYPE = re.compile(r'A\((\w+)\)')
+ATTRIBUTE = r'[A-Z_]+\(\w+\)'
+ROW = re.compile(r'^OP\((\w+), [^()]*?(\d+), (\d+), \w+,\s+'
+                 rf'(NONE|{ATTRIBUTE}(?:\s+{ATTRIBUTE})*)\)$', re.MULTILINE)
 
 
 def schema_ranges():
@@ -32,49 +32,42 @@ def schema_ranges():
     return ranges
 
 
-def schema_attributes(operators):
-    """{name: types} of all attributes that some version of those has; Pad's
-    "value", which is a number where others are tensors, is attr.c's affair."""
-    types = {}
+def schema_attributes():
+    """{name: {"TYPE(attribute)"}} of all that some version of it has."""
+    attributes = {}
     for schema in onnx.defs.get_all_schemas_with_history():
-        if schema.domain == '' and schema.name in operators:
+        if schema.domain == '':
             for name, attribute in schema.attributes.items():
-                if (schema.name, name) != ('Pad', 'value'):
-                    kind = str(attribute.type).rsplit('.', 1)[-1]
-                    types.setdefault(name, set()).add(kind)
-    return types
+                kind = str(attribute.type).rsplit('.', 1)[-1]
+                attributes.setdefault(schema.name, set()).add(f'{kind}({name})')
+    return attributes
 
 
-def compare(what, found, expected):
-    wrong = [name for name in sorted({*found, *expected})
-             if found.get(name) != expected.get(name)]
-    for name in wrong:
-        print(f'{name}: {what} {found.get(name)}, not {expected.get(name)}')
-    return len(wrong)
-
-
-def read_rows(path, pattern):
+def read_rows(path):
     with open(path, encoding='utf-8') as file:
         text = file.read()
-    rows = pattern.findall(text)
-    macro = pattern.pattern.split('\\', 1)[0][1:]
-    if not rows or len(rows) != text.count('\n' + macro + '('):
+    rows = ROW.findall(text)
+    if not rows or len(rows) != text.count('\nOP('):
         sys.exit(f'{path}: rows that this script cannot read')
     return rows
 
 
 def main():
-    operators = {name: (int(since), int(until))
-                 for name, since, until in read_rows(sys.argv[1], ROW)}
-    attributes = {name: set(TYPE.findall(types))
-                  for name, types in read_rows(sys.argv[2], ATTRIBUTE)}
+    rows = read_rows(sys.argv[1])
     ranges = schema_ranges()
-    wrong = compare('since, until are', operators,
-                    {name: ranges.get(name) for name in operators})
-    wrong += compare('types are', attributes, schema_attributes(operators))
-    print(f'{len(operators)} operators and {len(attributes)} attributes, '
-          f'{wrong} differ from onnx {onnx.__version__} '
-          f'(opset {onnx.defs.onnx_opset_version()})')
+    attributes = schema_attributes()
+    wrong = 0
+    for name, since, until, attrs in rows:
+        found = {'since, until': (int(since), int(until)),
+                 'attrs': set(attrs.split()) - {'NONE'}}
+        expected = {'since, until': ranges.get(name),
+                    'attrs': attributes.get(name, set())}
+        for column, value in found.items():
+            if value != expected[column]:
+                print(f'{name}: {column} {value}, not {expected[column]}')
+                wrong += 1
+    print(f'{len(rows)} operators, {wrong} differ from onnx '
+          f'{onnx.__version__} (opset {onnx.defs.onnx_opset_version()})')
     return 1 if wrong else 0
 
 
