@@ -33,11 +33,11 @@ typedef int Work(void *context, Err *err);
 int api_guard(Arena *arena, Work *work, void *context, Err *err);
 
 /* Hands an error to the caller, who may have passed NULL; returns -1. `where`
- * is the file it is about, or NULL. */
-int api_fail(rp_error *error, const Err *err, const char *where);
+ * is the file it is about where the error says none, or NULL. */
+int api_fail(rp_error *error, Err *err, const char *where);
 
 /* Does the work on a model, under its guard; a model that rp_fold left
- * half-way is refused. An error is about the file `where`. The memory that it
+ * half-way is refused. `where` is as for api_fail. The memory that it
  * may take follows from the size of the file. */
 int api_on_model(rp_model *model, Work *work, void *context, const char *where,
                  rp_error *error);

@@ -60,45 +60,15 @@ static void copy_line(char *to, size_t size, const char *from)
     to[length] = '\0';
 }
 
-/* How much of a message is the file's name, as the layers that open files put
- * it there: escaped, and perhaps cut. */
-static size_t name_length(const char *message, const char *name)
-{
-    size_t at = 0;
-    for (; *name; name++) {
-        char escape[8];
-        snprintf(escape, sizeof escape, "\\x%02x", (unsigned char)*name);
-        if (message[at] == *name)
-            at++;
-        else if (strncmp(message + at, escape, strlen(escape)) == 0)
-            at += strlen(escape);
-        else
-            break;
-    }
-    if (*name && at > 0 && strncmp(message + at, "...", 3) == 0)
-        return at + 3;
-    return *name ? 0 : at;
-}
-
-/* The file has a field of its own. */
-static const char *without_prefix(const char *message, const char *where)
-{
-    size_t length = name_length(message, where);
-    return length > 0 && strncmp(message + length, ": ", 2) == 0
-               ? message + length + 2
-               : message;
-}
-
-int api_fail(rp_error *error, const Err *err, const char *where)
+int api_fail(rp_error *error, Err *err, const char *where)
 {
     if (!error)
         return -1;
-    if (!where)
-        where = "";
+    if (where)
+        err_about(err, where);
     error->code = err_name(err->code);
-    copy_line(error->where, sizeof error->where, where);
-    copy_line(error->message, sizeof error->message,
-              without_prefix(err->message, where));
+    copy_line(error->where, sizeof error->where, err->file);
+    copy_line(error->message, sizeof error->message, err->message);
     return -1;
 }
 

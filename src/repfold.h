@@ -56,7 +56,7 @@ typedef struct rp_diff rp_diff;
 
 typedef struct rp_error {
     const char *code;  /* stable: "io", "not-onnx", ...; NULL without error */
-    char where[512];   /* the file it is about, or "" */
+    char where[512];   /* the file it is about, FILE.npz:NAME, or "" */
     char message[512]; /* one line: node, value, what to do */
 } rp_error;
 
@@ -333,7 +333,7 @@ typedef struct rp_array {
     const int64_t *dims; /* what is fixed in the models must be the same */
     const void *data;
     const char *type; /* of `data`: "int64", ...; NULL: float32, as above */
-    const char *name; /* what messages call it; NULL: "an array" */
+    const char *name; /* the file it is from, for errors; or NULL */
 } rp_array;
 
 typedef struct rp_verify_options {

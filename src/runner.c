@@ -71,12 +71,12 @@ static bool shape_fits(const Symbols *symbols, const Fact *fact,
 }
 
 static int check_input(const RunWork *work, const Value *value,
-                       const Tensor *tensor, const char *file, Err *err)
+                       const Tensor *tensor, Err *err)
 {
     const Fact *fact = &value->fact;
     Arena *arena = work->scratch;
     if (fact->type != DT_UNDEFINED && fact->type != tensor->type)
-        return err_set(err, ERR_BAD_INPUT, "%s: input %s is %s, not %s", file,
+        return err_set(err, ERR_BAD_INPUT, "input %s is %s, not %s",
                        value->name, dtype_name(fact->type),
                        dtype_name(tensor->type));
     if (shape_fits(work->graph->model->symbols, fact, tensor))
@@ -86,19 +86,17 @@ static int check_input(const RunWork *work, const Value *value,
         wanted = arena_printf(
             arena, "%s%s%s", wanted, i ? "," : "",
             dim_text(arena, work->graph->model->symbols, fact->dims[i]));
-    return err_set(err, ERR_BAD_INPUT, "%s: input %s is [%s], not %s", file,
-                   value->name, wanted,
-                   shape_text(arena, tensor->rank, tensor->dims));
+    return err_set(err, ERR_BAD_INPUT, "input %s is [%s], not %s", value->name,
+                   wanted, shape_text(arena, tensor->rank, tensor->dims));
 }
 
-static int set_input(RunWork *work, int index, ExecInput given,
-                     const char *file, Err *err)
+static int set_input(RunWork *work, int index, ExecInput given, Err *err)
 {
     const Value *input = work->inputs[index];
     if (work->given[index].tensor)
         return err_set(err, ERR_USAGE, "input %s is given twice", input->name);
     work->given[index] = given;
-    return check_input(work, input, given.tensor, file, err);
+    return check_input(work, input, given.tensor, err);
 }
 
 /* The arrays of an .npz file are called like the inputs. */
@@ -108,13 +106,13 @@ typedef struct ReadArrays {
 } ReadArrays;
 
 static int read_array(NpzVisit *visit, const char *name, Tensor *tensor,
-                      const char *file, Err *err)
+                      Err *err)
 {
     RunWork *work = ((ReadArrays *)visit)->work;
     for (int i = 0; i < work->input_count; i++)
         if (strcmp(work->inputs[i]->name, name) == 0)
-            return set_input(work, i, (ExecInput){tensor, NULL}, file, err);
-    return err_set(err, ERR_BAD_INPUT, "%s: the model has no such input", file);
+            return set_input(work, i, (ExecInput){tensor, NULL}, err);
+    return err_set(err, ERR_BAD_INPUT, "the model has no such input");
 }
 
 /* Assigns one pair to the input it names. */
@@ -128,7 +126,9 @@ static int read_pair(RunWork *work, const char *pair, Err *err)
             continue;
         Arena *own = arena_child(work->scratch);
         TRY(array_read(own, file, &tensor, err));
-        return set_input(work, i, (ExecInput){tensor, own}, file, err);
+        return set_input(work, i, (ExecInput){tensor, own}, err) < 0
+                   ? err_about(err, file)
+                   : 0;
     }
     if (!strchr(pair, '=') && npz_is(pair))
         return npz_visit(work->scratch, pair, &arrays.visit, err);
@@ -178,7 +178,8 @@ static int read_folder(RunWork *work, Err *err)
                                         work->options->data_dir, i);
         Tensor *tensor;
         TRY(folder_tensor(work->scratch, file, input->fact.type, &tensor, err));
-        TRY(set_input(work, i, (ExecInput){tensor, NULL}, file, err));
+        if (set_input(work, i, (ExecInput){tensor, NULL}, err) < 0)
+            return err_about(err, file);
         if (tensor->type == DT_DOUBLE)
             work->precision = PRECISION_F64;
     }

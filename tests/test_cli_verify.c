@@ -195,8 +195,13 @@ START_TEST(test_run_refuses_what_does_not_fit)
     cli_assert_trouble("bad-input", "x.npy: input x is float32, not float64");
     cli_write("x.npy", "not npy", 7);
     REPFOLD("run", "m.onnx", "--input", "x=x.npy");
-    cli_assert_trouble("bad-npy", "x.npy");
+    cli_assert_trouble("bad-npy", "repfold: x.npy: it is not a .npy file");
     ck_assert(!cli_exists("y.npy"));
+    REPFOLD("verify", "m.onnx", "m.onnx", "--input", "x=x.npy", "--json", "r");
+    cli_assert_trouble("bad-npy", "repfold: x.npy: it is not a .npy file");
+    char *report = cli_text("r");
+    ck_assert_msg(strstr(report, "\"where\": \"x.npy\"") != NULL, "%s", report);
+    free(report);
 }
 END_TEST
 
@@ -277,7 +282,8 @@ START_TEST(test_verify_on_backend_folders)
     cli_write("more/input_0.pb", "\x08\x01\x10\x07\x4a\x08\0\0\0\0\0\0\0\0",
               14);
     REPFOLD("verify", "m.onnx", "m.onnx", "--data", "more");
-    cli_assert_trouble("bad-input", "more/input_0.pb is int64, input \"x\" is");
+    cli_assert_trouble("bad-input",
+                       "more/input_0.pb: the array is int64, input \"x\" is");
     REPFOLD("convert", "m.onnx", "-o", "out.onnx", "--data", "absent");
     cli_assert_trouble("io", "absent/input_0.pb");
     REPFOLD("verify", "m.onnx", "m.onnx", "--data", "data", "--json",

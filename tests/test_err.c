@@ -64,6 +64,18 @@ START_TEST(a_long_prefix_leaves_room_for_the_message)
 }
 END_TEST
 
+/* Who opened the file knows which it is; those around it have another. */
+START_TEST(the_first_file_stays)
+{
+    Err err = {0};
+    err_set(&err, ERR_IO, "no such file");
+    ck_assert_int_eq(err_about(&err, "x.npy"), -1);
+    ck_assert_int_eq(err_about(&err, "m.onnx"), -1);
+    ck_assert_str_eq(err.file, "x.npy");
+    ck_assert_str_eq(err.message, "no such file");
+}
+END_TEST
+
 START_TEST(every_code_has_a_name_of_its_own)
 {
     for (int i = 0; i < ERR_COUNT; i++) {
@@ -110,6 +122,7 @@ Suite *suite_err(void)
     tcase_add_test(tcase, a_prefix_goes_before);
     tcase_add_test(tcase, long_messages_are_cut_not_overrun);
     tcase_add_test(tcase, a_long_prefix_leaves_room_for_the_message);
+    tcase_add_test(tcase, the_first_file_stays);
     tcase_add_test(tcase, every_code_has_a_name_of_its_own);
     tcase_add_test(tcase, try_forwards_a_failure);
     suite_add_tcase(suite, tcase);

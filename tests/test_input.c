@@ -43,8 +43,10 @@ static InputPlan plan_for(const Model *model, rp_verify_options options)
     return plan;
 }
 
-static void check_refused(const Model *model, rp_verify_options options,
-                          ErrCode code, const char *words)
+/* What is wrong is about that file, or about none. */
+static void check_file_refused(const char *file, const Model *model,
+                               rp_verify_options options, ErrCode code,
+                               const char *words)
 {
     InputPlan plan;
     Err err = {0};
@@ -52,6 +54,13 @@ static void check_refused(const Model *model, rp_verify_options options,
                      -1);
     ck_assert_int_eq(err.code, code);
     ck_assert_msg(strstr(err.message, words) != NULL, "%s", err.message);
+    ck_assert_str_eq(err.file, file);
+}
+
+static void check_refused(const Model *model, rp_verify_options options,
+                          ErrCode code, const char *words)
+{
+    check_file_refused("", model, options, code, words);
 }
 
 static const Tensor *only_input(const InputPlan *plan, int sample)
@@ -401,15 +410,16 @@ START_TEST(data_of_another_shape_or_type_are_refused)
     const char *path = write_npy(DT_FLOAT, 4, dims);
     const char *text = bind_text("x", path);
     rp_verify_options options = {.input_files = &text, .input_file_count = 1};
-    check_refused(model, options, ERR_BAD_INPUT, "is 3, not 4");
+    check_file_refused(path, model, options, ERR_BAD_INPUT, "is 3, not 4");
     unlink(path);
     dims[1] = 3;
     path = write_npy(DT_DOUBLE, 4, dims);
     text = bind_text("x", path);
-    check_refused(model, options, ERR_BAD_INPUT, "float64");
+    check_file_refused(path, model, options, ERR_BAD_INPUT, "is float64");
     unlink(path);
     text = bind_text("x", "/nonexistent.npy");
-    check_refused(model, options, ERR_IO, "nonexistent");
+    check_file_refused("/nonexistent.npy", model, options, ERR_IO,
+                       "cannot open it");
     text = "x";
     check_refused(model, options, ERR_USAGE, "NAME=FILE.npy");
     text = bind_text("z", "/nonexistent.npy");
@@ -468,8 +478,8 @@ START_TEST(arrays_in_memory_are_samples)
                        .name = "these"};
     plan = plan_for(pass_on(DT_INT64, 2, dims), with_array(&array));
     ck_assert_ptr_eq(only_input(&plan, 1)->data, whole);
-    check_refused(single, with_array(&array), ERR_BAD_INPUT,
-                  "these is int64, input \"x\" is float32");
+    check_file_refused("these", single, with_array(&array), ERR_BAD_INPUT,
+                       "the array is int64, input \"x\" is float32");
     array = (rp_array){.input = "x", .rank = 2, .data = numbers};
     array.dims = turned;
     check_refused(single, with_array(&array), ERR_BAD_INPUT, "axis 0");

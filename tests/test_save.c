@@ -33,13 +33,13 @@ static void check_saves(const char *path, const char *text)
     ck_assert_msg(save_text(path, text, &err) == 0, "%s", err.message);
 }
 
-/* Saving fails, with the path and that reason in the message. */
+/* Saving fails, with the path and that reason. */
 static void check_fails(const char *path, const char *why)
 {
     Err err;
     ck_assert_int_eq(save_text(path, "new", &err), -1);
     ck_assert_int_eq(err.code, ERR_IO);
-    ck_assert_msg(strstr(err.message, path) != NULL, "%s", err.message);
+    ck_assert_str_eq(err.file, path);
     ck_assert_msg(strstr(err.message, why) != NULL, "%s", err.message);
 }
 
@@ -176,15 +176,6 @@ START_TEST(a_name_may_be_as_long_as_can_be)
     check_saves(in_folder(name), "new");
     check_saves(in_folder(name), "newer");
     check_file(in_folder(name), "newer");
-}
-END_TEST
-
-START_TEST(control_characters_are_escaped)
-{
-    Err err;
-    ck_assert_int_eq(save_text("/no-such\x1b[31m/x", "new", &err), -1);
-    ck_assert_ptr_null(strchr(err.message, '\x1b'));
-    ck_assert_ptr_nonnull(strstr(err.message, "\\x1b[31m"));
 }
 END_TEST
 
@@ -429,7 +420,7 @@ START_TEST(the_input_is_not_replaced_unless_asked)
         ck_assert_int_eq(model_save(model, in_folder(names[i]), &options, &err),
                          -1);
         ck_assert_int_eq(err.code, ERR_SAME_FILE);
-        ck_assert_ptr_nonnull(strstr(err.message, names[i]));
+        ck_assert_ptr_nonnull(strstr(err.file, names[i]));
     }
     Err err = {0};
     options.in_place = true;
@@ -489,7 +480,6 @@ Suite *suite_save(void)
     tcase_add_test(tcase, what_cannot_be_written_is_told);
     tcase_add_test(tcase, a_closed_folder_is_not_written_to);
     tcase_add_test(tcase, a_name_may_be_as_long_as_can_be);
-    tcase_add_test(tcase, control_characters_are_escaped);
     tcase_add_test(tcase, devices_are_written_to_and_stay);
     tcase_add_test(tcase, a_fifo_is_a_stream);
     tcase_add_test(tcase, a_failed_write_leaves_the_old_file);

@@ -56,6 +56,13 @@ int err_prefix(Err *err, const char *format, ...)
     return -1;
 }
 
+int err_about(Err *err, const char *file)
+{
+    if (!err->file[0])
+        snprintf(err->file, sizeof err->file, "%s", file);
+    return -1;
+}
+
 const char *err_name(ErrCode code)
 {
     static const char *const names[] = {

@@ -1,7 +1,8 @@
 /*
  * The one error type.  A function that can fail on bad input returns 0 or -1,
  * takes `Err *err` last, and sets the message where the fault is detected,
- * naming file, node and value.  Callers forward with TRY.
+ * naming node and value.  Who has opened a file says so with err_about: the
+ * message does not.  Callers forward with TRY.
  */
 #ifndef REPFOLD_BASE_ERR_H
 #define REPFOLD_BASE_ERR_H
@@ -17,7 +18,8 @@ typedef enum ErrCode {
 
 typedef struct Err {
     ErrCode code;
-    int model; /* which of two models failed: 1, 2; 0 where there is one */
+    int model;      /* which of two models failed: 1, 2; 0 where there is one */
+    char file[512]; /* that it is about; "" where nobody has said */
     char message[480];
 } Err;
 
@@ -30,6 +32,10 @@ int err_set(Err *err, ErrCode code, const char *format, ...)
  * are too long, what is in the middle goes. */
 int err_prefix(Err *err, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The fault is about that file, unless one was said already: who is nearer
+ * knows better. Returns -1. */
+int err_about(Err *err, const char *file);
 
 /* The stable name of a code. */
 const char *err_name(ErrCode code);

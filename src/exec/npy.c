@@ -31,9 +31,9 @@ typedef struct Header {
     int64_t dims[RANK_MAX];
 } Header;
 
-static int bad(const char *path, const char *why, Err *err)
+static int bad(const char *why, Err *err)
 {
-    return err_set(err, ERR_BAD_NPY, "%s: %s", path, why);
+    return err_set(err, ERR_BAD_NPY, "%s", why);
 }
 
 /* ---- Reading ---- */
@@ -54,11 +54,10 @@ static const char *find_key(const char *header, const char *key)
     return at + strspn(at, " ");
 }
 
-static int parse_type(const char *path, const char *text, Header *header,
-                      Err *err)
+static int parse_type(const char *text, Header *header, Err *err)
 {
     if (!text || *text != '\'')
-        return bad(path, "its header has no plain 'descr'", err);
+        return bad("its header has no plain 'descr'", err);
     char order = text[1];
     for (size_t i = 0; order && i < sizeof codes / sizeof *codes; i++)
         if (strncmp(text + 2, codes[i].code, 2) == 0 && text[4] == '\'' &&
@@ -67,59 +66,57 @@ static int parse_type(const char *path, const char *text, Header *header,
             header->big_endian = order == '>';
             return 0;
         }
-    return bad(path, "its element type is not one that ONNX has", err);
+    return bad("its element type is not one that ONNX has", err);
 }
 
-static int parse_shape(const char *path, const char *text, Header *header,
-                       Err *err)
+static int parse_shape(const char *text, Header *header, Err *err)
 {
     if (!text || *text++ != '(')
-        return bad(path, "its header has no 'shape'", err);
+        return bad("its header has no 'shape'", err);
     for (;;) {
         text += strspn(text, " ,");
         if (*text == ')')
             return 0;
         if (header->rank == RANK_MAX)
-            return bad(path, "it has too many dimensions", err);
+            return bad("it has too many dimensions", err);
         int64_t dim = 0;
         const char *start = text;
         for (; *text >= '0' && *text <= '9'; text++)
             if (__builtin_mul_overflow(dim, 10, &dim) ||
                 __builtin_add_overflow(dim, *text - '0', &dim))
-                return bad(path, "a dimension is too large", err);
+                return bad("a dimension is too large", err);
         if (text == start)
-            return bad(path, "its 'shape' is not a list of sizes", err);
+            return bad("its 'shape' is not a list of sizes", err);
         header->dims[header->rank++] = dim;
     }
 }
 
-static int parse_header(const char *path, const char *text, Header *header,
-                        Err *err)
+static int parse_header(const char *text, Header *header, Err *err)
 {
     const char *order = find_key(text, "fortran_order");
-    TRY(parse_type(path, find_key(text, "descr"), header, err));
-    TRY(parse_shape(path, find_key(text, "shape"), header, err));
+    TRY(parse_type(find_key(text, "descr"), header, err));
+    TRY(parse_shape(find_key(text, "shape"), header, err));
     if (!order || (strncmp(order, "True", 4) && strncmp(order, "False", 5)))
-        return bad(path, "its header has no 'fortran_order'", err);
+        return bad("its header has no 'fortran_order'", err);
     header->fortran_order = *order == 'T';
     return 0;
 }
 
 /* The header as text, and where the elements begin. */
-static int find_header(Arena *arena, const char *path, const char *bytes,
-                       size_t size, const char **text, size_t *start, Err *err)
+static int find_header(Arena *arena, const char *bytes, size_t size,
+                       const char **text, size_t *start, Err *err)
 {
     const unsigned char *u = (const unsigned char *)bytes;
     if (size < MAGIC + 4 || memcmp(bytes, magic, MAGIC) != 0)
-        return bad(path, "it is not a .npy file", err);
+        return bad("it is not a .npy file", err);
     if (u[MAGIC] < 1 || u[MAGIC] > 3)
-        return bad(path, "its version is not 1, 2 or 3", err);
+        return bad("its version is not 1, 2 or 3", err);
     size_t prefix = u[MAGIC] == 1 ? MAGIC + 4 : MAGIC + 6;
     size_t length = u[MAGIC + 2] | (size_t)u[MAGIC + 3] << 8;
     if (u[MAGIC] > 1 && size >= prefix)
         length |= (size_t)u[MAGIC + 4] << 16 | (size_t)u[MAGIC + 5] << 24;
     if (size < prefix || length > HEADER_MOST || length > size - prefix)
-        return bad(path, "its header is cut off", err);
+        return bad("its header is cut off", err);
     *text = arena_strndup(arena, bytes + prefix, length);
     *start = prefix + length;
     return 0;
@@ -189,17 +186,16 @@ static Tensor *arranged(Arena *arena, const Header *header, Tensor *tensor)
     return row_major;
 }
 
-int npy_parse(Arena *arena, const char *path, const void *bytes, size_t size,
-              Tensor **out, Err *err)
+int npy_parse(Arena *arena, const void *bytes, size_t size, Tensor **out,
+              Err *err)
 {
     const char *text = NULL, *start = bytes;
     size_t length = 0;
     Header header = {0};
-    TRY(find_header(arena, path, bytes, size, &text, &length, err));
-    TRY(parse_header(path, text, &header, err));
-    if (tensor_new(arena, header.type, header.rank, header.dims, start + length,
-                   size - length, out, err) < 0)
-        return err_prefix(err, "%s", path);
+    TRY(find_header(arena, bytes, size, &text, &length, err));
+    TRY(parse_header(text, &header, err));
+    TRY(tensor_new(arena, header.type, header.rank, header.dims, start + length,
+                   size - length, out, err));
     *out = arranged(arena, &header, *out);
     return 0;
 }
@@ -207,9 +203,11 @@ int npy_parse(Arena *arena, const char *path, const void *bytes, size_t size,
 int npy_read(Arena *arena, const char *path, Tensor **out, Err *err)
 {
     InputFile file;
-    if (input_open(arena, path, SIZE_MAX, &file, err) < 0)
-        return err_prefix(err, "%s", path);
-    return npy_parse(arena, path, file.bytes.bytes, file.bytes.size, out, err);
+    return input_open(arena, path, SIZE_MAX, &file, err) < 0 ||
+                   npy_parse(arena, file.bytes.bytes, file.bytes.size, out,
+                             err) < 0
+               ? err_about(err, path)
+               : 0;
 }
 
 /* ---- Writing ---- */

@@ -8,8 +8,8 @@
 
 int npy_read(Arena *arena, const char *path, Tensor **out, Err *err);
 /* The same from the bytes of a file, which must outlive the tensor. */
-int npy_parse(Arena *arena, const char *path, const void *bytes, size_t size,
-              Tensor **out, Err *err);
+int npy_parse(Arena *arena, const void *bytes, size_t size, Tensor **out,
+              Err *err);
 /* Writes an array in its logical type: version 1.0, little-endian, C order. */
 int npy_write(Arena *arena, const Array *array, Precision precision, Sink *sink,
               Err *err);

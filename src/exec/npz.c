@@ -35,7 +35,7 @@ static int open_archive(Arena *arena, const char *file, Zip **out, Err *err)
     InputFile input;
     if (input_open(arena, file, SIZE_MAX, &input, err) < 0 ||
         zip_open(arena, input.bytes.bytes, input.bytes.size, out, err) < 0)
-        return err_prefix(err, "%s", file);
+        return err_about(err, file);
     return 0;
 }
 
@@ -43,9 +43,10 @@ static int read_entry(Arena *arena, Zip *zip, const ZipEntry *entry,
                       const char *where, Tensor **out, Err *err)
 {
     const void *bytes;
-    if (zip_read(arena, zip, entry, &bytes, err) < 0)
-        return err_prefix(err, "%s", where);
-    return npy_parse(arena, where, bytes, entry->size, out, err);
+    return zip_read(arena, zip, entry, &bytes, err) < 0 ||
+                   npy_parse(arena, bytes, entry->size, out, err) < 0
+               ? err_about(err, where)
+               : 0;
 }
 
 static const ZipEntry *find_array(Arena *arena, const Zip *zip,
@@ -63,9 +64,10 @@ static int read_named(Arena *arena, const char *path, const char *name,
     size_t length = (size_t)(name - 1 - path);
     TRY(open_archive(arena, arena_strndup(arena, path, length), &zip, err));
     const ZipEntry *entry = find_array(arena, zip, name);
-    if (!entry)
-        return err_set(err, ERR_BAD_NPY, "%s: there is no array of that name",
-                       path);
+    if (!entry) {
+        err_set(err, ERR_BAD_NPY, "there is no array of that name");
+        return err_about(err, path);
+    }
     return read_entry(arena, zip, entry, path, out, err);
 }
 
@@ -73,10 +75,11 @@ static int read_only(Arena *arena, const char *path, Tensor **out, Err *err)
 {
     Zip *zip;
     TRY(open_archive(arena, path, &zip, err));
-    if (zip->count != 1)
-        return err_set(err, ERR_BAD_NPY,
-                       "%s: has %zu arrays: say which, as %s:NAME", path,
-                       zip->count, path);
+    if (zip->count != 1) {
+        err_set(err, ERR_BAD_NPY, "has %zu arrays: say which, as %s:NAME",
+                zip->count, path);
+        return err_about(err, path);
+    }
     const ZipEntry *entry = zip->entries;
     return read_entry(arena, zip, entry,
                       arena_printf(arena, "%s:%s", path, entry->name), out,
@@ -105,7 +108,8 @@ int npz_visit(Arena *arena, const char *path, NpzVisit *visit, Err *err)
         const char *where = arena_printf(arena, "%s:%s", path, name);
         Tensor *tensor;
         TRY(read_entry(arena, zip, entry, where, &tensor, err));
-        TRY(visit->array(visit, name, tensor, where, err));
+        if (visit->array(visit, name, tensor, err) < 0)
+            return err_about(err, where);
     }
     return 0;
 }

@@ -174,17 +174,15 @@ static int bind_shape(Arena *arena, InputPlan *plan, const char *text, Err *err)
     return 0;
 }
 
-/* The n-th tensor of an input belongs to data sample n; `file` is where it
- * comes from. */
-static int add_data(Arena *arena, InputSlot *slot, Tensor *tensor,
-                    const char *file, size_t most, Err *err)
+/* The n-th tensor of an input belongs to data sample n. */
+static int add_data(Arena *arena, InputSlot *slot, Tensor *tensor, size_t most,
+                    Err *err)
 {
     if (tensor->type != slot->type)
-        return err_set(err, ERR_BAD_INPUT, "%s is %s, input \"%s\" is %s", file,
-                       dtype_name(tensor->type), slot->a->name,
-                       dtype_name(slot->type));
-    if (check_shape(slot, tensor->rank, tensor->dims, err) < 0)
-        return err_prefix(err, "%s", file);
+        return err_set(
+            err, ERR_BAD_INPUT, "the array is %s, input \"%s\" is %s",
+            dtype_name(tensor->type), slot->a->name, dtype_name(slot->type));
+    TRY(check_shape(slot, tensor->rank, tensor->dims, err));
     if (!slot->data)
         slot->data = arena_array(arena, most, sizeof *slot->data);
     slot->data[slot->data_count++] = tensor;
@@ -200,14 +198,13 @@ typedef struct BindArrays {
 } BindArrays;
 
 static int bind_array(NpzVisit *visit, const char *name, Tensor *tensor,
-                      const char *file, Err *err)
+                      Err *err)
 {
     BindArrays *bind = (BindArrays *)visit;
     InputSlot *slot = find_slot(bind->plan, name, strlen(name));
     if (!slot)
-        return err_set(err, ERR_BAD_INPUT, "%s: the model has no such input",
-                       file);
-    return add_data(bind->arena, slot, tensor, file, bind->most, err);
+        return err_set(err, ERR_BAD_INPUT, "the model has no such input");
+    return add_data(bind->arena, slot, tensor, bind->most, err);
 }
 
 /* "NAME=FILE.npy", or FILE.npz. */
@@ -222,7 +219,9 @@ static int bind_file(Arena *arena, InputPlan *plan, const char *text,
         return npz_visit(arena, text, &bind.visit, err);
     TRY(bind_name(plan, text, equals, "NAME=FILE.npy or FILE.npz", &slot, err));
     TRY(array_read(arena, equals + 1, &tensor, err));
-    return add_data(arena, slot, tensor, equals + 1, most, err);
+    return add_data(arena, slot, tensor, most, err) < 0
+               ? err_about(err, equals + 1)
+               : 0;
 }
 
 /* The same numbers as what the input is of: rounded to another real type; or
@@ -270,8 +269,8 @@ static int bind_memory(Arena *arena, InputPlan *plan, const rp_array *array,
                    &tensor, err));
     if (!array->type)
         TRY(convert_array(arena, slot, &tensor, err));
-    return add_data(arena, slot, tensor, array->name ? array->name : "an array",
-                    most, err);
+    int status = add_data(arena, slot, tensor, most, err);
+    return status < 0 && array->name ? err_about(err, array->name) : status;
 }
 
 static int bind_data(Arena *arena, InputPlan *plan,

@@ -10,15 +10,14 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "graph/dump.h"
 #include "onnx/leftover.h"
 
 enum { BUFFER_SIZE = 1 << 20, WRITE_SIZE = 8 << 20, TRIES = 100 };
 enum { HOLE_LEAST = 1 << 20 };
 
-static int fail(const Output *output, Err *err, const char *what)
+static int fail(Err *err, const char *what)
 {
-    return err_set(err, ERR_IO, "%s: %s: %s", output->path, what,
+    return err_set(err, ERR_IO, "%s: %s", what,
                    errno == EFAULT ? "the input became shorter meanwhile"
                                    : strerror(errno));
 }
@@ -114,12 +113,11 @@ static int write_all(Output *output, const uint8_t *bytes, size_t size,
             bytes += done;
             size -= (size_t)done;
         } else if (done == 0) {
-            return err_set(err, ERR_IO, "%s: takes no more bytes",
-                           output->path);
+            return err_set(err, ERR_IO, "takes no more bytes");
         } else if (errno == EAGAIN) {
             poll(&(struct pollfd){output->fd, POLLOUT, 0}, 1, -1);
         } else if (errno != EINTR) {
-            return fail(output, err, "cannot write");
+            return fail(err, "cannot write");
         }
     }
     return 0;
@@ -151,7 +149,7 @@ int output_reserve(Output *output, uint64_t size, Err *err)
         return 0;
     bool full = fallocate(output->fd, 0, 0, (off_t)size) < 0 &&
                 (errno == ENOSPC || errno == EDQUOT || errno == EFBIG);
-    return full ? fail(output, err, "cannot write") : 0;
+    return full ? fail(err, "cannot write") : 0;
 }
 
 /* ---- The target ---- */
@@ -164,18 +162,17 @@ static int resolve(Output *output, const char *path, Err *err)
     bool exists = realpath(path, real) != NULL;
     const char *target = exists ? real : path;
     if (!exists && errno != ENOENT)
-        return fail(output, err, "cannot be written");
+        return fail(err, "cannot be written");
     /* A pipe that a shell calls /dev/fd/N is in no folder. */
     if (!exists && lstat(path, &link) == 0 && stat(path, &link) < 0)
-        return err_set(err, ERR_IO, "%s: is a link to nowhere", output->path);
+        return err_set(err, ERR_IO, "is a link to nowhere");
     const char *slash = strrchr(target, '/');
     size_t length = slash ? (size_t)(slash - target) : 0;
     output->name = arena_strdup(output->arena, slash ? slash + 1 : target);
     output->folder = slash ? arena_strndup(output->arena, target, length + 1)
                            : arena_strdup(output->arena, ".");
     if (!output->name[0] || strlen(output->name) > OUTPUT_NAME_LIMIT)
-        return err_set(err, ERR_IO, "%s: is not the name of a file",
-                       output->path);
+        return err_set(err, ERR_IO, "is not the name of a file");
     return 0;
 }
 
@@ -192,9 +189,8 @@ static int check_input(const Output *output, const SaveOptions *options,
     if (found == 0 && input.st_dev == output->old.st_dev &&
         input.st_ino == output->old.st_ino)
         return err_set(err, ERR_SAME_FILE,
-                       "%s: is the input itself: name another output, or ask "
-                       "for it to be replaced in place",
-                       output->path);
+                       "is the input itself: name another output, or ask for "
+                       "it to be replaced in place");
     return 0;
 }
 
@@ -204,18 +200,18 @@ static int check_target(Output *output, const SaveOptions *options, Err *err)
     output->exists =
         fstatat(output->folder_fd, output->name, &output->old, 0) == 0;
     if (!output->exists)
-        return errno == ENOENT ? 0 : fail(output, err, "cannot be written");
+        return errno == ENOENT ? 0 : fail(err, "cannot be written");
     mode_t mode = output->old.st_mode;
     if (S_ISDIR(mode))
-        return err_set(err, ERR_IO, "%s: is a directory", output->path);
+        return err_set(err, ERR_IO, "is a directory");
     output->is_stream = S_ISFIFO(mode) || S_ISCHR(mode);
     if (output->is_stream)
         return 0;
     if (!S_ISREG(mode))
-        return err_set(err, ERR_IO, "%s: is not a regular file", output->path);
+        return err_set(err, ERR_IO, "is not a regular file");
     /* A rename would replace a file that is protected against writing. */
     if (faccessat(output->folder_fd, output->name, W_OK, AT_EACCESS) < 0)
-        return fail(output, err, "cannot be written");
+        return fail(err, "cannot be written");
     return check_input(output, options, err);
 }
 
@@ -225,7 +221,7 @@ static int open_stream(Output *output, Err *err)
     int fd = openat(output->folder_fd, output->name,
                     O_WRONLY | O_CLOEXEC | O_NOCTTY);
     output->fd = out_of_the_way(fd);
-    return output->fd < 0 ? fail(output, err, "cannot open it") : 0;
+    return output->fd < 0 ? fail(err, "cannot open it") : 0;
 }
 
 /* ---- Temporary files ---- */
@@ -282,7 +278,7 @@ static int open_named_temp(Output *output, mode_t mode, Err *err)
         if (errno != EEXIST)
             break;
     }
-    return fail(output, err, "cannot be made");
+    return fail(err, "cannot be made");
 }
 
 static int open_temp(Output *output, Err *err)
@@ -311,9 +307,9 @@ static int keep_mode(const Output *output, Err *err)
         return 0;
     if (fchown(output->fd, output->old.st_uid, output->old.st_gid) < 0 &&
         errno != EPERM && errno != EINVAL)
-        return fail(output, err, "cannot set its owner");
+        return fail(err, "cannot set its owner");
     if (fchmod(output->fd, output->old.st_mode & 0777) < 0)
-        return fail(output, err, "cannot set its mode");
+        return fail(err, "cannot set its mode");
     return 0;
 }
 
@@ -324,11 +320,11 @@ int output_complete(Output *output, Err *err)
         return 0;
     if (output->ends_in_hole &&
         ftruncate(output->fd, lseek(output->fd, 0, SEEK_CUR)) < 0)
-        return fail(output, err, "cannot write");
+        return fail(err, "cannot write");
     TRY(keep_mode(output, err));
     /* Never tried again: the kernel may have dropped what it could not write,
      * and would then report success. */
-    return fsync(output->fd) < 0 ? fail(output, err, "cannot write") : 0;
+    return fsync(output->fd) < 0 ? fail(err, "cannot write") : 0;
 }
 
 /* Gives a file without a name that one. */
@@ -350,7 +346,7 @@ static int give_temp_a_name(Output *output, Err *err)
             break;
     }
     output->temp[0] = '\0';
-    return fail(output, err, "cannot be named");
+    return fail(err, "cannot be named");
 }
 
 /* A link, unlike a rename, replaces nothing. */
@@ -360,7 +356,7 @@ static int name_fresh(Output *output, Err *err)
                                           output->folder_fd, output->name, 0)
                                  : link_to(output, output->name);
     if (status < 0)
-        return fail(output, err, "cannot be named");
+        return fail(err, "cannot be named");
     output->is_named = true;
     drop_temp(output);
     return 0;
@@ -373,10 +369,10 @@ static int name_replacing(Output *output, Err *err)
     int fd = output->fd;
     output->fd = -1;
     if (close(fd) < 0)
-        return fail(output, err, "cannot close");
+        return fail(err, "cannot close");
     if (renameat(output->folder_fd, output->temp, output->folder_fd,
                  output->name) < 0)
-        return fail(output, err, "cannot be replaced");
+        return fail(err, "cannot be replaced");
     output->temp[0] = '\0';
     leftover_forget(&output->slot);
     return 0;
@@ -410,7 +406,7 @@ static int sync_folder(const Output *output, Err *err)
     /* EINVAL: a file system that does not sync folders. */
     if (output->is_stream || fsync(output->folder_fd) == 0 || errno == EINVAL)
         return 0;
-    return fail(output, err, "is in place, but may not survive a power cut");
+    return fail(err, "is in place, but may not survive a power cut");
 }
 
 /* Signals wait while files have temporary names, or some have theirs and
@@ -436,8 +432,7 @@ static int open_standard_output(Output *output, Err *err)
     output->is_stream = true;
     if (isatty(STDOUT_FILENO))
         return err_set(err, ERR_IO,
-                       "%s: is a terminal, which nothing is written to",
-                       output->path);
+                       "is a terminal, which nothing is written to");
     return 0;
 }
 
@@ -445,8 +440,7 @@ static int open_folder(Output *output, const char *folder, Err *err)
 {
     output->folder_fd =
         out_of_the_way(open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    return output->folder_fd < 0 ? fail(output, err, "cannot open its folder")
-                                 : 0;
+    return output->folder_fd < 0 ? fail(err, "cannot open its folder") : 0;
 }
 
 static int open_target(Output *output, const char *path,
@@ -459,22 +453,12 @@ static int open_target(Output *output, const char *path,
                              : open_temp(output, err);
 }
 
-static const char *path_text(Arena *arena, const char *path)
-{
-    if (strcmp(path, "-") == 0)
-        return "standard output";
-    Text text = {.arena = arena};
-    text_escaped(&text, path);
-    return text.bytes;
-}
-
-static Output *output_new(Arena *arena, const char *path)
+static Output *output_new(Arena *arena)
 {
     Output *output = arena_alloc(arena, sizeof *output);
     *output = (Output){
         .sink = {output_write},
         .arena = arena,
-        .path = path,
         .folder_fd = -1,
         .fd = -1,
         .lock_fd = -1,
@@ -488,7 +472,7 @@ static Output *output_new(Arena *arena, const char *path)
 int output_open(Arena *arena, const char *path, const SaveOptions *options,
                 Output **out, Err *err)
 {
-    *out = output_new(arena, path_text(arena, path));
+    *out = output_new(arena);
     return strcmp(path, "-") == 0 ? open_standard_output(*out, err)
                                   : open_target(*out, path, options, err);
 }
@@ -518,14 +502,14 @@ static int enter_folder(Output *output, const char *path, Err *err)
         const char *part = arena_strndup(output->arena, at, length);
         int parent = output->folder_fd;
         if (make_folder(output, path, part, (size_t)(at - path) + length) < 0)
-            return fail(output, err, "cannot make a folder for its data");
+            return fail(err, "cannot make a folder for its data");
         output->folder_fd = openat(
             parent, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         int problem = errno;
         close(parent);
         errno = problem;
         if (output->folder_fd < 0)
-            return fail(output, err, "cannot open the folder of its data");
+            return fail(err, "cannot open the folder of its data");
         at += length + (at[length] == '/');
     }
     return 0;
@@ -534,7 +518,7 @@ static int enter_folder(Output *output, const char *path, Err *err)
 int output_open_beside(const Output *first, const char *folder, Output **out,
                        Err *err)
 {
-    Output *output = *out = output_new(first->arena, first->path);
+    Output *output = *out = output_new(first->arena);
     output->first = first;
     output->folder = first->folder;
     output->name = first->name;
@@ -542,7 +526,7 @@ int output_open_beside(const Output *first, const char *folder, Output **out,
     output->folder_fd =
         openat(first->folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (output->folder_fd < 0)
-        return fail(output, err, "cannot open its folder");
+        return fail(err, "cannot open its folder");
     TRY(enter_folder(output, folder, err));
     return open_temp(output, err);
 }

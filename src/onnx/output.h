@@ -17,7 +17,6 @@ enum { OUTPUT_NAME_LIMIT = 255 };
 typedef struct Output {
     Sink sink; /* first: the sink is the output */
     Arena *arena;
-    const char *path; /* as the user named it, escaped */
     char *folder, *name;
     /* Folders that were made for it, below that of the first output: the path
      * of the last one, and how much of it is that of the first. NULL when there

@@ -5,7 +5,6 @@
 
 #include "base/inflate.h"
 #include "base/input.h"
-#include "graph/dump.h"
 #include "onnx/extdata.h"
 #include "onnx/onnx.h"
 #include "onnx/scan.h"
@@ -73,14 +72,6 @@ static int read_bytes(Arena *arena, Span bytes, const char *name,
     return check_external(&reader, count);
 }
 
-/* The name of the file, as messages begin with it. */
-static int name_fault(Arena *arena, const char *name, Err *err)
-{
-    Text text = {.arena = arena};
-    text_escaped(&text, name);
-    return err_prefix(err, "%s", text.bytes);
-}
-
 static const ReadOptions defaults;
 
 int model_read_memory(Arena *arena, const void *bytes, size_t size,
@@ -93,7 +84,7 @@ int model_read_memory(Arena *arena, const void *bytes, size_t size,
                              : external_new(arena, options->data_dir);
     if (read_bytes(arena, (Span){bytes, size}, arena_strdup(arena, name),
                    options, external, out, err) < 0)
-        return name_fault(arena, name, err);
+        return err_about(err, name);
     return 0;
 }
 
@@ -126,7 +117,7 @@ int model_read_file(Arena *arena, const char *path, const ReadOptions *options,
                     Model **out, Err *err)
 {
     if (read_file(arena, path, options ? options : &defaults, out, err) < 0)
-        return name_fault(arena, path, err);
+        return err_about(err, path);
     return 0;
 }
 
@@ -135,11 +126,10 @@ int tensor_read_file(Arena *arena, const char *path, Tensor **out,
 {
     enum { NAME = 8 };
     InputFile file;
-    if (input_open(arena, path, INT_MAX, &file, err) < 0)
-        return name_fault(arena, path, err);
-    if (scan_tensor(file.bytes, err) < 0 ||
+    if (input_open(arena, path, INT_MAX, &file, err) < 0 ||
+        scan_tensor(file.bytes, err) < 0 ||
         read_tensor(arena, NULL, file.bytes, out, err) < 0)
-        return name_fault(arena, path, err);
+        return err_about(err, path);
     *name = wire_string(arena, file.bytes, NAME);
     return 0;
 }

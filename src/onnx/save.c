@@ -123,9 +123,8 @@ static int compare_file(const Output *output, const char *name, bool *same,
     /* Links and devices are other files. */
     if (problem == 0 || problem == ELOOP || problem == ENXIO)
         return 0;
-    return err_set(err, ERR_IO, "%s: cannot open %s beside it: %s",
-                   output->path, name_text(output->arena, name),
-                   strerror(problem));
+    return err_set(err, ERR_IO, "cannot open %s beside it: %s",
+                   name_text(output->arena, name), strerror(problem));
 }
 
 /* The output takes its place among the files, unless it is there already. */
@@ -143,9 +142,9 @@ static int add_file(Saving *saving, Output *output, const char *name, Err *err)
     if (same)
         return 0;
     return err_set(err, ERR_EXTERNAL_DATA,
-                   "%s: its data would go to %s beside it, which is another "
-                   "file: remove that, or choose another folder",
-                   output->path, name_text(saving->arena, name));
+                   "its data would go to %s beside it, which is another file: "
+                   "remove that, or choose another folder",
+                   name_text(saving->arena, name));
 }
 
 static const char *data_name(const Saving *saving, uint32_t crc)
@@ -187,9 +186,8 @@ static int copy_file(Saving *saving, const DataFile *file, Err *err)
     const char *folder = arena_strndup(saving->arena, file->location, length);
     if (strcmp(file->location, saving->output->name) == 0)
         return err_set(err, ERR_SAME_FILE,
-                       "%s: is the name of a data file of the model: name "
-                       "another output",
-                       saving->output->path);
+                       "is the name of a data file of the model: name another "
+                       "output");
     TRY(output_open_beside(saving->output, folder, &output, err));
     TRY(output_reserve(output, file->bytes.size, err));
     TRY(write_mapped(saving->model, file->bytes, &output->sink, err));
@@ -233,8 +231,7 @@ static int check_data(const Saving *saving, Err *err)
     if (!external || !output->exists || !external_is(external, &output->old))
         return 0;
     return err_set(err, ERR_SAME_FILE,
-                   "%s: holds data of the input: name another output",
-                   output->path);
+                   "holds data of the input: name another output");
 }
 
 static size_t count_files(const Model *model)
@@ -279,6 +276,12 @@ static int save(Saving *saving, const char *path, Err *err)
     return output_publish(saving->files, saving->count, err);
 }
 
+/* What has failed, and for what file. */
+static int about_target(const char *path, Err *err)
+{
+    return err_about(err, strcmp(path, "-") == 0 ? "standard output" : path);
+}
+
 int model_save(const Model *model, const char *path, const SaveOptions *options,
                Err *err)
 {
@@ -290,7 +293,7 @@ int model_save(const Model *model, const char *path, const SaveOptions *options,
     };
     int status = save(&saving, path, err);
     arena_free(saving.arena);
-    return status;
+    return status < 0 ? about_target(path, err) : 0;
 }
 
 static int save_content(Arena *arena, const char *path, Content *content,
@@ -311,7 +314,7 @@ int file_save_content(Arena *arena, const char *path, Content *content,
     Arena *scratch = arena_child(arena);
     int status = save_content(scratch, path, content, err);
     arena_free(scratch);
-    return status;
+    return status < 0 ? about_target(path, err) : 0;
 }
 
 typedef struct Bytes {
