@@ -340,7 +340,8 @@ static int write_junit(const Batch *batch)
         const Outcome *outcome = &batch->outcomes[i];
         cases[i] = (JunitCase){
             .name = options->files.items[i],
-            .failure = outcome->status == YES ? NULL : outcome->message};
+            .failure = outcome->status == YES ? NULL : outcome->message,
+            .code = outcome->status == TROUBLE ? outcome->code : NULL};
     }
     int status = junit_models(options, cases, count);
     free(cases);

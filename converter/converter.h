@@ -75,7 +75,7 @@ extern const Verb verb_convert, verb_import, verb_verify, verb_lint,
 
 /* ---- trouble.c: errors ---- */
 
-/* Prints the one line, and the error object where --json was given; returns
+/* Prints the one line, and tells it in every report that is asked for; returns
  * TROUBLE. */
 int trouble(const Options *options, const rp_error *error);
 /* The same for a fault of the command line or the system. */
@@ -95,6 +95,8 @@ void process_follow(pid_t parent);
 
 /* ---- files.c: what is read and written besides models ---- */
 
+/* "-", for output. */
+bool is_stdout(const char *path);
 /* Writes a report: whole or not at all; "-" is standard output. */
 int bytes_save(const char *path, const char *bytes, size_t size,
                rp_error *error);
@@ -306,6 +308,10 @@ typedef struct Report {
 
 /* ---- reports.c ---- */
 
+enum { REPORT_MAX = 4 };
+
+/* The files that reports go to; how many there are. */
+size_t reports_list(const Options *options, const char *paths[REPORT_MAX]);
 /* Whether something besides the report for people is asked for. */
 bool reports_wanted(const Options *options);
 /* Takes the digest of what was read where reports are wanted. */
@@ -329,6 +335,12 @@ bool report_is(const Report *report, const char *command);
 bool report_disproved(const Report *report);
 /* Writes what is asked for. 0, or TROUBLE and its line. */
 int reports_write(const Options *options, const Report *report);
+/* Tells an error instead; what goes wrong with that is told nowhere. */
+void reports_tell(const Options *options, const rp_error *error);
+/* While no file is safe to write: leaves only what goes to standard output. */
+void reports_only_printed(Options *options);
+/* The same of a command line that cannot be read. */
+void reports_as_given(Options *options, char *const *argv);
 /* Saves what was written to a stream of open_memstream, and closes it. */
 int report_save(const Options *options, const char *path, FILE *stream,
                 char **bytes, size_t *size);
@@ -343,10 +355,17 @@ int junit_report(const Options *options, const Report *report);
 /* One test case a model. */
 typedef struct JunitCase {
     const char *name, *failure; /* NULL where it passed */
+    const char *code;           /* of trouble, or NULL */
 } JunitCase;
 int junit_models(const Options *options, const JunitCase *cases, size_t count);
 int sarif_report(const Options *options, const Report *report);
 void github_report(FILE *stream, const Report *report);
+
+/* What each tells of trouble. */
+void json_trouble(FILE *stream, const rp_error *error);
+void junit_trouble(FILE *stream, const rp_error *error);
+void sarif_trouble(FILE *stream, const rp_error *error);
+void html_trouble(FILE *stream, const rp_error *error);
 void github_trouble(FILE *stream, const rp_error *error);
 
 /* Within a line: in how many rows both models say the same. */
@@ -365,10 +384,5 @@ int json_bench(const Options *options, const char *digest,
                const rp_bench_info *info);
 /* Of a model that was made and written: by import, or by sample. */
 int json_made(const Options *options, rp_model *model);
-
-/* ---- json.c ---- */
-
-/* The error object; the fault of writing it is not reported. */
-void json_error(const char *path, const rp_error *error);
 
 #endif

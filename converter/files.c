@@ -12,7 +12,7 @@
 #include "converter.h"
 #include "sandbox.h"
 
-static bool is_stdout(const char *path)
+bool is_stdout(const char *path)
 {
     return strcmp(path, "-") == 0;
 }
@@ -115,19 +115,6 @@ static bool same_file(const char *a, const char *b)
         return S_ISREG(x.st_mode) && x.st_dev == y.st_dev &&
                x.st_ino == y.st_ino;
     return !exists_a && !exists_b && same_place(a, b);
-}
-
-enum { REPORT_MAX = 4 };
-
-static size_t reports_list(const Options *options, const char **paths)
-{
-    const char *all[REPORT_MAX] = {options->json, options->junit,
-                                   options->sarif, options->html};
-    size_t count = 0;
-    for (size_t i = 0; i < REPORT_MAX; i++)
-        if (all[i])
-            paths[count++] = all[i];
-    return count;
 }
 
 int reports_check(const Options *options)
@@ -292,13 +279,12 @@ int weights_spared(const Options *options, const rp_model *model,
     return 0;
 }
 
-/* The error object must not go where the clash is. */
+/* No report may go where the clash is. */
 static int clash(const Options *options, const char *code, const char *path,
                  const char *what)
 {
     Options safe = *options;
-    if (safe.json && !is_stdout(safe.json))
-        safe.json = NULL;
+    reports_only_printed(&safe);
     return trouble_say(&safe, code, path, "%s", what);
 }
 

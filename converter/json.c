@@ -113,6 +113,13 @@ int json_finish(const Options *options, const char *path, json_t *root)
     return 0;
 }
 
+void json_print(FILE *stream, json_t *root)
+{
+    if (!failed && json_dumpf(root, stream, JSON_INDENT(2)) == 0)
+        fputc('\n', stream);
+    json_decref(root);
+}
+
 /* Far more than a report takes. */
 static size_t read_bound(FILE *file)
 {
@@ -147,20 +154,12 @@ json_t *json_read(const Options *options, const char *path)
     return root;
 }
 
-void json_error(const char *path, const rp_error *error)
+void json_trouble(FILE *stream, const rp_error *error)
 {
     json_t *root = json_start(), *object = json_object();
     json_put(object, "code", json_text(error->code));
     json_put(object, "where", json_text(error->where));
     json_put(object, "message", json_text(error->message));
     json_put(root, "error", object);
-    char *bytes = failed ? NULL : json_dumps(root, JSON_INDENT(2));
-    json_decref(root);
-    if (!bytes)
-        return;
-    size_t size = strlen(bytes);
-    bytes[size] = '\n';
-    rp_error unheard = {0};
-    bytes_save(path, bytes, size + 1, &unheard);
-    free(bytes);
+    json_print(stream, root);
 }

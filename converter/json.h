@@ -28,6 +28,9 @@ json_t *json_begin(const char *command);
 /* Writes it to `path` and lets go of it. 0, or TROUBLE and its line. */
 int json_finish(const Options *options, const char *path, json_t *root);
 
+/* The same to a stream: nothing where memory has run out. */
+void json_print(FILE *stream, json_t *root);
+
 /* Reads a report that was written before. NULL, and its line was told. */
 json_t *json_read(const Options *options, const char *path);
 

@@ -59,28 +59,13 @@ static int unknown_verb(const char *name)
                        "unknown command '%s'; see 'repfold --help'", name);
 }
 
-/* Where the error object of a command line that cannot be read may go: no
- * file is safe to write yet. */
-static const char *json_to_stdout(int argc, char **argv)
-{
-    for (int i = 0; i < argc; i++) {
-        bool separate = i + 1 < argc && strcmp(argv[i], "--json") == 0;
-        const char *path = separate                              ? argv[i + 1]
-                           : strncmp(argv[i], "--json=", 7) == 0 ? argv[i] + 7
-                                                                 : "";
-        if (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0)
-            return "-";
-    }
-    return NULL;
-}
-
 static int run_verb(const Verb *verb, int argc, char **argv)
 {
     Options options = {0};
     rp_error error = {0};
     int status;
     if (opt_parse(verb, argc, argv, &options, &error) < 0) {
-        options.json = json_to_stdout(argc, argv);
+        reports_as_given(&options, argv);
         status = trouble(&options, &error);
     } else if (options.help) {
         print_help(verb);

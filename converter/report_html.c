@@ -432,12 +432,15 @@ static void print_overview(Page *page)
 
 /* ---- The page ---- */
 
+static const char opening[] =
+    "<!doctype html>\n<html lang=\"en\">\n<head>\n"
+    "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+    "content=\"width=device-width, initial-scale=1\">\n";
+
 static void print_head(Page *page)
 {
     const Report *report = page->report;
-    html_print(page, "<!doctype html>\n<html lang=\"en\">\n<head>\n"
-                     "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
-                     "content=\"width=device-width, initial-scale=1\">\n");
+    html_print(page, "%s", opening);
     /* The nonce is the digest of the input: a name within it cannot know it. */
     html_print(page,
                "<meta http-equiv=\"Content-Security-Policy\" "
@@ -525,4 +528,26 @@ int html_report(const Options *options, const Report *report)
     free(page.fold_of);
     free(page.node_of);
     return status;
+}
+
+/* Plain, and without a script; the line that the terminal has. */
+void html_trouble(FILE *stream, const rp_error *error)
+{
+    fprintf(stream,
+            "%s<meta name=\"color-scheme\" content=\"light dark\">\n"
+            "<meta http-equiv=\"Content-Security-Policy\" "
+            "content=\"default-src 'none'\">\n"
+            "<title>repfold: trouble</title>\n</head>\n<body>\n"
+            "<h1>Trouble</h1>\n<p>",
+            opening);
+    if (error->where[0]) {
+        fputs("<code>", stream);
+        print_markup(stream, error->where);
+        fputs("</code>: ", stream);
+    }
+    print_markup(stream, error->message);
+    fprintf(stream,
+            " [%s]</p>\n<p>There is no report. Written by repfold %s.</p>\n"
+            "</body>\n</html>\n",
+            error->code ? error->code : "internal", rp_version());
 }

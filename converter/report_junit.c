@@ -9,19 +9,24 @@
 
 #include "converter.h"
 
-typedef enum Result { PASSED, FAILED, SKIPPED } Result;
+typedef enum Result { PASSED, FAILED, SKIPPED, ERROR, RESULTS } Result;
+
+/* The element that says so. */
+static const char *const elements[RESULTS] = {
+    [FAILED] = "failure", [SKIPPED] = "skipped", [ERROR] = "error"};
 
 /* A case is written when it is known how it went; suites need counts first,
  * so a suite is walked twice: to count, then to print. */
 typedef struct Junit {
     FILE *stream; /* NULL while counting */
-    size_t cases, failures, skipped;
+    size_t cases, counts[RESULTS];
 } Junit;
 
 typedef struct Case {
     const char *class, *name;
     Result result;
     const char *message;             /* why it did not pass */
+    const char *code;                /* of an error, else NULL */
     const rp_output_verdict *output; /* whose numbers are told; or NULL */
 } Case;
 
@@ -41,8 +46,7 @@ static void print_numbers(FILE *stream, const rp_output_verdict *output)
 static void put_case(Junit *junit, const Case *test)
 {
     junit->cases++;
-    junit->failures += test->result == FAILED;
-    junit->skipped += test->result == SKIPPED;
+    junit->counts[test->result]++;
     if (!junit->stream)
         return;
     fprintf(junit->stream, "    <testcase classname=\"repfold.%s\" name=\"",
@@ -54,8 +58,13 @@ static void put_case(Junit *junit, const Case *test)
     }
     fputs("\">\n", junit->stream);
     if (test->result != PASSED) {
-        fprintf(junit->stream, "      <%s message=\"",
-                test->result == FAILED ? "failure" : "skipped");
+        fprintf(junit->stream, "      <%s ", elements[test->result]);
+        if (test->code) {
+            fputs("type=\"", junit->stream);
+            print_markup(junit->stream, test->code);
+            fputs("\" ", junit->stream);
+        }
+        fputs("message=\"", junit->stream);
         print_markup(junit->stream, test->message ? test->message : "");
         fputs("\"/>\n", junit->stream);
     }
@@ -67,7 +76,13 @@ static void put_case(Junit *junit, const Case *test)
 static void add_case(Junit *junit, const char *class, const char *name,
                      Result result, const char *message)
 {
-    put_case(junit, &(Case){class, name, result, message, NULL});
+    put_case(junit, &(Case){class, name, result, message, NULL, NULL});
+}
+
+static void add_error(Junit *junit, const char *class, const char *name,
+                      const char *code, const char *message)
+{
+    put_case(junit, &(Case){class, name, ERROR, message, code, NULL});
 }
 
 /* ---- Cases ---- */
@@ -128,7 +143,7 @@ static void add_outputs(Junit *junit, const rp_verdict_info *verdict)
         const rp_output_verdict *output = &verdict->outputs[i];
         put_case(junit, &(Case){"output", output->name,
                                 output->equivalent ? PASSED : FAILED,
-                                verdict->why, output});
+                                verdict->why, NULL, output});
     }
     for (size_t i = 0; i < verdict->fault_count; i++)
         add_case(junit, "segment", verdict->faults[i].output, FAILED,
@@ -180,8 +195,9 @@ static void print_suite(FILE *stream, const char *name, Fill *fill,
         return;
     fprintf(stream,
             "  <testsuite name=\"%s\" tests=\"%zu\" failures=\"%zu\" "
-            "skipped=\"%zu\" errors=\"0\">\n    <properties>\n",
-            name, count.cases, count.failures, count.skipped);
+            "skipped=\"%zu\" errors=\"%zu\">\n    <properties>\n",
+            name, count.cases, count.counts[FAILED], count.counts[SKIPPED],
+            count.counts[ERROR]);
     print_property(stream, "repfold", rp_version());
     print_property(stream, "input", report->input);
     print_property(stream, "input_sha256", report->input_digest);
@@ -202,11 +218,19 @@ typedef struct Models {
 static void fill_models(Junit *junit, const void *context)
 {
     const Models *models = context;
-    for (size_t i = 0; i < models->count; i++)
-        add_case(junit, "model", models->cases[i].name,
-                 models->cases[i].failure ? FAILED : PASSED,
-                 models->cases[i].failure);
+    for (size_t i = 0; i < models->count; i++) {
+        const JunitCase *model = &models->cases[i];
+        if (model->code)
+            add_error(junit, "model", model->name, model->code, model->failure);
+        else
+            add_case(junit, "model", model->name,
+                     model->failure ? FAILED : PASSED, model->failure);
+    }
 }
+
+static const char opening[] = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+                              "<testsuites name=\"repfold\">\n",
+                  closing[] = "</testsuites>\n";
 
 /* The report's two suites, or that of the models. */
 static int write_suites(const Options *options, const Report *report,
@@ -217,16 +241,14 @@ static int write_suites(const Options *options, const Report *report,
     FILE *stream = open_memstream(&bytes, &size);
     if (!stream)
         return trouble_say(options, "memory", options->junit, "out of memory");
-    fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-          "<testsuites name=\"repfold\">\n",
-          stream);
+    fputs(opening, stream);
     if (models) {
         print_suite(stream, "models", fill_models, models, report);
     } else {
         print_suite(stream, "folds", fill_folds, report, report);
         print_suite(stream, "outputs", fill_outputs, report, report);
     }
-    fputs("</testsuites>\n", stream);
+    fputs(closing, stream);
     return report_save(options, options->junit, stream, &bytes, &size);
 }
 
@@ -239,4 +261,18 @@ int junit_models(const Options *options, const JunitCase *cases, size_t count)
 {
     const Report none = {.command = "convert"};
     return write_suites(options, &none, &(Models){cases, count});
+}
+
+static void fill_trouble(Junit *junit, const void *context)
+{
+    const rp_error *error = context;
+    add_error(junit, "trouble", *error->where ? error->where : "repfold",
+              error->code ? error->code : "internal", error->message);
+}
+
+void junit_trouble(FILE *stream, const rp_error *error)
+{
+    fputs(opening, stream);
+    print_suite(stream, "trouble", fill_trouble, error, &(Report){0});
+    fputs(closing, stream);
 }

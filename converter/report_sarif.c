@@ -35,17 +35,19 @@ static json_t *location_json(const char *path, const char *node)
 {
     json_t *location = json_object(), *physical = json_object();
     json_t *artifact = json_object(), *region = json_object();
-    json_t *logical = json_object(), *logicals = json_array();
     json_put(artifact, "uri", uri_json(path));
     json_put(artifact, "index", json_integer(0));
     json_put(region, "startLine", json_integer(1));
     json_put(physical, "artifactLocation", artifact);
     json_put(physical, "region", region);
-    json_put(logical, "fullyQualifiedName", json_text(node));
-    json_put(logical, "kind", json_text("object"));
-    json_append(logicals, logical);
     json_put(location, "physicalLocation", physical);
-    json_put(location, "logicalLocations", logicals);
+    if (*node) {
+        json_t *logical = json_object(), *logicals = json_array();
+        json_put(logical, "fullyQualifiedName", json_text(node));
+        json_put(logical, "kind", json_text("object"));
+        json_append(logicals, logical);
+        json_put(location, "logicalLocations", logicals);
+    }
     return location;
 }
 
@@ -110,18 +112,25 @@ static void add_rule(json_t *rules, const char *id, const char *text)
     json_append(rules, rule);
 }
 
-static json_t *driver_json(const Report *report)
+static json_t *rules_json(const Report *report)
 {
-    json_t *driver = json_object(), *rules = json_array();
+    json_t *rules = json_array();
     size_t count;
     const rp_refusal *refusals = rp_refusals(report->folded, &count);
     add_rule(rules, "foldable", "nodes that one kernel computes as well");
     for (size_t i = 0; i < count; i++)
         add_rule(rules, refusals[i].reason, refusals[i].advice);
+    return rules;
+}
+
+static json_t *tool_json(json_t *rules)
+{
+    json_t *tool = json_object(), *driver = json_object();
     json_put(driver, "name", json_text("repfold"));
     json_put(driver, "semanticVersion", json_text(rp_version()));
     json_put(driver, "rules", rules);
-    return driver;
+    json_put(tool, "driver", driver);
+    return tool;
 }
 
 static json_t *artifacts_json(const Report *report)
@@ -129,25 +138,57 @@ static json_t *artifacts_json(const Report *report)
     json_t *array = json_array(), *artifact = json_object();
     json_t *location = json_object(), *hashes = json_object();
     json_put(location, "uri", uri_json(report->input));
-    json_put(hashes, "sha-256", json_text(report->input_digest));
+    if (report->input_digest[0]) {
+        json_put(hashes, "sha-256", json_text(report->input_digest));
+        json_put(artifact, "hashes", hashes);
+    } else {
+        json_decref(hashes);
+    }
     json_put(artifact, "location", location);
-    json_put(artifact, "hashes", hashes);
     json_append(array, artifact);
     return array;
 }
 
-int sarif_report(const Options *options, const Report *report)
+static json_t *invocations_json(bool succeeded)
 {
-    json_t *root = json_start(), *runs = json_array();
-    json_t *run = json_object(), *tool = json_object();
+    json_t *array = json_array(), *invocation = json_object();
+    json_put(invocation, "executionSuccessful", json_boolean(succeeded));
+    json_append(array, invocation);
+    return array;
+}
+
+/* All of it; rules and results become its own. */
+static void put_run(json_t *root, const Report *report, bool succeeded,
+                    json_t *rules, json_t *results)
+{
+    json_t *runs = json_array(), *run = json_object();
     json_put(root, "$schema",
              json_text("https://json.schemastore.org/sarif-2.1.0.json"));
     json_put(root, "version", json_text("2.1.0"));
-    json_put(tool, "driver", driver_json(report));
-    json_put(run, "tool", tool);
+    json_put(run, "tool", tool_json(rules));
+    json_put(run, "invocations", invocations_json(succeeded));
     json_put(run, "artifacts", artifacts_json(report));
-    json_put(run, "results", results_json(report));
+    json_put(run, "results", results);
     json_append(runs, run);
     json_put(root, "runs", runs);
+}
+
+int sarif_report(const Options *options, const Report *report)
+{
+    json_t *root = json_start();
+    put_run(root, report, true, rules_json(report), results_json(report));
     return json_finish(options, options->sarif, root);
+}
+
+/* A finding of its own: without any, those of before would count as mended. */
+void sarif_trouble(FILE *stream, const rp_error *error)
+{
+    const Report report = {.input = error->where};
+    const char *code = error->code ? error->code : "internal";
+    json_t *root = json_start(), *rules = json_array(), *results = json_array();
+    add_rule(rules, code, "repfold could not do its work");
+    json_append(results,
+                result_json(&report, code, "error", "", error->message));
+    put_run(root, &report, false, rules, results);
+    json_print(stream, root);
 }

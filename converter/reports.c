@@ -1,13 +1,46 @@
 /* Which reports are wanted, and what several of them need. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "converter.h"
 
+/* Those that are files, in the order they are written in. */
+static const struct {
+    const char *option;
+    size_t path; /* where in Options */
+    int (*write)(const Options *options, const Report *report);
+    void (*tell)(FILE *stream, const rp_error *error);
+} kinds[REPORT_MAX] = {
+    {"--json", offsetof(Options, json), json_report, json_trouble},
+    {"--junit", offsetof(Options, junit), junit_report, junit_trouble},
+    {"--sarif", offsetof(Options, sarif), sarif_report, sarif_trouble},
+    {"--html", offsetof(Options, html), html_report, html_trouble},
+};
+
+static const char **path_of(Options *options, size_t kind)
+{
+    return (const char **)((char *)options + kinds[kind].path);
+}
+
+static const char *path_in(const Options *options, size_t kind)
+{
+    return *path_of((Options *)options, kind);
+}
+
+size_t reports_list(const Options *options, const char *paths[REPORT_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < REPORT_MAX; i++)
+        if (path_in(options, i))
+            paths[count++] = path_in(options, i);
+    return count;
+}
+
 bool reports_wanted(const Options *options)
 {
-    return options->digests || options->json || options->junit ||
-           options->sarif || options->html;
+    const char *paths[REPORT_MAX];
+    return options->digests || reports_list(options, paths) > 0;
 }
 
 int report_digest(const Options *options, rp_model *model,
@@ -95,18 +128,89 @@ const rp_certificate *report_certificate(const Report *report,
     return NULL;
 }
 
+/* Standard output comes last: what is there cannot be taken back. */
 int reports_write(const Options *options, const Report *report)
 {
     int status = 0;
-    if (options->json)
-        status = json_report(options, report);
-    if (status == 0 && options->junit)
-        status = junit_report(options, report);
-    if (status == 0 && options->sarif)
-        status = sarif_report(options, report);
-    if (status == 0 && options->html)
-        status = html_report(options, report);
+    for (int printed = 0; printed < 2; printed++)
+        for (size_t i = 0; i < REPORT_MAX && status == 0; i++) {
+            const char *path = path_in(options, i);
+            if (path && is_stdout(path) == printed)
+                status = kinds[i].write(options, report);
+        }
     if (status == 0 && options->github)
         github_report(report_stream(options), report);
     return status;
+}
+
+/* ---- Trouble ---- */
+
+void reports_only_printed(Options *options)
+{
+    for (size_t i = 0; i < REPORT_MAX; i++)
+        if (path_in(options, i) && !is_stdout(path_in(options, i)))
+            *path_of(options, i) = NULL;
+}
+
+/* What the option is given at that place; "" where it is another one. */
+static const char *value_at(const char *option, char *const *at)
+{
+    size_t length = strlen(option);
+    if (strncmp(*at, option, length) != 0)
+        return "";
+    if ((*at)[length] == '=')
+        return *at + length + 1;
+    return (*at)[length] == '\0' && at[1] ? at[1] : "";
+}
+
+static bool is_printed(const char *option, char *const *argv)
+{
+    for (; *argv; argv++) {
+        const char *path = value_at(option, argv);
+        if (is_stdout(path) || strcmp(path, "/dev/stdout") == 0)
+            return true;
+    }
+    return false;
+}
+
+void reports_as_given(Options *options, char *const *argv)
+{
+    for (size_t i = 0; i < REPORT_MAX; i++)
+        *path_of(options, i) = is_printed(kinds[i].option, argv) ? "-" : NULL;
+}
+
+/* Not over the file that the error is about. */
+static bool may_tell(const char *path, const rp_error *error)
+{
+    return path && (is_stdout(path) ||
+                    strncmp(path, error->where, sizeof error->where - 1) != 0);
+}
+
+static void tell_one(size_t kind, const char *path, const rp_error *error)
+{
+    char *bytes = NULL;
+    size_t size = 0;
+    rp_error unheard = {0};
+    FILE *stream = open_memstream(&bytes, &size);
+    if (!stream)
+        return;
+    kinds[kind].tell(stream, error);
+    if (!(ferror(stream) | fclose(stream)))
+        bytes_save(path, bytes, size, &unheard);
+    free(bytes);
+}
+
+/* Of a command line that asks for two on standard output the first is there. */
+void reports_tell(const Options *options, const rp_error *error)
+{
+    bool printed = false;
+    for (size_t i = 0; i < REPORT_MAX; i++) {
+        const char *path = path_in(options, i);
+        if (!may_tell(path, error) || (printed && is_stdout(path)))
+            continue;
+        printed |= is_stdout(path);
+        tell_one(i, path, error);
+    }
+    if (options->github)
+        github_trouble(report_stream(options), error);
 }

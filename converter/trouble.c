@@ -1,6 +1,5 @@
-/* Errors: one line on standard error, and the error object of --json. */
+/* Errors: one line on standard error, and what the reports tell of them. */
 #include <stdarg.h>
-#include <string.h>
 
 #include "converter.h"
 
@@ -22,12 +21,7 @@ int trouble(const Options *options, const rp_error *error)
     }
     print_escaped(stderr, error->message);
     fprintf(stderr, " [%s]\n", error->code ? error->code : "internal");
-    /* Not over what the error is about. */
-    if (options->json &&
-        strncmp(options->json, error->where, sizeof error->where - 1) != 0)
-        json_error(options->json, error);
-    if (options->github)
-        github_trouble(report_stream(options), error);
+    reports_tell(options, error);
     return TROUBLE;
 }
 

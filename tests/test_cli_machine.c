@@ -188,6 +188,71 @@ START_TEST(test_sarif)
 }
 END_TEST
 
+/* ---- Trouble ---- */
+
+static void check_told(const char *report, const char *told)
+{
+    char *text = cli_text(report);
+    ck_assert_msg(strstr(text, told) != NULL, "no %s in: %s", told, text);
+    free(text);
+}
+
+/* A report of an earlier run would be taken for that of this one. */
+START_TEST(test_every_report_tells_trouble)
+{
+    cli_write("r.xml", "old", 3);
+    REPFOLD("convert", "a<b>.onnx", "-o", "out.onnx", "--json", "r.json",
+            "--junit", "r.xml", "--html", "r.html");
+    cli_assert_trouble("io", "a<b>.onnx: cannot open it: ");
+    cli_assert_json_code("r.json", "io");
+    char *xml = cli_text("r.xml");
+    check_xml(xml);
+    free(xml);
+    check_told("r.xml",
+               "tests=\"1\" failures=\"0\" skipped=\"0\" errors=\"1\"");
+    check_told("r.xml", "<error type=\"io\" message=\"cannot open it: ");
+    check_told("r.xml", "name=\"a&lt;b&gt;.onnx\"");
+    check_told("r.html", "<code>a&lt;b&gt;.onnx</code>: cannot open it: ");
+    ck_assert(!cli_exists("out.onnx"));
+    REPFOLD("lint", "absent.onnx", "--sarif", "r.sarif");
+    cli_assert_trouble("io", "absent.onnx");
+    json_t *root = schema_load("r.sarif");
+    const json_t *run = first(root, "runs");
+    ck_assert_str_eq(string_at(first(run, "results"), "ruleId"), "io");
+    ck_assert_str_eq(string_at(first(run, "results"), "level"), "error");
+    check_told("r.sarif", "\"uri\": \"absent.onnx\"");
+    ck_assert(json_is_false(
+        json_object_get(first(run, "invocations"), "executionSuccessful")));
+    json_decref(root);
+}
+END_TEST
+
+/* Standard input has no name to be spared, and one report at most is printed.
+ */
+START_TEST(test_trouble_is_printed_once)
+{
+    static const char *const lines[][6] = {
+        {"lint", "-", "--junit", "-"},
+        {"lint", "a.onnx", "--junit", "-", "--nonsense"},
+        {"lint", "a.onnx", "--junit=-", "--html", "/dev/stdout", "--nonsense"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        const char *arguments[7] = {NULL};
+        memcpy(arguments, lines[i], sizeof lines[i]);
+        ck_assert_int_eq(cli_run_with("/dev/null", NULL, arguments), 2);
+        ck_assert_int_eq(cli_occurrences(cli.out, "<error type="), 1);
+        ck_assert_int_eq(cli_occurrences(cli.out, "<html"), 0);
+    }
+    /* What is printed is one document, also where another file is full. */
+    ck_assert_int_eq(
+        REPFOLD("lint", "-q", TRAIN, "--json", "-", "--junit", "/dev/full"), 2);
+    json_t *root = json_loads(cli.out, 0, NULL);
+    ck_assert_str_eq(string_at(json_object_get(root, "error"), "where"),
+                     "/dev/full");
+    json_decref(root);
+}
+END_TEST
+
 /* ---- Annotations ---- */
 
 START_TEST(test_github)
@@ -396,6 +461,8 @@ Suite *suite_cli_machine(void)
     tcase_add_test(tc, test_junit_of_verify);
     tcase_add_test(tc, test_reports_do_not_vary);
     tcase_add_test(tc, test_sarif);
+    tcase_add_test(tc, test_every_report_tells_trouble);
+    tcase_add_test(tc, test_trouble_is_printed_once);
     tcase_add_test(tc, test_github);
     tcase_add_test(tc, test_hostile_names);
     tcase_add_test(tc, test_annotation_without_a_file);

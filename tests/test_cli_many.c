@@ -77,7 +77,9 @@ START_TEST(test_failure_does_not_stop_the_rest)
     json_decref(report);
     size_t size;
     char *xml = cli_read("r.xml", &size);
-    ck_assert_ptr_nonnull(strstr(xml, "tests=\"3\" failures=\"1\""));
+    ck_assert_ptr_nonnull(
+        strstr(xml, "tests=\"3\" failures=\"0\" skipped=\"0\" errors=\"1\""));
+    ck_assert_ptr_nonnull(strstr(xml, "<error type=\"not-onnx\" message="));
     free(xml);
 }
 END_TEST
