@@ -10,32 +10,12 @@
 /* What a rule is, as a hint. */
 static const char *rule_text(const char *rule, size_t length)
 {
-    static const char *const texts[][2] = {
-        {"C0", "weights that constants compute, an If that is known, a Pad of "
-               "nothing, a Slice of everything"},
-        {"C1", "convolution, then a map per channel"},
-        {"C2", "transposed convolution, then a map per channel"},
-        {"C3", "Gemm or MatMul, then a map per channel"},
-        {"C4", "sum of parallel convolutions"},
-        {"C5", "identity or scaled identity as a branch"},
-        {"C6", "average pooling as a branch"},
-        {"C7", "a map per channel, then a convolution"},
-        {"C8", "sum of parallel transposed convolutions"},
-        {"C9", "a map per channel, then Gemm or MatMul"},
-        {"C10", "Gemm or MatMul, reshaped, then a map per channel"},
-        {"C11", "layer scale into the last linear operator of its branch"},
-        {"C12", "two linear operators in a row"},
-        {"C13", "padding with what the layer before gives for zero"},
-        {"C14", "a map per channel through what moves or averages it"},
-        {"C15", "sum of parallel heads"},
-        {"C16", "scale and bias of a normalization into what reads it"},
-        {"C17", "BatchNormalization of BatchNormalization"},
-        {"C18", "Pad into what follows"},
-        {"C19", "convolutions side by side"}};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (strlen(texts[i][0]) == length &&
-            strncmp(texts[i][0], rule, length) == 0)
-            return texts[i][1];
+    size_t count;
+    const rp_rule *rules = rp_rules(&count);
+    for (size_t i = 0; i < count; i++)
+        if (strlen(rules[i].name) == length &&
+            strncmp(rules[i].name, rule, length) == 0)
+            return rules[i].text;
     return "";
 }
 

@@ -11,6 +11,7 @@
 
 #include "api.h"
 #include "base/machine.h"
+#include "fold/site.h"
 #include "graph/dump.h"
 #include "import.h"
 #include "judge/judge.h"
@@ -477,6 +478,12 @@ int rp_fold(rp_model *model, const rp_fold_options *options, rp_error *error)
     else
         model->folded = true;
     return status;
+}
+
+const rp_rule *rp_rules(size_t *count)
+{
+    *count = RULE_COUNT;
+    return rules_all;
 }
 
 const rp_fold_record *rp_folds(const rp_model *model, size_t *count)

@@ -242,6 +242,15 @@ RP_API int rp_dump(rp_model *model, int dot, const char **text,
 
 /* ---- Folding ---- */
 
+typedef struct rp_rule {
+    const char *name;  /* "C1" */
+    const char *text;  /* what it folds, in a few words */
+    int on_demand;     /* off unless it is enabled */
+} rp_rule;
+
+/* All of them, in the order of their numbers. */
+RP_API const rp_rule *rp_rules(size_t *count);
+
 typedef struct rp_fold_record {
     int number;          /* 1, 2, ...: what stop_after counts */
     const char *rules;   /* "C1,C4,C5" */

@@ -1,9 +1,11 @@
 /* The command line: what it takes, what it says when it is wrong. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+#include "repfold.h"
 #include "suites.h"
 
 static const char *const verbs[] = {"convert", "verify", "lint",   "inspect",
@@ -394,6 +396,52 @@ START_TEST(test_zsh_and_fish_read_their_completions)
 }
 END_TEST
 
+/* The words at `text` are those of the rule, wherever lines end, and in
+ * whatever case the first letter is. Returns what comes behind. */
+static const char *check_rule(const char *text, const rp_rule *rule)
+{
+    const char *at = text;
+    for (const char *c = rule->text; *c; c++, at++) {
+        bool same = c == rule->text ? tolower((unsigned char)*at) ==
+                                          tolower((unsigned char)*c)
+                                    : *at == *c || (*c == ' ' && *at == '\n');
+        ck_assert_msg(same, "%s: not \"%s\" but: %.60s", rule->name, rule->text,
+                      text);
+    }
+    ck_assert_msg(!isalnum((unsigned char)*at), "%s goes on: %.60s", rule->name,
+                  text);
+    return at;
+}
+
+/* In each place the rule has one entry, which begins with `head`, ends with
+ * `tail` and says whether it is off. */
+static void check_rules(const char *source, const char *head, const char *tail,
+                        const char *off)
+{
+    char *whole = read_source(source);
+    size_t count;
+    const rp_rule *rules = rp_rules(&count);
+    for (size_t i = 0; i < count; i++) {
+        char title[32];
+        snprintf(title, sizeof title, head, rules[i].name);
+        ck_assert_int_eq(cli_occurrences(whole, title), 1);
+        const char *text = strstr(whole, title) + strlen(title);
+        const char *behind = check_rule(text, &rules[i]);
+        const char *end = strstr(behind, tail), *said = strstr(behind, off);
+        ck_assert_ptr_nonnull(end);
+        ck_assert_msg((said && said < end) == rules[i].on_demand,
+                      "%s says the wrong thing of %s", source, rules[i].name);
+    }
+    free(whole);
+}
+
+START_TEST(test_rules_are_described_as_in_the_table)
+{
+    check_rules("converter/repfold.1", "\n.B %s\n", "\n.", "\nOff by default.");
+    check_rules("README.md", "\n| %s | ", " |\n", "off unless `--enable`d");
+}
+END_TEST
+
 /* The quoted codes of an X-macro table, and how the manual sets them. */
 static void check_codes(const char *table, const char *macro, const char *form)
 {
@@ -431,6 +479,7 @@ Suite *suite_cli_usage(void)
     tcase_add_test(tc, test_overview_names_every_command);
     tcase_add_loop_test(tc, test_each_command_explains_itself, 0, VERB_COUNT);
     tcase_add_test(tc, test_the_manual_lists_the_passes);
+    tcase_add_test(tc, test_rules_are_described_as_in_the_table);
     tcase_add_test(tc, test_version);
     tcase_add_test(tc, test_no_command);
     tcase_add_test(tc, test_unknown_command_gets_a_suggestion);

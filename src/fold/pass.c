@@ -111,7 +111,9 @@ static int rules_enabled(const rp_fold_options *options, RuleSet *enabled,
                          Err *err)
 {
     RuleSet skipped = 0, added = 0;
-    *enabled = ((1u << RULE_COUNT) - 1) & ~RULES_ON_DEMAND;
+    *enabled = 0;
+    for (int rule = 0; rule < RULE_COUNT; rule++)
+        *enabled |= rules_all[rule].on_demand ? 0 : RULE_BIT(rule);
     if (options->only)
         TRY(rules_parse(options->only, enabled, err));
     if (options->enable)

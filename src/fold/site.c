@@ -138,20 +138,11 @@ Value *value_behind(const Fold *fold, Value *value)
 
 /* ---- Rules ---- */
 
-static const char *const rule_names[RULE_COUNT] = {
-    [RULE_C0] = "C0",   [RULE_C1] = "C1",   [RULE_C2] = "C2",
-    [RULE_C3] = "C3",   [RULE_C4] = "C4",   [RULE_C5] = "C5",
-    [RULE_C6] = "C6",   [RULE_C7] = "C7",   [RULE_C8] = "C8",
-    [RULE_C9] = "C9",   [RULE_C10] = "C10", [RULE_C11] = "C11",
-    [RULE_C12] = "C12", [RULE_C13] = "C13", [RULE_C14] = "C14",
-    [RULE_C15] = "C15", [RULE_C16] = "C16", [RULE_C17] = "C17",
-    [RULE_C18] = "C18", [RULE_C19] = "C19",
+const rp_rule rules_all[RULE_COUNT] = {
+#define RULE(name, on_demand, text) {#name, text, on_demand},
+#include "fold/rule.def"
+#undef RULE
 };
-
-const char *rule_name(Rule rule)
-{
-    return rule_names[rule];
-}
 
 int rules_parse(const char *text, RuleSet *out, Err *err)
 {
@@ -160,14 +151,14 @@ int rules_parse(const char *text, RuleSet *out, Err *err)
         size_t length = strcspn(text, ",");
         int rule = 0;
         while (rule < RULE_COUNT &&
-               (strlen(rule_names[rule]) != length ||
-                strncmp(rule_names[rule], text, length) != 0))
+               (strlen(rules_all[rule].name) != length ||
+                strncmp(rules_all[rule].name, text, length) != 0))
             rule++;
         if (rule == RULE_COUNT)
             return err_set(err, ERR_USAGE,
                            "no rule is called \"%.*s\"; there are %s to %s",
-                           (int)length, text, rule_names[0],
-                           rule_names[RULE_COUNT - 1]);
+                           (int)length, text, rules_all[0].name,
+                           rules_all[RULE_COUNT - 1].name);
         *out |= RULE_BIT(rule);
         text += length + (text[length] == ',');
     }
@@ -182,7 +173,7 @@ const char *rules_text(Arena *arena, RuleSet rules)
         if (rules & RULE_BIT(rule))
             length +=
                 (size_t)snprintf(text + length, sizeof text - length, "%s%s",
-                                 length ? "," : "", rule_names[rule]);
+                                 length ? "," : "", rules_all[rule].name);
     return arena_strdup(arena, text);
 }
 

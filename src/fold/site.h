@@ -19,38 +19,18 @@ typedef enum Reason {
 const char *reason_code(Reason reason);
 const char *reason_advice(Reason reason);
 
-/* The rules, by their names in the catalogue of folds. */
 typedef enum Rule {
-    RULE_C0,  /* what constants compute; what runs anyhow or does nothing */
-    RULE_C1,  /* convolution, then affine */
-    RULE_C2,  /* transposed convolution, then affine */
-    RULE_C3,  /* Gemm or MatMul, then affine */
-    RULE_C4,  /* sum of parallel convolutions */
-    RULE_C5,  /* identity branch */
-    RULE_C6,  /* average-pool branch */
-    RULE_C7,  /* affine, then unpadded convolution */
-    RULE_C8,  /* sum of parallel transposed convolutions */
-    RULE_C9,  /* affine, then shape operators, then linear */
-    RULE_C10, /* linear, then shape operators, then affine */
-    RULE_C11, /* layer scale */
-    RULE_C12, /* linear after linear */
-    RULE_C13, /* 1x1, padded with what it gives for zero, then a convolution */
-    RULE_C14, /* affine maps commute with averages, Relu and the like */
-    RULE_C15, /* sum of parallel Gemm or MatMul: heads */
-    RULE_C16, /* affine of LayerNormalization, then linear */
-    RULE_C17, /* affine over affine, and over Concat */
-    RULE_C18, /* explicit zero padding, then convolution */
-    RULE_C19, /* parallel convolutions of which the results are joined */
+#define RULE(name, on_demand, text) RULE_##name,
+#include "fold/rule.def"
+#undef RULE
     RULE_COUNT
 } Rule;
 
 typedef unsigned RuleSet;
 #define RULE_BIT(rule) (1u << (rule))
-/* Exact, but nothing that training left behind: only on demand. */
-#define RULES_ON_DEMAND                                                        \
-    (RULE_BIT(RULE_C12) | RULE_BIT(RULE_C16) | RULE_BIT(RULE_C19))
 
-const char *rule_name(Rule rule);
+/* ORDER Rule */
+extern const rp_rule rules_all[RULE_COUNT];
 /* The set named by "C1,C4"; an unknown name is an error. */
 int rules_parse(const char *text, RuleSet *out, Err *err);
 const char *rules_text(Arena *arena, RuleSet rules);
