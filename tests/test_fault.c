@@ -273,6 +273,28 @@ START_TEST(a_call_that_fails_is_trouble)
 }
 END_TEST
 
+/* Of all that is synced only the last, the folder in which the model has its
+ * name, comes when the model is in place: it never names data that a power cut
+ * can take away. */
+START_TEST(data_are_there_to_stay_before_the_model)
+{
+    const Road *road = &roads[1];
+    int files = make_expected(road);
+    ck_assert_int_eq(road->data_files, 1);
+    write_old_output(road);
+    long count = go_failing(road, "fsync", 0, 0);
+    ck_assert_int_eq(count, 4);
+    remove_data_files();
+    for (long n = 1; n <= count; n++) {
+        write_old_output(road);
+        go_failing(road, "fsync", n, EIO);
+        ck_assert_int_eq(cli.status, 2);
+        ck_assert_int_eq(cli_same(road->output, "new"), n == count);
+        check_outcome(road, try_text(road, "fsync", n), files);
+    }
+}
+END_TEST
+
 /* ---- Kills ---- */
 
 static double now(void)
@@ -344,6 +366,7 @@ Suite *suite_fault(void)
     tcase_add_checked_fixture(tc, cli_setup, cli_teardown);
     tcase_set_timeout(tc, tries_all() ? 3600 : 300);
     tcase_add_loop_test(tc, a_call_that_fails_is_trouble, 0, ROADS * FAULTS);
+    tcase_add_test(tc, data_are_there_to_stay_before_the_model);
     tcase_add_test(tc, a_killed_conversion_leaves_the_old_file_or_the_new);
     suite_add_tcase(suite, tc);
     return suite;

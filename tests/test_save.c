@@ -1,6 +1,7 @@
 /* Saving: the file is whole or absent, and nothing else is touched. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -239,22 +240,68 @@ END_TEST
 static int save_without_permission(void)
 {
     Err err;
-    if (setgid(65534) < 0 || setuid(65534) < 0)
-        return 2;
+    become_nobody();
     int status = save_text(in_folder("out"), "new", &err);
     return status == -1 && strstr(err.message, "Permission denied") ? 0 : 1;
 }
 
 START_TEST(a_protected_file_is_not_replaced)
 {
-    if (geteuid() != 0)
-        return;
     ck_assert_int_eq(chmod(in_folder(""), 0777), 0);
     put_file(in_folder("out"), "old");
     ck_assert_int_eq(chmod(in_folder("out"), 0444), 0);
     ck_assert_int_eq(in_child(save_without_permission), 0);
     check_file(in_folder("out"), "old");
     ck_assert_int_eq(count_files(), 1);
+}
+END_TEST
+
+/* A member of the file's group, who has another one of his own. */
+static int save_as_a_member(void)
+{
+    Err err;
+    const gid_t groups[] = {1234};
+    if (setgroups(1, groups) < 0)
+        return 2;
+    become_nobody();
+    return save_text(in_folder("out"), "new", &err) == 0 ? 0 : 1;
+}
+
+/* Who may write it, but is in no group that it could go to. */
+static int save_as_a_stranger(void)
+{
+    Err err;
+    if (setgroups(0, NULL) < 0)
+        return 2;
+    become_nobody();
+    return save_text(in_folder("out"), "new", &err) == 0 ? 0 : 1;
+}
+
+/* A secret of one group does not become one of another. */
+START_TEST(a_group_keeps_its_rights_and_no_other_gets_them)
+{
+    static const struct {
+        int (*save)(void);
+        mode_t before, after;
+        gid_t group;
+    } cases[] = {{save_as_a_member, 0660, 0660, 1234},
+                 {save_as_a_stranger, 0676, 0666, 65534}};
+    if (geteuid() != 0) {
+        puts("save: groups: skipped: only root may give files away");
+        return;
+    }
+    ck_assert_int_eq(chmod(in_folder(""), 0777), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct stat info;
+        put_file(in_folder("out"), "old");
+        ck_assert_int_eq(chown(in_folder("out"), 0, 1234), 0);
+        ck_assert_int_eq(chmod(in_folder("out"), cases[i].before), 0);
+        ck_assert_int_eq(in_child(cases[i].save), 0);
+        check_file(in_folder("out"), "new");
+        ck_assert_int_eq(stat(in_folder("out"), &info), 0);
+        ck_assert_uint_eq(info.st_mode & 0777, cases[i].after);
+        ck_assert_uint_eq(info.st_gid, cases[i].group);
+    }
 }
 END_TEST
 
@@ -484,6 +531,7 @@ Suite *suite_save(void)
     tcase_add_test(tcase, a_fifo_is_a_stream);
     tcase_add_test(tcase, a_failed_write_leaves_the_old_file);
     tcase_add_test(tcase, a_protected_file_is_not_replaced);
+    tcase_add_test(tcase, a_group_keeps_its_rights_and_no_other_gets_them);
     tcase_add_test(tcase, standard_descriptors_stay_free);
     tcase_add_test(tcase, a_dash_is_standard_output);
     tcase_add_test(tcase, temporary_names_serve_as_well);

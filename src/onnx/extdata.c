@@ -211,7 +211,7 @@ enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW };
 /* Component by component, for kernels before 5.6. */
 static int open_by_steps(int folder, const char *location)
 {
-    int at = dup(folder);
+    int at = fcntl(folder, F_DUPFD_CLOEXEC, 0);
     for (const char *slash; at >= 0 && (slash = strchr(location, '/'));
          location = slash + 1) {
         char part[NAME_MAX + 1];

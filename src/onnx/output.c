@@ -299,16 +299,30 @@ static int open_temp(Output *output, Err *err)
 
 /* ---- Finishing ---- */
 
-/* Owner and mode of the file that is replaced. The owner is kept where that is
- * allowed; a copy that belongs to its maker is right as well. */
+/* Where that is not allowed, it is as well when it belongs to its maker. */
+static int give(const Output *output, uid_t owner, gid_t group)
+{
+    return fchown(output->fd, owner, group) < 0 && errno != EPERM &&
+                   errno != EINVAL
+               ? -1
+               : 0;
+}
+
+/* Owner, group and mode of the file that is replaced. Who is in another group
+ * may do no more than everybody. */
 static int keep_mode(const Output *output, Err *err)
 {
+    struct stat now;
+    const struct stat *old = &output->old;
+    mode_t mode = old->st_mode & 0777;
     if (!output->exists)
         return 0;
-    if (fchown(output->fd, output->old.st_uid, output->old.st_gid) < 0 &&
-        errno != EPERM && errno != EINVAL)
+    if (give(output, old->st_uid, (gid_t)-1) < 0 ||
+        give(output, (uid_t)-1, old->st_gid) < 0 || fstat(output->fd, &now) < 0)
         return fail(err, "cannot set its owner");
-    if (fchmod(output->fd, output->old.st_mode & 0777) < 0)
+    if (now.st_gid != old->st_gid)
+        mode &= S_IRWXU | S_IRWXO | (mode & S_IRWXO) << 3;
+    if (fchmod(output->fd, mode) < 0)
         return fail(err, "cannot set its mode");
     return 0;
 }
@@ -378,12 +392,30 @@ static int name_replacing(Output *output, Err *err)
     return 0;
 }
 
+static int name_one(Output *output, Err *err)
+{
+    if (output->is_stream)
+        return 0;
+    return output->is_fresh ? name_fresh(output, err)
+                            : name_replacing(output, err);
+}
+
+/* EINVAL: a file system that does not sync folders. */
+static bool sync_folder(const Output *output)
+{
+    return output->is_stream || fsync(output->folder_fd) == 0 ||
+           errno == EINVAL;
+}
+
+/* The last one may replace a file: by then the others are there to stay. */
 static int name_all(Output *const *outputs, size_t count, Err *err)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!outputs[i]->is_stream)
-            TRY(outputs[i]->is_fresh ? name_fresh(outputs[i], err)
-                                     : name_replacing(outputs[i], err));
+    for (size_t i = 0; i + 1 < count; i++)
+        TRY(name_one(outputs[i], err));
+    for (size_t i = 0; i + 1 < count; i++)
+        if (!sync_folder(outputs[i]))
+            return fail(err, "cannot write the folder of its data");
+    TRY(name_one(outputs[count - 1], err));
     for (size_t i = 0; i < count; i++) {
         outputs[i]->is_named = false;
         outputs[i]->made = NULL;
@@ -401,14 +433,6 @@ static void undo_names(Output *const *outputs, size_t count)
     }
 }
 
-static int sync_folder(const Output *output, Err *err)
-{
-    /* EINVAL: a file system that does not sync folders. */
-    if (output->is_stream || fsync(output->folder_fd) == 0 || errno == EINVAL)
-        return 0;
-    return fail(err, "is in place, but may not survive a power cut");
-}
-
 /* Signals wait while files have temporary names, or some have theirs and
  * others not, so that nothing stays. */
 int output_publish(Output *const *outputs, size_t count, Err *err)
@@ -419,8 +443,8 @@ int output_publish(Output *const *outputs, size_t count, Err *err)
     if (status < 0)
         undo_names(outputs, count);
     leftover_unblock(&before);
-    for (size_t i = 0; i < count && status == 0; i++)
-        status = sync_folder(outputs[i], err);
+    if (status == 0 && !sync_folder(outputs[count - 1]))
+        return fail(err, "is in place, but may not survive a power cut");
     return status;
 }
 
@@ -490,7 +514,7 @@ static int make_folder(Output *output, const char *path, const char *part,
     memcpy(made, path, end);
     made[end] = '\0';
     output->made = made;
-    return 0;
+    return sync_folder(output) ? 0 : -1;
 }
 
 /* Goes down along the path, making the folders that are not there. The path

@@ -3,7 +3,8 @@
  * (O_TMPFILE) or a temporary one in the folder of the target, synced, renamed
  * over the target, and the folder is synced: whatever happens, and whenever,
  * the target is the old file or the new one.  Files that belong together are
- * first all written and synced, then named, the most important one last.
+ * first all written and synced, then named, and the most important one last,
+ * when the names of the others are synced too.
  */
 #ifndef REPFOLD_ONNX_OUTPUT_H
 #define REPFOLD_ONNX_OUTPUT_H
