@@ -76,7 +76,7 @@ int main(int argc, char **argv)
     }
     int failed = write_chain(arena, strtol(argv[1], NULL, 10), argv[2], &err);
     if (failed)
-        fprintf(stderr, "bench_chain: %s\n", err.message);
+        fprintf(stderr, "bench_chain: %s: %s\n", argv[2], err.message);
     arena_free(arena);
     return failed ? 2 : 0;
 }

@@ -10,8 +10,8 @@ Model *fixture_load(Arena *arena, const char *path)
 {
     Model *model;
     Err err = {0};
-    ck_assert_msg(model_read_file(arena, path, NULL, &model, &err) == 0, "%s",
-                  err.message);
+    ck_assert_msg(model_read_file(arena, path, NULL, &model, &err) == 0,
+                  "%s: %s", path, err.message);
     return model;
 }
 
@@ -41,7 +41,8 @@ Array *fixture_array(Arena *arena, const char *path, DType type)
     Tensor *tensor;
     Array *array;
     Err err = {0};
-    ck_assert_msg(npy_read(arena, path, &tensor, &err) == 0, "%s", err.message);
+    ck_assert_msg(npy_read(arena, path, &tensor, &err) == 0, "%s: %s", path,
+                  err.message);
     ck_assert_int_eq(
         array_from_tensor(arena, tensor, PRECISION_F64, true, &array, &err), 0);
     array->type = type;

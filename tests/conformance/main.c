@@ -239,7 +239,8 @@ static bool files_match(Report *report, const Case *test)
     bool passed =
         model && run_files(report, test, model->model->graph, &err) == 0;
     if (!passed)
-        printf("%s: %s\n", test->name, model ? err.message : error.message);
+        printf("%s: %s: %s\n", test->name, model ? err.file : error.where,
+               model ? err.message : error.message);
     rp_close(model);
     return passed;
 }

@@ -46,7 +46,7 @@ static bool check_model(Arena *arena, const char *path, RoundTrips *trips)
     FoldReport report = {0};
     rp_fold_options all = {.threads = 1};
     if (model_read_file(arena, path, NULL, &model, &err) < 0) {
-        printf("%s\n", err.message);
+        printf("%s: %s\n", path, err.message);
         return false;
     }
     bool same = is_same(arena, model, path, "copied");
