@@ -155,8 +155,7 @@ static void child_run(const Batch *batch, size_t index, int pipe)
         outcome.status = batch->convert(&options, &outcome);
     if (outcome.status == TROUBLE) {
         const rp_error *error = trouble_last();
-        snprintf(outcome.code, sizeof outcome.code, "%s",
-                 error->code ? error->code : "internal");
+        snprintf(outcome.code, sizeof outcome.code, "%s", error->code);
         snprintf(outcome.message, sizeof outcome.message, "%s", error->message);
     }
     /* Small enough to be in the pipe whole. */

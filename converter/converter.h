@@ -82,7 +82,7 @@ int trouble(const Options *options, const rp_error *error);
 int trouble_say(const Options *options, const char *code, const char *where,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* What was told last; its code is NULL before that. */
+/* What was told last; before that nothing, with the code of what must not be. */
 const rp_error *trouble_last(void);
 
 /* ---- process.c ---- */

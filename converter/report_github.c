@@ -98,6 +98,5 @@ void github_report(FILE *stream, const Report *report)
 
 void github_trouble(FILE *stream, const rp_error *error)
 {
-    annotate(stream, "error", error->where,
-             error->code ? error->code : "internal", error->message);
+    annotate(stream, "error", error->where, error->code, error->message);
 }

@@ -549,5 +549,5 @@ void html_trouble(FILE *stream, const rp_error *error)
     fprintf(stream,
             " [%s]</p>\n<p>There is no report. Written by repfold %s.</p>\n"
             "</body>\n</html>\n",
-            error->code ? error->code : "internal", rp_version());
+            error->code, rp_version());
 }

@@ -43,6 +43,19 @@ static void print_numbers(FILE *stream, const rp_output_verdict *output)
     fputs("</system-out>\n", stream);
 }
 
+static void print_reason(FILE *stream, const Case *test)
+{
+    fprintf(stream, "      <%s ", elements[test->result]);
+    if (test->code) {
+        fputs("type=\"", stream);
+        print_markup(stream, test->code);
+        fputs("\" ", stream);
+    }
+    fputs("message=\"", stream);
+    print_markup(stream, test->message ? test->message : "");
+    fputs("\"/>\n", stream);
+}
+
 static void put_case(Junit *junit, const Case *test)
 {
     junit->cases++;
@@ -57,17 +70,8 @@ static void put_case(Junit *junit, const Case *test)
         return;
     }
     fputs("\">\n", junit->stream);
-    if (test->result != PASSED) {
-        fprintf(junit->stream, "      <%s ", elements[test->result]);
-        if (test->code) {
-            fputs("type=\"", junit->stream);
-            print_markup(junit->stream, test->code);
-            fputs("\" ", junit->stream);
-        }
-        fputs("message=\"", junit->stream);
-        print_markup(junit->stream, test->message ? test->message : "");
-        fputs("\"/>\n", junit->stream);
-    }
+    if (test->result != PASSED)
+        print_reason(junit->stream, test);
     if (test->output)
         print_numbers(junit->stream, test->output);
     fputs("    </testcase>\n", junit->stream);
@@ -267,7 +271,7 @@ static void fill_trouble(Junit *junit, const void *context)
 {
     const rp_error *error = context;
     add_error(junit, "trouble", *error->where ? error->where : "repfold",
-              error->code ? error->code : "internal", error->message);
+              error->code, error->message);
 }
 
 void junit_trouble(FILE *stream, const rp_error *error)

@@ -184,11 +184,10 @@ int sarif_report(const Options *options, const Report *report)
 void sarif_trouble(FILE *stream, const rp_error *error)
 {
     const Report report = {.input = error->where};
-    const char *code = error->code ? error->code : "internal";
     json_t *root = json_start(), *rules = json_array(), *results = json_array();
-    add_rule(rules, code, "repfold could not do its work");
+    add_rule(rules, error->code, "repfold could not do its work");
     json_append(results,
-                result_json(&report, code, "error", "", error->message));
+                result_json(&report, error->code, "error", "", error->message));
     put_run(root, &report, false, rules, results);
     json_print(stream, root);
 }

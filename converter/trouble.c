@@ -3,7 +3,7 @@
 
 #include "converter.h"
 
-static rp_error last;
+static rp_error last = {.code = "internal"};
 
 const rp_error *trouble_last(void)
 {
@@ -13,6 +13,9 @@ const rp_error *trouble_last(void)
 int trouble(const Options *options, const rp_error *error)
 {
     last = *error;
+    error = &last;
+    if (!last.code)
+        last.code = "internal";
     progress_end_any();
     fputs("repfold: ", stderr);
     if (error->where[0]) {
@@ -20,7 +23,7 @@ int trouble(const Options *options, const rp_error *error)
         fputs(": ", stderr);
     }
     print_escaped(stderr, error->message);
-    fprintf(stderr, " [%s]\n", error->code ? error->code : "internal");
+    fprintf(stderr, " [%s]\n", error->code);
     reports_tell(options, error);
     return TROUBLE;
 }
