@@ -21,16 +21,15 @@ static int look(Report *report, rp_model *model, rp_model **original,
     return *original ? report_look(report, *original, model, error) : -1;
 }
 
-static int run(const Options *options)
+static int lint(const Options *options, const char *path)
 {
     rp_error error = {0};
     Progress progress;
     progress_start(&progress, options);
     rp_fold_options fold = fold_options(options, &progress);
-    rp_model *model = open_model(options, options->files.items[0], &error);
+    rp_model *model = open_model(options, path, &error);
     rp_model *original = NULL;
-    Report report = {
-        .command = "lint", .input = options->files.items[0], .folded = model};
+    Report report = {.command = "lint", .input = path, .folded = model};
     if (model)
         report_source(options, model, report.input_digest);
     int failed = !model || rp_fold(model, &fold, &error) < 0 ||
@@ -43,12 +42,27 @@ static int run(const Options *options)
     return status;
 }
 
+/* One that is in trouble does not hide the others: the worst counts. */
+static int run(const Options *options)
+{
+    int worst = YES;
+    if (options->files.count > 1 && reports_wanted(options))
+        return trouble_say(options, "usage", "",
+                           "a report is of one model: give one, or no --json, "
+                           "--html, --junit and --sarif");
+    for (size_t i = 0; i < options->files.count; i++) {
+        int status = lint(options, options->files.items[i]);
+        worst = status > worst ? status : worst;
+    }
+    return worst;
+}
+
 const Verb verb_lint = {
     .name = "lint",
     .bit = VERB_LINT,
     .min_files = 1,
-    .max_files = 1,
-    .arguments = "IN.onnx [OPTION ...]",
+    .max_files = SIZE_MAX,
+    .arguments = "IN.onnx ... [OPTION ...]",
     .summary = "list foldable sites that are left, for a CI job",
     .text =
         "Folds the model in memory and writes nothing: lists each kernel that "
@@ -58,8 +72,10 @@ const Verb verb_lint = {
         "blocks it and what can be done. The manual lists all reasons.\n"
         "\n"
         "  repfold lint model.onnx\n"
-        "  if ! repfold lint -q model.onnx; then echo unfused; fi\n"
+        "  if ! repfold lint -q models/*.onnx; then echo unfused; fi\n"
         "\n"
-        "Exit status: 0 nothing is left to fold; 1 something is; 2 trouble.",
+        "Exit status: 0 nothing is left to fold; 1 something is; 2 trouble; of "
+        "several\n"
+        "models the worst.",
     .run = run,
 };

@@ -211,7 +211,10 @@ const char *opt_nearest(const char *word, const char *const *candidates,
     for (size_t i = 0; i < count; i++) {
         if (strlen(candidates[i]) > WORD_MAX)
             continue;
-        size_t far = distance(word, candidates[i]);
+        /* What is cut short is meant, however much of it is missing. */
+        bool is_start =
+            *word && strncmp(candidates[i], word, strlen(word)) == 0;
+        size_t far = is_start ? 0 : distance(word, candidates[i]);
         if (far <= best && (!nearest || far < best)) {
             best = far;
             nearest = candidates[i];

@@ -206,7 +206,11 @@ static void print_lead(Page *page)
         html_print(page, ". ");
     if (report->verdict && report->verdict->why)
         html_text(page, report->verdict->why);
-    html_text(page, report->not_verified);
+    if (report->not_verified[0]) {
+        html_print(page, "There is no verdict: ");
+        html_text(page, report->not_verified);
+        html_print(page, ".");
+    }
     html_print(page, "</p>\n");
     if (report->objection)
         html_print(page, "<p>Nothing was written: %s.</p>\n",

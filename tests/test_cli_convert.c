@@ -179,6 +179,22 @@ START_TEST(test_lint)
 }
 END_TEST
 
+/* Each is told, whatever became of those before it. */
+START_TEST(test_lint_of_several)
+{
+    REPFOLD("convert", "-q", cli_fixture(SMALL), "-o", "out.onnx");
+    ck_assert_int_eq(REPFOLD("lint", "out.onnx", "out.onnx"), 0);
+    ck_assert_int_eq(cli_occurrences(cli.out, "nothing is left to fold"), 2);
+    ck_assert_int_eq(REPFOLD("lint", cli_fixture(SMALL), "out.onnx"), 1);
+    ck_assert_int_eq(cli_occurrences(cli.out, "nothing is left to fold"), 1);
+    ck_assert_int_eq(REPFOLD("lint", "absent.onnx", "out.onnx"), 2);
+    ck_assert_int_eq(cli_occurrences(cli.out, "nothing is left to fold"), 1);
+    ck_assert_ptr_nonnull(strstr(cli.err, "absent.onnx"));
+    REPFOLD("lint", "out.onnx", "out.onnx", "--sarif", "s.json");
+    cli_assert_trouble("usage", "a report is of one model");
+}
+END_TEST
+
 START_TEST(test_inspect)
 {
     ck_assert_int_eq(
@@ -287,6 +303,7 @@ Suite *suite_cli_convert(void)
     tcase_add_test(tc, test_rules_and_stop_after);
     tcase_add_test(tc, test_dump_after_writes_nothing);
     tcase_add_test(tc, test_lint);
+    tcase_add_test(tc, test_lint_of_several);
     tcase_add_test(tc, test_inspect);
     tcase_add_test(tc, test_colour_on_a_terminal_only);
     tcase_add_test(tc, test_progress_on_a_terminal_only);

@@ -57,6 +57,10 @@ START_TEST(test_unknown_command_gets_a_suggestion)
 {
     REPFOLD("covnert", "a.onnx");
     cli_assert_trouble("usage", "did you mean 'convert'?");
+    REPFOLD("conv", "a.onnx");
+    cli_assert_trouble("usage", "did you mean 'convert'?");
+    REPFOLD("");
+    cli_assert_trouble("usage", "unknown command ''; see");
     REPFOLD("xyzzy");
     cli_assert_trouble("usage", "unknown command 'xyzzy'");
 }
@@ -66,6 +70,8 @@ START_TEST(test_unknown_option_gets_a_suggestion)
 {
     REPFOLD("convert", "a.onnx", "-o", "b.onnx", "--treads", "2");
     cli_assert_trouble("usage", "did you mean '--threads'?");
+    REPFOLD("convert", "a.onnx", "--out", "b.onnx");
+    cli_assert_trouble("usage", "did you mean '--output'?");
     REPFOLD("verify", "a.onnx", "b.onnx", "--frobnicate");
     cli_assert_trouble("usage", "unknown option '--frobnicate'");
     REPFOLD("verify", "a.onnx", "b.onnx", "-x");
@@ -152,8 +158,8 @@ START_TEST(test_files_are_counted)
     cli_assert_trouble("usage", "usage: repfold convert IN.onnx");
     REPFOLD("verify", "a.onnx");
     cli_assert_trouble("usage", "usage: repfold verify A.onnx B.onnx");
-    REPFOLD("lint", "a.onnx", "b.onnx");
-    cli_assert_trouble("usage", "usage: repfold lint");
+    REPFOLD("inspect", "a.onnx", "b.onnx");
+    cli_assert_trouble("usage", "usage: repfold inspect");
     REPFOLD("doctor", "a.onnx");
     cli_assert_trouble("usage", "usage: repfold doctor");
 }
