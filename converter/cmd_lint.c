@@ -6,7 +6,8 @@ static int tell(const Options *options, Report *report)
 {
     size_t left;
     rp_folds(report->folded, &left);
-    report->ok = left == 0;
+    report->strict_left = report_strict_left(options, report->folded);
+    report->ok = left + report->strict_left == 0;
     if (!options->quiet)
         text_lint(options, report_stream(options), report);
     int status = reports_write(options, report);
@@ -72,6 +73,7 @@ const Verb verb_lint = {
         "blocks it and what can be done. The manual lists all reasons.\n"
         "\n"
         "  repfold lint model.onnx\n"
+        "  repfold lint --strict model.onnx\n"
         "  if ! repfold lint -q models/*.onnx; then echo unfused; fi\n"
         "\n"
         "Exit status: 0 nothing is left to fold; 1 something is; 2 trouble; of "

@@ -31,7 +31,7 @@ typedef struct Options {
     List inputs, outputs, shapes, data_dirs;
     bool help, verbose, quiet, no_sandbox, github, bench;
     bool in_place, no_verify, require_change, allow_cost, inline_functions;
-    bool by_position;
+    bool by_position, strict;
     bool assume_inference, freeze_initializers;
     bool dense, dynamic;
     const char *shard, *output_dir;
@@ -285,6 +285,7 @@ typedef struct Report {
     const char *output_data; /* beside the output, or NULL */
     const rp_summary *before, *after;
     rp_model *folded; /* its folds and refusals */
+    size_t strict_left; /* refusals that lint --strict fails for */
     const rp_verdict_info *verdict;
     char not_verified[600]; /* why a model that did not change is not; or "" */
     const char *objection; /* why the result was not written, or NULL */
@@ -331,6 +332,10 @@ int report_bench(const Options *options, Report *report, rp_model *a,
                  rp_model *b, rp_error *error);
 /* Of the command by that name? */
 bool report_is(const Report *report, const char *command);
+/* Whether the site is left because of how the network was exported. */
+bool report_blames_export(const rp_refusal *refusal);
+/* How many sites lint was asked to fail for besides what can be folded. */
+size_t report_strict_left(const Options *options, const rp_model *model);
 /* Whether --certificate found what does not hold. */
 bool report_disproved(const Report *report);
 /* Writes what is asked for. 0, or TROUBLE and its line. */

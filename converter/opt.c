@@ -81,6 +81,8 @@ static const Option table[] = {
      "put a model-local function that is called once in place of its call"},
     {"assume-inference", 0, FLAG, AT(assume_inference), READS, 0, NULL,
      "take BatchNormalization with training_mode=1 for inference"},
+    {"strict", 0, FLAG, AT(strict), VERB_LINT, 0, NULL,
+     "exit 1 also where only the way of exporting prevents a fold"},
     {"stop-after", 0, NUMBER, AT(stop_after), FOLDS, INT_LIMIT, "N",
      "make the first N folds only: bisects a wrong result"},
     {"dump-after", 0, TEXT, AT(dump_after), VERB_CONVERT, 0, "PASS",

@@ -57,6 +57,12 @@ static void annotate_lint(FILE *stream, const Report *report)
              plural(count));
     if (count > 0)
         annotate(stream, "error", report->input, "unfused model", text);
+    snprintf(text, sizeof text,
+             "%zu site%s cannot be folded as the model was exported; see "
+             "'repfold lint'",
+             report->strict_left, plural(report->strict_left));
+    if (report->strict_left > 0)
+        annotate(stream, "error", report->input, "unfused model", text);
 }
 
 static void annotate_verdict(FILE *stream, const Report *report)

@@ -142,8 +142,10 @@ static Mood lint_mood(const Report *report, const char **title)
 {
     size_t left;
     rp_folds(report->folded, &left);
-    *title = left ? "Can be folded" : "Nothing is left to fold";
-    return left ? WARN : GOOD;
+    *title = left                  ? "Can be folded"
+             : report->strict_left ? "Nothing can be folded as exported"
+                                   : "Nothing is left to fold";
+    return left + report->strict_left ? WARN : GOOD;
 }
 
 static Mood verdict_mood(const Report *report, const char **title)

@@ -134,7 +134,10 @@ static void add_folds(Junit *junit, const Report *report)
         add_case(junit, "fold", report->certified->undone[i].output, FAILED,
                  report->certified->undone[i].why);
     for (size_t i = 0; is_lint && i < refused; i++)
-        add_case(junit, refusals[i].reason, refusals[i].node, SKIPPED,
+        add_case(junit, refusals[i].reason, refusals[i].node,
+                 report->strict_left > 0 && report_blames_export(&refusals[i])
+                     ? FAILED
+                     : SKIPPED,
                  refusals[i].advice);
     if (is_lint && count + refused == 0)
         add_case(junit, "lint", report->input, PASSED, NULL);

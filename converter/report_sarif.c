@@ -91,7 +91,10 @@ static json_t *results_json(const Report *report)
                  "%.80s %.400s cannot be folded: %s%s%.300s.", refusal->op,
                  refusal->node, refusal->advice, *refusal->fact ? "; " : "",
                  refusal->fact);
-        json_append(array, result_json(report, refusal->reason, "note",
+        const char *level =
+            report->strict_left > 0 && report_blames_export(refusal) ? "warning"
+                                                                     : "note";
+        json_append(array, result_json(report, refusal->reason, level,
                                        refusal->node, text));
     }
     return array;

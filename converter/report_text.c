@@ -379,10 +379,12 @@ void text_lint(const Options *options, FILE *stream, const Report *report)
     size_t count;
     const rp_fold_record *folds = rp_folds(report->folded, &count);
     print_escaped(stream, report->input);
-    if (count == 0)
-        fputs(": nothing is left to fold\n", stream);
-    else
+    if (count > 0)
         fprintf(stream, ": %zu kernel%s can be folded\n", count, plural(count));
+    else if (report->strict_left > 0)
+        fputs(": nothing can be folded as it was exported\n", stream);
+    else
+        fputs(": nothing is left to fold\n", stream);
     for (size_t i = 0; i < count; i++)
         print_fold(stream, &folds[i], options->verbose);
     print_refusals(stream, report->folded, true);

@@ -68,6 +68,22 @@ bool report_is(const Report *report, const char *command)
     return strcmp(report->command, command) == 0;
 }
 
+bool report_blames_export(const rp_refusal *refusal)
+{
+    return strcmp(refusal->reason, "training-mode") == 0 ||
+           strcmp(refusal->reason, "bn-side-output") == 0 ||
+           strcmp(refusal->reason, "overridable-initializer") == 0;
+}
+
+size_t report_strict_left(const Options *options, const rp_model *model)
+{
+    size_t count, left = 0;
+    const rp_refusal *refusals = rp_refusals(model, &count);
+    for (size_t i = 0; options->strict && i < count; i++)
+        left += report_blames_export(&refusals[i]);
+    return left;
+}
+
 bool report_disproved(const Report *report)
 {
     return report->proof && *report->proof;

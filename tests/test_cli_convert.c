@@ -179,6 +179,29 @@ START_TEST(test_lint)
 }
 END_TEST
 
+/* In training mode nothing can be folded, and yet it is not the deploy form. */
+START_TEST(test_strict_lint)
+{
+    const char *training = cli_fixture(TRAINING);
+    REPFOLD("convert", "-q", training, "-o", "left.onnx", "--no-verify");
+    ck_assert_int_eq(REPFOLD("lint", "left.onnx"), 0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "nothing is left to fold"));
+    ck_assert_int_eq(REPFOLD("lint", "left.onnx", "--strict", "--github"), 1);
+    ck_assert_ptr_nonnull(strstr(cli.out, "nothing can be folded as it was"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "44 sites cannot be folded as"));
+    REPFOLD("lint", "-q", "left.onnx", "--strict", "--junit", "-");
+    ck_assert_int_eq(cli_occurrences(cli.out, "<failure "), 44);
+    REPFOLD("lint", "-q", "left.onnx", "--strict", "--sarif", "-");
+    ck_assert_int_eq(cli_occurrences(cli.out, "\"level\": \"warning\""), 44);
+    ck_assert_int_eq(
+        REPFOLD("lint", "left.onnx", "--strict", "-q", "--assume-inference"),
+        1);
+    ck_assert_int_eq(
+        REPFOLD("convert", "-q", cli_fixture(SMALL), "-o", "out.onnx"), 0);
+    ck_assert_int_eq(REPFOLD("lint", "out.onnx", "--strict"), 0);
+}
+END_TEST
+
 /* Each is told, whatever became of those before it. */
 START_TEST(test_lint_of_several)
 {
@@ -304,6 +327,7 @@ Suite *suite_cli_convert(void)
     tcase_add_test(tc, test_dump_after_writes_nothing);
     tcase_add_test(tc, test_lint);
     tcase_add_test(tc, test_lint_of_several);
+    tcase_add_test(tc, test_strict_lint);
     tcase_add_test(tc, test_inspect);
     tcase_add_test(tc, test_colour_on_a_terminal_only);
     tcase_add_test(tc, test_progress_on_a_terminal_only);

@@ -9,10 +9,10 @@ set -eu
 worst=0
 for model in "$@"; do
     status=0
-    repfold lint -q "$model" || status=$?
+    repfold lint -q --strict "$model" || status=$?
     if [ "$status" -eq 1 ]; then
         echo "$model is unfused: run 'repfold convert'," \
-            "or see 'repfold lint $model'" >&2
+            "or see 'repfold lint --strict $model'" >&2
     fi
     [ "$status" -le "$worst" ] || worst=$status
 done
