@@ -165,7 +165,7 @@ static bool join_any(Fold *fold, Plan *plan, int index, const Linear *linear)
     }
     if (other && !linear->is_virtual)
         fold_note(fold, node, REASON_DIFFERENT_INPUT,
-                  arena_printf(fold->scratch, "%s, and %s reads %s",
+                  arena_printf(fold->scratch, "reads %s, and %s reads %s",
                                linear->input->name, node_title(other->node),
                                other->input->name));
     return false;
