@@ -34,6 +34,8 @@ const char *node_attributes(Arena *arena, const Node *node);
 /* The tensor's type, shape and elements. */
 const char *tensor_digest(Arena *arena, const Tensor *tensor);
 
+/* The node's attributes in the order of their names. */
+const Attr **attrs_sorted(Arena *arena, const Node *node);
 /* True when the attributes hold the same. */
 bool attrs_agree(Arena *arena, const Attr *a, const Attr *b);
 /* True when y is what b has for x of a: for a weight one of its shape. */

@@ -4,10 +4,21 @@
 #include "diff.h"
 #include "graph/dump.h"
 
+/* More are not told. */
+enum { CHANGES_SHOWN = 8 };
+
+typedef struct Changes {
+    Text text;
+    int count;
+} Changes;
+
 /* "epsilon 1e-05 -> 0.001", behind what is there. */
-static void put_change(Text *text, const char *what, const char *from,
+static void put_change(Changes *changes, const char *what, const char *from,
                        const char *to)
 {
+    Text *text = &changes->text;
+    if (changes->count++ >= CHANGES_SHOWN)
+        return;
     text_printf(text, text->length > 0 ? ", " : "");
     text_escaped(text, what);
     if (strcmp(from, to) == 0) /* lists that were cut, graphs */
@@ -26,18 +37,27 @@ static const char *attr_words(Arena *arena, const Attr *attr)
     return text.bytes;
 }
 
-static void put_attributes(Text *text, const Node *a, const Node *b)
+static void put_attribute(Changes *changes, const Attr *a, const Attr *b)
 {
-    for (int i = 0; i < a->attr_count; i++) {
-        const Attr *attr = &a->attrs[i], *other = node_attr(b, attr->name);
-        if (!other || !attrs_agree(text->arena, attr, other))
-            put_change(text, attr->name, attr_words(text->arena, attr),
-                       attr_words(text->arena, other));
+    Arena *arena = changes->text.arena;
+    if (!a || !b || !attrs_agree(arena, a, b))
+        put_change(changes, a ? a->name : b->name, attr_words(arena, a),
+                   attr_words(arena, b));
+}
+
+/* Both in the order of their names, side by side. */
+static void put_attributes(Changes *changes, const Node *a, const Node *b)
+{
+    const Attr **x = attrs_sorted(changes->text.arena, a);
+    const Attr **y = attrs_sorted(changes->text.arena, b);
+    int i = 0, k = 0;
+    while (i < a->attr_count || k < b->attr_count) {
+        int order = i == a->attr_count   ? 1
+                    : k == b->attr_count ? -1
+                                         : strcmp(x[i]->name, y[k]->name);
+        put_attribute(changes, order <= 0 ? x[i++] : NULL,
+                      order >= 0 ? y[k++] : NULL);
     }
-    for (int i = 0; i < b->attr_count; i++)
-        if (!node_attr(a, b->attrs[i].name))
-            put_change(text, b->attrs[i].name, attr_words(text->arena, NULL),
-                       attr_words(text->arena, &b->attrs[i]));
 }
 
 /* Of a weight its type and shape, of what is computed its name; "none" for an
@@ -55,27 +75,30 @@ static const char *input_words(Arena *arena, const Model *model,
     return text.bytes;
 }
 
-static void put_inputs(Text *text, const Differ *differ, const Node *a,
+static void put_inputs(Changes *changes, const Differ *differ, const Node *a,
                        const Node *b)
 {
+    Arena *arena = changes->text.arena;
     int count =
         a->input_count > b->input_count ? a->input_count : b->input_count;
     for (int i = 0; i < count; i++) {
         const Value *x = node_input(a, i), *y = node_input(b, i);
-        if (values_agree(differ, x, y))
-            continue;
-        put_change(text, arena_printf(text->arena, "input %d", i),
-                   input_words(text->arena, differ->model_a, x),
-                   input_words(text->arena, differ->model_b, y));
+        if (!values_agree(differ, x, y))
+            put_change(changes, arena_printf(arena, "input %d", i),
+                       input_words(arena, differ->model_a, x),
+                       input_words(arena, differ->model_b, y));
     }
 }
 
 const char *node_difference(const Differ *differ, const Node *a, const Node *b)
 {
-    Text text = {.arena = differ->arena};
+    Changes changes = {.text = {.arena = differ->arena}};
     if (a->op != b->op || strcmp(a->op_type, b->op_type) != 0)
         return NULL;
-    put_attributes(&text, a, b);
-    put_inputs(&text, differ, a, b);
-    return text.bytes;
+    put_attributes(&changes, a, b);
+    put_inputs(&changes, differ, a, b);
+    if (changes.count > CHANGES_SHOWN)
+        text_printf(&changes.text, " and %d more",
+                    changes.count - CHANGES_SHOWN);
+    return changes.text.bytes;
 }

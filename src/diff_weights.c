@@ -143,18 +143,24 @@ static int by_name(const void *a, const void *b)
     return strcmp((*x)->name, (*y)->name);
 }
 
-const char *node_attributes(Arena *arena, const Node *node)
+const Attr **attrs_sorted(Arena *arena, const Node *node)
 {
-    Text text = {.arena = arena};
     size_t count = (size_t)node->attr_count;
     const Attr **sorted = arena_array(arena, count + 1, sizeof *sorted);
     for (size_t i = 0; i < count; i++)
         sorted[i] = &node->attrs[i];
     if (count > 1)
         qsort(sorted, count, sizeof *sorted, by_name);
+    return sorted;
+}
+
+const char *node_attributes(Arena *arena, const Node *node)
+{
+    Text text = {.arena = arena};
+    const Attr **sorted = attrs_sorted(arena, node);
     text_name(&text, ' ', node->domain);
     text_name(&text, ' ', node->op_type);
-    for (size_t i = 0; i < count; i++)
+    for (int i = 0; i < node->attr_count; i++)
         text_attr(&text, sorted[i]);
     return text.bytes;
 }

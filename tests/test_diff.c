@@ -196,6 +196,32 @@ START_TEST(test_details_of_inputs)
 }
 END_TEST
 
+/* An operator of nobody's with that many attributes, all of that value. */
+static Model *with_attributes(int count, int64_t value)
+{
+    int64_t dims[1] = {2};
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 1, dims);
+    Node *node = toy_node(&net, OP_OTHER, "x", "y");
+    node->op_type = "Own";
+    node->domain = "own";
+    for (int i = 0; i < count; i++)
+        node_set_int(node, arena_printf(arena, "a%02d", i), value);
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
+}
+
+START_TEST(test_details_are_few)
+{
+    const rp_diff_info *diff =
+        diff_of(with_attributes(10, 1), with_attributes(11, 2));
+    ck_assert_str_eq(detail_of(diff, "y"),
+                     "a00 1 -> 2, a01 1 -> 2, a02 1 -> 2, a03 1 -> 2, "
+                     "a04 1 -> 2, a05 1 -> 2, a06 1 -> 2, a07 1 -> 2 and 3 "
+                     "more");
+}
+END_TEST
+
 /* Gives everything but inputs and outputs another name. */
 static Model *renamed(Model *model)
 {
@@ -523,6 +549,7 @@ Suite *suite_diff(void)
     tcase_add_test(tc, test_weight);
     tcase_add_test(tc, test_attribute);
     tcase_add_test(tc, test_details_of_inputs);
+    tcase_add_test(tc, test_details_are_few);
     tcase_add_test(tc, test_renamed);
     tcase_add_test(tc, test_merged_and_renamed);
     tcase_add_test(tc, test_interface);
