@@ -59,7 +59,7 @@ static json_int_t shard_at(const json_t *root, const char *key)
 static bool same_whole(const json_t *a, const json_t *b)
 {
     static const char *const keys[] = {"repfold", "input_sha256",
-                                       "other_sha256", "seed"};
+                                       "other_sha256", "seed", "roundings"};
     const json_t *x = json_object_get(a, "outputs");
     const json_t *y = json_object_get(b, "outputs");
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
@@ -101,9 +101,10 @@ static int check_report(Merge *merge, size_t index)
                           "is not the report of a shard: write it with "
                           "'repfold verify --shard K/N --json FILE'");
     if (!same_whole(root, merge->roots[0]))
-        return bad_report(merge, index,
-                          "is of other models, another seed or another number "
-                          "of shards than the first");
+        return bad_report(
+            merge, index,
+            "is of other models, another seed, other roundings or "
+            "another number of shards than the first");
     for (size_t i = 0; i < index; i++)
         if (shard_at(merge->roots[i], "index") == shard)
             return bad_report(merge, index, "is of a shard that is there");
@@ -283,6 +284,7 @@ static bool merge_make(Merge *merge)
     merge->info.output_count = outputs;
     merge->info.faults = merge->faults;
     merge->info.seed = (uint64_t)count_at(merge->first, "seed");
+    merge->info.roundings = (int)count_at(merge->first, "roundings");
     for (size_t i = 0; i < merge->count; i++) {
         merge_outputs(merge, merge->roots[i]);
         merge_segments(merge, merge->roots[i], &merge->faults[faults]);

@@ -39,6 +39,7 @@ typedef struct Options {
     bool digests;      /* are wanted, without a report of its own */
     bool stdout_taken; /* by the report on all models */
     uint64_t jobs, threads, samples, stop_after, runs, size, classes, seed;
+    uint64_t roundings;
     uint64_t max_memory, max_images;
     const char *images, *input_size, *interpolation, *mean, *std;
     double width_mult, rtol, atol, crop_pct;

@@ -95,6 +95,8 @@ static const Option table[] = {
      "the report of the conversion: derive its certificates again"},
     {"by-position", 0, FLAG, AT(by_position), VERB_VERIFY, 0, NULL,
      "pair inputs and outputs by their order, whatever they are called"},
+    {"roundings", 0, NUMBER, AT(roundings), VERB_VERIFY, 1000, "N",
+     "how often each weight may have been rounded (1)"},
     {"samples", 0, NUMBER, AT(samples), JUDGES, 10000, "N",
      "random inputs to verify on (4; 1 mixed one for a large network)"},
     {"seed", 0, NUMBER, AT(seed), JUDGES | VERB_SAMPLE, INT64_MAX, "N",

@@ -328,9 +328,11 @@ void html_verification(Page *page)
     html_print(page,
                "<section id=\"verification\"><h2>Verification</h2>\n<p "
                "class=\"soft\">%d sample%s, seed %" PRIu64
-               ". All numbers are the largest difference divided by the "
+               ", %d rounding%s of each weight allowed for. All numbers are "
+               "the largest difference divided by the "
                "largest output.</p>\n",
-               info->samples, plural((size_t)info->samples), info->seed);
+               info->samples, plural((size_t)info->samples), info->seed,
+               info->roundings, plural((size_t)info->roundings));
     print_outputs(page, info);
     print_certified(page);
     print_segments(page, info);

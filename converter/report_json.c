@@ -245,6 +245,7 @@ static void put_verdict(json_t *object, const rp_verdict_info *info)
     json_put(object, "verdict", json_text(info->verdict));
     json_put(object, "why", json_text(info->why));
     json_put(object, "seed", json_count(info->seed));
+    json_put(object, "roundings", json_integer(info->roundings));
     json_put(object, "samples", json_integer(info->samples));
     json_put(object, "outputs", outputs);
     json_put(object, "segments", segments);

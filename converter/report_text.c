@@ -256,9 +256,11 @@ static void print_verdict(FILE *stream, const rp_verdict_info *info)
     fprintf(stream, "verdict  %s%s%s", good ? GREEN : RED, info->verdict,
             PLAIN);
     if (info->samples > 0)
-        fprintf(stream, " (%d sample%s, seed %" PRIu64 ")", info->samples,
+        fprintf(stream, " (%d sample%s, seed %" PRIu64, info->samples,
                 plural((size_t)info->samples), info->seed);
-    fputc('\n', stream);
+    if (info->samples > 0 && info->roundings > 1)
+        fprintf(stream, ", %d roundings", info->roundings);
+    fputs(info->samples > 0 ? ")\n" : "\n", stream);
     if (!good && info->why) {
         fputs("  ", stream);
         print_words(stream, 2, info->why);

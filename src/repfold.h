@@ -352,6 +352,7 @@ typedef struct rp_verify_options {
     int skip_f32;        /* leave execution out: quicker */
     int skip_segments;
     int noise_runs;      /* at most, for one sample; 0 for 4 */
+    int roundings;       /* that each stored number may have had; 0 for 1 */
     /* Of all samples this part alone, from 0, of so many; 0 for all. Samples
      * are dealt in pairs, files one by one. */
     int shard, shards;
@@ -376,7 +377,7 @@ typedef struct rp_verdict_info {
     const char *verdict; /* "equivalent", "different", "inconclusive" */
     const char *why;     /* one line where it is not "equivalent" */
     uint64_t seed;
-    int samples;
+    int samples, roundings;
     const rp_output_verdict *outputs;
     size_t output_count;
     size_t segments;     /* compared */

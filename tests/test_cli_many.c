@@ -240,8 +240,9 @@ START_TEST(test_shards_merge_into_the_whole)
     ck_assert(schema_accepts(merged));
     ck_assert_int_eq(json_integer_value(json_object_get(merged, "shards")), 2);
     /* What does not depend on which noise was drawn is the same. */
-    static const char *const keys[] = {"samples", "verdict", "input_sha256",
-                                       "other_sha256", "seed"};
+    static const char *const keys[] = {"samples",      "verdict",
+                                       "input_sha256", "other_sha256",
+                                       "seed",         "roundings"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         ck_assert_msg(json_equal(json_object_get(merged, keys[i]),
                                  json_object_get(whole, keys[i])),
@@ -336,6 +337,10 @@ START_TEST(test_merge_usage)
     cli_assert_trouble("bad-input", "is not the report of a shard");
     REPFOLD("report", "merge", "1.json", "other.json");
     cli_assert_trouble("bad-input", "is of other models");
+    REPFOLD("verify", "-q", TRAIN, "out.onnx", "--samples", "8", "--shard",
+            "2/2", "--roundings", "2", "--json", "other.json");
+    REPFOLD("report", "merge", "1.json", "other.json");
+    cli_assert_trouble("bad-input", "other roundings");
     REPFOLD("verify", "-q", TRAIN, "absent.onnx", "--samples", "4", "--shard",
             "2/2", "--json", "trouble.json");
     REPFOLD("report", "merge", "1.json", "trouble.json");

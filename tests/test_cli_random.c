@@ -48,6 +48,7 @@ static const struct {
     {"stop-after", {"1", "3", "-1"}},
     {"dump-after", {"sum", "none"}},
     {"certificate", {"in.json", "none.json", "in.onnx"}},
+    {"roundings", {"1", "4", "0", "x"}},
     {"samples", {"1", "2", "4", "0"}},
     {"seed", {"1", "7", "x"}},
     {"precision", {"f64", "both", "f32", "f16"}},

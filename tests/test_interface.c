@@ -197,6 +197,49 @@ START_TEST(coarser_weights_come_first)
 }
 END_TEST
 
+/* y = x w w ... w with 16 weights, each its own, and values of that name. */
+static const Model *product(const char *stem, double weight)
+{
+    enum { FACTORS = 16, SIZE = 6 };
+    int64_t dims[1] = {SIZE};
+    double values[SIZE];
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 1, dims);
+    for (int i = 0; i < SIZE; i++)
+        values[i] = weight;
+    const char *last = "x";
+    for (int i = 0; i < FACTORS; i++) {
+        const char *factor = arena_printf(arena, "w%d", i);
+        const char *to =
+            i + 1 < FACTORS ? arena_printf(arena, "%s%d", stem, i) : "y";
+        toy_weight(&net, factor, DT_FLOAT, 1, dims, values);
+        toy_node(&net, OP_Mul, arena_printf(arena, "%s %s", last, factor), to);
+        last = to;
+    }
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
+}
+
+/* All weights off by one rounding in the same direction are not what rounding
+ * each once by chance gives. */
+START_TEST(weights_may_have_been_rounded_more_often)
+{
+    const Model *a = product("a", 1), *b = product("b", 1 - 0x1p-24);
+    rp_verdict_info info =
+        judge_pair(arena, a, b, false, (rp_verify_options){0});
+    check_verdict(&info, "different");
+    ck_assert_int_eq(info.roundings, 1);
+    check_words(&info, "--roundings 4 allows for that");
+    info = judge_pair(arena, a, b, false, (rp_verify_options){.roundings = 4});
+    check_verdict(&info, "equivalent");
+    ck_assert_int_eq(info.roundings, 4);
+    info = judge_pair(arena, a, product("b", 1 - 0x1p-17), false,
+                      (rp_verify_options){.roundings = 4});
+    check_verdict(&info, "different");
+    ck_assert_ptr_null(strstr(info.why, "--roundings"));
+}
+END_TEST
+
 /* ---- Integer outputs ---- */
 
 static const Model *arg_max(double second)
@@ -302,6 +345,7 @@ Suite *suite_interface(void)
     tcase_add_test(tc, by_position_wants_as_many);
     tcase_add_test(tc, extra_output_is_a_difference);
     tcase_add_test(tc, coarser_weights_come_first);
+    tcase_add_test(tc, weights_may_have_been_rounded_more_often);
     tcase_add_test(tc, integer_outputs_must_be_equal);
     tcase_add_test(tc, second_model_that_fails_is_different);
     tcase_add_test(tc, odd_sizes_are_only_tried);

@@ -323,22 +323,43 @@ static void judge_segments(Judge *judge)
     out->verdict = DIFFERENT;
 }
 
+static void advise(Judge *judge, const char *what)
+{
+    judge->out->why =
+        arena_printf(judge->arena, "%s; %s", judge->out->why, what);
+}
+
 /* What rounding b's coarser weights costs is beyond a's noise floor, though
  * within its own. */
-static void advise_order(Judge *judge)
+static bool is_coarser(const Judge *judge)
 {
     Traits a = {0}, b = {0};
-    rp_verdict_info *out = judge->out;
-    if (!out->verdict || strcmp(out->verdict, "different") != 0)
-        return;
     traits_take(&a, judge->numbers.a);
     traits_take(&b, judge->numbers.b);
-    if (b.roundoff > a.roundoff)
-        out->why = arena_printf(judge->arena,
-                                "%s; the second model's weights are of a "
-                                "coarser type: given first, what storing them "
-                                "costs is allowed for",
-                                out->why);
+    return b.roundoff > a.roundoff;
+}
+
+/* Whether four roundings in place of one would explain it all. */
+static bool is_near(const Judge *judge)
+{
+    bool near = judge->segments->fault_count == 0 && !judge->numbers.broken &&
+                judge->numbers.roundings == 1;
+    for (size_t i = 0; i < judge->out->output_count; i++)
+        near &= judge->out->outputs[i].ratio <= 4 * FLOOR_FACTOR;
+    return near;
+}
+
+static void advise_user(Judge *judge)
+{
+    if (judge->numbers.folded || judge->out->verdict != DIFFERENT)
+        return;
+    if (is_coarser(judge))
+        advise(judge, "the second model's weights are of a coarser type: given "
+                      "first, what storing them costs is allowed for");
+    else if (is_near(judge))
+        advise(judge, "a converter that computes in the weights' own type "
+                      "rounds each more than once: --roundings 4 allows for "
+                      "that");
 }
 
 /* ---- The segments ---- */
@@ -417,6 +438,7 @@ static int judge_work(Judge *judge, Err *err)
     TRY(numbers_run(numbers, err));
     judge->out->seed = numbers->plan.seed;
     judge->out->samples = numbers->samples;
+    judge->out->roundings = numbers->roundings;
     judge->segments = &numbers->segments;
     if (numbers->not_finite || elements_compared(numbers) == 0) {
         set_inconclusive(judge, NULL,
@@ -434,7 +456,7 @@ static int judge_work(Judge *judge, Err *err)
     }
     TRY(judge_suspects(judge, &suspects, err));
     judge_segments(judge);
-    advise_order(judge);
+    advise_user(judge);
     report_segments(judge);
     set_verdict(judge, "equivalent", NULL);
     return numbers_progress(numbers, numbers->runs - numbers->runs_done, err);

@@ -124,6 +124,7 @@ static int run_perturbed(Numbers *numbers, int number, int sample,
     Trial trial;
     uint64_t seed = random_stream(numbers->plan.seed, ~(uint64_t)number);
     options.perturb = seed ? seed : 1;
+    options.perturb_scale = numbers->roundings * fmax(1, options.perturb_scale);
     TRY(trial_open(numbers, false, &options, &trial, err));
     if (trial_once(&trial, sample, numbers->noise_floor, err) < 0) {
         err->model = 1;

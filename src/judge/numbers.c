@@ -96,6 +96,8 @@ int numbers_init(Numbers *numbers, Err *err)
     numbers->traits.roundoff = 0x1p-53;
     traits_take(&numbers->traits, numbers->a);
     traits_take(&numbers->traits, numbers->b);
+    numbers->roundings = options->roundings > 0 ? options->roundings : 1;
+    numbers->traits.roundoff *= numbers->roundings;
     const Value **left, **right;
     int count = graph_free_inputs(arena, a, &left);
     graph_free_inputs(arena, b, &right);

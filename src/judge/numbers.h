@@ -20,6 +20,7 @@ typedef struct Numbers {
     const rp_verify_options *options;
     bool folded;
     Traits traits; /* of both models together */
+    int roundings; /* of each parameter, which its roundoff counts */
     InputPlan plan;
     int samples, noise_runs;
     Tensor ***inputs;   /* of each sample, once it is needed */
