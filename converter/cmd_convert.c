@@ -84,6 +84,7 @@ static bool is_excused(Job *job, const char *why)
     if (!is_unchanged(job))
         return false;
     report->verdict = NULL;
+    report->unchanged = true;
     snprintf(report->not_verified, sizeof report->not_verified,
              "nothing changed, and %s", why);
     return true;
@@ -105,8 +106,17 @@ static int excuse(Job *job)
     }
     size_t length = strlen(error->message);
     snprintf(error->message + length, sizeof error->message - length,
-             "; --no-verify converts without running it");
+             "; --no-run converts on certificates alone");
     return job_trouble(job);
+}
+
+/* --no-run: what every certificate proves needs no sample. */
+static int certify_alone(Job *job)
+{
+    int status = prove(job);
+    snprintf(job->report.not_verified, sizeof job->report.not_verified,
+             "neither model was run; the certificates are the proof");
+    return status;
 }
 
 /* Certifies, runs, and does both again without a fold that a run finds wrong.
@@ -117,6 +127,8 @@ static int verify(Job *job)
     if (options->no_verify)
         return 0;
     job->original = rp_reopen(job->model, &job->error);
+    if (job->original && options->no_run)
+        return certify_alone(job);
     if (!job->original || images_load(options, job->original, &job->progress,
                                       &job->images, &job->error) < 0)
         return job_trouble(job);
@@ -275,12 +287,13 @@ static int check_idle(const Options *options)
         return trouble_say(options, "usage", "",
                            "--dump-after prints the graph alone, and makes no "
                            "report");
-    if (options->no_verify &&
+    if ((options->no_verify || options->no_run) &&
         (options->inputs.count || options->data_dirs.count || options->images ||
          options->samples))
         return trouble_say(options, "usage", "",
-                           "--no-verify runs nothing, so --input, --data, "
-                           "--images and --samples do not go with it");
+                           "--no-run and --no-verify run nothing, so --input, "
+                           "--data, --images and --samples do not go with "
+                           "them");
     return 0;
 }
 

@@ -31,7 +31,7 @@ typedef struct Options {
     List inputs, outputs, shapes, data_dirs;
     bool help, verbose, quiet, no_sandbox, github, bench;
     bool in_place, no_verify, require_change, allow_cost, inline_functions;
-    bool by_position, strict;
+    bool by_position, no_run, strict;
     bool assume_inference, freeze_initializers;
     bool dense, dynamic;
     const char *shard, *output_dir;
@@ -288,7 +288,8 @@ typedef struct Report {
     rp_model *folded; /* its folds and refusals */
     size_t strict_left; /* refusals that lint --strict fails for */
     const rp_verdict_info *verdict;
-    char not_verified[600]; /* why a model that did not change is not; or "" */
+    char not_verified[600]; /* why there is no verdict; or "" */
+    bool unchanged;         /* so that none is needed */
     const char *objection; /* why the result was not written, or NULL */
     const Images *images;
     const char *other; /* the second file of verify and diff */

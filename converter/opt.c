@@ -66,6 +66,8 @@ static const Option table[] = {
      "verify on the K-th of N parts of all samples"},
     {"in-place", 0, FLAG, AT(in_place), VERB_CONVERT, 0, NULL,
      "replace the input file"},
+    {"no-run", 0, FLAG, AT(no_run), VERB_CONVERT, 0, NULL,
+     "certify, but do not run either model"},
     {"no-verify", 0, FLAG, AT(no_verify), VERB_CONVERT, 0, NULL,
      "write without certificates and without running it"},
     {"require-change", 0, FLAG, AT(require_change), VERB_CONVERT, 0, NULL,

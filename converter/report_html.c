@@ -162,8 +162,10 @@ static Mood verdict_mood(const Report *report, const char **title)
         *title = "Not written", mood = BAD;
     else if (report_disproved(report))
         *title = "Not as certified", mood = BAD;
-    else if (report->not_verified[0])
+    else if (report->unchanged)
         *title = "Unchanged";
+    else if (report->not_verified[0])
+        *title = "Certified";
     else if (!*verdict)
         *title = "Not verified", mood = WARN;
     return mood;

@@ -343,7 +343,8 @@ void text_convert(const Options *options, FILE *stream, const Report *report)
         print_verdict(stream, report->verdict);
     }
     if (report->not_verified[0]) {
-        fputs("verdict  not needed\n  ", stream);
+        fprintf(stream, "verdict  %s\n  ",
+                report->unchanged ? "not needed" : "none");
         print_words(stream, 2, report->not_verified);
     }
     print_bench(stream, report);

@@ -349,8 +349,7 @@ typedef struct rp_verify_options {
     int samples;         /* random inputs; 0 for 4, large networks: 1 or 2 */
     uint64_t seed;       /* 0 for 1 */
     int threads;         /* 0 for all processors */
-    int skip_f32;        /* leave execution out: quicker */
-    int skip_segments;
+    int skip_f32, skip_segments; /* leave `execution`, or segments, out */
     int noise_runs;      /* at most, for one sample; 0 for 4 */
     int roundings;       /* that each stored number may have had; 0 for 1 */
     /* Of all samples this part alone, from 0, of so many; 0 for all. Samples

@@ -368,6 +368,22 @@ START_TEST(test_a_wrong_fold_is_undone)
 }
 END_TEST
 
+/* Certificates do without running either model. */
+START_TEST(test_a_wrong_fold_is_undone_without_a_run)
+{
+    const char *arguments[] = {
+        "convert",  cli_fixture(TRAIN), "-o",          "out.onnx",
+        "--no-run", "--json",           "report.json", NULL};
+    ck_assert_int_eq(cli_program("repfold-planted", arguments), 1);
+    ck_assert_ptr_nonnull(strstr(cli.out, "undone   fold #3 at "));
+    ck_assert_ptr_nonnull(strstr(cli.out, "verdict  none"));
+    json_t *report = schema_load("report.json");
+    ck_assert(schema_accepts(report));
+    json_decref(report);
+    ck_assert_int_eq(verify("report.json"), 0);
+}
+END_TEST
+
 Suite *suite_cli_proof(void)
 {
     Suite *suite = suite_create("cli_proof");
@@ -385,6 +401,7 @@ Suite *suite_cli_proof(void)
     tcase_add_loop_test(tc, test_an_edited_model_is_found, 0, EDITS);
     tcase_add_test(tc, test_a_computed_border_is_certified);
     tcase_add_loop_test(tc, test_a_wrong_fold_is_undone, 0, 2);
+    tcase_add_test(tc, test_a_wrong_fold_is_undone_without_a_run);
     suite_add_tcase(suite, tc);
     return suite;
 }

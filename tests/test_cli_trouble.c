@@ -245,10 +245,18 @@ START_TEST(test_unknown_operator_after_a_fold)
     proto_output(&graph, "y", 4, image);
     write_model(&graph);
     REPFOLD("convert", "bad.onnx", "-o", "out.onnx");
-    cli_assert_trouble("unsupported-operator", "--no-verify");
+    cli_assert_trouble("unsupported-operator", "--no-run");
     ck_assert_int_eq(
         REPFOLD("convert", "bad.onnx", "-o", "out.onnx", "--no-verify"), 0);
     ck_assert(!cli_same("bad.onnx", "out.onnx"));
+    ck_assert_int_eq(
+        REPFOLD("convert", "bad.onnx", "-o", "proved.onnx", "--no-run"), 0);
+    ck_assert(cli_same("out.onnx", "proved.onnx"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "1 of 1 changed values certified"));
+    ck_assert_ptr_nonnull(strstr(cli.out, "verdict  none\n  neither"));
+    REPFOLD("convert", "bad.onnx", "-o", "out.onnx", "--no-run", "--samples",
+            "2");
+    cli_assert_trouble("usage", "--no-run and --no-verify run nothing");
 }
 END_TEST
 

@@ -449,7 +449,7 @@ START_TEST(chaotic_original_is_inconclusive)
     check_verdict(&info, "inconclusive");
     check_words(&info, "rounding its own parameters");
     check_words(&info, "--input NAME=FILE.npy");
-    check_words(&info, "--no-verify");
+    check_words(&info, "--no-run");
 }
 END_TEST
 

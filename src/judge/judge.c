@@ -180,7 +180,7 @@ static void set_inconclusive(Judge *judge, rp_output_verdict *output,
     set_verdict(judge, INCONCLUSIVE,
                 arena_printf(judge->arena,
                              "%s; compare on real data (--input "
-                             "NAME=FILE.npy), or convert with --no-verify",
+                             "NAME=FILE.npy), or convert with --no-run",
                              why));
 }
 
