@@ -12,6 +12,26 @@ static long double logistic(long double x)
     return 1 / (1 + expl(-x));
 }
 
+static float sin_f32(float x)
+{
+    return (float)circular((double)x, 0);
+}
+
+static double sin_f64(double x)
+{
+    return circular(x, 0);
+}
+
+static float cos_f32(float x)
+{
+    return (float)circular((double)x, 1);
+}
+
+static double cos_f64(double x)
+{
+    return circular(x, 1);
+}
+
 static const struct {
     const char *name;
     float (*f32)(float);
@@ -40,6 +60,10 @@ static const struct {
      {-6, -8},
      {6, 8},
      2.5},
+    {"sin", sin_f32, sin_f64, sinl, {-4, -4}, {4, 4}, 1},
+    {"sin of much", sin_f32, sin_f64, sinl, {-1e6, -1e6}, {1e6, 1e6}, 1},
+    {"cos", cos_f32, cos_f64, cosl, {-4, -4}, {4, 4}, 1},
+    {"cos of much", cos_f32, cos_f64, cosl, {-1e6, -1e6}, {1e6, 1e6}, 1},
     {"logistic",
      fast_logistic_f32,
      fast_logistic_f64,

@@ -1,10 +1,11 @@
 /*
- * exp, expm1, log, log1p, tanh, erf and the logistic function as straight
- * lines of arithmetic, which a compiler can do for many elements at once.
+ * exp, expm1, log, log1p, tanh, erf, sin, cos and the logistic function as
+ * straight lines of arithmetic, which a compiler can do for many elements at
+ * once.
  *
  * Errors stay below, in units of the last place: exp 1, expm1 2.5, log 1,
- * log1p 2, tanh 2.5, erf 2.5, logistic 2.5; tests/test_elementary.c measures
- * them.
+ * log1p 2, tanh 2.5, erf 2.5, sin and cos 1, logistic 2.5;
+ * tests/test_elementary.c measures them.
  *
  * Polynomials interpolate at Chebyshev nodes, computed with 50 digits.
  */
@@ -95,6 +96,22 @@
 #define ERF_END_f32 4
 #define ERF_END_f64 6
 
+/* (sin(x) / x - 1) / x^2 and (cos(x) - 1 + x^2 / 2) / x^4 in x^2, for |x| <=
+ * pi / 4 */
+#define SIN_TAIL(x)                                                            \
+    P6(x, -0x1.5555555555555p-3, 0x1.1111111110bb1p-7, -0x1.a01a019e8357dp-13, \
+       0x1.71de37961e4c6p-19, -0x1.ae600a926c89ap-26, 0x1.5e0af186af739p-33)
+#define COS_TAIL(x)                                                            \
+    P6(x, 0x1.5555555555555p-5, -0x1.6c16c16c16966p-10, 0x1.a01a019f4e867p-16, \
+       -0x1.27e4fa17a41b4p-22, 0x1.1eeb68b109173p-29, -0x1.907d7aebd5e3dp-37)
+#define TWO_OVER_PI 0x1.45f306dc9c883p-1
+/* pi / 2 in three parts; a multiple below 2^20 of the first two is exact. */
+#define HALF_PI_HIGH 0x1.921fb544p+0
+#define HALF_PI_MIDDLE 0x1.0b4611a6p-34
+#define HALF_PI_LOW 0x1.3198a2e037073p-69
+/* Beyond it there are more multiples. */
+#define CIRCULAR_MOST 0x1p20
+
 #define LOG2_E_f32 0x1.715476p+0f
 #define LOG2_E_f64 0x1.71547652b82fep+0
 /* log(2) in two parts; a multiple of the first is exact. */
@@ -135,6 +152,28 @@ typedef uint64_t Bits_f64;
 #include "exec/real_f64.h"
 
 #include "exec/elementary.inc.c"
+
+/* sin(x + turns * pi / 2) for |x| of at most CIRCULAR_MOST: x = n pi / 2 + r,
+ * as fdlibm's, and what r lost. float32 is computed in double too. */
+static inline double circular(double x, uint64_t turns)
+{
+    const double rounder = ROUNDER_f64;
+    double rounded = rounder + x * TWO_OVER_PI, n = rounded - rounder;
+    uint64_t bits, origin;
+    memcpy(&bits, &rounded, sizeof bits);
+    memcpy(&origin, &rounder, sizeof origin);
+    turns += bits - origin;
+    double high = x - n * HALF_PI_HIGH, middle = n * HALF_PI_MIDDLE;
+    double most = high - middle, back = most - high;
+    double rest = high - (most - back) - (middle + back) - n * HALF_PI_LOW;
+    double r = most + rest, lost = rest - (r - most);
+    double square = r * r, half = 0.5 * square, near = 1 - half;
+    double sine = r + (r * (square * SIN_TAIL(square)) + lost * near);
+    double tail = square * square * COS_TAIL(square) - r * lost;
+    double cosine = near + (1 - near - half + tail);
+    double result = turns & 1 ? cosine : sine;
+    return turns & 2 ? -result : result;
+}
 
 #undef MULTIPLY_ADD
 #undef F

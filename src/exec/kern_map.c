@@ -249,34 +249,57 @@ typedef struct Cast {
     Storage from, to;
 } Cast;
 
+#define CAST(to_type, from_type, expression)                                   \
+    do {                                                                       \
+        const from_type *in = cast->in->data;                                  \
+        to_type *out = cast->out->data;                                        \
+        LOOP for (int64_t i = begin; i < end; i++)                             \
+        {                                                                      \
+            from_type x = in[i];                                               \
+            out[i] = (to_type)(expression);                                    \
+        }                                                                      \
+    } while (0)
+
+/* As integer_from_real, at once for what is most common. */
+static inline int64_t truncated(DType type, double x)
+{
+    return type == DT_INT64 && fabs(x) < 0x1p63 ? (int64_t)x
+                                                : integer_from_real(type, x);
+}
+
+static void cast_to_integers(const Cast *cast, int64_t begin, int64_t end)
+{
+    const DType type = cast->out->type;
+    if (cast->from == STORAGE_F32)
+        CAST(int64_t, float, truncated(type, (double)x));
+    else if (cast->from == STORAGE_F64)
+        CAST(int64_t, double, truncated(type, x));
+    else
+        CAST(int64_t, int64_t, integer_wrap(type, x));
+}
+
+SIMD static void cast_to_reals(const Cast *cast, int64_t begin, int64_t end)
+{
+    bool is_unsigned = cast->in->type == DT_UINT64;
+    if (cast->to == STORAGE_F32 && is_unsigned)
+        CAST(float, uint64_t, x);
+    else if (cast->to == STORAGE_F32)
+        CAST(float, int64_t, x);
+    else if (is_unsigned)
+        CAST(double, uint64_t, x);
+    else
+        CAST(double, int64_t, x);
+}
+#undef CAST
+
 static void cast_piece(void *context, int worker, int64_t begin, int64_t end)
 {
     const Cast *cast = context;
-    const float *floats = cast->in->data;
-    const double *doubles = cast->in->data;
-    const int64_t *integers = cast->in->data;
-    DType type = cast->out->type;
     (void)worker;
-    if (cast->to == STORAGE_I64) {
-        int64_t *out = cast->out->data;
-        for (int64_t i = begin; i < end; i++)
-            out[i] = cast->from == STORAGE_I64
-                         ? integer_wrap(type, integers[i])
-                         : integer_from_real(type, cast->from == STORAGE_F32
-                                                       ? (double)floats[i]
-                                                       : doubles[i]);
-        return;
-    }
-    bool is_unsigned = cast->in->type == DT_UINT64;
-    for (int64_t i = begin; i < end; i++) {
-        if (cast->to == STORAGE_F32)
-            ((float *)cast->out->data)[i] =
-                is_unsigned ? (float)(uint64_t)integers[i] : (float)integers[i];
-        else
-            ((double *)cast->out->data)[i] = is_unsigned
-                                                 ? (double)(uint64_t)integers[i]
-                                                 : (double)integers[i];
-    }
+    if (cast->to == STORAGE_I64)
+        cast_to_integers(cast, begin, end);
+    else
+        cast_to_reals(cast, begin, end);
 }
 
 /* Cast and CastLike. Real types are all held alike, so that between them only

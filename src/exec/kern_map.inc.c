@@ -43,8 +43,33 @@ MAP(reciprocal, 1 / x)
 MAP(square_root, M(sqrt)(x))
 MAP(exponential, R(fast_exp)(x))
 MAP(logarithm, R(fast_log)(x))
-MAP(sine, M(sin)(x))
-MAP(cosine, M(cos)(x))
+
+/* Many at once, then those by themselves that are too large for that, which
+ * are read before they may be overwritten. */
+#define CIRCULAR(name, function, turns)                                        \
+    SIMD static void R(name)(const void *in, void *out, int64_t count,         \
+                             const MapNumbers *numbers)                        \
+    {                                                                          \
+        enum { PART = 64 };                                                    \
+        REAL x[PART];                                                          \
+        (void)numbers;                                                         \
+        for (int64_t at = 0, now; at < count; at += now) {                     \
+            REAL *y = (REAL *)out + at;                                        \
+            now = count - at < PART ? count - at : PART;                       \
+            memcpy(x, (const REAL *)in + at, (size_t)now * sizeof *x);         \
+            LOOP for (int64_t i = 0; i < now; i++)                             \
+            {                                                                  \
+                y[i] = (REAL)circular((double)x[i], turns);                    \
+            }                                                                  \
+            for (int64_t i = 0; i < now; i++)                                  \
+                if (!(M(fabs)(x[i]) <= (REAL)CIRCULAR_MOST))                   \
+                    y[i] = M(function)(x[i]);                                  \
+        }                                                                      \
+    }
+CIRCULAR(sine, sin, 0)
+CIRCULAR(cosine, cos, 1)
+#undef CIRCULAR
+
 MAP(tangent, M(tan)(x))
 MAP(arc_sine, M(asin)(x))
 MAP(arc_cosine, M(acos)(x))

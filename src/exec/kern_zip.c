@@ -404,23 +404,37 @@ typedef struct Choice {
     size_t size;
 } Choice;
 
-static void choose_row(void *context, int64_t position, const int64_t *offsets,
-                       int64_t count)
+/* Both sides are read, so that nothing waits for the condition. */
+#define CHOOSE(type)                                                           \
+    do {                                                                       \
+        const type *x = (const type *)choice->yes + offsets[1];                \
+        const type *y = (const type *)choice->no + offsets[2];                 \
+        type *z = (type *)choice->out + position;                              \
+        if (steps[0] == 1 && steps[1] == 1 && steps[2] == 1)                   \
+            LOOP for (int64_t i = 0; i < count; i++)                           \
+            {                                                                  \
+                type a = x[i], b = y[i];                                       \
+                z[i] = c[i] != 0 ? a : b;                                      \
+            }                                                                  \
+        else                                                                   \
+            for (int64_t i = 0; i < count; i++) {                              \
+                type a = x[i * steps[1]], b = y[i * steps[2]];                 \
+                z[i] = c[i * steps[0]] != 0 ? a : b;                           \
+            }                                                                  \
+    } while (0)
+
+SIMD static void choose_row(void *context, int64_t position,
+                            const int64_t *offsets, int64_t count)
 {
     const Choice *choice = context;
-    int64_t step[3];
+    const int64_t *c = choice->condition + offsets[0];
+    int64_t steps[3];
     for (int k = 0; k < 3; k++)
-        step[k] = walk_step(&choice->walk, k);
-    for (int64_t i = 0; i < count; i++) {
-        bool yes = choice->condition[offsets[0] + i * step[0]] != 0;
-        const char *from =
-            yes ? choice->yes +
-                      (size_t)(offsets[1] + i * step[1]) * choice->size
-                : choice->no +
-                      (size_t)(offsets[2] + i * step[2]) * choice->size;
-        memcpy(choice->out + (size_t)(position + i) * choice->size, from,
-               choice->size);
-    }
+        steps[k] = walk_step(&choice->walk, k);
+    if (choice->size == sizeof(uint32_t))
+        CHOOSE(uint32_t);
+    else
+        CHOOSE(uint64_t);
 }
 
 static void choose_piece(void *context, int worker, int64_t begin, int64_t end)

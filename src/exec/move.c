@@ -237,6 +237,7 @@ typedef struct Lookup {
     int64_t strides[RANK_MAX]; /* of the source */
     const char *filler;
     size_t size;
+    int64_t run, run_end; /* of a row, the longest that the source has too */
 } Lookup;
 
 /* The offset of a row in the source, -1 when all of it is filler. */
@@ -258,23 +259,55 @@ static int64_t row_origin(const Lookup *lookup, int64_t row)
         const type *source = (const void *)from;                               \
         type *target = (void *)to, other;                                      \
         memcpy(&other, lookup->filler, sizeof other);                          \
-        for (int64_t i = 0; i < count; i++)                                    \
+        for (int64_t i = begin; i < end; i++)                                  \
             target[i] = table[i] < 0 ? other : source[table[i]];               \
     } while (0)
+
+/* Elements [begin, end) of a row. */
+static void lookup_part(const Lookup *lookup, const char *from, char *to,
+                        int64_t begin, int64_t end)
+{
+    const int64_t *table = lookup->tables[lookup->to->rank - 1];
+    if (lookup->size == sizeof(uint32_t))
+        LOOK_UP(uint32_t);
+    else
+        LOOK_UP(uint64_t);
+}
 
 /* One row; `from` is NULL where all of it is filler. */
 static void lookup_row(const Lookup *lookup, const char *from, char *to)
 {
     int last = lookup->to->rank - 1;
-    const int64_t *table = lookup->tables[last];
     int64_t count = lookup->to->dims[last];
+    size_t size = lookup->size;
+    for (int64_t i = 0; !from && i < count; i++)
+        memcpy(to + (size_t)i * size, lookup->filler, size);
     if (!from)
-        for (int64_t i = 0; i < count; i++)
-            memcpy(to + (size_t)i * lookup->size, lookup->filler, lookup->size);
-    else if (lookup->size == sizeof(uint32_t))
-        LOOK_UP(uint32_t);
-    else
-        LOOK_UP(uint64_t);
+        return;
+    int64_t run = lookup->run, end = lookup->run_end;
+    lookup_part(lookup, from, to, 0, run);
+    if (run < end)
+        memcpy(to + (size_t)run * size,
+               from + (size_t)lookup->tables[last][run] * size,
+               (size_t)(end - run) * size);
+    lookup_part(lookup, from, to, end, count);
+}
+
+static void find_run(Lookup *lookup)
+{
+    const int64_t *table = lookup->tables[lookup->to->rank - 1];
+    int64_t count = lookup->to->dims[lookup->to->rank - 1];
+    for (int64_t first = 0, end; first < count; first = end) {
+        end = first + 1;
+        if (table[first] < 0)
+            continue;
+        while (end < count && table[end] == table[end - 1] + 1)
+            end++;
+        if (end - first > lookup->run_end - lookup->run) {
+            lookup->run = first;
+            lookup->run_end = end;
+        }
+    }
 }
 
 /* A row from the same source as the one before is a copy of it. */
@@ -314,6 +347,7 @@ void move_by_tables(KernelCall *call, const Array *from, const Array *to,
     }
     if (to->count == 0)
         return;
+    find_run(&lookup);
     int64_t rows = dims_product(to->dims, 0, to->rank - 1);
     int64_t length = to->dims[to->rank - 1];
     pool_run(call->pool, rows, 1 + GRAIN / length, lookup_rows, &lookup);
