@@ -131,6 +131,14 @@ static const ExecRow rows[] = {
     {"ReduceProd(i32[2]{65536,65536})", "int32[1]{0}"},
     {"ReduceL1(i64[2]{-3,4})", "int64[1]{7}"},
     {"ReduceL2(i64[2]{-3,4})", "int64[1]{5}"},
+    {"ReduceLogSumExp(i64[7]{5,5,5,5,4,4,4})", "int64[1]{6}"},
+    /* 2^63, of which there are two halves, and its root */
+    {"ReduceMean(u64[2]{-9223372036854775808,-9223372036854775806}, i64{0})",
+     "uint64[1]{1}"}, /* the sum wraps */
+    {"ReduceMean(u64[2]{-9223372036854775808,2}, i64{0})",
+     "uint64[1]{4611686018427387905}"},
+    {"ReduceL2(u64[1]{-9223372036854775808}, i64{0})",
+     "uint64[1]{-9223372036854775808}"},
     {"ReduceLogSumExp(f32[2]{1000,1000})", "float32[1]{1000.69}"},
     {"ReduceLogSumExp(f32[1]{-inf})", "float32[1]{-inf}"},
     {"ReduceSum(f32[2], i64{2})", "bad-attribute"},

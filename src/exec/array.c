@@ -159,7 +159,8 @@ void array_to_f64(const Array *array, Precision precision, int64_t first,
         break;
     case STORAGE_I64:
         for (int64_t i = 0; i < count; i++)
-            out[i] = (double)((const int64_t *)array->data)[first + i];
+            out[i] = integer_to_real(array->type,
+                                     ((const int64_t *)array->data)[first + i]);
         break;
     }
 }
@@ -254,6 +255,11 @@ int64_t integer_wrap(DType type, int64_t value)
     default:
         return value;
     }
+}
+
+double integer_to_real(DType type, int64_t value)
+{
+    return type == DT_UINT64 ? (double)(uint64_t)value : (double)value;
 }
 
 int64_t integer_from_real(DType type, double value)

@@ -42,6 +42,7 @@ bool integer_is_narrow(DType type);
 /* Wraps an integer to its type, as two's complement does; bool is 0 or 1. */
 int64_t integer_wrap(DType type, int64_t value);
 
+double integer_to_real(DType type, int64_t value);
 /* Truncates towards zero, then wraps; NaN is 0; bool is whether it is not 0. */
 int64_t integer_from_real(DType type, double value);
 

@@ -84,12 +84,14 @@ static double finish_f64(const Reducing *r, double sum, double most)
 
 static int64_t finish_i64(const Reducing *r, int64_t sum, double most)
 {
-    if (r->op == OP_ReduceMean)
-        return r->reduced_count ? sum / r->reduced_count : 0;
-    if (r->op == OP_ReduceL2 || r->op == OP_ReduceLogSum ||
-        r->op == OP_ReduceLogSumExp)
-        return integer_from_real(r->type, finish_f64(r, (double)sum, most));
-    return integer_wrap(r->type, sum);
+    (void)most;
+    if (r->op != OP_ReduceMean)
+        return integer_wrap(r->type, sum);
+    if (r->reduced_count == 0)
+        return 0;
+    if (r->type == DT_UINT64)
+        return (int64_t)((uint64_t)sum / (uint64_t)r->reduced_count);
+    return sum / r->reduced_count;
 }
 
 static Fold fold_of(Op op)
@@ -186,7 +188,7 @@ static void split_axes(const Array *in, const bool *chosen, Reducing *r)
     r->is_one = walk_step(&r->reduced, 0) == 1;
 }
 
-static void reduce_axes(KernelCall *call, Op op, const bool *chosen)
+static void reduce_axes(const KernelCall *call, Op op, const bool *chosen)
 {
     const Array *in = call->inputs[0], *out = call->outputs[0];
     Reducing r = {.in = in->data,
@@ -199,18 +201,42 @@ static void reduce_axes(KernelCall *call, Op op, const bool *chosen)
     pool_run(call->pool, out->count, grain, reduce_piece, &r);
 }
 
+/* Roots and logarithms of integers are taken in double. */
+static void reduce_in_double(KernelCall *call, const bool *chosen)
+{
+    const Array *in = call->inputs[0], *out = call->outputs[0];
+    Array *from =
+        array_new(call->arena, DT_DOUBLE, in->rank, in->dims, PRECISION_F64);
+    Array *to =
+        array_new(call->arena, DT_DOUBLE, out->rank, out->dims, PRECISION_F64);
+    KernelCall real = *call;
+    real.precision = PRECISION_F64;
+    real.inputs = &from;
+    real.outputs = &to;
+    array_to_f64(in, call->precision, 0, in->count, from->data);
+    reduce_axes(&real, call->node->op, chosen);
+    for (int64_t i = 0; i < out->count; i++)
+        array_put(out, call->precision, i, ((const double *)to->data)[i]);
+}
+
 /* ReduceSum and its kin: axes are an attribute or an input, by opset; without
  * any all are reduced. */
 int kernel_reduce(KernelCall *call, Err *err)
 {
     const Array *in = call->inputs[0];
+    Op op = call->node->op;
     bool chosen[RANK_MAX];
     int64_t count;
     TRY(kernel_axes(call, 1, in->rank, chosen, &count, err));
     if (count <= 0 && !node_int(call->node, "noop_with_empty_axes", 0))
         for (int i = 0; i < in->rank; i++)
             chosen[i] = true;
-    reduce_axes(call, call->node->op, chosen);
+    if (!dtype_is_real(in->type) &&
+        (op == OP_ReduceL2 || op == OP_ReduceLogSum ||
+         op == OP_ReduceLogSumExp))
+        reduce_in_double(call, chosen);
+    else
+        reduce_axes(call, op, chosen);
     return 0;
 }
 
