@@ -99,6 +99,31 @@ int kernel_size(KernelCall *call, Err *err)
     return 0;
 }
 
+/* How many elements come before the end. The distance of two integers may be
+ * more than an int64. */
+static double range_count(const KernelCall *call)
+{
+    const Array *const *ends = (const Array *const *)call->inputs;
+    if (kernel_storage(call, ends[0]) != STORAGE_I64) {
+        double from = kernel_real(call, ends[0], 0);
+        double span = kernel_real(call, ends[1], 0) - from;
+        return ceil(span / kernel_real(call, ends[2], 0));
+    }
+    int64_t from = kernel_int(call, ends[0], 0);
+    int64_t to = kernel_int(call, ends[1], 0);
+    int64_t step = kernel_int(call, ends[2], 0);
+    uint64_t span = (uint64_t)to - (uint64_t)from, size = (uint64_t)step;
+    if (step == 0)
+        return INFINITY;
+    if (step > 0 ? from >= to : from <= to)
+        return 0;
+    if (step < 0) {
+        span = 0 - span;
+        size = 0 - size;
+    }
+    return (double)((span - 1) / size + 1);
+}
+
 /* Range: start + i * delta, which in integers is exact. */
 int kernel_range(KernelCall *call, Err *err)
 {
@@ -109,7 +134,7 @@ int kernel_range(KernelCall *call, Err *err)
     enum { MOST = INT32_MAX };
     double from = kernel_real(call, start, 0);
     double step = kernel_real(call, delta, 0);
-    double count = ceil((kernel_real(call, call->inputs[1], 0) - from) / step);
+    double count = range_count(call);
     if (!(count <= MOST))
         return err_set(err, ERR_BAD_INPUT, "it has no end within %d elements",
                        MOST);
