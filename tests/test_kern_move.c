@@ -35,6 +35,9 @@ static const char *const lines[] = {
     "ArgMax(f32[3,200]) axis=1",
     "ArgMin(f32[2,131]) axis=1 select_last_index=1",
     "ArgMax(i64[300]) select_last_index=1",
+    "Resize(f32[2,3,7], -, f32[3]{1,2,2})",
+    "Resize(f32[2,33], -, f32[2]{1,3})",
+    "Resize(f32[2,33], -, f32[2]{1,1.3})",
     "Gather(f32[4,3], i64[2,2]{0,3,-1,1})",
     "Gather(f32[2,4,3], i64[3]{3,0,-2}) axis=1",
     "Gather(f32[2,4], i64[]{1}) axis=-1",
@@ -215,6 +218,12 @@ static const ExecRow makers[] = {
     {"EyeLike(f32[2,2]) dtype=7", "int64[2,2]{1,0,0,1}"},
     /* Resize */
     {"Resize(f32[1,1,1,2]{1,3}, -, f32{1,1,1,2})", "float32[1,1,1,4]{1,1,3,3}"},
+    /* parts of a row with each element twice, three times, in turns */
+    {"Resize(f32[3]{1,3,5}, -, -, i64{9})", "float32[9]{1,1,1,3,3,3,5,5,5}"},
+    {"Resize(f32[3]{1,3,5}, -, -, i64{7})", "float32[7]{1,1,3,3,3,5,5}"},
+    {"Resize(i64[4]{1,3,5,7}, -, f32{2}) nearest_mode=\"ceil\" "
+     "coordinate_transformation_mode=\"asymmetric\"",
+     "int64[8]{1,3,3,5,5,7,7,7}"},
     {"Resize(f32[1,1,1,2]{1,3}, -, f32{1,1,1,2}) mode=\"linear\"",
      "float32[1,1,1,4]{1,1.5,2.5,3}"},
     {"Resize(f32[1,1,1,3]{1,2,3}, -, -, i64{1,1,1,5}) mode=\"linear\" "

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "exec/integer.h"
+#include "exec/simd.h"
 #include "exec/walk.h"
 
 typedef struct Move {
@@ -237,7 +238,9 @@ typedef struct Lookup {
     int64_t strides[RANK_MAX]; /* of the source */
     const char *filler;
     size_t size;
-    int64_t run, run_end; /* of a row, the longest that the source has too */
+    /* A part of a row, the longest, for which the source has one element after
+     * the other, each so often. */
+    int64_t run, run_end, repeat;
 } Lookup;
 
 /* The offset of a row in the source, -1 when all of it is filler. */
@@ -274,6 +277,32 @@ static void lookup_part(const Lookup *lookup, const char *from, char *to,
         LOOK_UP(uint64_t);
 }
 
+#define REPEAT(type)                                                           \
+    do {                                                                       \
+        const type *source = (const void *)from;                               \
+        type *target = (void *)to;                                             \
+        if (repeat == 2)                                                       \
+            LOOP for (int64_t i = 0; i < count; i++)                           \
+            {                                                                  \
+                target[2 * i] = target[2 * i + 1] = source[i];                 \
+            }                                                                  \
+        else                                                                   \
+            for (int64_t i = 0; i < count; i++)                                \
+                for (int64_t k = 0; k < repeat; k++)                           \
+                    target[i * repeat + k] = source[i];                        \
+    } while (0)
+
+SIMD static void repeat_each(const char *from, char *to, int64_t count,
+                             int64_t repeat, size_t size)
+{
+    if (repeat == 1)
+        memcpy(to, from, (size_t)count * size);
+    else if (size == sizeof(uint32_t))
+        REPEAT(uint32_t);
+    else
+        REPEAT(uint64_t);
+}
+
 /* One row; `from` is NULL where all of it is filler. */
 static void lookup_row(const Lookup *lookup, const char *from, char *to)
 {
@@ -284,28 +313,34 @@ static void lookup_row(const Lookup *lookup, const char *from, char *to)
         memcpy(to + (size_t)i * size, lookup->filler, size);
     if (!from)
         return;
-    int64_t run = lookup->run, end = lookup->run_end;
+    int64_t run = lookup->run;
+    int64_t each = (lookup->run_end - run) / lookup->repeat;
     lookup_part(lookup, from, to, 0, run);
-    if (run < end)
-        memcpy(to + (size_t)run * size,
-               from + (size_t)lookup->tables[last][run] * size,
-               (size_t)(end - run) * size);
-    lookup_part(lookup, from, to, end, count);
+    if (each > 0)
+        repeat_each(from + (size_t)lookup->tables[last][run] * size,
+                    to + (size_t)run * size, each, lookup->repeat, size);
+    lookup_part(lookup, from, to, run + each * lookup->repeat, count);
 }
 
+/* The next part may begin with the last element of the one before. */
 static void find_run(Lookup *lookup)
 {
     const int64_t *table = lookup->tables[lookup->to->rank - 1];
     int64_t count = lookup->to->dims[lookup->to->rank - 1];
-    for (int64_t first = 0, end; first < count; first = end) {
-        end = first + 1;
-        if (table[first] < 0)
-            continue;
-        while (end < count && table[end] == table[end - 1] + 1)
+    lookup->repeat = 1;
+    for (int64_t first = 0, end = 0; end < count;
+         first = at_least(end - 1, first + 1)) {
+        int64_t repeat = 1;
+        while (first + repeat < count && table[first + repeat] == table[first])
+            repeat++;
+        end = first + repeat;
+        while (end < count && table[first] >= 0 &&
+               table[end] == table[first] + (end - first) / repeat)
             end++;
-        if (end - first > lookup->run_end - lookup->run) {
+        if (table[first] >= 0 && end - first > lookup->run_end - lookup->run) {
             lookup->run = first;
             lookup->run_end = end;
+            lookup->repeat = repeat;
         }
     }
 }
