@@ -37,9 +37,9 @@ SIMD static void R(take_rows)(Reducing *r, const REAL *x, int64_t count,
     case FOLD_PRODUCT:
         EACH(MULTIPLY(sum, v));
     case FOLD_MOST:
-        EACH(LESS(sum, v) | IS_NAN(v) ? v : sum);
+        EACH((LESS(sum, v) | IS_NAN(v)) ? v : sum);
     case FOLD_LEAST:
-        EACH(LESS(v, sum) | IS_NAN(v) ? v : sum);
+        EACH((LESS(v, sum) | IS_NAN(v)) ? v : sum);
     case FOLD_EXPONENTIAL:
         EACH(ADD(sum, (SUM)exp((double)v - most[k])));
     }
