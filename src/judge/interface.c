@@ -174,7 +174,7 @@ int *interface_order(Arena *arena, const Value *const *a, const Value *const *b,
     int *order = arena_array(arena, count, sizeof *order);
     for (size_t i = 0; i < count; i++) {
         const Value *const *item = map_get(values.index, a[i]->name);
-        order[i] = item ? (int)(item - b) : 0;
+        order[i] = (int)(item - b);
     }
     return order;
 }

@@ -13,7 +13,7 @@ const char *interface_difference(Arena *arena, const Model *a, const Model *b);
  * there are as many. Fills b's uses. */
 int interface_rename(Model *b, const Model *a, Err *err);
 
-/* For each of a's values, where b has the one of that name. */
+/* For each of a's values, where b has the one of that name; there is one. */
 int *interface_order(Arena *arena, const Value *const *a, const Value *const *b,
                      size_t count);
 

@@ -43,8 +43,7 @@
 /* Equivalent is a difference up to twice the noise floor. */
 static const double FLOOR_FACTOR = 2;
 /* Where rounding its own parameters moves an output by more of its largest
- * value, there is nothing to compare: twice that would be allowed, and an
- * eighth is what another network differs by. */
+ * value, there is nothing to compare: twice as much would be allowed. */
 static const double FLOOR_MAX = 1.0 / 16;
 /* What a correct fold costs in double at most, where parameters condition
  * nothing; see noise_f64. */
