@@ -168,7 +168,7 @@ const Verb verb_verify = {
         "  repfold verify a.onnx b.onnx --samples 64 --shard 1/4 --json "
         "1.json\n"
         "\n"
-        "Exit status: 0 equivalent; 1 different, or inconclusive because A "
+        "Exit status: 0 equivalent; 1 different, or inconclusive, as where A "
         "itself gives\n"
         "NaN; 2 trouble.",
     .run = run,

@@ -427,6 +427,21 @@ START_TEST(data_of_another_shape_or_type_are_refused)
 }
 END_TEST
 
+START_TEST(shard_must_be_one_of_them)
+{
+    const float numbers[3 * 64] = {0};
+    rp_array array = {.input = "x", .rank = 4, .dims = IMAGE, .data = numbers};
+    static const int shards[] = {-1, 2};
+    for (int i = 0; i < 2; i++)
+        check_refused(pass_on(DT_FLOAT, 4, IMAGE),
+                      (rp_verify_options){.arrays = &array,
+                                          .array_count = 1,
+                                          .shard = shards[i],
+                                          .shards = 2},
+                      ERR_USAGE, i ? "no shard 3 of 2" : "no shard 0 of 2");
+}
+END_TEST
+
 START_TEST(every_input_needs_its_data)
 {
     int64_t dims[1] = {3};
@@ -513,6 +528,7 @@ Suite *suite_input(void)
     tcase_add_test(tc, input_with_a_default_is_not_asked_for);
     tcase_add_test(tc, data_are_further_samples);
     tcase_add_test(tc, data_of_another_shape_or_type_are_refused);
+    tcase_add_test(tc, shard_must_be_one_of_them);
     tcase_add_test(tc, every_input_needs_its_data);
     suite_add_tcase(suite, tc);
     return suite;

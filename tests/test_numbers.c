@@ -295,6 +295,35 @@ START_TEST(large_constant_hides_nothing_beside_it)
 }
 END_TEST
 
+/* The sine of h x, whose h moves by a 2^24th of itself. */
+static const Model *steep(double h)
+{
+    int64_t dims[2] = {1, 8};
+    double factors[8];
+    for (int i = 0; i < 8; i++)
+        factors[i] = h * (1 + i / 8.0);
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 2, dims);
+    toy_weight(&net, "h", DT_FLOAT, 2, dims, factors);
+    toy_node(&net, OP_Mul, "x h", "hx");
+    toy_node(&net, OP_Sin, "hx", "y");
+    toy_output(&net, "y", DT_FLOAT);
+    return toy_finish(&net);
+}
+
+/* A floor of a quarter would allow a difference of half of what there is. */
+START_TEST(floor_above_a_sixteenth_does_not_count)
+{
+    rp_verdict_info info =
+        judge(steep(0x1p22), steep(0x1p22), (rp_verify_options){0});
+    check_verdict(&info, "inconclusive");
+    ck_assert(info.outputs[0].inconclusive);
+    ck_assert(info.outputs[0].noise_floor > 1.0 / 16);
+    info = judge(steep(0x1p16), steep(0x1p16), (rp_verify_options){0});
+    check_verdict(&info, "equivalent");
+}
+END_TEST
+
 Suite *suite_numbers(void)
 {
     Suite *suite = suite_create("numbers");
@@ -310,6 +339,7 @@ Suite *suite_numbers(void)
     tcase_add_test(tc, output_that_never_has_an_element_is_inconclusive);
     tcase_add_test(tc, difference_is_told_before_what_is_inconclusive);
     tcase_add_test(tc, large_constant_hides_nothing_beside_it);
+    tcase_add_test(tc, floor_above_a_sixteenth_does_not_count);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -383,6 +383,9 @@ int inputs_plan(Arena *arena, const Model *a, const Model *b,
         .shard = options->shards > 0 ? options->shard : 0,
         .shards = options->shards > 0 ? options->shards : 1,
     };
+    if (out->shard < 0 || out->shard >= out->shards)
+        return err_set(err, ERR_USAGE, "there is no shard %d of %d",
+                       out->shard + 1, out->shards);
     out->generated = inputs_generated(
         out, options->samples > 0 ? options->samples : SAMPLES);
     TRY(pair_inputs(arena, a, b, out, err));
