@@ -201,6 +201,43 @@ START_TEST(test_verify)
 }
 END_TEST
 
+/* The sine of what is large: the last bits of the factors say where it is. */
+static void build_steep(Bench *b)
+{
+    const int64_t dims[2] = {1, 8};
+    double factors[8];
+    for (int i = 0; i < 8; i++)
+        factors[i] = 0x1p22 * (1 + i / 8.0);
+    Value *x = bench_binary(b, OP_Mul, bench_input(b, 2, dims),
+                            bench_numbers(b, 2, dims, factors));
+    bench_output(b, bench_unary(b, OP_Sin, x));
+}
+
+START_TEST(test_verify_that_can_tell_nothing)
+{
+    models_setup();
+    Span file = model_bytes(build_model(arena, build_steep, false));
+    cli_write("steep.onnx", file.bytes, file.size);
+    models_teardown();
+    ck_assert_int_eq(REPFOLD("verify", "steep.onnx", "steep.onnx", "--json",
+                             "v.json", "--html", "v.html"),
+                     1);
+    ck_assert_ptr_nonnull(strstr(cli.out, "<- inconclusive"));
+    ck_assert_ptr_null(strstr(cli.out, "<- differs"));
+    json_t *report = schema_load("v.json");
+    ck_assert(schema_accepts(report));
+    const json_t *outputs = json_object_get(report, "outputs");
+    const json_t *output = json_array_get(outputs, 0);
+    ck_assert(json_is_true(json_object_get(output, "inconclusive")));
+    ck_assert(json_is_false(json_object_get(output, "equivalent")));
+    json_decref(report);
+    size_t size;
+    char *page = cli_read("v.html", &size);
+    ck_assert_ptr_nonnull(strstr(page, ">inconclusive<"));
+    free(page);
+}
+END_TEST
+
 START_TEST(test_lint)
 {
     ck_assert_int_eq(REPFOLD("lint", TRAIN, "--json", "-"), 1);
@@ -295,6 +332,7 @@ Suite *suite_cli_report(void)
     tcase_add_test(tc, test_folds_for_one_size_are_marked);
     tcase_add_test(tc, test_convert_without_verification);
     tcase_add_test(tc, test_verify);
+    tcase_add_test(tc, test_verify_that_can_tell_nothing);
     tcase_add_test(tc, test_lint);
     tcase_add_test(tc, test_inspect);
     tcase_add_test(tc, test_bench);

@@ -31,6 +31,23 @@ static void write_scale(const char *name, const char *op, float weight)
     write_graph(name, &graph);
 }
 
+/* A version 1.0 .npy file; the header is padded to 128 bytes (NEP 1). */
+static void write_npy(const char *name, const char *type, const char *shape,
+                      const void *data, size_t size)
+{
+    char bytes[1024], header[128];
+    int length = snprintf(header, sizeof header,
+                          "{'descr': '%s', 'fortran_order': False, "
+                          "'shape': (%s), }",
+                          type, shape);
+    memset(bytes, ' ', 128);
+    memcpy(bytes, "\x93NUMPY\x01\x00\x76\x00", 10);
+    memcpy(bytes + 10, header, (size_t)length);
+    bytes[127] = '\n';
+    memcpy(bytes + 128, data, size);
+    cli_write(name, bytes, 128 + size);
+}
+
 /* ---- verify ---- */
 
 START_TEST(test_a_model_is_itself)
@@ -143,24 +160,24 @@ START_TEST(test_nan_in_the_original_is_inconclusive)
 }
 END_TEST
 
-/* ---- run ---- */
-
-/* A version 1.0 .npy file; the header is padded to 128 bytes (NEP 1). */
-static void write_npy(const char *name, const char *type, const char *shape,
-                      const void *data, size_t size)
+/* The square root of normal numbers is none, that of the user's is. */
+START_TEST(test_data_alone_can_tell)
 {
-    char bytes[1024], header[128];
-    int length = snprintf(header, sizeof header,
-                          "{'descr': '%s', 'fortran_order': False, "
-                          "'shape': (%s), }",
-                          type, shape);
-    memset(bytes, ' ', 128);
-    memcpy(bytes, "\x93NUMPY\x01\x00\x76\x00", 10);
-    memcpy(bytes + 10, header, (size_t)length);
-    bytes[127] = '\n';
-    memcpy(bytes + 128, data, size);
-    cli_write(name, bytes, 128 + size);
+    const float positive[] = {1, 2, 3, 4};
+    Proto graph = {.size = 0};
+    proto_node(&graph, "Sqrt", "x", "y");
+    proto_input(&graph, "x", 2, four);
+    proto_output(&graph, "y", 2, four);
+    write_graph("root.onnx", &graph);
+    write_npy("x.npy", "<f4", "1, 4", positive, sizeof positive);
+    ck_assert_int_eq(REPFOLD("verify", "root.onnx", "root.onnx"), 1);
+    ck_assert_int_eq(
+        REPFOLD("verify", "root.onnx", "root.onnx", "--input", "x=x.npy"), 0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "equivalent (1 sample,"));
 }
+END_TEST
+
+/* ---- run ---- */
 
 static const float values[] = {1, -2, 0.5f, 4};
 
@@ -355,6 +372,7 @@ Suite *suite_cli_verify(void)
     tcase_add_test(tc, test_by_position_names_are_free);
     tcase_add_test(tc, test_by_position_leaves_bodies_alone);
     tcase_add_test(tc, test_nan_in_the_original_is_inconclusive);
+    tcase_add_test(tc, test_data_alone_can_tell);
     tcase_add_test(tc, test_run_reads_and_writes_npy);
     tcase_add_test(tc, test_run_refuses_what_does_not_fit);
     tcase_add_test(tc, test_run_checks_names);
