@@ -103,6 +103,40 @@ START_TEST(model_that_fails_in_float32_is_different)
 }
 END_TEST
 
+/* (x g + x g) / 4 in float16, each half divided by itself or their sum. */
+static const Model *halves(double gain, bool is_late)
+{
+    int64_t dims[2] = {1, 8}, one = 1;
+    double quarter = 0.25;
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT16, 2, dims);
+    toy_weight(&net, "gain", DT_FLOAT16, 1, &one, &gain);
+    toy_weight(&net, "quarter", DT_FLOAT16, 1, &one, &quarter);
+    toy_node(&net, OP_Mul, "x gain", "half");
+    if (is_late) {
+        toy_node(&net, OP_Add, "half half", "sum");
+        toy_node(&net, OP_Mul, "sum quarter", "y");
+    } else {
+        toy_node(&net, OP_Mul, "half quarter", "part");
+        toy_node(&net, OP_Add, "part part", "y");
+    }
+    toy_output(&net, "y", DT_FLOAT16);
+    return toy_finish(&net);
+}
+
+START_TEST(overflow_in_float16_is_a_difference)
+{
+    rp_verdict_info info = judge(halves(32768, false), halves(32768, true), 1);
+    check_verdict(&info, "different");
+    check_words(&info, "\"sum\" of the second model is beyond float16");
+    /* Below, and above in both. */
+    info = judge(halves(1024, false), halves(1024, true), 1);
+    check_verdict(&info, "equivalent");
+    info = judge(halves(65504, true), halves(65504, false), 1);
+    check_verdict(&info, "equivalent");
+}
+END_TEST
+
 Suite *suite_survey(void)
 {
     Suite *suite = suite_create("survey");
@@ -111,6 +145,7 @@ Suite *suite_survey(void)
     tcase_add_test(tc, overflow_in_float32_is_a_difference);
     tcase_add_test(tc, models_of_float64_need_not_run_in_float32);
     tcase_add_test(tc, model_that_fails_in_float32_is_different);
+    tcase_add_test(tc, overflow_in_float16_is_a_difference);
     suite_add_tcase(suite, tc);
     return suite;
 }

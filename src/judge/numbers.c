@@ -78,6 +78,7 @@ static void begin(Numbers *numbers, int generated)
     numbers->shared = shared_new(numbers->arena, numbers->a->graph,
                                  numbers->b->graph, PRECISION_F32);
     numbers->cuts_known = false;
+    numbers->beyond[false] = numbers->beyond[true] = NULL;
     numbers->segments = (SegmentResult){0};
     numbers->not_finite = numbers->broken = NULL;
     set_samples(numbers, generated);

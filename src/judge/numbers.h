@@ -28,8 +28,10 @@ typedef struct Numbers {
     int *order_inputs;  /* for each slot, b's input */
     int *order_outputs; /* for each output of a, b's */
     size_t output_count;
-    double products;    /* that the original sums up in the first sample */
-    Array **survey[2];  /* both models' outputs of it in float32 */
+    double products;   /* that the original sums up in the first sample */
+    Array **survey[2]; /* both models' outputs of it in float32 */
+    /* And the first value of type float16 that is beyond that there. */
+    const Value *beyond[2];
     Array ***truth;     /* the original's outputs, of each sample */
     double *magnitudes; /* largest |y|, see numbers_at */
     double *moved;      /* of elements not the same in all runs */

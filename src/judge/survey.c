@@ -13,6 +13,27 @@ double survey_runs(const Numbers *numbers)
     return 2 * TRIAL_F32_RUN + others * TRIAL_F32_RUN;
 }
 
+/* What rounds to no number of float16: half a unit above its largest one. */
+static const float FLOAT16_BEYOND = 65520;
+
+static bool is_beyond_float16(const Array *array)
+{
+    const float *values = array->data;
+    if (array->type != DT_FLOAT16)
+        return false;
+    for (int64_t i = 0; i < array->count; i++)
+        if (fabsf(values[i]) >= FLOAT16_BEYOND && !isinf(values[i]))
+            return true;
+    return false;
+}
+
+static void look_beyond(Numbers *numbers, bool is_b, const Value *value,
+                        const Array *array)
+{
+    if (!numbers->beyond[is_b] && is_beyond_float16(array))
+        numbers->beyond[is_b] = value;
+}
+
 static int survey_a(void *context, const Node *node, int output,
                     const Array *array, Err *err)
 {
@@ -21,8 +42,10 @@ static int survey_a(void *context, const Node *node, int output,
     const Value *value = node_output(node, output);
     if (output == 0)
         numbers->products += (double)array->count * node_sum_length(node);
-    if (value)
-        shared_see_a(numbers->arena, numbers->shared, value, array);
+    if (!value)
+        return 0;
+    look_beyond(numbers, false, value, array);
+    shared_see_a(numbers->arena, numbers->shared, value, array);
     return 0;
 }
 
@@ -30,10 +53,12 @@ static int survey_b(void *context, const Node *node, int output,
                     const Array *array, Err *err)
 {
     (void)err;
-    const Numbers *numbers = context;
+    Numbers *numbers = context;
     const Value *value = node_output(node, output);
-    if (value)
-        shared_see_b(numbers->shared, value, array);
+    if (!value)
+        return 0;
+    look_beyond(numbers, true, value, array);
+    shared_see_b(numbers->shared, value, array);
     return 0;
 }
 
@@ -62,6 +87,7 @@ static int survey_original(Numbers *numbers, Err *err)
         Err failure = {0};
         numbers->inputs[0] = NULL;
         numbers->products = 0;
+        numbers->beyond[false] = NULL;
         if (survey_model(numbers, false, &failure) == 0)
             return 0;
         if (is_trouble(&failure)) {
@@ -158,10 +184,9 @@ static const char *find_fault(const Numbers *numbers, Array *const *a,
         if (!same_shape(a[i], b[i]))
             return arena_printf(
                 numbers->arena, "has another shape in float32: %s",
-                compare_text(numbers->arena,
-                             &(Comparison){.result = COMPARE_SHAPE},
-                             (Operand){.array = b[i]},
-                             (Operand){.array = a[i]}));
+                compare_text(
+                    numbers->arena, &(Comparison){.result = COMPARE_SHAPE},
+                    (Operand){.array = b[i]}, (Operand){.array = a[i]}));
         if (!is_finite(b[i], PRECISION_F32) && is_finite(a[i], precision))
             return "is not finite in float32, where the first one's is";
     }
@@ -185,9 +210,17 @@ static void compare_sample(Numbers *numbers, int sample, Array *const *a,
 
 void survey_compare(Numbers *numbers)
 {
-    if (numbers->survey[true] && !is_of_float64(numbers))
-        compare_sample(numbers, 0, numbers->survey[false],
-                       numbers->survey[true]);
+    if (!numbers->survey[true] || is_of_float64(numbers))
+        return;
+    compare_sample(numbers, 0, numbers->survey[false], numbers->survey[true]);
+    if (!numbers->broken && numbers->beyond[true] && !numbers->beyond[false])
+        numbers_break(
+            numbers, 0,
+            arena_printf(numbers->arena,
+                         "\"%s\" of the second model is beyond float16 on %s, "
+                         "where nothing of the first one is",
+                         numbers->beyond[true]->name,
+                         input_sample_text(numbers->arena, &numbers->plan, 0)));
 }
 
 /* Asks the original, since b failed or gave `made`, which is not alike. */

@@ -3,7 +3,8 @@
  * shows where they can be cut and what they cost; and the second one on every
  * other sample. A difference of numbers decides nothing in float32, but what
  * overflows, or has another shape there, where the original does not, is
- * another function to whoever runs it.
+ * another function to whoever runs it. So is what is beyond float16 in the
+ * second model alone, where values are of that type: float32 shows it.
  */
 #ifndef REPFOLD_JUDGE_SURVEY_H
 #define REPFOLD_JUDGE_SURVEY_H
