@@ -308,11 +308,11 @@ typedef struct rp_agreement {
 } rp_agreement;
 
 /* Three numbers for each output, as |difference| divided by the maximum of
- * |y|, in the sample that speaks most against it; see the manual, VERDICT. */
+ * |y| (of integers the part of the elements that differ), in the sample that
+ * speaks most against it; see the manual, VERDICT. */
 typedef struct rp_output_verdict {
     const char *name;
-    int equivalent;
-    int inconclusive;    /* then it is not called different either */
+    int equivalent, inconclusive; /* where it is neither, it is different */
     double max_abs;      /* largest |y| of the original in float64 */
     double algebra;      /* converted with unrounded weights; NaN: not known */
     double weights;      /* converted as stored, both in float64 */

@@ -264,7 +264,7 @@ START_TEST(integer_outputs_must_be_equal)
     info = judge_pair(arena, arg_max(2), arg_max(-2), false, options);
     check_verdict(&info, "different");
     ck_assert(!info.outputs[0].equivalent);
-    check_words(&info, "integers of output \"y\" differ");
+    check_words(&info, "output \"y\" differs by 1 of its elements");
 }
 END_TEST
 

@@ -1,4 +1,6 @@
 /* The noise floor: that chance does not decide. */
+#include <math.h>
+
 #include "base/random.h"
 #include "judging.h"
 #include "net.h"
@@ -129,6 +131,56 @@ START_TEST(a_step_may_be_wrong)
 }
 END_TEST
 
+/* ---- Integers ---- */
+
+enum { TOKENS = 4096, CLASSES = 8 };
+
+/* The arg max of x w + b with a large b, before or after a factor: the classes
+ * of some tokens are as near to each other as the rounding of b. */
+static const Model *classes(Arena *arena, bool merged, double error)
+{
+    int64_t dims[2] = {TOKENS, CLASSES}, weight[2] = {CLASSES, CLASSES};
+    int64_t one = 1;
+    double w[CLASSES * CLASSES], b[CLASSES], g = (double)0.6f;
+    for (int i = 0; i < CLASSES * CLASSES; i++)
+        w[i] = (double)(float)sin(i) * (merged ? g : 1);
+    for (int i = 0; i < CLASSES; i++)
+        b[i] = (double)(float)(200000.1 + 0.01 * i) * (merged ? g : 1);
+    b[0] += error;
+    Net net = toy_new(arena);
+    toy_input(&net, "x", DT_FLOAT, 2, dims);
+    toy_weight(&net, "w", DT_FLOAT, 2, weight, w);
+    toy_weight(&net, "b", DT_FLOAT, 1, weight, b);
+    toy_node(&net, OP_MatMul, "x w", "product");
+    toy_node(&net, OP_Add, "product b", merged ? "scores" : "sum");
+    if (!merged) {
+        toy_weight(&net, "g", DT_FLOAT, 1, &one, &g);
+        toy_node(&net, OP_Mul, "sum g", "scores");
+    }
+    node_set_int(toy_node(&net, OP_ArgMax, "scores", "y"), "axis", 1);
+    toy_output(&net, "y", DT_INT64);
+    return toy_finish(&net);
+}
+
+START_TEST(integers_may_change_as_rounding_changes_them)
+{
+    Arena *arena = arena_new(0);
+    const Model *a = classes(arena, false, 0);
+    for (int samples = 1; samples <= 4; samples += 3) {
+        rp_verify_options options = {.samples = samples};
+        rp_verdict_info info =
+            judge_pair(arena, a, classes(arena, true, 0), false, options);
+        check_verdict(&info, "equivalent");
+        ck_assert(info.outputs[0].weights > 0);
+        ck_assert(info.outputs[0].ratio <= 2);
+        info = judge_pair(arena, a, classes(arena, true, 1), false, options);
+        check_verdict(&info, "different");
+        check_words(&info, "of its elements");
+    }
+    arena_free(arena);
+}
+END_TEST
+
 Suite *suite_noise(void)
 {
     Suite *suite = suite_create("noise");
@@ -137,6 +189,7 @@ Suite *suite_noise(void)
     tcase_add_test(tc, one_number_may_be_wrong);
     tcase_add_test(tc, a_step_is_not_different_by_chance);
     tcase_add_test(tc, a_step_may_be_wrong);
+    tcase_add_test(tc, integers_may_change_as_rounding_changes_them);
     suite_add_tcase(suite, tc);
     return suite;
 }

@@ -90,9 +90,12 @@ static void set_verdict(Judge *judge, const char *verdict, const char *why)
     out->why = why;
 }
 
-static bool output_is_real(const Judge *judge, size_t output)
+/* What the numbers of an output are in units of. */
+static const char *unit_of(const Judge *judge, size_t output)
 {
-    return dtype_is_real(judge->numbers.truth[0][output]->type);
+    return dtype_is_real(judge->numbers.truth[0][output]->type)
+               ? "max |y|"
+               : "its elements";
 }
 
 /* What one sample says of an output. */
@@ -138,7 +141,7 @@ static int worst_sample(const Judge *judge, size_t output)
 }
 
 static void judge_sample(Judge *judge, rp_output_verdict *output,
-                         const Finding *finding)
+                         const char *unit, const Finding *finding)
 {
     bool same = finding->ratio <= FLOOR_FACTOR;
     output->ratio = finding->ratio;
@@ -146,17 +149,16 @@ static void judge_sample(Judge *judge, rp_output_verdict *output,
     if (!same)
         set_verdict(judge, DIFFERENT,
                     arena_printf(judge->arena,
-                                 "output \"%s\" differs by %.3g of max |y|, "
+                                 "output \"%s\" differs by %.3g of %s, "
                                  "%.3g times the noise floor %.3g",
-                                 output->name, output->weights, output->ratio,
-                                 finding->floor));
+                                 output->name, output->weights, unit,
+                                 output->ratio, finding->floor));
     if (!finding->exact)
         set_verdict(judge, DIFFERENT,
                     arena_printf(judge->arena,
-                                 "output \"%s\" differs by %.3g of max |y| "
-                                 "with unrounded weights, where double allows "
-                                 "%.3g",
-                                 output->name, output->algebra,
+                                 "output \"%s\" differs by %.3g of %s with "
+                                 "unrounded weights, where double allows %.3g",
+                                 output->name, output->algebra, unit,
                                  finding->noise));
 }
 
@@ -183,7 +185,7 @@ static void set_inconclusive(Judge *judge, rp_output_verdict *output,
                              why));
 }
 
-static void judge_reals(Judge *judge, rp_output_verdict *output, size_t index)
+static void judge_output(Judge *judge, rp_output_verdict *output, size_t index)
 {
     int sample = worst_sample(judge, index);
     take_numbers(&judge->numbers, sample < 0 ? 0 : sample, index, output);
@@ -192,38 +194,15 @@ static void judge_reals(Judge *judge, rp_output_verdict *output, size_t index)
             judge, output,
             arena_printf(judge->arena,
                          "rounding its own parameters changes output "
-                         "\"%s\" of the original by %.2g of max |y|",
-                         output->name, output->noise_floor));
+                         "\"%s\" of the original by %.2g of %s",
+                         output->name, output->noise_floor,
+                         unit_of(judge, index)));
         return;
     }
     Finding finding = find(judge, sample, index);
-    judge_sample(judge, output, &finding);
+    judge_sample(judge, output, unit_of(judge, index), &finding);
     if (!output->equivalent)
         judge->sample = sample;
-}
-
-/* Integers are the same or not. */
-static void judge_integers(Judge *judge, rp_output_verdict *output,
-                           size_t index)
-{
-    const Numbers *numbers = &judge->numbers;
-    int worst = 0;
-    for (int s = 1; s < numbers->samples; s++)
-        if (*numbers_at(numbers, numbers->weights, s, index) >
-            *numbers_at(numbers, numbers->weights, worst, index))
-            worst = s;
-    take_numbers(numbers, worst, index, output);
-    output->equivalent = output->weights == 0;
-    output->ratio = output->equivalent ? 0 : HUGE_VAL;
-    if (output->equivalent)
-        return;
-    judge->sample = worst;
-    set_verdict(judge, DIFFERENT,
-                arena_printf(judge->arena,
-                             "integers of output \"%s\" differ; where they "
-                             "are an arg max, two candidates may be nearly "
-                             "equal",
-                             output->name));
 }
 
 /* True where the files say of an output that it never has an element. */
@@ -294,10 +273,8 @@ static void judge_outputs(Judge *judge)
         outputs[i].agreement = numbers->agreements[i];
         if (!is_compared(judge, i))
             judge_nothing(judge, &outputs[i]);
-        else if (output_is_real(judge, i))
-            judge_reals(judge, &outputs[i], i);
         else
-            judge_integers(judge, &outputs[i], i);
+            judge_output(judge, &outputs[i], i);
     }
     judge->out->outputs = outputs;
     judge->out->output_count = numbers->output_count;

@@ -72,18 +72,23 @@ int noise_runs_most(const Numbers *numbers)
            further_runs(numbers) * (model_jumps(numbers->a) ? 2 : 1);
 }
 
-static bool is_real(const Numbers *numbers, size_t output)
+/* Integers change one by one. Where none has yet, half of one is taken, so that
+ * a few more runs may show whether any does. */
+static double floor_so_far(const Numbers *numbers, int sample, size_t output)
 {
-    return dtype_is_real(numbers->truth[0][output]->type);
+    const Array *truth = numbers->truth[sample][output];
+    double floor = *numbers_at(numbers, numbers->noise_floor, sample, output);
+    return dtype_is_real(truth->type) || truth->count == 0
+               ? floor
+               : fmax(floor, 0.5 / (double)truth->count);
 }
 
 /* True when no further run could change the verdict on a sample. */
 static bool is_settled(const Numbers *numbers, int sample)
 {
     for (size_t i = 0; i < numbers->output_count; i++)
-        if (is_real(numbers, i) &&
-            *numbers_at(numbers, numbers->weights, sample, i) >
-                *numbers_at(numbers, numbers->noise_floor, sample, i))
+        if (*numbers_at(numbers, numbers->weights, sample, i) >
+            *numbers_at(numbers, numbers->noise_floor, sample, i))
             return false;
     return true;
 }
@@ -107,9 +112,8 @@ static int undecided(const Numbers *numbers, const int *tried)
         double decided = tried[s] < CHANCES ? DECIDED_AT_ONCE : DECIDED;
         for (size_t i = 0; i < numbers->output_count; i++) {
             double weights = *numbers_at(numbers, numbers->weights, s, i);
-            double floor = *numbers_at(numbers, numbers->noise_floor, s, i);
-            if (is_real(numbers, i) && weights > most * floor &&
-                weights < decided * floor) {
+            double floor = floor_so_far(numbers, s, i);
+            if (weights > most * floor && weights < decided * floor) {
                 most = weights / floor;
                 found = s;
             }
@@ -146,8 +150,7 @@ static bool scale_down(Numbers *numbers, double scale)
 {
     for (size_t i = 0; i < numbers->output_count; i++) {
         double *floor = numbers_at(numbers, numbers->noise_floor, 0, i);
-        if (is_real(numbers, i) &&
-            !(*floor <= LINEAR_MOST &&
+        if (!(*floor <= LINEAR_MOST &&
               numbers->execution_a[i] <= ROUNDING_MOST * *floor))
             return false;
         *floor /= scale;

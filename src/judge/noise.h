@@ -5,7 +5,8 @@
  * over K runs in double of the original, every stored parameter multiplied by
  * 1 + r, r uniform in [-u, u], u the roundoff of its type; at least one run on
  * each sample. A further run can only raise it, so there are no further ones
- * once every difference of b is below the floor.
+ * once every difference of b is below the floor. Of integers (an arg max of
+ * what is computed) it is the part of them that changes.
  *
  * On one sample alone, which is what a large network gets, float32 will do: r
  * is drawn from [-s u, s u] with s u = 2^-14, a thousand times what float32

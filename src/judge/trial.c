@@ -42,6 +42,10 @@ double numbers_relative(const Numbers *numbers, int sample, size_t output,
         comparison->result != COMPARE_VALUES)
         return HUGE_VAL;
     double scale = *numbers_at(numbers, numbers->magnitudes, sample, output);
+    if (!dtype_is_real(numbers->truth[sample][output]->type))
+        return comparison->count > 0
+                   ? (double)comparison->wrong / (double)comparison->count
+                   : 0;
     if (scale == 0)
         scale = numbers->max_abs[output];
     return comparison->max_abs == 0 ? 0 : comparison->max_abs / scale;
