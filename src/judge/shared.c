@@ -62,8 +62,7 @@ void shared_see_a(Arena *arena, SharedSet *set, const Value *value,
     if (!cell || !cell->shared || cell->value != value)
         return;
     Shared *shared = cell->shared;
-    shared->seen = *array;
-    shared->seen.data = NULL;
+    fact_set(arena, &shared->seen, array->type, array->rank, array->dims);
     int64_t stride = sketch_stride(set, array->count);
     size_t length = (size_t)((array->count + stride - 1) / stride);
     shared->sketch = arena_array(arena, length + 1, sizeof *shared->sketch);
@@ -93,7 +92,7 @@ void shared_see_b(SharedSet *set, const Value *value, const Array *array)
     if (!cell || !cell->shared || cell->value != value || !cell->shared->sketch)
         return;
     Shared *shared = cell->shared;
-    const Array *seen = &shared->seen;
+    const Fact *seen = &shared->seen;
     shared->same_shape = seen->type == array->type &&
                          seen->rank == array->rank &&
                          memcmp(seen->dims, array->dims,

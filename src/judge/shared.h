@@ -22,7 +22,7 @@
 
 typedef struct Shared {
     Cell *a, *b;
-    Array seen;      /* type and shape in the original */
+    Fact seen;       /* type and shape in the original */
     double *sketch;  /* some of its elements there; NULL while not seen */
     double distance; /* |a - b| / sqrt(|a|^2 + |b|^2) over the sketch; -1
                         where b has not been seen */
