@@ -47,33 +47,34 @@ static void same_in_same(Bench *b)
     two_same(b, true);
 }
 
-/* What a crop leaves is padded with zeros, not with what it left out. */
-static void cropped(Bench *b, bool crops, int64_t pad)
+/* All but a pixel on each side. */
+static Value *inner(Bench *b, Value *x)
 {
     const int64_t ones[2] = {1, 1}, ends[2] = {-1, -1}, axes[2] = {2, 3};
+    Value *inputs[4] = {x, bench_ints(b, 2, ones), bench_ints(b, 2, ends),
+                        bench_ints(b, 2, axes)};
+    return bench_node(b, OP_Slice, inputs, 4);
+}
+
+static Value *with_zeros(Bench *b, Value *x, const int64_t *pads)
+{
+    return bench_binary(b, OP_Pad, x, bench_ints(b, 8, pads));
+}
+
+/* What a crop leaves is padded with zeros, not with what it left out: by the
+ * operator that reads it, or before. */
+static void cropped(Bench *b, bool crops, int64_t pad)
+{
     Value *x = pair_image(b, true);
-    if (crops) {
-        Value *inputs[4] = {x, bench_ints(b, 2, ones), bench_ints(b, 2, ends),
-                            bench_ints(b, 2, axes)};
-        x = bench_node(b, OP_Slice, inputs, 4);
-    }
+    x = crops ? inner(b, x) : x;
     pair_end(b, pair_done(b, pair_padded(b, x, pad)));
 }
 
-/* Zeros in place of what was cropped, whose average or maximum is then taken
- * over one element. */
 static void bordered(Bench *b, bool crops)
 {
-    const int64_t ones[2] = {1, 1}, ends[2] = {-1, -1}, axes[2] = {2, 3};
     const int64_t pads[8] = {0, 0, 1, 1, 0, 0, 1, 1};
     Value *x = pair_image(b, true);
-    if (crops) {
-        Value *inputs[4] = {x, bench_ints(b, 2, ones), bench_ints(b, 2, ends),
-                            bench_ints(b, 2, axes)};
-        x = bench_node(b, OP_Slice, inputs, 4);
-        Value *more[2] = {x, bench_ints(b, 8, pads)};
-        x = bench_node(b, OP_Pad, more, 2);
-    }
+    x = crops ? with_zeros(b, inner(b, x), pads) : x;
     pair_end(b, pair_point(b, x, 1, 1));
 }
 
@@ -128,10 +129,7 @@ static void windows_beyond(Bench *b, bool own)
     const int64_t pads[8] = {0, 0, 0, 0, 0, 0, 3, 3};
     const int64_t threes[2] = {3, 3}, amounts[4] = {0, 0, 3, 3};
     Value *x = pair_image(b, true);
-    if (!own) {
-        Value *inputs[2] = {x, bench_ints(b, 8, pads)};
-        x = bench_node(b, OP_Pad, inputs, 2);
-    }
+    x = own ? x : with_zeros(b, x, pads);
     Value *y = graph_fresh_value(b->graph, "pooled");
     Node *node = node_new(b->graph, OP_AveragePool, "pool", &x, 1, &y, 1);
     node_set_ints(node, "kernel_shape", threes, 2);
@@ -158,10 +156,7 @@ static void overhanging(Bench *b, bool zeros)
     const int64_t pads[8] = {0, 0, 0, 0, 0, 0, 1, 1};
     const int64_t ones[2] = {1, 1}, twos[2] = {2, 2};
     Value *x = pair_image(b, true);
-    if (zeros) {
-        Value *inputs[2] = {x, bench_ints(b, 8, pads)};
-        x = bench_node(b, OP_Pad, inputs, 2);
-    }
+    x = zeros ? with_zeros(b, x, pads) : x;
     Value *y = graph_fresh_value(b->graph, "pooled");
     Node *node = node_new(b->graph, OP_AveragePool, "pool", &x, 1, &y, 1);
     node_set_ints(node, "kernel_shape", ones, 2);
