@@ -122,6 +122,14 @@ static void build_output_more(Bench *b)
         bench_output(b, z);
 }
 
+/* As many, and what was one is still computed. */
+static void build_another_output(Bench *b)
+{
+    Value *x = bench_image(b, 2, 3);
+    Value *y = named(b, OP_Relu, x, "end"), *z = named(b, OP_Neg, x, "z");
+    bench_output(b, other ? y : z);
+}
+
 START_TEST(inputs_and_outputs_are_the_same)
 {
     static Build *const builds[] = {
@@ -132,6 +140,7 @@ START_TEST(inputs_and_outputs_are_the_same)
         build_default_that_is_gone,
         build_output_missing,
         build_output_more,
+        build_another_output,
     };
     check_same(builds[_i], false);
 }
@@ -281,6 +290,8 @@ typedef struct Body {
 typedef struct Holder {
     const char *type; /* NULL for If */
     Body bodies[2];
+    const char *domain;
+    bool has_more; /* one more attribute */
 } Holder;
 
 static Holder holders[2];
@@ -312,10 +323,11 @@ static void build_holder(Bench *b)
                           &condition, 1, &y, 1);
     if (holder->type) {
         node->op_type = holder->type;
-        node->domain = "local";
+        node->domain = holder->domain;
     }
-    node->attrs = arena_array(b->arena, 2, sizeof *node->attrs);
-    node->attr_count = 2;
+    node->attrs = arena_array(b->arena, 3, sizeof *node->attrs);
+    node->attr_count = holder->has_more ? 3 : 2;
+    node->attrs[2] = (Attr){.name = "times", .type = ATTR_INT, .i = 2};
     for (int i = 0; i < 2; i++)
         node->attrs[i] = (Attr){.name = holder->bodies[i].name,
                                 .type = ATTR_GRAPH,
@@ -329,7 +341,7 @@ static const Body else_branch = {"else_branch", OP_Neg, 0, 1, true};
 
 static void check_holders(Holder second, bool holds)
 {
-    holders[0] = (Holder){NULL, {then_branch, else_branch}};
+    holders[0] = (Holder){.bodies = {then_branch, else_branch}};
     holders[1] = second;
     check_same(build_holder, holds);
 }
@@ -338,15 +350,15 @@ START_TEST(bodies_are_the_same)
 {
     Body negates = then_branch, second = else_branch, takes = else_branch,
          gives = else_branch;
-    check_holders((Holder){NULL, {then_branch, else_branch}}, true);
+    check_holders((Holder){.bodies = {then_branch, else_branch}}, true);
     negates.op = OP_Neg;
-    check_holders((Holder){NULL, {negates, else_branch}}, false);
+    check_holders((Holder){.bodies = {negates, else_branch}}, false);
     second.gives_first = false;
-    check_holders((Holder){NULL, {then_branch, second}}, false);
+    check_holders((Holder){.bodies = {then_branch, second}}, false);
     takes.inputs = 1;
-    check_holders((Holder){NULL, {then_branch, takes}}, false);
+    check_holders((Holder){.bodies = {then_branch, takes}}, false);
     gives.outputs = 2;
-    check_holders((Holder){NULL, {then_branch, gives}}, false);
+    check_holders((Holder){.bodies = {then_branch, gives}}, false);
 }
 END_TEST
 
@@ -356,22 +368,31 @@ START_TEST(bodies_are_what_they_were_called)
     Body first = then_branch, second = else_branch;
     first.name = else_branch.name;
     second.name = then_branch.name;
-    check_holders((Holder){NULL, {first, second}}, false);
+    check_holders((Holder){.bodies = {first, second}}, false);
 }
 END_TEST
 
 START_TEST(what_holds_bodies_is_the_same)
 {
-    holders[0] = holders[1] = (Holder){"Repeat", {then_branch, else_branch}};
+    const Holder repeat = {.type = "Repeat",
+                           .bodies = {then_branch, else_branch},
+                           .domain = "local"};
+    holders[0] = holders[1] = repeat;
     check_same(build_holder, true);
     holders[1].type = "Again";
+    check_same(build_holder, false);
+    holders[1] = repeat;
+    holders[1].domain = "elsewhere";
+    check_same(build_holder, false);
+    holders[1] = repeat;
+    holders[1].has_more = true;
     check_same(build_holder, false);
 }
 END_TEST
 
 /* ---- Functions ---- */
 
-static const char *function_names[2];
+static const char *function_names[2], *function_domains[2];
 static int function_opsets[2];
 static Op function_ops[2];
 
@@ -387,8 +408,9 @@ static void build_function(Bench *b)
     graph_add_output(body, y);
     body->opset = function_opsets[other];
     Function *function = arena_alloc(b->arena, sizeof *function);
-    *function = (Function){
-        .name = function_names[other], .domain = "local", .body = body};
+    *function = (Function){.name = function_names[other],
+                           .domain = function_domains[other],
+                           .body = body};
     b->model->functions = function;
     b->model->function_count = 1;
     model_list_functions(b->model);
@@ -397,8 +419,9 @@ static void build_function(Bench *b)
 
 START_TEST(functions_are_the_same)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         for (int k = 0; k < 2; k++) {
+            function_domains[k] = i == 4 && k ? "elsewhere" : "local";
             function_names[k] = i == 1 && k ? "G" : "F";
             function_opsets[k] = i == 2 && k ? 18 : 17;
             function_ops[k] = i == 3 && k ? OP_Neg : OP_Abs;
@@ -412,7 +435,7 @@ Suite *suite_certify(void)
 {
     Suite *suite = suite_create("certify");
     TCase *tcase = tcase_create("certify");
-    tcase_add_loop_test(tcase, inputs_and_outputs_are_the_same, 0, 7);
+    tcase_add_loop_test(tcase, inputs_and_outputs_are_the_same, 0, 8);
     tcase_add_test(tcase, attributes_are_the_same);
     tcase_add_test(tcase, operators_are_the_same);
     tcase_add_test(tcase, what_a_node_gives_and_reads_is_the_same);
