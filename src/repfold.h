@@ -142,7 +142,6 @@ RP_API int rp_save_memory(rp_model *model, const void **bytes, size_t *size,
                           rp_error *error);
 
 enum { RP_DIGEST_SIZE = 65 };
-
 /* The SHA-256 of the model's file as rp_save would write it now, uncompressed,
  * in hexadecimal. Empty where a folded model has data in other files. */
 RP_API int rp_digest(rp_model *model, char digest[RP_DIGEST_SIZE],
@@ -180,7 +179,7 @@ typedef struct rp_tensor_info {
 
 typedef struct rp_op_count {
     const char *op;
-    size_t count;
+    size_t count; /* of such nodes */
 } rp_op_count;
 
 typedef struct rp_block_info {
@@ -201,7 +200,7 @@ typedef struct rp_stage_info {
 typedef struct rp_summary {
     const char *path, *producer;
     int64_t ir_version, opset;
-    size_t nodes;
+    size_t nodes;                      /* of the main graph */
     uint64_t parameters, weight_bytes; /* elements and bytes of initializers */
     uint64_t file_bytes;    /* as rp_save_memory would write it now */
     double macs;            /* multiply-accumulates; of unknown sizes: 1 */
@@ -266,15 +265,13 @@ typedef struct rp_fold_record {
 
 typedef struct rp_refusal {
     const char *reason; /* a code: "multi-use", "pad-shift", ... */
-    const char *node;
-    const char *op;
+    const char *node, *op;
     const char *fact;   /* the one fact that blocked it */
     const char *advice; /* what the user can do */
 } rp_refusal;
 
 typedef struct rp_fold_options {
-    const char *only;     /* rules, comma-separated; NULL for all */
-    const char *skip;     /* rules, comma-separated; NULL for none */
+    const char *only, *skip; /* rules, comma-separated; NULL: all, none */
     const char *enable;   /* rules that are off by default; NULL for none */
     int stop_after;       /* folds to make at most; 0 for all */
     /* Outputs of folds not to make: those whose certificate failed. */
@@ -416,11 +413,9 @@ typedef struct rp_certificate {
     int holds;
     const char *why; /* one line where it does not hold, else NULL */
     const char *const *consumed; /* nodes of the original it replaces */
-    size_t consumed_count;
     const char *const *produced; /* nodes of the converted model */
-    size_t produced_count;
     const char *const *preconditions; /* what was checked, by name */
-    size_t precondition_count;
+    size_t consumed_count, produced_count, precondition_count;
     uint64_t weights; /* numbers of the converted model that were checked */
     /* Random combination of what the original's nodes, one after the other,
      * make of a random input modulo 2^61 - 1; the merged map makes the same. */
@@ -439,7 +434,6 @@ typedef struct rp_certificate {
 } rp_certificate;
 
 enum { RP_ROUNDING_BINS = 20 };
-
 /* How far stored numbers are from the exact ones, in their ulp. */
 typedef struct rp_rounding_info {
     double largest;
@@ -451,8 +445,7 @@ typedef struct rp_certificates_info {
     int hold;        /* every certificate, and nothing is left uncertified */
     const char *why; /* one line where they do not, else NULL */
     uint64_t seed;
-    size_t nodes_same; /* of the converted model, as in the original */
-    size_t nodes_certified;
+    size_t nodes_same, nodes_certified; /* of the converted model */
     const rp_certificate *certificates; /* in graph order */
     size_t count;
     rp_rounding_info rounding; /* of those that hold, with `histogram` */
@@ -510,11 +503,8 @@ typedef struct rp_name_match {
 typedef struct rp_diff_info {
     int same; /* everything is RP_SAME, and interfaces agree */
     const rp_node_match *nodes;
-    size_t node_count;
-    const rp_name_match *initializers;
-    size_t initializer_count;
-    const rp_name_match *values;
-    size_t value_count;
+    const rp_name_match *initializers, *values;
+    size_t node_count, initializer_count, value_count;
     /* What differs of inputs, outputs, opsets and functions, in words. */
     const char *const *notes;
     size_t note_count;
