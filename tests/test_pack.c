@@ -75,8 +75,7 @@ START_TEST(unknown_shapes_stay_unknown)
     z->fact.type = DT_INT64;
     graph_add_input(model->graph, z);
     Value *scalar = graph_value(model->graph, "scalar");
-    scalar->fact.type = DT_BOOL;
-    scalar->fact.rank = 0;
+    fact_set(arena, &scalar->fact, DT_BOOL, 0, NULL);
     graph_add_input(model->graph, scalar);
     graph_add_output(model->graph, x);
     const Model *again = model_again(model);

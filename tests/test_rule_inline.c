@@ -307,7 +307,7 @@ static void build_scan(Bench *b)
     inside.graph = graph_new(b->model, b->graph);
     Value *state = body_input(&inside, "state", x->fact);
     Value *number = body_input(&inside, "number", list->fact);
-    number->fact.rank = 0;
+    fact_set(b->arena, &number->fact, number->fact.type, 0, NULL);
     bench_output(&inside, loop_step(&inside, state, captured, weight));
     bench_output(&inside, bench_unary(&inside, OP_Neg, number));
     b->random = inside.random;

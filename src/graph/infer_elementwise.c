@@ -219,7 +219,8 @@ static int broadcast_inputs(InferCall *call, int first, Fact *out, Err *err)
     if (call->opset > 0 && call->opset < 7 && call->node->input_count == 2 &&
         node_int(call->node, "broadcast", 0) == 1)
         return broadcast_by_axis(call, out, err);
-    Fact all = {.type = out->type, .int_count = -1};
+    Fact all = FACT_UNKNOWN;
+    infer_set(call, &all, out->type, 0, NULL);
     for (int i = first; i < call->node->input_count; i++) {
         Fact before = all;
         TRY(infer_broadcast(call, &before, infer_in(call, i), &all, err));

@@ -521,10 +521,9 @@ Fact fact_of(DType type, int rank, const Dim *dims)
 
 Dim *fact_set(Arena *arena, Fact *fact, DType type, int rank, const Dim *dims)
 {
-    size_t count = rank > 0 ? (size_t)rank : 0;
-    Dim *own = count > 0 ? arena_array(arena, count, sizeof *own) : NULL;
-    if (dims && own)
-        memcpy(own, dims, count * sizeof *own);
+    Dim *own = rank < 0 ? NULL : arena_array(arena, (size_t)rank, sizeof *own);
+    if (own && dims)
+        memcpy(own, dims, (size_t)rank * sizeof *own);
     fact->type = type;
     fact->rank = rank;
     fact->dims = own;

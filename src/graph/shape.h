@@ -58,7 +58,9 @@ typedef struct Fact {
     DType type; /* DT_UNDEFINED when unknown */
     int rank;   /* -1 when unknown */
     int int_count;
-    const Dim *dims; /* facts share them: nobody writes to them again */
+    /* Not NULL where the rank is known. Facts share them, so that nobody writes
+     * to them again. */
+    const Dim *dims;
     /* The elements of a small integer tensor of rank 0 or 1 (a shape, axes,
      * sizes ...), each known or symbolic; int_count is -1 when not tracked. */
     const Dim *ints;

@@ -362,29 +362,41 @@ bool place_is_rounded(const Region *region, int place)
     return rounded;
 }
 
-/* The place of the original that the sums of the converted graph are; of equal
- * ones the last, which is what scales have made of the others, and one that no
- * other has taken; -1 where there is none. */
+/* What is left of equal places: the first that no other has taken and no scale
+ * went into, for both graphs have them in one order; then the last that no
+ * other has taken, and the last of all. */
+static bool is_better(const Place *place, const Place *than)
+{
+    if (!than)
+        return true;
+    if (place->taken != than->taken)
+        return than->taken;
+    if (place->is_scaled != than->is_scaled)
+        return than->is_scaled;
+    return place->taken || place->is_scaled;
+}
+
+/* The place of the original that the sums of the converted graph are; -1 where
+ * there is none. */
 static int opaque_find(Region *region, Scope *scope, const Node *node,
                        Sum **sums, int output)
 {
-    int found = -1;
-    for (int i = region->place_count; i-- > 0;) {
+    Place *found = NULL;
+    for (int i = 0; i < region->place_count; i++) {
         /* Comparing sums adds no places. */
         Place *place = &region->places[i];
         Match match = {0};
         if (place->kind != PLACE_OPAQUE || place->output != output ||
-            (found >= 0 && place->taken) ||
+            !is_better(place, found) ||
             !sums_agree(region, place, scope, node, sums, &match))
             continue;
         place_raise(region, place, &match);
-        found = i;
-        if (!place->taken)
-            break;
+        found = place;
     }
-    if (found >= 0)
-        region->places[found].taken = true;
-    return found;
+    if (!found)
+        return -1;
+    found->taken = true;
+    return (int)(found - region->places);
 }
 
 int place_of_original(Region *region, Scope *scope, Sum **sum)

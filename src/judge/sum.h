@@ -105,6 +105,7 @@ typedef struct Place {
     struct Sum **sums; /* of OPAQUE: for each input, NULL where constant */
     int count;         /* of joined or sums */
     bool closed;       /* scales stay outside, for what reads it */
+    bool is_scaled;    /* another place is this one with a scale inside */
     bool taken;        /* a place of the converted graph is this one */
     /* What rounding of weights inside changes: see Match. */
     const double *bound;

@@ -209,6 +209,7 @@ static int place_scaled(Region *region, int place, Coefs scale, int steps)
 {
     const Place own = region->places[place];
     int made, before = region->place_count;
+    region->places[place].is_scaled = true;
     if (own.kind == PLACE_OPAQUE) {
         made = opaque_scaled(region, &own, scale, steps);
         bound_scale(region, &own, scale, made);
