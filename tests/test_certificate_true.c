@@ -324,6 +324,19 @@ static void residual_beside_another(Bench *b)
     bench_output(b, bench_batchnorm(b, joined, 4));
 }
 
+/* Of three rows of one channel the first and the last have the same numbers. */
+static void equal_rows(Bench *b)
+{
+    const int64_t dims[4] = {1, 2, 1, 1};
+    Value *x = bench_image(b, 2, 4), *weight = bench_constant(b, 4, dims);
+    Value *parts[3] = {
+        bench_binary(b, OP_Conv, x, weight),
+        bench_binary(b, OP_Conv, bench_image(b, 2, 4), weight),
+        bench_binary(b, OP_Conv, x, weight),
+    };
+    bench_output(b, bench_batchnorm(b, bench_concat(b, parts, 3, 2), 1));
+}
+
 /* What is added before a sum goes on behind it, in part (C16). */
 static void shift_of_one_summand(Bench *b)
 {
@@ -377,6 +390,7 @@ static const struct {
     {"a scale through a sum", NULL, scale_through_a_sum, 6},
     {"scales through a padded pool", NULL, scales_through_a_padded_pool, 3},
     {"a residual beside another kernel", NULL, residual_beside_another, 3},
+    {"equal rows of one channel", NULL, equal_rows, 4},
     {"the shift of one summand", "C16", shift_of_one_summand, 3},
     {"a shift behind a padding", NULL, shift_behind_a_padding, 1},
     {"some channels of a residual", NULL, some_of_a_residual, 2},
