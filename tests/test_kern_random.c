@@ -580,23 +580,14 @@ END_TEST
 
 Suite *suite_kern_random(void)
 {
-    const TTest *const families[] = {maps,
-                                     broadcasts,
-                                     transposes_and_views,
-                                     slices_and_splits,
-                                     joins_and_repeats,
-                                     blocks_and_triangles,
-                                     gathers,
-                                     scatters,
-                                     gathers_and_scatters_by_rows,
-                                     searches,
-                                     reductions,
-                                     normalizations,
-                                     pools,
-                                     resizes,
-                                     samples,
-                                     regions,
-                                     einsums};
+    /* clang-format off */
+    const TTest *const families[] = {
+        maps, broadcasts, transposes_and_views, slices_and_splits,
+        joins_and_repeats, blocks_and_triangles, gathers, scatters,
+        gathers_and_scatters_by_rows, searches, reductions, normalizations,
+        pools, resizes, samples, regions, einsums,
+    };
+    /* clang-format on */
     Suite *suite = suite_create("kern_random");
     TCase *tc = tcase_create("kern_random");
     tcase_add_checked_fixture(tc, setup, teardown);
