@@ -134,3 +134,24 @@ void build_gelu(Bench *b)
     y = bench_binary(b, OP_Mul, y, bench_numbers(b, 0, NULL, half));
     bench_output(b, bench_conv(b, y, (ConvShape){.out = 2}));
 }
+
+Value *read_in_branches(Bench *b, Value *x)
+{
+    Value *condition = sometimes(b);
+    Value *y = graph_fresh_value(b->graph, "y");
+    Node *node = node_new(b->graph, OP_If, "if", &condition, 1, &y, 1);
+    node->attrs = arena_array(b->arena, 2, sizeof *node->attrs);
+    node->attr_count = 2;
+    for (int i = 0; i < 2; i++) {
+        Graph *body = graph_new(b->model, b->graph);
+        Value *inner = graph_read_value(body, x->name);
+        Value *out = graph_fresh_value(body, "out");
+        graph_add_node(body, node_new(body, OP_Relu, "r", &inner, 1, &out, 1));
+        graph_add_output(body, out);
+        node->attrs[i] = (Attr){.name = i ? "else_branch" : "then_branch",
+                                .type = ATTR_GRAPH,
+                                .graph = body};
+    }
+    graph_add_node(b->graph, node);
+    return y;
+}

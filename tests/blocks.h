@@ -13,6 +13,8 @@ Value *conv_bn(Bench *b, Value *x, ConvShape shape);
  * the test runs). */
 Value *always(Bench *b);
 Value *sometimes(Bench *b);
+/* An If whose branches read the value by name, each for a Relu. */
+Value *read_in_branches(Bench *b, Value *x);
 
 Build build_conv_bn, build_shared_weight, build_repvgg, build_pool_branch,
     build_pad_conv, build_training, build_costly, build_half_plain,

@@ -187,24 +187,9 @@ END_TEST
 
 static void build_read_in_a_body(Bench *b)
 {
-    Value *x = mapped(b, 4, 5), *condition = sometimes(b);
+    Value *x = mapped(b, 4, 5);
     bench_output(b, bench_conv(b, x, (ConvShape){.out = 3}));
-    Value *y = graph_fresh_value(b->graph, "y");
-    Node *node = node_new(b->graph, OP_If, "if", &condition, 1, &y, 1);
-    node->attrs = arena_array(b->arena, 2, sizeof *node->attrs);
-    node->attr_count = 2;
-    for (int i = 0; i < 2; i++) {
-        Graph *body = graph_new(b->model, b->graph);
-        Value *inner = graph_read_value(body, x->name);
-        Value *out = graph_fresh_value(body, "out");
-        graph_add_node(body, node_new(body, OP_Relu, "r", &inner, 1, &out, 1));
-        graph_add_output(body, out);
-        node->attrs[i] = (Attr){.name = i ? "else_branch" : "then_branch",
-                                .type = ATTR_GRAPH,
-                                .graph = body};
-    }
-    graph_add_node(b->graph, node);
-    bench_output(b, y);
+    bench_output(b, read_in_branches(b, x));
 }
 
 static void build_read_outside(Bench *b)

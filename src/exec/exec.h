@@ -55,8 +55,7 @@ typedef struct ExecOptions {
      * stay; so do the sizes, exponents and limits that Resize, Upsample, Pow,
      * Range, NonMaxSuppression and RoiAlign read, what is cast or quantized to
      * an integer and the scale of that, and the constants that those are
-     * computed from. r is larger by the scale, where
-     * there is one. */
+     * computed from. r is larger by the scale, where there is one. */
     uint64_t perturb;
     double perturb_scale; /* 0 for 1 */
     /* Called with every value a node of the graph produces (not of one nested
